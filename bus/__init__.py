@@ -1,0 +1,106 @@
+"""How an event travels: publish, subscribe, receipts."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from bus.bus import Bus
+from bus.envelope import agency_of
+from bus.errors import (
+    AccessDeniedError,
+    BufferFullError,
+    BusError,
+    BusUnavailableError,
+    ContractViolationError,
+    EnvelopeError,
+    EventTooLargeError,
+    FencedError,
+    IdReusedError,
+    NotJsonError,
+    OlderVersionError,
+    RefusedError,
+    TopicMissingError,
+    UsageError,
+    VersionRetiredError,
+)
+from bus.event import Event
+from bus.kafka.admin import apply_topics
+from bus.kafka.consumer import open_consumer
+from bus.kafka.embedded import EmbeddedKafka
+from bus.outcome import Ack, DeadLetter, Outcome, Reason, Retry
+from bus.publisher import Draft, Receipt
+from bus.receipts import (
+    RECEIPTS_TOPIC,
+    DeliveryReceipt,
+    PublishReceipt,
+    decode_receipts,
+    encode_receipts,
+)
+from bus.record import Record, StoredRecord, TopicPartition
+from bus.retry import RetryPolicy
+from bus.settings import Settings
+from bus.transactions import Transaction
+
+if TYPE_CHECKING:
+    from bus.handled import HandledEvents
+    from bus.outbox import Outbox
+    from bus.outbox_rows import OutboxEvent, outbox_table
+
+# SQLAlchemy takes as long to load as a command has; it loads for whoever asks for one of these.
+_LATER = {
+    "HandledEvents": "bus.handled",
+    "Outbox": "bus.outbox",
+    "OutboxEvent": "bus.outbox_rows",
+    "outbox_table": "bus.outbox_rows",
+}
+
+__all__ = [
+    "RECEIPTS_TOPIC",
+    "AccessDeniedError",
+    "Ack",
+    "BufferFullError",
+    "Bus",
+    "BusError",
+    "BusUnavailableError",
+    "ContractViolationError",
+    "DeadLetter",
+    "DeliveryReceipt",
+    "Draft",
+    "EmbeddedKafka",
+    "EnvelopeError",
+    "Event",
+    "EventTooLargeError",
+    "FencedError",
+    "HandledEvents",
+    "IdReusedError",
+    "NotJsonError",
+    "OlderVersionError",
+    "Outbox",
+    "OutboxEvent",
+    "Outcome",
+    "PublishReceipt",
+    "Reason",
+    "Receipt",
+    "Record",
+    "RefusedError",
+    "Retry",
+    "RetryPolicy",
+    "Settings",
+    "StoredRecord",
+    "TopicMissingError",
+    "TopicPartition",
+    "Transaction",
+    "UsageError",
+    "VersionRetiredError",
+    "agency_of",
+    "apply_topics",
+    "decode_receipts",
+    "encode_receipts",
+    "open_consumer",
+    "outbox_table",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return getattr(import_module(_LATER[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,377 @@
+"""The bus as an agency's developer meets it."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from uuid_utils import uuid7
+
+from bus.dead_letter import DeadLetterRecord, explain
+from bus.delivery import Delivery
+from bus.errors import BusError, UsageError
+from bus.exactly_once import ExactlyOnce
+from bus.handlers import adapt
+from bus.kafka.injection import Injection
+from bus.kafka.transport import KafkaTransport
+from bus.outcome import Reason
+from bus.parking_log import ParkingLog, RowWriter
+from bus.publishing import Publishing
+from bus.reading import expectations, renewed
+from bus.receipt_log import ReceiptLog
+from bus.receipts import RECEIPTS_TOPIC
+from bus.record import Headers, Position, TopicPartition
+from bus.registry import Follower, trusted_keys
+from bus.rereading import Rereading
+from bus.retry import RetryPolicy
+from bus.serving import serve
+from bus.settings import Settings
+from bus.subscriber import Subscriber, Subscription
+from bus.surroundings import Surroundings
+from bus.table import Table, deliver
+from bus.telemetry import Telemetry
+from bus.topics import dead_letter_topic, group_of, parked_topic, topic_of
+from bus.transactions import Transaction, Transactions
+from bus.transport import Transport
+from bus.watchdog import Watchdog
+from contracts import Catalog
+
+if TYPE_CHECKING:
+    from bus.kafka.faststream import MountedBus
+
+logger = logging.getLogger("govbus.bus")
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Bus(Publishing, Rereading):
+    """Publishes and subscribes for one agency.
+
+    Args:
+        agency: the agency's name in the catalogue.
+        system: which of its systems speaks; it stands in every event's `source`.
+        settings: the cluster and limits; from the `GOVBUS_*` variables if absent.
+        catalog: the contracts; the one the settings name if absent.
+        transport: the cluster's seam; Kafka if absent.
+
+    Raises:
+        UsageError: the catalogue has no such agency.
+    """
+
+    def __init__(
+        self,
+        agency: str,
+        *,
+        system: str = "main",
+        settings: Settings | None = None,
+        catalog: Catalog | None = None,
+        transport: Transport | None = None,
+    ) -> None:
+        self.agency = agency
+        self.system = system
+        self.settings = settings or Settings()
+        self.catalog = catalog or Catalog.open(self.settings.catalog)
+        if agency not in self.catalog.agencies:
+            known = ", ".join(sorted(self.catalog.agencies))
+            raise UsageError(f"Expected an agency of the catalogue ({known}), got another - at `agency`")
+        self.injection = Injection()
+        self.transport: Transport = transport or KafkaTransport(self.settings)
+        self._transport: Transport = self.transport
+        self._subscriptions: dict[str, Subscription] = {}
+        self._subscribers: list[Subscriber] = []
+        self._tables: dict[str, Table] = {}
+        self._receipts = ReceiptLog(self._transport)
+        self._surround()
+        self._trusted = trusted_keys(self.settings)
+        self._follower: Follower | None = None
+        self._parking: ParkingLog | None = None
+        self._watchdog: Watchdog | None = None
+        self._started = False
+
+    def _surround(self) -> None:
+        self._telemetry = Telemetry(self.agency, self._transport.clock)
+        self._around = Surroundings(
+            self.agency, self.system, self.settings, self.catalog, self._transport, self._telemetry
+        )
+        self._publisher = self._around.publisher(self._transport, self._receipts)
+        self._transactions = Transactions(self._around, self._receipts)
+
+    # Subscribing
+
+    def subscribe(
+        self,
+        subject: str,
+        *,
+        version: int,
+        purpose: str,
+        name: str | None = None,
+        retry: RetryPolicy | None = None,
+        timeout_seconds: float = 60.0,
+        exactly_once: bool = False,
+    ) -> Callable[[Function], Function]:
+        """Register a handler for one major version of an event.
+
+        Every event is handled at least once, in order per key; a repeated one is not handled again. The
+        handler returns None or an `Outcome`; an error is retried unless it says `retriable = False`. Events
+        of older major versions come too, upcast, as long as the catalogue knows how.
+
+        Args:
+            subject: the event's name, such as `civil-registry.birth-registered`.
+            version: the major version.
+            purpose: what the data is used for; it stands in every delivery receipt.
+            name: the subscription's name, unique within the agency; `<subject>.v<version>` if absent.
+            retry: when failures are tried again.
+            timeout_seconds: how long one event may take in the handler.
+            exactly_once: whether what is read, what the handler publishes by `event.publish` and where the
+                group stands are one Kafka transaction: whoever reads what it published sees it once, whatever
+                was killed. Such a receipt names no place yet. What the handler does elsewhere, in a database
+                say, is not part of it.
+
+        Raises:
+            UnknownContractError: the catalogue has no such event.
+            UsageError: the name is taken, the purpose empty, the bus started, a parameter unclear, or an
+                event may take longer than a transaction.
+        """
+        topic = topic_of(subject, version)
+        name = name or topic
+        self._require_sound(name, purpose, timeout_seconds if exactly_once else 0.0)
+
+        def register(function: Function) -> Function:
+            self._subscriptions[name] = Subscription(
+                agency=self.agency,
+                name=name,
+                group=group_of(self.agency, name),
+                topic=topic,
+                purpose=purpose,
+                expected=expectations(self.catalog, subject, version, datetime.now(UTC).date()),
+                handler=adapt(function, self.injection),
+                retry=retry or RetryPolicy(),
+                timeout_seconds=timeout_seconds,
+                exactly_once=exactly_once,
+            )
+            return function
+
+        return register
+
+    def _require_sound(self, name: str, purpose: str, within_seconds: float) -> None:
+        longest_seconds = self.settings.transaction_timeout_seconds / 2
+        if within_seconds > longest_seconds:
+            raise UsageError(
+                f"Expected at most half of `transaction_timeout_seconds` ({longest_seconds}), "
+                f"got {within_seconds} - at `timeout_seconds`"
+            )
+        if self._started:
+            raise UsageError("Expected subscriptions before the bus starts, got one after - at `subscribe`")
+        if not purpose.strip():
+            raise UsageError("Expected what the data is used for, got nothing - at `purpose`")
+        if name in self._subscriptions:
+            raise UsageError(f"Expected a name of its own, got `{name}` twice - at `name`. Give `name=...`")
+
+    # Transactions, dead letters and tables
+
+    def transaction(self, name: str | None = None) -> AbstractAsyncContextManager[Transaction]:
+        """Publish events together: whoever reads them sees all of them once the block has ended, or none.
+
+        Args:
+            name: where given, one process at a time holds transactions of this name: a newer process fences
+                an older one, and a source that reads its checkpoint afterwards misses and repeats nothing.
+
+        Raises:
+            FencedError: another process has taken the name over; nothing counts.
+            UsageError: a transaction of this name is open already.
+            BusError: as `publish`; nothing counts, or it is not known whether it does.
+        """
+        return self._transactions.open(name)
+
+    async def dead_letter(
+        self,
+        value: bytes | None,
+        *,
+        reason: Reason,
+        stage: str,
+        where: Mapping[str, str] | None = None,
+        detail: str = "",
+        key: bytes | None = None,
+        headers: Headers = (),
+    ) -> None:
+        """Set aside something that never became an event, such as a malformed row of a legacy file.
+
+        Args:
+            value: the original bytes.
+            reason: why, of the closed set.
+            stage: the step that could not go on, such as `read` or `translate`.
+            where: its place, such as `{"file": "2026-01-31.csv", "line": "17"}`; no data.
+            detail: one sentence for the operator; no data.
+            key: the original key, if it had one.
+            headers: the original headers.
+
+        Raises:
+            BusUnavailableError: the broker did not acknowledge it.
+        """
+        added = explain(
+            reason, stage, detail, {"agency": self.agency, "system": self.system, **(where or {})}
+        )
+        place = await self._set_aside(DeadLetterRecord(key, value, (*headers, *added)))
+        self._publisher.dead_letter(place, reason.value, value or b"")
+        await self._receipts.flush()
+
+    async def _set_aside(self, letter: DeadLetterRecord) -> Position:
+        topic = dead_letter_topic(self.agency)
+        return await deliver(self._transport, topic, letter.key, letter.value, list(letter.headers))
+
+    def table(self, topic: str) -> Table:
+        """Return a compacted topic as a mapping, such as the connectors' checkpoints."""
+        if topic not in self._tables:
+            self._tables[topic] = Table(self._transport, topic)
+        return self._tables[topic]
+
+    # Lifecycle
+
+    async def start(self) -> None:
+        """Connect, check the topics, and begin to handle events.
+
+        Raises:
+            BusUnavailableError: no broker answers.
+            TopicMissingError: a topic does not exist yet.
+            AccessDeniedError: the cluster refuses this agency.
+        """
+        self._started = True
+        self._surround()
+        topics = {topic for subscription in self._subscriptions.values() for topic in subscription.expected}
+        try:
+            await self._transport.start(self._telemetry.sent if self._telemetry.metering else None)
+            own = {RECEIPTS_TOPIC, dead_letter_topic(self.agency), parked_topic(self.agency)}
+            await self._transport.require_topics(own | topics)
+            await self._follow()
+            if self._subscriptions:
+                self._watchdog = Watchdog(self._at_work, self._telemetry.stalled)
+                self._watchdog.start()
+                self._parking = ParkingLog(self._transport, parked_topic(self.agency), str(uuid7()))
+                await self._parking.start()
+                for subscription in self._subscriptions.values():
+                    self._subscribers.append(self._make_subscriber(subscription, self._parking))
+            await asyncio.gather(*(subscriber.start() for subscriber in self._subscribers))
+        except BaseException:
+            await self.stop()
+            raise
+
+    def _at_work(self) -> list[str]:
+        return [one.subscription.name for one in self._subscribers if one.at_work]
+
+    async def _follow(self) -> None:
+        if self._trusted is not None:
+            refused = self._telemetry.registry_refused
+            self._follower = Follower(self._transport, self._trusted, self.adopt, refused)
+            self._around.learn = self._follower.learn
+            await self._follower.start()
+
+    def adopt(self, catalog: Catalog) -> None:
+        """Go on with a newer catalogue; its versions can be published and read at once.
+
+        Which topics a subscription reads, and what the agency may read, changes at the next start.
+
+        Args:
+            catalog: what the repo says now; one without this agency is passed over.
+        """
+        if self.agency not in catalog.agencies:
+            logger.warning("a catalogue without agency `%s` is passed over", self.agency)
+            return
+        self.catalog = self._around.catalog = catalog
+        self._publisher.adopt(catalog)
+        today = datetime.now(UTC).date()
+        for name, subscription in self._subscriptions.items():
+            self._subscriptions[name] = renewed(subscription, catalog, today)
+        for subscriber in self._subscribers:
+            subscriber.adopt(self._subscriptions[subscriber.subscription.name], catalog)
+
+    def _make_subscriber(self, subscription: Subscription, parking: ParkingLog) -> Subscriber:
+        delivery = Delivery(
+            subscription,
+            self,
+            self._receipts,
+            self._telemetry,
+            self._transport.clock,
+            rows=RowWriter(self._transport, parking.topic, parking.writer),
+            set_aside=self._set_aside,
+            fetch=partial(self._transport.fetch, TopicPartition(parking.topic, 0)),
+            learn=self._around.learn,
+        )
+        exactly = partial(ExactlyOnce, subscription, self._around, parking)
+        return Subscriber(
+            subscription,
+            self._transport,
+            delivery,
+            parking,
+            self.settings,
+            exactly=exactly if subscription.exactly_once else None,
+        )
+
+    async def stop(self) -> None:
+        """Finish or abandon handlers within `stop_timeout_seconds`, commit what is done, disconnect."""
+        subscribers, self._subscribers = self._subscribers, []
+        follower, self._follower = self._follower, None
+        parking, self._parking = self._parking, None
+        if self._watchdog is not None:
+            self._watchdog.stop()
+        try:
+            if follower is not None:
+                await follower.stop()
+            try:
+                await asyncio.gather(*(subscriber.stop() for subscriber in subscribers))
+            finally:
+                await self._transactions.stop()
+                if parking is not None:
+                    await parking.stop()
+            async with asyncio.timeout(self.settings.publish_timeout_seconds):
+                await self._transport.drain()  # an acknowledged event still wants its receipt written
+                await self._receipts.flush()
+        except (BusError, TimeoutError):
+            logger.warning("%s stopped before the broker had every receipt", self.agency)
+        finally:
+            await self._transport.stop()
+            self._started = False
+
+    @property
+    def serving(self) -> bool:
+        """Whether the bus is started and no subscription has ended by itself."""
+        return self._started and not any(subscriber.task.done() for subscriber in self._subscribers)
+
+    async def wait(self) -> None:
+        """Wait until a subscription ends by itself, which none does while all is well.
+
+        Raises:
+            BusError: why it ended, for example because its access was revoked.
+        """
+        tasks = [subscriber.task for subscriber in self._subscribers]
+        if not tasks:
+            await asyncio.Event().wait()
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT, then stop gracefully.
+
+        Raises:
+            BusError: a subscription ended by itself, for example because its access was revoked.
+        """
+        await serve(self)
+
+    def as_broker(self) -> "MountedBus":
+        """Return this bus as a broker for `FastStream(...)`: started, stopped and injected by the app."""
+        from bus.kafka.faststream import MountedBus  # noqa: PLC0415 - FastStream loads when it is asked for
+
+        return MountedBus(self)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()

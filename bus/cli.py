@@ -1,0 +1,256 @@
+"""The command `govbus`: a frame for what the rooms bring, and the commands of this room.
+
+Every command exits with 0 when clean, 100 on findings, 1 when the tool failed and 2 on wrong usage. A failure
+is one line on stderr. A room loads when one of its commands runs, so `govbus --help` stays quick.
+"""
+
+import ast
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from importlib.machinery import PathFinder
+from importlib.metadata import EntryPoint, entry_points, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bus.rooms import room_files, stranger
+
+if TYPE_CHECKING:
+    from bus.kafka.embedded import EmbeddedKafka
+
+COMMANDS = "govbus.commands"
+TELEMETRY = "govbus.telemetry"
+SERVING = (("connect", "run"),)
+"""The commands that publish and deliver until stopped, and leave their telemetry to the frame."""
+
+FAILED = 1
+INTERRUPTED = 130
+LOOK_SECONDS = 0.5
+
+
+class Rooms(click.Group):
+    """The commands that installed packages bring through the entry-point group `govbus.commands`."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        """Return the names of all commands, in order."""
+        return sorted(entry_points(group=COMMANDS).names)
+
+    def get_command(self, _context: click.Context, cmd_name: str) -> click.Command | None:
+        """Load one command.
+
+        Raises:
+            click.ClickException: Its module does not load, or holds something else under that name.
+        """
+        for point in entry_points(group=COMMANDS, name=cmd_name):
+            try:
+                command = point.load()
+            except (ImportError, AttributeError) as error:
+                msg = f"`govbus {cmd_name}` does not load - {error} - reinstall the package that brings it"
+                raise click.ClickException(msg) from error
+            if isinstance(command, click.Command):
+                return command
+            msg = f"`govbus {cmd_name}` does not run - {point.value} is no click command - mend its package"
+            raise click.ClickException(msg)
+        return None
+
+    def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write each command with the first line of its docstring, read without loading its module."""
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(point.name, summary(point)) for point in sorted(entry_points(group=COMMANDS))]
+            )
+
+
+def summary(point: EntryPoint) -> str:
+    """Return the first line of the docstring of what an entry point names, or nothing when it has none."""
+    path, finder = None, None
+    for part in _lineage(point.module):
+        finder = PathFinder.find_spec(part, path)
+        if finder is None:
+            return ""
+        path = finder.submodule_search_locations
+    if finder is None or finder.origin is None:
+        return ""
+    for node in ast.parse(Path(finder.origin).read_text("utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == point.attr:
+            return (ast.get_docstring(node) or "").partition("\n")[0]
+    return ""
+
+
+def _lineage(module: str) -> list[str]:
+    parts = module.split(".")
+    return [".".join(parts[: length + 1]) for length in range(len(parts))]
+
+
+@click.group(cls=Rooms)
+@click.version_option(version("govbus"), prog_name="govbus")
+def govbus() -> None:
+    """An event bus for governments: contracts, delivery and account over Apache Kafka."""
+
+
+def main() -> None:
+    """Run the command line of this process and exit."""
+    # What a command fails on it says itself; the client's own account of it is for those who ask.
+    logging.getLogger("aiokafka").setLevel(os.environ.get("GOVBUS_LOG", "CRITICAL").upper())
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command line and return its exit code.
+
+    Args:
+        arguments: What follows `govbus` on the line.
+    """
+    if fault := stranger(room_files()):
+        return _failed(fault)
+    try:
+        with _telemetry(arguments):
+            code = govbus.main(arguments, prog_name="govbus", standalone_mode=False)
+    except click.UsageError as error:
+        error.show()
+        return error.exit_code
+    except click.ClickException as error:
+        return _failed(error.format_message())
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output went away; without this Python complains once more while it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except Exception as error:
+        if os.environ.get("GOVBUS_TRACEBACK"):
+            raise
+        return _failed(_sentence(error))
+    return code if isinstance(code, int) else 0
+
+
+def _telemetry(arguments: list[str]) -> ExitStack:
+    """Set up what the environment asks to export; without such a variable the SDK isn't even loaded."""
+    asked = any(name.startswith("OTEL_") and "_EXPORTER" in name for name in os.environ)
+    with ExitStack() as stack:
+        if asked and tuple(arguments[:2]) in SERVING and "--help" not in arguments:
+            for point in entry_points(group=TELEMETRY):
+                stack.enter_context(point.load()(f"govbus-{arguments[0]}"))
+        return stack.pop_all()
+
+
+def _failed(sentence: str) -> int:
+    click.echo(f"error: {sentence}", err=True)
+    return FAILED
+
+
+def _sentence(error: Exception) -> str:
+    if hasattr(error, "retriable") or isinstance(error, OSError):
+        return str(error)
+    # An error that nobody foresaw may quote somebody's data.
+    return f"internal fault - {type(error).__name__} - set GOVBUS_TRACEBACK=1 to see where, and report it"
+
+
+@click.command()
+@click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Keep events in this folder.")
+@click.option("--port", type=click.IntRange(1, 65_535), help="Listen on this port instead of a free one.")
+@click.option("--nodes", type=click.IntRange(1, 9), default=1, help="Run so many nodes as one cluster.")
+@click.option("--sasl", is_flag=True, help="Ask for SCRAM-SHA-512 and deny what no ACL allows.")
+@click.option(
+    "--tls",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Encrypt, deny what no ACL allows, and write a certificate for each agency to this folder.",
+)
+@click.option(
+    "--catalog", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Contracts folder."
+)
+@click.option("--no-topics", is_flag=True, help="Leave the catalogue's topics unmade.")
+def up(
+    *,
+    data: Path | None,
+    port: int | None,
+    nodes: int,
+    sasl: bool,
+    tls: Path | None,
+    catalog: Path | None,
+    no_topics: bool,
+) -> None:
+    """Run an Apache Kafka for development until stopped."""
+    from bus.kafka.embedded import EmbeddedKafka  # noqa: PLC0415 - keeps `govbus --help` quick
+
+    click.echo("starting Apache Kafka", err=True)
+    with EmbeddedKafka(data, nodes=nodes, port=port, sasl=sasl, tls=tls) as kafka:
+        wait = _until_stopped(kafka)
+        environment = kafka.environment()
+        if not no_topics:
+            _apply(environment, catalog)
+        if tls is not None:
+            _issue(kafka, catalog)
+        for name, value in environment.items():
+            click.echo(f"{name}={value}")
+        kept = f"kept in {data}" if data else "gone when it stops; `--data DIR` keeps them"
+        logs = ", ".join(str(file) for file in kafka.log_files)
+        click.echo(_NEXT_STEPS.format(servers=kafka.bootstrap_servers, log=logs, kept=kept))
+        wait()
+
+
+def _issue(kafka: "EmbeddedKafka", catalog: Path | None) -> None:
+    from bus.desired import MONITOR  # noqa: PLC0415 - keeps `govbus --help` quick
+    from bus.settings import Settings  # noqa: PLC0415
+    from contracts import Catalog  # noqa: PLC0415
+
+    agencies = Catalog.open(catalog or Settings().catalog).agencies
+    for name in (*agencies, MONITOR):
+        kafka.certificate(name)
+
+
+_NEXT_STEPS = """
+Next, in the terminal of each agency: set the above (export GOVBUS_BOOTSTRAP_SERVERS={servers}),
+then start its program, or `govbus connect run FILE`, `govbus monitor` and `govbus console`.
+Events: {kept}.
+Log: {log}
+Ctrl-C stops it."""
+
+
+def _until_stopped(kafka: "EmbeddedKafka") -> Callable[[], None]:
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: stopped.set())
+
+    def wait() -> None:
+        # A cluster goes on without one of its nodes, as its user may want to see.
+        while not stopped.wait(LOOK_SECONDS):
+            if not any(kafka.pids):
+                msg = f"Apache Kafka stopped by itself - see {kafka.log_files[0]} - start it again"
+                raise click.ClickException(msg)
+        click.echo("stopping Apache Kafka", err=True)
+
+    return wait
+
+
+@click.group()
+def topics() -> None:
+    """Make the topics of a catalogue."""
+
+
+@topics.command("apply")
+@click.option(
+    "--catalog", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Contracts folder."
+)
+def apply_command(catalog: Path | None) -> None:
+    """Make every topic that the catalogue needs in the cluster."""
+    for topic in _apply({}, catalog):
+        click.echo(f"made {topic}")
+    click.echo("every topic of the catalogue is in the cluster")
+
+
+def _apply(variables: dict[str, str], catalog: Path | None) -> list[str]:
+    from bus import apply_topics  # noqa: PLC0415 - keeps `govbus --help` quick
+    from bus.settings import Settings  # noqa: PLC0415
+    from contracts import Catalog  # noqa: PLC0415
+
+    named = {name.removeprefix("GOVBUS_").lower(): value for name, value in variables.items()}
+    settings = Settings.model_validate({**Settings().model_dump(), **named})
+    return asyncio.run(apply_topics(settings, Catalog.open(catalog or settings.catalog)))

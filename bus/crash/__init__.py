@@ -1,0 +1,1 @@
+"""The crash kit: faults made on purpose, to prove what the bus promises."""

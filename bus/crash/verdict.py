@@ -1,0 +1,103 @@
+"""What a crash run shows: what was accepted, held against what was seen. Pure.
+
+Law of this file: lost is what was accepted and never handled; out of order is what was first handled before
+an earlier event of its key; twice is what a reader of the result sees more than once.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Accepted(NamedTuple):
+    """One event that the bus acknowledged."""
+
+    place: tuple[int, int]
+    key: str
+    number: int
+
+
+class Handled(NamedTuple):
+    """One handling that came to a good end, as its process wrote it down."""
+
+    seconds: float
+    """Local time since the epoch."""
+    place: tuple[int, int]
+    key: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one run has come to."""
+
+    accepted: int
+    lost: int
+    again: int
+    """Handled more often than once."""
+    twice: int
+    """Seen twice by whoever reads what the handlers published."""
+    out_of_order: int
+    struck: bool = True
+    """Whether the fault came at all."""
+    restart_seconds: float | None = None
+    """From the restart to the first event handled after it."""
+
+    @property
+    def broken(self) -> bool:
+        """Whether a promise was broken, or nothing was put to the test."""
+        return bool(self.lost or self.twice or self.out_of_order or not self.struck)
+
+
+def judge(
+    accepted: Sequence[Accepted],
+    handled: Sequence[Handled],
+    *,
+    published: Iterable[int] | None = None,
+    restarted_at: float | None = None,
+    struck: bool = True,
+) -> Verdict:
+    """Hold what was accepted against what was seen.
+
+    Args:
+        accepted: what the bus acknowledged.
+        handled: what the handlers did, in the order they wrote it down.
+        published: numbers of the events that a reader of the handlers' results sees; None where they
+            publish nothing.
+        restarted_at: local time of a restart.
+        struck: whether the fault came at all.
+    """
+    places = Counter(one.place for one in handled)
+    seen = None if published is None else Counter(published)
+    missing = {one.number for one in accepted if one.place not in places}
+    if seen is not None:
+        missing |= {one.number for one in accepted if one.number not in seen}
+    first = None
+    if restarted_at is not None:
+        later = [one.seconds for one in handled if one.seconds > restarted_at]
+        first = min(later) - restarted_at if later else None
+    return Verdict(
+        accepted=len(accepted),
+        lost=len(missing),
+        again=sum(count - 1 for count in places.values()),
+        twice=0 if seen is None else sum(count - 1 for count in seen.values()),
+        out_of_order=_out_of_order(handled),
+        struck=struck,
+        restart_seconds=first,
+    )
+
+
+def _out_of_order(handled: Iterable[Handled]) -> int:
+    """Count the first handlings that come after one of a later event of the same key."""
+    known: set[tuple[int, int]] = set()
+    latest: dict[str, int] = {}
+    wrong = 0
+    for one in handled:
+        if one.place in known:
+            continue
+        known.add(one.place)
+        before = latest.get(one.key, -1)
+        wrong += one.number < before
+        latest[one.key] = max(before, one.number)
+    return wrong

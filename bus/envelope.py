@@ -1,0 +1,167 @@
+"""The envelope: CloudEvents 1.0 attributes as Kafka headers, binary mode. Pure.
+
+Sources: CloudEvents specification 1.0.2; Kafka protocol binding 1.0.2, section 3.2 (attributes are headers
+`ce_<name>`, UTF-8 text); distributed tracing, correlation, recorded time and partitioning extensions; W3C
+Trace Context. Ours are two: `service` and `startedat`.
+
+Law of this file: a header of a foreign producer is data to be judged, never a crash. A bad header that is not
+an attribute travels on; a bad attribute is named and refused.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from bus.errors import EnvelopeError
+from bus.record import Headers
+
+SPEC_VERSION = b"1.0"
+CONTENT_TYPE = "content-type"
+JSON = b"application/json"
+STRUCTURED = b"application/cloudevents+json"
+
+ID, SOURCE, TYPE, TIME = "ce_id", "ce_source", "ce_type", "ce_time"
+SPECVERSION, DATASCHEMA, SUBJECT = "ce_specversion", "ce_dataschema", "ce_subject"
+CORRELATION, CAUSATION = "ce_correlationid", "ce_causationid"
+RECORDED_TIME, PARTITION_KEY = "ce_recordedtime", "ce_partitionkey"
+CLASSIFICATION, REGULATION = "ce_dataclassification", "ce_dataregulation"
+SERVICE, STARTED_AT = "ce_service", "ce_startedat"
+DERIVED_FROM = "ce_derivedfrom"
+"""Id of the event of a newer version that this one says in an older version."""
+TRACEPARENT, TRACESTATE = "traceparent", "tracestate"
+CE_TRACEPARENT, CE_TRACESTATE = "ce_traceparent", "ce_tracestate"
+SCHEMA_ID = "__value_schema_id"
+"""Where clients of Confluent's Schema Registry look for a schema: the byte 1, then its GUID."""
+
+REQUIRED = (SPECVERSION, ID, SOURCE, TYPE)
+
+MAX_ATTRIBUTE_BYTES = 4096
+"""Longest attribute value taken or sent; CloudEvents asks intermediaries for a whole event of 64 KiB."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def source_of(agency: str, system: str) -> str:
+    """Return the `source` of an agency's system, a URN."""
+    return f"urn:govbus:{agency}:{system}"
+
+
+def agency_of(source: str) -> str:
+    """Return the agency a `source` names, or the whole source where it is not one of ours."""
+    parts = source.split(":")
+    return parts[2] if len(parts) == 4 and parts[:2] == ["urn", "govbus"] else source
+
+
+def time_bytes(moment_us: int) -> bytes:
+    """Return microseconds since the epoch as RFC 3339 in UTC, such as `2026-01-31T09:30:00.000250Z`."""
+    seconds, microseconds = divmod(moment_us, 1_000_000)
+    return b"%b.%06dZ" % (_whole_second(seconds), microseconds)
+
+
+@lru_cache(maxsize=16)
+def _whole_second(seconds: int) -> bytes:
+    return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S").encode()
+
+
+def time_us(text: str) -> int | None:
+    """Return microseconds since the epoch of an RFC 3339 time, or None where it is not one."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return None if moment.tzinfo is None else (moment - _EPOCH) // _MICROSECOND
+    except (ValueError, OverflowError):
+        return None
+
+
+def moment_us(moment: datetime) -> int:
+    """Return microseconds since the epoch of an aware datetime.
+
+    Raises:
+        EnvelopeError: the time has no zone.
+    """
+    if moment.tzinfo is None:
+        raise EnvelopeError(
+            "Expected a time with a zone, got one without - at `time`. Use `datetime.now(UTC)`"
+        )
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def moment_of(us: int) -> datetime:
+    """Return the aware UTC datetime of microseconds since the epoch."""
+    return _EPOCH + timedelta(microseconds=us)
+
+
+def moment(text: str) -> datetime | None:
+    """Return the aware UTC datetime of an RFC 3339 time, or None where it is none that the calendar has."""
+    us = time_us(text)
+    try:
+        return None if us is None else moment_of(us)
+    except OverflowError:
+        return None
+
+
+Identity = tuple[str, str, str | None, str | None, str | None]
+"""What every receipt names, as text: id, source, transaction, service and causation."""
+
+
+def read_attributes(headers: Headers) -> tuple[Mapping[str, bytes], Identity]:
+    """Return the headers by name, all attributes present, single and text, and the identity they give.
+
+    Raises:
+        EnvelopeError: an attribute is missing, null, doubled, too long or not UTF-8; the message names it.
+    """
+    found: dict[str, Any] = dict(headers)
+    try:
+        # One pass in C tells whether every header is text; only the rare odd record is looked at in detail.
+        text = b"\n".join(found.values())
+        if len(found) != len(headers) or len(text) > MAX_ATTRIBUTE_BYTES or not text.isascii():
+            found = _sift(headers)
+    except TypeError:
+        found = _sift(headers)
+    get = found.get
+    event_id, source = get(ID), get(SOURCE)
+    if not (event_id and source and get(TYPE) and get(SPECVERSION)):
+        missing = next(name for name in REQUIRED if not get(name))
+        raise EnvelopeError(f"Expected attribute `{missing[3:]}`, got none")
+    if found[SPECVERSION] != SPEC_VERSION:
+        raise EnvelopeError("Expected `1.0`, got another - at attribute `specversion`")
+    transaction, service, causation = get(CORRELATION), get(SERVICE), get(CAUSATION)
+    return found, (
+        event_id.decode(),
+        source.decode(),
+        transaction.decode() if transaction else None,
+        service.decode() if service else None,
+        causation.decode() if causation else None,
+    )
+
+
+def _sift(headers: Headers) -> dict[str, bytes | None]:
+    kept: dict[str, bytes | None] = {}
+    for name, value in headers:
+        fault = _fault(value) or ("one value, got two" if name in kept else None)
+        if name.startswith("ce_") and fault:
+            raise EnvelopeError(f"Expected {fault} - at {_shown(name)}")
+        if not fault:
+            kept[name] = value
+    return kept
+
+
+def _fault(value: bytes | None) -> str | None:
+    if value is None:
+        return "text, got null"
+    if len(value) > MAX_ATTRIBUTE_BYTES:
+        return f"at most {MAX_ATTRIBUTE_BYTES} bytes, got more"
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return "UTF-8 text, got other bytes"
+    return None
+
+
+def _shown(name: str) -> str:
+    """Name an attribute only if the specification does: a foreign name could hold anything."""
+    known = {ID, SOURCE, TYPE, TIME, SPECVERSION, DATASCHEMA, SUBJECT, CORRELATION, CAUSATION, RECORDED_TIME}
+    known |= {PARTITION_KEY, CLASSIFICATION, REGULATION, SERVICE, STARTED_AT, DERIVED_FROM}
+    known |= {CE_TRACEPARENT, CE_TRACESTATE}
+    return f"attribute `{name[3:]}`" if name in known else "an extension attribute"

@@ -1,0 +1,157 @@
+"""Errors of the bus, grouped by what the caller must do.
+
+BusError
+├── RefusedError                 the event itself is wrong: mend it, do not repeat it
+│   ├── ContractViolationError   carries every violation
+│   ├── EventTooLargeError
+│   ├── NotJsonError
+│   ├── EnvelopeError            an attribute or key that may not travel
+│   ├── IdReusedError            an id that was published or handled before names other data
+│   ├── OlderVersionError        an older version, still published beside this one, cannot say it
+│   └── VersionRetiredError      the version's sunset is over: publish a newer one
+├── BusUnavailableError          the broker is away: repeat later (retriable)
+│   └── BufferFullError          more waits for acknowledgement than the limit: await some first
+├── FencedError                  another process took over this one's transactions: leave it to that one
+├── TopicMissingError            apply the catalogue's topics first
+├── AccessDeniedError            the cluster refuses this agency: ask for the grant
+└── UsageError                   the program is wrong: mend the code
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from bus.outcome import Reason
+from contracts import Violation
+
+
+class BusError(Exception):
+    """Root of what the bus raises; `retriable` and `reason` say what to do about it."""
+
+    retriable: ClassVar[bool] = False
+    reason: ClassVar[Reason] = Reason.HANDLER_FAILED
+
+
+class RefusedError(BusError):
+    """The event was refused before anything was sent."""
+
+
+class ContractViolationError(RefusedError):
+    """The data breaks its contract; `violations` lists every fault at once.
+
+    Args:
+        contract: the contract and version, such as `health.record-opened 1.0`.
+        violations: each fault with its JSON path, without any value.
+    """
+
+    reason = Reason.CONTRACT_VIOLATION
+
+    def __init__(self, contract: str, violations: Sequence[Violation]) -> None:
+        self.contract = contract
+        self.violations = tuple(violations)
+        lines = "".join(f"\n  {violation.message}" for violation in self.violations)
+        super().__init__(f"{len(self.violations)} violation(s) of {contract}; nothing was sent{lines}")
+
+
+class EventTooLargeError(RefusedError):
+    """The encoded event is larger than its contract allows.
+
+    Args:
+        contract: the contract and version.
+        size_bytes: how large the encoded data is.
+        limit_bytes: how large it may be.
+    """
+
+    reason = Reason.TOO_LARGE
+
+    def __init__(self, contract: str, size_bytes: int, limit_bytes: int) -> None:
+        self.size_bytes, self.limit_bytes = size_bytes, limit_bytes
+        super().__init__(
+            f"Expected at most {limit_bytes} bytes, got {size_bytes} - {contract}. Publish a thin event that "
+            "points to the document with the `dataref` attribute, or raise `max_bytes` in the contract "
+            "(hard limit 1048576)"
+        )
+
+
+class NotJsonError(RefusedError):
+    """The data can't be written as JSON."""
+
+    reason = Reason.NOT_JSON
+
+
+class EnvelopeError(RefusedError):
+    """An attribute of the event may not travel as it is."""
+
+    reason = Reason.MALFORMED_ENVELOPE
+
+
+class OlderVersionError(RefusedError):
+    """The event cannot be said in an older version that is published beside its own."""
+
+    reason = Reason.UNTRANSLATABLE
+
+
+class VersionRetiredError(RefusedError):
+    """The sunset of the version is over."""
+
+    reason = Reason.VERSION_RETIRED
+
+    def __init__(self, contract: str, sunset: str, latest: str) -> None:
+        super().__init__(
+            f"Expected a version that is still published, got {contract}, whose last day was {sunset}. "
+            f"Publish version {latest}"
+        )
+
+
+class BusUnavailableError(BusError):
+    """The broker did not answer in time; the event may or may not have arrived."""
+
+    retriable = True
+    reason = Reason.BUS_UNAVAILABLE
+
+
+class BufferFullError(BusUnavailableError):
+    """Too many events wait for acknowledgement; nothing of this one was kept."""
+
+
+class FencedError(BusError):
+    """Another process took over; nothing of this transaction counts."""
+
+    reason = Reason.BUS_UNAVAILABLE
+
+
+class TopicMissingError(BusError):
+    """A topic of the catalogue does not exist in the cluster."""
+
+    reason = Reason.BUS_UNAVAILABLE
+
+    def __init__(self, topic: str) -> None:
+        self.topic = topic
+        super().__init__(f"Expected topic `{topic}` in the cluster, got none. Run `govbus topics apply`")
+
+
+class AccessDeniedError(BusError):
+    """The cluster does not let this agency do that."""
+
+    reason = Reason.BUS_UNAVAILABLE
+
+
+class IdReusedError(RefusedError):
+    """An event came under the source and id of one that was handled before, with other data.
+
+    Args:
+        handled_hash: SHA-256 of the data that was handled.
+        got_hash: SHA-256 of the data that came now.
+    """
+
+    reason = Reason.ID_REUSED
+
+    def __init__(self, handled_hash: str, got_hash: str) -> None:
+        self.handled_hash, self.got_hash = handled_hash, got_hash
+        super().__init__(
+            f"Expected the data that was handled before (SHA-256 {handled_hash}), got other data (SHA-256 "
+            f"{got_hash}) under the same source and id. Its publisher must give each fact an id of its own"
+        )
+
+
+class UsageError(BusError):
+    """The program uses the bus in a way that cannot work."""

@@ -1,0 +1,180 @@
+"""An event as a handler meets it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from bus import envelope
+from bus.errors import UsageError
+from bus.record import Headers, Record
+
+if TYPE_CHECKING:
+    from bus.publisher import Receipt
+    from contracts import ContractVersion
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Republisher(Protocol):
+    """What an event needs of its bus to cause another one."""
+
+    @property
+    def publish(self) -> Callable[..., Awaitable[Receipt]]:
+        """Publish as `Bus.publish` does."""
+
+
+class Event(Generic[T_co]):
+    """One delivered event: its data, its attributes, and where it lay.
+
+    `data` is the JSON value, checked against its contract, or the typed model the handler asked for.
+    `attempt` counts from 1. Attributes are read from the headers when asked for. In `contracts` the word
+    subject means the event's name; the CloudEvents attribute of that name is `Event.subject`.
+    """
+
+    __slots__ = (
+        "attempt", "attributes", "bus", "causation", "contract", "data", "id", "origin", "record", "replay",
+        "service", "source", "transaction",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        record: Record,
+        attributes: Mapping[str, bytes],
+        identity: envelope.Identity,
+        data: T_co,
+        contract: ContractVersion,
+    ) -> None:
+        self.record = record
+        self.attributes = attributes
+        self.id, self.source, self.transaction, self.service, self.causation = identity
+        """CloudEvents `id` and `source`; the transaction (`correlationid`), the service it belongs to, and
+        the id of the event that caused this one, where it says so."""
+        self.data = data
+        self.contract = contract
+        self.origin: ContractVersion | None = None
+        """The version it was converted from, where that is another than `contract`."""
+        self.attempt = 1
+        self.replay: str | None = None
+        """The id of the replay that it is read again for; None where it comes for the first time."""
+        self.bus: Republisher | None = None
+        """The bus that delivered it."""
+
+    def __repr__(self) -> str:
+        place = f"{self.record.topic}/{self.record.partition}/{self.record.offset}"
+        return f"<Event {self.type} {self.id} at {place}>"
+
+    def _text(self, name: str) -> str | None:
+        value = self.attributes.get(name)
+        return None if value is None else value.decode()
+
+    def _moment(self, name: str) -> datetime | None:
+        return envelope.moment(self._text(name) or "")
+
+    @property
+    def agency(self) -> str:
+        """The agency that published it."""
+        return envelope.agency_of(self.source)
+
+    @property
+    def type(self) -> str:
+        """CloudEvents `type`, such as `health.record-opened.v1`."""
+        return self.attributes[envelope.TYPE].decode()
+
+    @property
+    def version(self) -> str:
+        """The version of the contract that `data` keeps, such as `1.1`."""
+        return self.contract.number
+
+    @property
+    def written_version(self) -> str:
+        """The version it was published in, as its `dataschema` says; the catalogue may not know it yet."""
+        written = self._text(envelope.DATASCHEMA)
+        return (self.origin or self.contract).number if written is None else written.rpartition(":")[2]
+
+    def converted(self, data: Any, contract: ContractVersion) -> None:
+        """Take the data as another version says it."""
+        self.origin = self.origin or self.contract
+        self.data, self.contract = data, contract
+
+    @property
+    def subject(self) -> str | None:
+        """CloudEvents `subject`: opaque, or absent."""
+        return self._text(envelope.SUBJECT)
+
+    @property
+    def time(self) -> datetime | None:
+        """When the fact occurred, as its source says."""
+        return self._moment(envelope.TIME)
+
+    @property
+    def recorded_time(self) -> datetime | None:
+        """When the publisher made the event, on the publisher's clock."""
+        return self._moment(envelope.RECORDED_TIME)
+
+    @property
+    def broker_time(self) -> datetime:
+        """When the broker took it."""
+        return envelope.moment_of(self.record.timestamp * 1000)
+
+    @property
+    def started_at(self) -> datetime:
+        """Broker time of the transaction's first event; this one's own where it is the first."""
+        return self._moment(envelope.STARTED_AT) or self.broker_time
+
+    @property
+    def traceparent(self) -> str | None:
+        """W3C trace context of whoever published it."""
+        return self._text(envelope.TRACEPARENT) or self._text(envelope.CE_TRACEPARENT)
+
+    @property
+    def tracestate(self) -> str | None:
+        """W3C `tracestate`, beside `traceparent`."""
+        return self._text(envelope.TRACESTATE) or self._text(envelope.CE_TRACESTATE)
+
+    @property
+    def key(self) -> str | None:
+        """The partition key."""
+        key = self.record.key
+        return None if key is None else key.decode(errors="replace")
+
+    @property
+    def headers(self) -> Headers:
+        """Every header as it came, null and binary ones too."""
+        return self.record.headers
+
+    @property
+    def topic(self) -> str:
+        """The topic it was read from."""
+        return self.record.topic
+
+    @property
+    def partition(self) -> int:
+        """The partition it was read from."""
+        return self.record.partition
+
+    @property
+    def offset(self) -> int:
+        """Its offset in the partition."""
+        return self.record.offset
+
+    async def publish(self, subject: str, data: Any, **options: Any) -> Receipt:
+        """Publish an event that this one caused, in the same transaction and service.
+
+        Args:
+            subject: the event's name, such as `health.record-opened`.
+            data: what happened; checked against the contract.
+            **options: as `Bus.publish`.
+
+        Returns:
+            The receipt, after the broker's acknowledgement.
+
+        Raises:
+            BusError: as `Bus.publish`.
+        """
+        if self.bus is None:
+            raise UsageError(
+                "Expected an event a bus has delivered, got one made by hand - at `event.publish`"
+            )
+        return await self.bus.publish(subject, data, cause=self, **options)

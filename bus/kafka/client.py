@@ -1,0 +1,89 @@
+"""How to reach a cluster: settings in, aiokafka's arguments out."""
+
+import asyncio
+import ssl
+from typing import Any
+
+from aiokafka.errors import KafkaConnectionError, KafkaError
+
+from bus.errors import BusError, UsageError
+from bus.kafka.errors import translate
+from bus.kafka.refusal import find_refusal
+from bus.settings import Settings
+
+PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+
+
+def connection(settings: Settings) -> dict[str, Any]:
+    """Return the arguments every aiokafka client takes.
+
+    Raises:
+        UsageError: the settings contradict each other; the message names the variables.
+    """
+    protocol = settings.security_protocol.upper()
+    if protocol not in PROTOCOLS:
+        raise UsageError(f"Expected one of {', '.join(PROTOCOLS)}, got another - at GOVBUS_SECURITY_PROTOCOL")
+    arguments: dict[str, Any] = {
+        "bootstrap_servers": settings.bootstrap_servers,
+        "security_protocol": protocol,
+        "client_id": "govbus",
+    }
+    if protocol.startswith("SASL"):
+        if not settings.sasl_username or settings.sasl_password is None:
+            raise UsageError(
+                f"Expected a user and password for {protocol} - at GOVBUS_SASL_USERNAME and "
+                "GOVBUS_SASL_PASSWORD"
+            )
+        arguments |= {
+            "sasl_mechanism": settings.sasl_mechanism,
+            "sasl_plain_username": settings.sasl_username,
+            "sasl_plain_password": settings.sasl_password.get_secret_value(),
+        }
+    if protocol.endswith("SSL"):
+        arguments["ssl_context"] = _tls(settings)
+    return arguments
+
+
+async def begin(client: Any, settings: Settings, where: str) -> None:
+    """Start an aiokafka client, and close it where it cannot.
+
+    Args:
+        client: a producer, consumer or admin client.
+        settings: how long it may take, and where the cluster is.
+        where: the address or group, for the error.
+
+    Raises:
+        BusUnavailableError: no broker answers within `publish_timeout_seconds`.
+        AccessDeniedError: the cluster refuses the user and password, or the certificate.
+        UsageError: the broker is not one that the settings trust, or does not speak as they say.
+    """
+    try:
+        async with asyncio.timeout(settings.publish_timeout_seconds):
+            await client.start()
+    except BaseException as error:
+        close = client.close if hasattr(client, "close") else client.stop
+        await close()
+        if isinstance(error, KafkaError | TimeoutError):
+            raise await _reason(error, settings, where) from error
+        raise
+
+
+async def _reason(error: BaseException, settings: Settings, where: str) -> BusError:
+    if isinstance(error, KafkaConnectionError):
+        if (refusal := await find_refusal(connection(settings), where)) is not None:
+            return refusal
+        where = f"{where} over {settings.security_protocol.upper()}"
+    return translate(error, where)
+
+
+def _tls(settings: Settings) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=settings.ssl_cafile)
+        if settings.ssl_certfile is not None:
+            context.load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile)
+    except (OSError, ssl.SSLError) as error:
+        raise UsageError(
+            "Expected PEM files that can be read - at GOVBUS_SSL_CAFILE, GOVBUS_SSL_CERTFILE, "
+            f"GOVBUS_SSL_KEYFILE ({type(error).__name__})"
+        ) from error
+    return context

@@ -1,0 +1,177 @@
+"""A cluster as `plan` sees it and `apply` changes it."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Self
+
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import (
+    KafkaError,
+    SecurityDisabled,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
+from aiokafka.protocol.admin import DescribeAclsRequest, DescribeClientQuotasRequest
+
+from bus.kafka.client import begin, connection
+from bus.kafka.errors import translate
+from bus.kafka.requests import alter_quotas, alter_topic_config, create_access, delete_access
+from bus.settings import Settings
+from contracts import Access, ClusterState, TopicState
+
+RESOURCES = {2: "topic", 3: "group", 4: "cluster", 5: "transactional-id", 6: "delegation-token", 7: "user"}
+OPERATIONS = {
+    2: "all", 3: "read", 4: "write", 5: "create", 6: "delete", 7: "alter", 8: "describe", 9: "cluster-action",
+    10: "describe-configs", 11: "alter-configs", 12: "idempotent-write",
+    13: "create-tokens", 14: "describe-tokens", 15: "two-phase-commit",
+}  # fmt: skip
+_RESOURCE_CODES = {name: code for code, name in RESOURCES.items()}
+_OPERATION_CODES = {name: code for code, name in OPERATIONS.items()}
+ANY, LITERAL, PREFIXED, ALLOW = 1, 3, 4, 3
+SPECIFIED = 2
+SET_ON_TOPIC = 1
+ROWS_AT_ONCE = 100
+
+
+class Cluster:
+    """An administrator's connection."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._admin: Any = None
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings) -> AsyncIterator[Self]:
+        """Connect, and disconnect at the end of the block.
+
+        Raises:
+            BusUnavailableError: no broker answers.
+            AccessDeniedError: the cluster refuses the user.
+        """
+        cluster = cls(settings)
+        cluster._admin = AIOKafkaAdminClient(**connection(settings))
+        await begin(cluster._admin, settings, settings.bootstrap_servers)
+        try:
+            yield cluster
+        except KafkaError as error:
+            raise translate(error, settings.bootstrap_servers) from error
+        finally:
+            await cluster._admin.close()
+
+    async def observe(self) -> ClusterState:
+        """Return topics, access and quotas as they are; the registry's entries are read elsewhere."""
+        return ClusterState(
+            topics={topic.name: topic for topic in await self._topics()},
+            access=await self.access(),
+            quotas=await self._quotas(),
+        )
+
+    async def _topics(self) -> list[TopicState]:
+        found = {
+            row["topic"]: len(row["partitions"])
+            for row in await self._admin.describe_topics()
+            if not row["is_internal"]
+        }
+        names = sorted(found)
+        configs: dict[str, dict[str, str]] = {}
+        for start in range(0, len(names), ROWS_AT_ONCE):
+            some = names[start : start + ROWS_AT_ONCE]
+            resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in some]
+            for response in await self._admin.describe_configs(resources):
+                for code, message, _, name, rows in response.resources:
+                    if for_code(code) is not UnknownTopicOrPartitionError:
+                        _check(code, message)
+                    configs[name] = {
+                        key: value for key, value, _, source, *_ in rows if source == SET_ON_TOPIC
+                    }
+        return [TopicState(name, found[name], configs[name]) for name in names]
+
+    async def access(self) -> frozenset[Access] | None:
+        """Return every grant in force; None where the cluster has no authorizer."""
+        request = DescribeAclsRequest(ANY, None, ANY, None, None, ANY, ANY)
+        response = await self._admin._send_to_controller(request)  # noqa: SLF001 - aiokafka has no public way
+        if for_code(response.error_code) is SecurityDisabled:
+            return None
+        _check(response.error_code, response.error_message)
+        return frozenset(
+            Access(
+                who, RESOURCES.get(kind, str(kind)), name, pattern == PREFIXED,
+                OPERATIONS.get(operation, str(operation)), host,
+            )
+            for kind, name, pattern, rows in response.resources
+            for who, host, operation, permission in rows
+            if permission == ALLOW
+        )  # fmt: skip
+
+    async def _quotas(self) -> dict[str, dict[str, float]]:
+        request = DescribeClientQuotasRequest([("user", SPECIFIED, None)], True)
+        response = await self._admin._send_to_controller(request)  # noqa: SLF001
+        _check(response.error_code, response.error_message)
+        return {
+            entity[0][1]: dict(values)
+            for entity, values in response.entries or ()
+            if len(entity) == 1 and entity[0][1] is not None
+        }
+
+    async def make_topic(self, topic: TopicState) -> None:
+        """Make a topic; one that exists stays as it is."""
+        copies = self._settings.replication_factor
+        new = NewTopic(topic.name, topic.partitions, copies, topic_configs=dict(topic.config))
+        for _, code, *message in (await self._admin.create_topics([new])).topic_errors:
+            if for_code(code) is not TopicAlreadyExistsError:
+                _check(code, *message)
+
+    async def change_topic(
+        self, topic: TopicState, config: dict[str, str | None], *, partitions: bool
+    ) -> None:
+        """Change some settings of a topic, and let it grow to its partitions."""
+        if config:
+            await self._send(alter_topic_config(topic.name, config), "responses")
+        if partitions:
+            response = await self._admin.create_partitions({topic.name: NewPartitions(topic.partitions)})
+            for _, code, message in response.topic_errors:
+                _check(code, message)
+
+    async def delete_topic(self, name: str) -> None:
+        """Delete a topic with all its events; one that is gone stays gone."""
+        for _, code, *_ in (await self._admin.delete_topics([name])).topic_error_codes:
+            if for_code(code) is not UnknownTopicOrPartitionError:
+                _check(code)
+
+    async def grant(self, access: Iterable[Access]) -> None:
+        """Add to the access list."""
+        for rows in _in_parts([_row(one) for one in access]):
+            await self._send(create_access(rows), "creation_responses")
+
+    async def revoke(self, access: Iterable[Access]) -> None:
+        """Remove from the access list; what is gone stays gone."""
+        for rows in _in_parts([_row(one) for one in access]):
+            await self._send(delete_access(rows), "filter_responses")
+
+    async def set_quotas(self, user: str, quotas: dict[str, float | None]) -> None:
+        """Set or remove some of a user's quotas."""
+        await self._send(alter_quotas(user, quotas), "entries")
+
+    async def _send(self, request: Any, rows: str) -> None:
+        response = await self._admin._send_to_controller(request)  # noqa: SLF001
+        for code, message, *_ in getattr(response, rows):
+            _check(code, message)
+
+
+def _row(access: Access) -> tuple[Any, ...]:
+    return (
+        _RESOURCE_CODES[access.resource], access.name, PREFIXED if access.prefixed else LITERAL,
+        access.principal, access.host, _OPERATION_CODES[access.operation], ALLOW,
+    )  # fmt: skip
+
+
+def _in_parts(rows: Sequence[tuple[Any, ...]]) -> list[Sequence[tuple[Any, ...]]]:
+    return [rows[start : start + ROWS_AT_ONCE] for start in range(0, len(rows), ROWS_AT_ONCE)]
+
+
+def _check(code: int, message: str | None = None) -> None:
+    if code:
+        raise for_code(code)(message or "")

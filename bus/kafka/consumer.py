@@ -1,0 +1,236 @@
+"""Records from Kafka: one member of a consumer group, offsets committed by name only."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from time import time_ns
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
+from aiokafka.errors import GroupCoordinatorNotAvailableError, IllegalStateError, KafkaError
+from aiokafka.structs import TopicPartition as KafkaPartition
+
+from bus.kafka.client import begin, connection
+from bus.kafka.errors import translate
+from bus.record import Record, StoredRecord, TopicPartition
+from bus.settings import Settings
+from bus.transport import Consumer, Revoked
+
+logger = logging.getLogger("govbus.kafka")
+
+REFETCH_MS = 500
+"""How long one record may take to be fetched again."""
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    # A young cluster makes its group coordinator when the first group asks; aiokafka calls that an error.
+    return not any(isinstance(argument, GroupCoordinatorNotAvailableError) for argument in _arguments(record))
+
+
+def _arguments(record: logging.LogRecord) -> tuple[object, ...]:
+    return record.args if isinstance(record.args, tuple) else ()
+
+
+logging.getLogger("aiokafka.consumer.group_coordinator").addFilter(_is_news)
+
+
+@asynccontextmanager
+async def open_consumer(
+    settings: Settings | None = None, *, group: str, topics: Sequence[str]
+) -> AsyncIterator[Consumer]:
+    """Join a group that reads raw records, such as a monitor's; the group is left at the end of the block.
+
+    Args:
+        settings: the cluster; from the environment if absent.
+        group: the consumer group; reading begins at its committed offsets, or at the earliest record.
+        topics: what to read.
+
+    Raises:
+        BusUnavailableError: no broker answers.
+        AccessDeniedError: the cluster refuses the group or the topics.
+    """
+    consumer = KafkaConsumer(settings or Settings(), group, topics, None)
+    await consumer.start()
+    try:
+        yield consumer
+    finally:
+        await consumer.close()
+
+
+class KafkaConsumer:
+    """One consumer; see `bus.transport.Consumer`."""
+
+    def __init__(
+        self, settings: Settings, group: str | None, topics: Sequence[str], revoked: Revoked | None
+    ) -> None:
+        self._group = group
+        self._topics = list(topics)
+        self._revoked = revoked
+        self._settings = settings
+        self._kafka: Any = None
+        self._next: dict[TopicPartition, int] = {}
+        self._astray = False
+
+    async def start(self) -> None:
+        """Join the group."""
+        self._kafka = AIOKafkaConsumer(
+            **connection(self._settings),
+            group_id=self._group,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            max_partition_fetch_bytes=1_048_576,
+            session_timeout_ms=10_000,
+            group_instance_id=None if self._group is None else self._settings.instance,
+            heartbeat_interval_ms=3_000,
+            metadata_max_age_ms=30_000,
+        )
+        self._kafka.subscribe(self._topics, listener=_Listener(self._revoked, self._next))
+        await begin(self._kafka, self._settings, f"group `{self._group}`")
+
+    async def close(self) -> None:
+        """Leave the group."""
+        if self._kafka is None:
+            return
+        try:
+            async with asyncio.timeout(self._settings.stop_timeout_seconds):
+                await self._kafka.stop()
+        except TimeoutError:
+            logger.warning("group `%s` could not be left; the broker will notice", self._group)
+        except asyncio.CancelledError:
+            # aiokafka lets its own cancelled heartbeat through when no broker answers.
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+
+    async def poll(
+        self, timeout_seconds: float, max_records: int
+    ) -> Mapping[TopicPartition, Sequence[Record]]:
+        """Return the next records by partition."""
+        try:
+            if self._astray:
+                await self._rewind()
+            return await self._poll(int(timeout_seconds * 1000), max_records)
+        except KafkaError as error:
+            self._astray = True
+            raise translate(error, f"group `{self._group}`") from error
+
+    async def _poll(self, timeout_ms: int, max_records: int) -> Mapping[TopicPartition, Sequence[Record]]:
+        try:
+            batches = await self._kafka.getmany(timeout_ms=timeout_ms, max_records=max_records)
+        except UnicodeDecodeError:
+            return await self._poll_singly(max_records)
+        found = {TopicPartition(*place): records for place, records in batches.items()}
+        for place, records in found.items():
+            self._next[place] = records[-1].offset + 1
+        return found
+
+    async def _poll_singly(self, max_records: int) -> Mapping[TopicPartition, Sequence[Record]]:
+        """Find the record that aiokafka cannot parse, and hand it over as unreadable."""
+        await self._rewind()
+        held = set(self._kafka.paused())
+        for place in self._kafka.assignment() - held:
+            offset, records = await self._begin_of(place), list[Record]()
+            while len(records) < max_records:
+                try:
+                    batch = await self._kafka.getmany(place, timeout_ms=REFETCH_MS, max_records=1)
+                except UnicodeDecodeError:
+                    batch = {place: [_unreadable(place, offset)]}
+                    self._kafka.seek(place, offset + 1)
+                if not batch:
+                    break
+                records += batch[place]
+                offset = self._next[TopicPartition(*place)] = records[-1].offset + 1
+            if records:
+                return {TopicPartition(*place): records}
+        return {}
+
+    async def _rewind(self) -> None:
+        """Begin again behind what was handed over last: a failed call throws away what it had read."""
+        for place in self._kafka.assignment():
+            self._kafka.seek(place, await self._begin_of(place))
+        self._astray = False
+
+    async def _begin_of(self, place: Any) -> int:
+        """Return where to read a partition on: behind what was handed over, else where its group stands."""
+        known = self._next.get(TopicPartition(*place))
+        if known is None and self._group is not None:
+            known = await self._kafka.committed(place)
+        if known is None:
+            known = (await self._kafka.beginning_offsets([place]))[place]
+        return int(known)
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        """Read `offset` next."""
+        self._next[partition] = offset
+        self._on_held(self._kafka.seek, partition, offset)
+
+    async def rewind(self, partition: TopicPartition) -> None:
+        """Read on where the group stands."""
+        place = KafkaPartition(*partition)
+        try:
+            async with asyncio.timeout(self._settings.publish_timeout_seconds):
+                offset = await self._kafka.committed(place)
+                if offset is not None:
+                    # The same again changes nothing, and fails where the group has let this member go.
+                    await self._kafka.commit({place: offset})
+                else:
+                    offset = (await self._kafka.beginning_offsets([place]))[place]
+        except (KafkaError, IllegalStateError, TimeoutError) as error:
+            raise translate(error, f"group `{self._group}`") from error
+        self.seek(partition, int(offset))
+
+    def pause(self, partition: TopicPartition) -> None:
+        """Hold a partition back."""
+        self._on_held(self._kafka.pause, partition)
+
+    def resume(self, partition: TopicPartition) -> None:
+        """Let a partition go on."""
+        self._on_held(self._kafka.resume, partition)
+
+    def _on_held(self, act: Any, partition: TopicPartition, *arguments: int) -> None:
+        if partition in self.assigned():
+            act(KafkaPartition(*partition), *arguments)
+
+    async def position(self, partition: TopicPartition) -> int:
+        """Return the offset that is read next."""
+        try:
+            async with asyncio.timeout(self._settings.publish_timeout_seconds):
+                return int(await self._kafka.position(KafkaPartition(*partition)))
+        except (KafkaError, IllegalStateError, TimeoutError) as error:
+            raise translate(error, f"topic `{partition.topic}`") from error
+
+    def assigned(self) -> Collection[TopicPartition]:
+        """Return the partitions held."""
+        return {TopicPartition(*place) for place in self._kafka.assignment()}
+
+    async def commit(self, positions: Mapping[TopicPartition, int]) -> None:
+        """Commit positions; a partition that has left meanwhile is its new owner's."""
+        offsets = {KafkaPartition(*place): offset for place, offset in positions.items()}
+        try:
+            await self._kafka.commit(offsets)
+        except (KafkaError, IllegalStateError) as error:
+            raise translate(error, f"group `{self._group}`") from error
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Passes a revocation on before the partitions go."""
+
+    def __init__(self, revoked: Revoked | None, positions: dict[TopicPartition, int]) -> None:
+        self._revoked = revoked
+        self._next = positions
+
+    async def on_partitions_revoked(self, revoked: Collection[Any]) -> None:
+        for place in revoked:
+            self._next.pop(TopicPartition(*place), None)
+        if self._revoked is not None and revoked:
+            await self._revoked([TopicPartition(*place) for place in revoked])
+
+    async def on_partitions_assigned(self, assigned: Collection[Any]) -> None:
+        """New partitions begin at their committed offsets, with nothing to do here."""
+
+
+def _unreadable(place: Any, offset: int) -> Record:
+    """Stand in for a record that the client cannot parse: no headers, so it becomes a dead letter."""
+    return StoredRecord(place.topic, place.partition, offset, time_ns() // 1_000_000, None, b"")

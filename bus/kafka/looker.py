@@ -1,0 +1,92 @@
+"""Single looks at a cluster: where a topic ends, and one record of it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
+from aiokafka.structs import TopicPartition as KafkaPartition
+
+from bus.errors import BusUnavailableError
+from bus.kafka.client import begin, connection
+from bus.kafka.errors import translate
+from bus.record import Record, TopicPartition
+from bus.settings import Settings
+
+FETCH_BYTES = 4 * 1_048_576
+
+
+class Looker:
+    """Opens a consumer of its own, in no group, when it is first asked something."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._kafka: Any = None
+        self._turn = asyncio.Lock()
+
+    async def close(self) -> None:
+        """Disconnect."""
+        consumer, self._kafka = self._kafka, None
+        if consumer is not None:
+            await consumer.stop()
+
+    async def ends(self, places: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Return high watermarks, what open transactions have written included."""
+        if not places:
+            return {}
+        wanted = [KafkaPartition(*place) for place in places]
+        found = await self._ask(places[0].topic, lambda kafka: kafka.end_offsets(wanted))
+        return {TopicPartition(*place): int(offset) for place, offset in found.items()}
+
+    async def offsets_at(
+        self, places: Sequence[TopicPartition], timestamp: int
+    ) -> Mapping[TopicPartition, int]:
+        """Return the offset of each partition's first record at or after `timestamp`, else its end."""
+        ends = await self.ends(places)
+        if not places:
+            return {}
+        wanted = {KafkaPartition(*place): timestamp for place in places}
+        found = await self._ask(places[0].topic, lambda kafka: kafka.offsets_for_times(wanted))
+        later = {TopicPartition(*place): at.offset for place, at in found.items() if at is not None}
+        return {place: later.get(place, end) for place, end in ends.items()}
+
+    async def fetch(self, place: TopicPartition, offset: int) -> Record:
+        """Return the record at `offset`.
+
+        Raises:
+            BusUnavailableError: it could not be read within `publish_timeout_seconds`.
+        """
+        found = KafkaPartition(*place)
+
+        async def read(kafka: Any) -> Record:
+            if kafka.assignment() != {found}:
+                kafka.assign([found])
+            kafka.seek(found, offset)
+            record: Record = await kafka.getone(found)
+            return record
+
+        record: Record = await self._ask(place.topic, read)
+        if record.offset != offset:
+            raise BusUnavailableError(f"the record is not there - {place.topic}/{place.partition}/{offset}")
+        return record
+
+    async def _ask(self, topic: str, question: Callable[[Any], Awaitable[Any]]) -> Any:
+        try:
+            async with self._turn, asyncio.timeout(self._settings.publish_timeout_seconds):
+                return await question(await self._opened())
+        except (KafkaError, TimeoutError) as error:
+            raise translate(error, f"topic `{topic}`") from error
+
+    async def _opened(self) -> Any:
+        if self._kafka is None:
+            consumer = AIOKafkaConsumer(
+                **connection(self._settings),
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                isolation_level="read_uncommitted",
+                max_partition_fetch_bytes=FETCH_BYTES,
+            )
+            await begin(consumer, self._settings, self._settings.bootstrap_servers)
+            self._kafka = consumer
+        return self._kafka

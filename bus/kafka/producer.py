@@ -1,0 +1,295 @@
+"""Records to Kafka: one idempotent producer, acks=all, batches built here.
+
+Building whole batches ourselves spares a coroutine and a future per record. Per partition there is one lane,
+and lanes keep order: a batch is handed to aiokafka only in turn, and aiokafka's idempotence keeps turns.
+"""
+
+import asyncio
+from collections import deque
+from functools import partial
+from itertools import count
+from time import monotonic, time_ns
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from bus.clock import BrokerClock
+from bus.errors import BusError, BusUnavailableError, EnvelopeError, TopicMissingError
+from bus.kafka.client import begin, connection
+from bus.kafka.errors import translate
+from bus.record import TopicPartition
+from bus.settings import Settings
+from bus.topics import partition_of
+from bus.transport import Measure, Outgoing
+
+NEW_TOPIC_SECONDS = 1.0
+"""How long a topic that was just made may be unknown to a broker."""
+BATCHES_IN_FLIGHT = 2
+"""Batches per partition that aiokafka holds at once: one on the wire, one ready to follow."""
+
+
+class Producer:
+    """Sends records in order per partition and tells each what became of it."""
+
+    def __init__(self, settings: Settings, clock: BrokerClock, transactional_id: str | None = None) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._transactional_id = transactional_id
+        self._kafka: Any = None
+        self._lanes: dict[TopicPartition, _Lane] = {}
+        self._partitions: dict[str, int] = {}
+        self._unresolved: dict[str, list[Outgoing]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._turn = count()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self.unacknowledged = 0
+        self.measure: Measure | None = None
+        self.fault: BusError | None = None
+        """Why a record was not acknowledged, since somebody looked last."""
+
+    async def start(self) -> None:
+        """Connect; `BusUnavailableError` where no broker answers."""
+        self._kafka = AIOKafkaProducer(
+            **connection(self._settings),
+            acks="all",
+            enable_idempotence=True,
+            max_batch_size=self._settings.batch_bytes,
+            max_request_size=4 * 1_048_576,
+            compression_type=self._settings.compression,
+            linger_ms=0,
+            transactional_id=self._transactional_id,
+            transaction_timeout_ms=int(self._settings.transaction_timeout_seconds * 1000),
+        )
+        await begin(self._kafka, self._settings, self._settings.bootstrap_servers)
+
+    @property
+    def kafka(self) -> Any:
+        """The client, while connected."""
+        return self._kafka
+
+    async def drain(self) -> None:
+        """Wait until nothing is on its way."""
+        await self._empty.wait()
+
+    async def stop(self) -> None:
+        """Disconnect; what is still on its way fails."""
+        for task in self._tasks:
+            task.cancel()
+        error = BusUnavailableError("the bus stopped before the broker acknowledged the event")
+        for waiting in self._unresolved.values():
+            self.settled(len(waiting))
+            for outgoing in waiting:
+                outgoing.failed(error)
+        self._unresolved.clear()
+        lanes, self._lanes = self._lanes, {}
+        stuck = [lane.give_up(error) for lane in lanes.values()]
+        if self._kafka is not None:
+            if any(stuck):
+                # aiokafka would wait for these batches for ever; without its sender it closes at once.
+                self._kafka._sender.sender_task.cancel()  # noqa: SLF001 - there is no public way
+            await self._kafka.stop()
+            self._kafka = None
+
+    def send(self, outgoing: Outgoing) -> None:
+        """Put a record into its lane; see `Transport.send`."""
+        self.unacknowledged += 1
+        self._empty.clear()
+        partitions = self._partitions.get(outgoing.topic)
+        if partitions is not None:
+            self._enqueue(outgoing, partitions)
+            return
+        waiting = self._unresolved.get(outgoing.topic)
+        if waiting is None:
+            waiting = self._unresolved[outgoing.topic] = []
+            self._spawn(self._resolve(outgoing.topic))
+        waiting.append(outgoing)
+
+    def _enqueue(self, outgoing: Outgoing, partitions: int) -> None:
+        partition = outgoing.partition
+        if partition is None:
+            key = outgoing.key
+            partition = next(self._turn) % partitions if key is None else partition_of(key, partitions)
+        place = TopicPartition(outgoing.topic, partition)
+        lane = self._lanes.get(place)
+        if lane is None:
+            lane = self._lanes[place] = _Lane(place, self)
+        try:
+            lane.add(outgoing)
+        except (TypeError, ValueError, OverflowError) as error:
+            self.settled(1)
+            outgoing.failed(EnvelopeError(f"the client cannot encode the record ({type(error).__name__})"))
+
+    async def _resolve(self, topic: str) -> None:
+        try:
+            partitions = await self.partitions(topic)
+        except BusError as error:
+            self.fault = error
+            for outgoing in self._unresolved.pop(topic):
+                self.settled(1)
+                outgoing.failed(error)
+            return
+        for outgoing in self._unresolved.pop(topic):
+            self._enqueue(outgoing, partitions)
+
+    async def partitions(self, topic: str) -> int:
+        """Return how many partitions a topic has.
+
+        Raises:
+            TopicMissingError: it does not exist.
+            BusUnavailableError: no broker answers.
+        """
+        deadline = monotonic() + NEW_TOPIC_SECONDS
+        try:
+            async with asyncio.timeout(self._settings.publish_timeout_seconds):
+                while not (found := await self._look_up(topic)):
+                    if monotonic() > deadline:
+                        raise TopicMissingError(topic)
+                    await asyncio.sleep(0.1)
+        except (KafkaError, TimeoutError) as error:
+            raise translate(error, f"topic `{topic}`") from error
+        self._partitions[topic] = len(found)
+        return len(found)
+
+    async def _look_up(self, topic: str) -> set[int] | None:
+        # aiokafka's own `partitions_for` asks until a missing topic appears.
+        metadata = await self._kafka.client.fetch_all_metadata()
+        found: set[int] | None = metadata.partitions_for_topic(topic)
+        return found
+
+    def settled(self, records: int) -> None:
+        """Note records that are acknowledged or failed."""
+        self.unacknowledged -= records
+        if not self.unacknowledged:
+            self._empty.set()
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def new_batch(self) -> Any:
+        """Return an empty batch."""
+        return self._kafka.create_batch()
+
+    async def submit(self, place: TopicPartition, batch: Any) -> "asyncio.Future[Any]":
+        """Hand a built batch to aiokafka; the future holds its metadata."""
+        batch.close()
+        sent: asyncio.Future[Any] = await self._kafka.send_batch(
+            batch, place.topic, partition=place.partition
+        )
+        return sent
+
+    def landed(self, place: TopicPartition, taken: list[Outgoing], metadata: Any, sent_ns: int) -> None:
+        """Tell every record of a batch its place."""
+        now_ns = time_ns()
+        self.settled(len(taken))
+        offset, timestamp = metadata.offset, metadata.timestamp
+        if metadata.timestamp_type == 1 and timestamp:
+            self._clock.read(sent_ns // 1000, timestamp * 1000, now_ns // 1000)
+        if self.measure is not None:
+            self.measure(place.topic, len(taken), (now_ns - sent_ns) / 1e9, None)
+        for index, record in enumerate(taken):
+            record.acknowledged(place.partition, offset + index if offset >= 0 else -1, timestamp)
+
+    def lost(self, place: TopicPartition, taken: list[Outgoing], error: BaseException, sent_ns: int) -> None:
+        """Tell every record of a batch that it was not acknowledged."""
+        self.settled(len(taken))
+        self.fault = ours = (
+            error if isinstance(error, BusError) else translate(error, f"topic `{place.topic}`")
+        )
+        if self.measure is not None:
+            self.measure(place.topic, len(taken), (time_ns() - sent_ns) / 1e9, type(error).__name__)
+        for record in taken:
+            record.failed(ours)
+
+
+class _Batch:
+    """Records of one partition, encoded as they came, and whom to tell."""
+
+    __slots__ = ("builder", "records")
+
+    def __init__(self, builder: Any) -> None:
+        self.builder = builder
+        self.records: list[Outgoing] = []
+
+    def add(self, record: Outgoing) -> bool:
+        """Encode a record, and let go of its bytes; return False where the batch is full."""
+        now_ms = time_ns() // 1_000_000
+        append = self.builder.append
+        if append(timestamp=now_ms, key=record.key, value=record.value, headers=record.headers) is None:
+            return False
+        record.sent()
+        self.records.append(record)
+        return True
+
+
+class _Lane:
+    """The batches of one partition on their way, in order."""
+
+    __slots__ = ("_batches", "_in_flight", "_kicked", "_loop", "_place", "_producer", "_room")
+
+    def __init__(self, place: TopicPartition, producer: Producer) -> None:
+        self._place = place
+        self._producer = producer
+        self._loop = asyncio.get_running_loop()
+        self._kicked = False
+        self._in_flight: list[_Batch] = []
+        self._room = asyncio.Event()
+        self._batches: deque[_Batch] = deque()
+
+    def add(self, record: Outgoing) -> None:
+        """Put a record into the last batch, or into a new one."""
+        if not self._batches or not self._batches[-1].add(record):
+            batch = _Batch(self._producer.new_batch())
+            batch.add(record)
+            self._batches.append(batch)
+        if not self._kicked:
+            # Sent at the end of this turn of the loop: what comes in one turn goes in one batch.
+            self._kicked = True
+            self._loop.call_soon(self._start)
+
+    def _start(self) -> None:
+        self._producer._spawn(self._run())  # noqa: SLF001 - a lane is part of its producer
+
+    async def _run(self) -> None:
+        while self._batches:
+            if len(self._in_flight) >= BATCHES_IN_FLIGHT:
+                self._room.clear()
+                await self._room.wait()
+                continue
+            sent_ns = time_ns()
+            batch = self._batches.popleft()
+            self._in_flight.append(batch)
+            try:
+                future = await self._producer.submit(self._place, batch.builder)
+            except Exception as error:  # noqa: BLE001 - whoever waits for these records must hear of it
+                self._settle(batch, sent_ns, error)
+                continue
+            future.add_done_callback(partial(self._done, batch, sent_ns))
+        self._kicked = False
+
+    def _done(self, batch: _Batch, sent_ns: int, future: "asyncio.Future[Any]") -> None:
+        error = asyncio.CancelledError() if future.cancelled() else future.exception()
+        self._settle(batch, sent_ns, error, None if error else future.result())
+
+    def _settle(self, batch: _Batch, sent_ns: int, error: BaseException | None, metadata: Any = None) -> None:
+        if batch not in self._in_flight:
+            return  # given up already
+        self._in_flight.remove(batch)
+        self._room.set()
+        if error is None:
+            self._producer.landed(self._place, batch.records, metadata, sent_ns)
+        else:
+            self._producer.lost(self._place, batch.records, error, sent_ns)
+
+    def give_up(self, error: BusError) -> bool:
+        """Fail everything; return whether a batch was with aiokafka."""
+        stuck = bool(self._in_flight)
+        batches = [*self._in_flight, *self._batches]
+        self._in_flight.clear()
+        self._batches.clear()
+        for batch in batches:
+            self._producer.lost(self._place, batch.records, error, time_ns())
+        return stuck

@@ -1,0 +1,94 @@
+"""Transactions of one producer: records and positions that count together, or not at all.
+
+Law of this file: the transactional id is the fence. Whoever starts with it ends what its last holder had
+begun, and that one can commit nothing more, however long it slept (KIP-98).
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Mapping
+from typing import Any
+
+from aiokafka.errors import IllegalOperation, KafkaError
+from aiokafka.structs import OffsetAndMetadata
+from aiokafka.structs import TopicPartition as KafkaPartition
+
+from bus.clock import BrokerClock
+from bus.crash_points import reach
+from bus.errors import BusError
+from bus.kafka.errors import translate
+from bus.kafka.producer import Producer
+from bus.record import TopicPartition
+from bus.settings import Settings
+from bus.transport import Outgoing
+
+ABORT_SECONDS = 5.0
+
+
+class KafkaTransactional:
+    """See `bus.transport.Transactional`."""
+
+    def __init__(
+        self, settings: Settings, clock: BrokerClock, identity: str, beside: Producer | None = None
+    ) -> None:
+        self._settings = settings
+        self._identity = identity
+        self._producer = Producer(settings, clock, identity)
+        self._beside = beside
+        self._begun = False
+
+    @property
+    def unacknowledged(self) -> int:
+        """Records on their way."""
+        return self._producer.unacknowledged
+
+    async def start(self) -> None:
+        """Take the identity over."""
+        self._producer.measure = self._beside.measure if self._beside is not None else None
+        await self._producer.start()
+        await self.begin()
+
+    async def begin(self) -> None:
+        """Begin, unless begun already."""
+        if not self._begun:
+            self._producer.fault = None
+            await self._ask(self._producer.kafka.begin_transaction())
+            self._begun = True
+
+    def send(self, outgoing: Outgoing) -> None:
+        """Take a record."""
+        self._producer.send(outgoing)
+
+    async def drain(self) -> None:
+        """Wait for what is on its way."""
+        await self._producer.drain()
+
+    async def commit(self, group: str, positions: Mapping[TopicPartition, int]) -> None:
+        """Commit."""
+        await self._ask(self._producer.drain())
+        if self._producer.fault is not None:
+            raise self._producer.fault
+        if positions:
+            offsets = {KafkaPartition(*place): OffsetAndMetadata(at, "") for place, at in positions.items()}
+            await self._ask(self._producer.kafka.send_offsets_to_transaction(offsets, group))
+        reach("after-offset-record")
+        self._begun = False
+        await self._ask(self._producer.kafka.commit_transaction())
+
+    async def abort(self) -> None:
+        """Abort, if it can be done."""
+        self._begun = False
+        with contextlib.suppress(BusError, AssertionError):
+            async with asyncio.timeout(ABORT_SECONDS):
+                await self._ask(self._producer.kafka.abort_transaction())
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        await self._producer.stop()
+
+    async def _ask(self, question: Awaitable[Any]) -> None:
+        try:
+            async with asyncio.timeout(self._settings.publish_timeout_seconds):
+                await question
+        except (KafkaError, IllegalOperation, TimeoutError) as error:
+            raise translate(error, f"transactions of `{self._identity}`") from error

@@ -1,0 +1,123 @@
+"""A Kafka cluster as the bus needs it."""
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
+from aiokafka.structs import TopicPartition as KafkaPartition
+
+from bus.clock import BrokerClock
+from bus.kafka.client import begin, connection
+from bus.kafka.consumer import KafkaConsumer
+from bus.kafka.errors import translate
+from bus.kafka.looker import Looker
+from bus.kafka.producer import Producer
+from bus.kafka.transactional import KafkaTransactional
+from bus.record import Record, TopicPartition
+from bus.settings import Settings
+from bus.transport import Consumer, Measure, Outgoing, Revoked, Transactional
+
+
+class KafkaTransport:
+    """One connection of one process; see `bus.transport.Transport`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.clock = BrokerClock()
+        self._settings = settings
+        self._producer = Producer(settings, self.clock)
+        self._looker = Looker(settings)
+
+    @property
+    def unacknowledged(self) -> int:
+        """Records on their way."""
+        return self._producer.unacknowledged
+
+    async def start(self, measure: Measure | None = None) -> None:
+        """Connect the producer."""
+        self._producer.measure = measure
+        await self._producer.start()
+
+    async def drain(self) -> None:
+        """Wait for what is on its way."""
+        await self._producer.drain()
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        await self._looker.close()
+        await self._producer.stop()
+
+    def send(self, outgoing: Outgoing) -> None:
+        """Take a record to send."""
+        self._producer.send(outgoing)
+
+    def consumer(self, group: str, topics: Sequence[str], revoked: Revoked | None = None) -> Consumer:
+        """Return a member of a group."""
+        return KafkaConsumer(self._settings, group, topics, revoked)
+
+    def reader(self, topic: str) -> Consumer:
+        """Return who reads a whole topic, in no group."""
+        return KafkaConsumer(self._settings, None, [topic], None)
+
+    async def require_topics(self, topics: Collection[str]) -> None:
+        """Check that topics exist."""
+        await asyncio.gather(*(self._producer.partitions(topic) for topic in topics))
+
+    def transactional(self, identity: str) -> Transactional:
+        """Return transactions under an identity."""
+        return KafkaTransactional(self._settings, self.clock, identity, self._producer)
+
+    async def ends(self, topic: str) -> Mapping[TopicPartition, int]:
+        """Return the high watermark of each partition."""
+        partitions = await self._producer.partitions(topic)
+        return await self._looker.ends([TopicPartition(topic, number) for number in range(partitions)])
+
+    async def fetch(self, place: TopicPartition, offset: int) -> Record:
+        """Return one record."""
+        return await self._looker.fetch(place, offset)
+
+    async def offsets_at(self, topic: str, timestamp: int) -> Mapping[TopicPartition, int]:
+        """Return where each partition stood at a time."""
+        partitions = await self._producer.partitions(topic)
+        places = [TopicPartition(topic, number) for number in range(partitions)]
+        return await self._looker.offsets_at(places, timestamp)
+
+    async def preset(self, group: str, positions: Mapping[TopicPartition, int]) -> None:
+        """Say where a new group will begin."""
+        places = [KafkaPartition(*place) for place in positions]
+        consumer: Any = AIOKafkaConsumer(
+            **connection(self._settings), group_id=group, enable_auto_commit=False
+        )
+        await begin(consumer, self._settings, f"group `{group}`")
+        try:
+            consumer.assign(places)
+            await consumer.commit({KafkaPartition(*place): offset for place, offset in positions.items()})
+        except KafkaError as error:
+            raise translate(error, f"group `{group}`") from error
+        finally:
+            await consumer.stop()
+
+    async def read_all(self, topic: str) -> Sequence[Record]:
+        """Return every record a topic holds now."""
+        partitions = await self._producer.partitions(topic)
+        places = [KafkaPartition(topic, number) for number in range(partitions)]
+        consumer: Any = AIOKafkaConsumer(
+            **connection(self._settings), enable_auto_commit=False, auto_offset_reset="earliest",
+            isolation_level="read_committed",
+        )  # fmt: skip
+        await begin(consumer, self._settings, f"topic `{topic}`")
+        try:
+            consumer.assign(places)
+            ends = await consumer.end_offsets(places)
+            found: list[Record] = []
+            for place in places:
+                # Positions, not counts: control records and compaction leave gaps.
+                while await consumer.position(place) < ends[place]:
+                    batches = await consumer.getmany(timeout_ms=200)
+                    found += [record for records in batches.values() for record in records]
+            return found
+        except KafkaError as error:
+            raise translate(error, f"topic `{topic}`") from error
+        finally:
+            await consumer.stop()

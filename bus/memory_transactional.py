@@ -1,0 +1,130 @@
+"""Transactions of the cluster in memory: what is open or aborted is there, and no reader is shown it."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+
+from bus.errors import BusError, BusUnavailableError, FencedError, TopicMissingError
+from bus.record import StoredRecord, TopicPartition
+from bus.transport import Outgoing
+
+Append = Callable[[Outgoing], StoredRecord]
+Commit = Callable[[str, Mapping[TopicPartition, int]], None]
+
+
+class OpenRecords:
+    """Which records of a cluster no reader is shown, and who may write under an identity."""
+
+    def __init__(self) -> None:
+        self._open: dict[TopicPartition, set[int]] = defaultdict(set)
+        self._aborted: dict[TopicPartition, set[int]] = defaultdict(set)
+        self._holders: dict[str, MemoryTransactional] = {}
+
+    def readable(self, place: TopicPartition, log: Sequence[StoredRecord]) -> int:
+        """Return where reading of a partition must stop: before the first open record."""
+        return min(self._open[place], default=len(log))
+
+    def shown(self, records: Sequence[StoredRecord]) -> list[StoredRecord]:
+        """Return the records that count."""
+        return [record for record in records if not self._is_hidden(record)]
+
+    def _is_hidden(self, record: StoredRecord) -> bool:
+        place = TopicPartition(record.topic, record.partition)
+        return record.offset in self._aborted[place] or record.offset in self._open[place]
+
+    def take_over(self, identity: str, holder: "MemoryTransactional") -> None:
+        """Give an identity to its next holder; what the last one had begun is aborted."""
+        before = self._holders.get(identity)
+        if before is not None:
+            before.give_up()
+        self._holders[identity] = holder
+
+    def is_held_by(self, identity: str, holder: "MemoryTransactional") -> bool:
+        """Whether nobody has taken over."""
+        return self._holders.get(identity) is holder
+
+    def opened(self, record: StoredRecord) -> None:
+        """Take note of a record that does not count yet."""
+        self._open[TopicPartition(record.topic, record.partition)].add(record.offset)
+
+    def closed(self, records: Sequence[StoredRecord], *, count: bool) -> None:
+        """Let records count, or never."""
+        for record in records:
+            place = TopicPartition(record.topic, record.partition)
+            self._open[place].discard(record.offset)
+            if not count:
+                self._aborted[place].add(record.offset)
+
+
+class MemoryTransactional:
+    """See `bus.transport.Transactional`."""
+
+    def __init__(self, identity: str, records: OpenRecords, append: Append, commit: Commit) -> None:
+        self.unacknowledged = 0
+        self._identity = identity
+        self._records = records
+        self._append = append
+        self._commit = commit
+        self._written: list[StoredRecord] = []
+        self._fault: BusError | None = None
+
+    async def start(self) -> None:
+        """Take the identity over."""
+        self._records.take_over(self._identity, self)
+
+    async def begin(self) -> None:
+        """Begin."""
+        self._require_holder()
+        self._fault = None
+
+    def send(self, outgoing: Outgoing) -> None:
+        """Take a record."""
+        self.unacknowledged += 1
+        asyncio.get_running_loop().call_soon(self._land, outgoing)
+
+    def _land(self, outgoing: Outgoing) -> None:
+        self.unacknowledged -= 1
+        try:
+            self._require_holder()
+            record = self._append(outgoing)
+        except (BusUnavailableError, FencedError, TopicMissingError) as error:
+            self._fault = error
+            outgoing.failed(error)
+            return
+        self._records.opened(record)
+        self._written.append(record)
+        outgoing.acknowledged(record.partition, record.offset, record.timestamp)
+
+    async def drain(self) -> None:
+        """Wait for what is on its way."""
+        await asyncio.sleep(0)  # what was handed over lands in this turn of the loop
+
+    async def commit(self, group: str, positions: Mapping[TopicPartition, int]) -> None:
+        """Commit."""
+        await self.drain()
+        if self._fault is not None:
+            raise self._fault
+        self._require_holder()
+        if positions:
+            self._commit(group, positions)
+        self._end(count=True)
+
+    async def abort(self) -> None:
+        """Abort."""
+        self.give_up()
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        self.give_up()
+
+    def give_up(self) -> None:
+        """Let nothing of what is open count."""
+        self._end(count=False)
+
+    def _end(self, *, count: bool) -> None:
+        written, self._written = self._written, []
+        self._records.closed(written, count=count)
+
+    def _require_holder(self) -> None:
+        if not self._records.is_held_by(self._identity, self):
+            raise FencedError(f"another process took over this transactional id - `{self._identity}`")

@@ -1,0 +1,156 @@
+"""Which keys of a partition wait, and which of their events may be tried now. Pure.
+
+Law of this file: of a parked key only its earliest event may be tried; every later one waits behind it, in
+the order of its topic. A key is parked as long as anything of it waits, and no longer.
+"""
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from enum import Enum, auto
+from heapq import heappop, heappush
+from operator import attrgetter
+
+from bus.record import Record
+
+_by_offset = attrgetter("offset")
+
+
+class Standing(Enum):
+    """How a record stands to the parked keys of its partition."""
+
+    FREE = auto()
+    """Nothing earlier of its key waits."""
+    BEHIND = auto()
+    """An earlier event of its key waits."""
+    PARKED = auto()
+    """It is parked itself: it was read before, and its offset not committed."""
+
+
+@dataclass(slots=True, eq=False)
+class ParkedEvent:
+    """One event that waits; times in microseconds since the epoch, on the broker's clock."""
+
+    offset: int
+    """In its own topic."""
+    attempts: int = 0
+    """How often it was tried and failed."""
+    first_us: int = 0
+    """When it was tried first."""
+    due_us: int = 0
+    """From when it may be tried, once nothing earlier of its key waits."""
+    held: bool = False
+    """Every attempt failed; it waits for an operator's decision."""
+    reason: str = ""
+    """Why it waits, of the closed set."""
+    row_offset: int = -1
+    """Where its latest row lies in the topic of parked events; -1 while it is on its way there."""
+    record: Record | None = None
+    """The event itself, as long as memory is kept for it."""
+
+
+def key_of(record: Record) -> bytes:
+    """Return what a record shares with those that must keep its order; a record without key has none."""
+    return b"\0%d" % record.offset if record.key is None else record.key
+
+
+class ParkedKeys:
+    """The parked keys of one partition of one subscription."""
+
+    __slots__ = ("_due", "_held", "_queues", "events")
+
+    def __init__(self) -> None:
+        self._queues: dict[bytes, list[ParkedEvent]] = {}
+        self._due: list[tuple[int, int, bytes]] = []
+        self._held: set[bytes] = set()
+        self.events = 0
+        """Events that wait, of all keys."""
+
+    def __len__(self) -> int:
+        """Return how many keys are parked."""
+        return len(self._queues)
+
+    @property
+    def held(self) -> int:
+        """Keys whose first event waits for an operator."""
+        return len(self._held)
+
+    def queue(self, key: bytes) -> tuple[ParkedEvent, ...]:
+        """Return what waits of a key, earliest first."""
+        return tuple(self._queues.get(key, ()))
+
+    def standing(self, key: bytes, offset: int) -> Standing:
+        """Tell how the record at `offset` stands."""
+        queue = self._queues.get(key)
+        if queue is None or offset < queue[0].offset:
+            return Standing.FREE
+        return Standing.BEHIND if self.find(key, offset) is None else Standing.PARKED
+
+    def find(self, key: bytes, offset: int) -> ParkedEvent | None:
+        """Return the parked event at `offset`; None where it does not wait."""
+        queue = self._queues.get(key, [])
+        index = bisect_left(queue, offset, key=_by_offset)
+        found = queue[index] if index < len(queue) else None
+        return found if found is not None and found.offset == offset else None
+
+    def put(self, key: bytes, event: ParkedEvent) -> None:
+        """Park an event, or replace what is known of it."""
+        queue = self._queues.setdefault(key, [])
+        before = queue[0] if queue else None
+        index = bisect_left(queue, event.offset, key=_by_offset)
+        if index < len(queue) and queue[index].offset == event.offset:
+            queue[index] = event
+        else:
+            queue.insert(index, event)
+            self.events += 1
+        if queue[0] is not before:
+            self._stand_first(key)
+
+    def changed(self, key: bytes, event: ParkedEvent) -> None:
+        """Take note that the first event of a key is due at another time, or held."""
+        if self.is_first(key, event):
+            self._stand_first(key)
+
+    def remove(self, key: bytes, offset: int) -> None:
+        """Let an event go, and with the last one its key; one that is gone stays gone."""
+        if self.find(key, offset) is None:
+            return
+        queue = self._queues[key]
+        index = bisect_left(queue, offset, key=_by_offset)
+        del queue[index]
+        self.events -= 1
+        if index == 0:
+            self._stand_first(key)
+
+    def is_first(self, key: bytes, event: ParkedEvent) -> bool:
+        """Whether this very event is what its key waits for."""
+        queue = self._queues.get(key)
+        return queue is not None and queue[0] is event
+
+    def next_due_us(self) -> int | None:
+        """Return from when the next event may be tried; None where none waits for a time."""
+        while self._due:
+            due_us, offset, key = self._due[0]
+            queue = self._queues.get(key)
+            if queue and queue[0].offset == offset and queue[0].due_us == due_us and not queue[0].held:
+                return due_us
+            heappop(self._due)  # its key has moved on
+        return None
+
+    def due(self, now_us: int) -> tuple[bytes, ParkedEvent] | None:
+        """Return the event that has been due for longest, with its key; it stays parked."""
+        due_us = self.next_due_us()
+        if due_us is None or due_us > now_us:
+            return None
+        key = self._due[0][2]
+        return key, self._queues[key][0]
+
+    def _stand_first(self, key: bytes) -> None:
+        """Go by what the key waits for now."""
+        queue = self._queues[key]
+        self._held.discard(key)
+        if not queue:
+            del self._queues[key]
+        elif queue[0].held:
+            self._held.add(key)
+        else:
+            heappush(self._due, (queue[0].due_us, queue[0].offset, key))

@@ -1,0 +1,253 @@
+"""The parked events of one agency, kept by Kafka: rows of a compacted topic, read by whoever comes next.
+
+Law of this file: whoever takes a partition over knows every row written before him, and a row is on the
+broker before the offset of what it speaks of is committed. What an operator writes counts at once.
+"""
+
+import asyncio
+import logging
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from bus.errors import BusError
+from bus.parked_rows import Home, ReadRow, Row, erase_row, read_row, write_row
+from bus.parking import ParkedEvent, ParkedKeys
+from bus.record import Record, TopicPartition
+from bus.table import deliver
+from bus.transport import Consumer, Sender, Transport
+
+logger = logging.getLogger("govbus.parking")
+
+POLL_SECONDS = 0.2
+AGAIN_SECONDS = 1.0
+WAIT_SECONDS = 10.0
+"""After this long what is parked is read from the beginning once more."""
+MAX_RECORDS = 1_000
+OBJECT_BYTES = 160
+"""What a header takes beside its bytes, and a record too."""
+KEPT_BYTES = 4 * 1_048_576
+"""How much of its parked events a partition keeps in memory; others are fetched again when they are due."""
+
+
+@dataclass(slots=True, eq=False)
+class ParkedPartition:
+    """What waits of one partition held by this process."""
+
+    home: Home
+    keys: ParkedKeys = field(default_factory=ParkedKeys)
+    applied: int = 0
+    """Offset in the topic of parked events up to which rows are known here."""
+    loaded: bool = False
+    kept_bytes: int = 0
+
+    def keep(self, event: ParkedEvent, record: Record) -> None:
+        """Keep the event itself in memory, if there is room."""
+        size = _size(record)
+        if event.record is None and self.kept_bytes + size <= KEPT_BYTES:
+            event.record = record
+            self.kept_bytes += size
+
+    def put(self, key: bytes, event: ParkedEvent, record: Record) -> None:
+        """Park an event."""
+        self.keep(event, record)
+        self.keys.put(key, event)
+
+    def remove(self, key: bytes, offset: int) -> None:
+        """Let an event go."""
+        event = self.keys.find(key, offset)
+        if event is not None and event.record is not None:
+            self.kept_bytes -= _size(event.record)
+        self.keys.remove(key, offset)
+
+    def take(self, row: ReadRow) -> None:
+        """Go by a row that another has written."""
+        self.remove(row.key, row.offset)
+        event = row.event
+        if event is not None and event.record is not None:
+            record, event.record = event.record, None
+            self.put(row.key, event, record)
+
+
+def _size(record: Record) -> int:
+    """Return about how much memory a record takes: its bytes, and as objects."""
+    headers = sum(len(name) + len(value or b"") + OBJECT_BYTES for name, value in record.headers)
+    return len(record.value or b"") + headers + OBJECT_BYTES
+
+
+class RowWriter:
+    """Writes the rows of one subscription's partitions, the latest state of each event.
+
+    Args:
+        transport: where they are sent; a transaction, where they count with its commit.
+        topic: the agency's topic of parked events.
+        writer: who writes.
+    """
+
+    def __init__(self, transport: Sender, topic: str, writer: str) -> None:
+        self._transport = transport
+        self._topic = topic
+        self._writer = writer
+        self._marks: dict[bytes, tuple[Row, ParkedEvent | None]] = {}
+        self._turn = asyncio.Lock()
+
+    @property
+    def pending(self) -> int:
+        """Rows that the broker does not have yet."""
+        return len(self._marks)
+
+    def parked(self, home: Home, event: ParkedEvent, record: Record) -> None:
+        """Note that an event waits, or that it waits for something else now."""
+        self._mark(write_row(home, event, record, self._writer), event)
+
+    def released(self, home: Home, event: ParkedEvent, record: Record) -> None:
+        """Note that an event waits no more."""
+        self._mark(erase_row(home, event.offset, record.key, self._writer), None)
+
+    def _mark(self, row: Row, event: ParkedEvent | None) -> None:
+        self._marks.pop(row.key, None)
+        self._marks[row.key] = (row, event)
+
+    async def flush(self) -> None:
+        """Return once the broker has every row, those that another call is sending included.
+
+        Raises:
+            BusError: it has not; the next call tries again.
+        """
+        async with self._turn:
+            await self._flush()
+
+    async def _flush(self) -> None:
+        if not self._marks:
+            return
+        marks, self._marks = self._marks, {}
+        sent = [
+            deliver(self._transport, self._topic, row.key, row.value, list(row.headers), partition=0)
+            for row, _ in marks.values()
+        ]
+        places = await asyncio.gather(*sent, return_exceptions=True)
+        fault: BaseException | None = None
+        for (row, event), place in zip(marks.values(), places, strict=True):
+            if isinstance(place, BaseException):
+                fault = place
+                self._marks.setdefault(row.key, (row, event))
+            elif event is not None:
+                event.row_offset = place.offset
+        if fault is not None:
+            raise fault
+
+
+@dataclass(slots=True, eq=False)
+class _Waiter:
+    """Who waits until all rows before some point are known."""
+
+    ends: Mapping[TopicPartition, int]
+    done: asyncio.Future[None]
+    begun: bool = False
+
+
+class ParkingLog:
+    """Reads the agency's parked events, for the partitions that this process holds.
+
+    Args:
+        transport: the cluster.
+        topic: the agency's topic of parked events.
+        writer: who writes here, whose own rows are known already.
+    """
+
+    def __init__(self, transport: Transport, topic: str, writer: str) -> None:
+        self.topic = topic
+        self.writer = writer
+        self._transport = transport
+        self._open: dict[Home, ParkedPartition] = {}
+        self._waiters: list[_Waiter] = []
+        self._reader: Consumer | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to read.
+
+        Raises:
+            BusError: the cluster cannot be reached, or does not let this agency read.
+        """
+        self._reader = self._transport.reader(self.topic)
+        await self._reader.start()
+        self._task = asyncio.create_task(self._run(self._reader))
+
+    async def stop(self) -> None:
+        """Stop reading."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        if self._reader is not None:
+            await self._reader.close()
+
+    async def open(self, homes: Collection[Home]) -> list[ParkedPartition]:
+        """Return what waits of partitions that this process has just been given.
+
+        Raises:
+            BusError: it could not be read.
+        """
+        opened = [ParkedPartition(home) for home in homes]
+        ends = await self._transport.ends(self.topic)
+        self._open |= {partition.home: partition for partition in opened}
+        if any(ends.values()):
+            waiter = _Waiter(ends, asyncio.get_running_loop().create_future())
+            self._waiters.append(waiter)
+            try:
+                while not waiter.done.done():
+                    await asyncio.wait([waiter.done], timeout=WAIT_SECONDS)
+                    waiter.begun = waiter.done.done()  # else from the beginning again
+            finally:
+                self._waiters.remove(waiter)
+        for partition in opened:
+            partition.loaded = True
+        return opened
+
+    def close(self, homes: Collection[Home]) -> None:
+        """Forget partitions that have gone to another process."""
+        for home in homes:
+            self._open.pop(home, None)
+
+    async def _run(self, reader: Consumer) -> None:
+        while True:
+            try:
+                await self._turn(reader)
+            except BusError as error:
+                logger.warning("the parked events could not be read: %s", error)
+                await asyncio.sleep(AGAIN_SECONDS)
+            except Exception:  # a reader that ends in silence would leave every partition waiting
+                logger.exception("the parked events could not be read")
+                await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _turn(self, reader: Consumer) -> None:
+        if not all(waiter.begun for waiter in self._waiters):
+            for place in reader.assigned():
+                reader.seek(place, 0)  # what is known already is passed over, by `applied`
+            for waiter in self._waiters:
+                waiter.begun = True
+        batches = await reader.poll(POLL_SECONDS, MAX_RECORDS)
+        for records in batches.values():
+            for record in records:
+                self._take(record)
+        begun = [waiter for waiter in self._waiters if waiter.begun and not waiter.done.done()]
+        if begun:
+            known = {place: await reader.position(place) for place in reader.assigned()}
+            for waiter in begun:
+                if not waiter.done.done() and _covers(known, waiter.ends):
+                    waiter.done.set_result(None)
+
+    def _take(self, record: Record) -> None:
+        row = read_row(record)
+        if row is None:
+            logger.warning("a row of %s says nothing that can be read, at %d", self.topic, record.offset)
+            return
+        partition = self._open.get(row.home)
+        if partition is None or record.offset < partition.applied:
+            return
+        partition.applied = record.offset + 1
+        if not (partition.loaded and row.writer == self.writer):
+            partition.take(row)
+
+
+def _covers(known: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]) -> bool:
+    return all(known.get(place, -1) >= end for place, end in ends.items())

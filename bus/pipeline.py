@@ -1,0 +1,109 @@
+"""The order of the steps; reading it is reading the way of an event.
+
+Out: encode > validate > stamp, then the topic.
+In: decode > deduplicate > validate > convert, then the handler.
+
+A stage's file, span, metric attribute and dead-letter header carry the same word.
+"""
+
+from typing import Any, NamedTuple
+
+import orjson
+
+from bus.errors import OlderVersionError, VersionRetiredError
+from bus.event import Event
+from bus.outcome import Ack, Outcome, Reason
+from bus.record import Headers, Record
+from bus.stages import convert, decode, deduplicate, encode, stamp, validate
+from contracts import ContractVersion, ConversionError
+
+HANDLE = "handle"
+"""The stage that is the subscriber's own code."""
+
+OUT = (encode.NAME, validate.NAME, stamp.NAME)
+IN = (decode.NAME, deduplicate.NAME, validate.NAME, convert.NAME, HANDLE)
+
+
+class Verdict(NamedTuple):
+    """A record that was not simply handled: what becomes of it, and the stage that said so."""
+
+    outcome: Outcome
+    stage: str
+    event: Event[Any] | None
+
+
+class Prepared(NamedTuple):
+    """An event that keeps its contract, ready to travel."""
+
+    key: bytes
+    value: bytes
+    headers: Headers
+
+
+def prepare(stamper: stamp.Stamper, stamped: stamp.Stamp, data: Any, key: str | None) -> Prepared:
+    """Return the record of an event that keeps its contract.
+
+    Args:
+        stamper: stamps the events of its contract version.
+        stamped: what is said of this one.
+        data: what happened.
+        key: its partition key; made by the contract's key rule if absent.
+
+    Raises:
+        RefusedError: it does not keep its contract, or its version is retired; nothing was sent.
+        ContractError: the data holds no partition key.
+    """
+    if stamper.ends_us is not None and stamped.recorded_us >= stamper.ends_us:
+        raise _retired(stamper.contract)
+    value = encode.encode(stamper.contract, data)
+    seen = validate.require_valid(stamper.contract, data, value)
+    key = stamper.contract.contract.key_of(seen) if key is None else key
+    headers = stamper.headers(stamped, key)
+    return Prepared(key.encode(), value, headers)
+
+
+def companions(
+    stamper: stamp.Stamper, stamped: stamp.Stamp, prepared: Prepared
+) -> list[tuple[stamp.Stamper, stamp.Stamp, Prepared]]:
+    """Return what is published beside an event: the same, said in each older version not retired yet.
+
+    Raises:
+        RefusedError: one of them cannot say it; nothing was sent.
+    """
+    found = []
+    for older, route in stamper.companions:
+        if older.ends_us is not None and stamped.recorded_us >= older.ends_us:
+            continue
+        try:
+            data = route.write(orjson.loads(prepared.value))
+        except ConversionError as error:
+            raise OlderVersionError(f"{error}; nothing was sent") from None
+        again = stamp.derived(stamped, older.contract.major)
+        found.append((older, again, prepare(older, again, data, prepared.key.decode())))
+    return found
+
+
+def _retired(version: ContractVersion) -> VersionRetiredError:
+    name = f"{version.contract.subject} {version.number}"
+    return VersionRetiredError(name, str(version.sunset), version.contract.version().number)
+
+
+def admit(record: Record, expected: decode.Expected, window: deduplicate.Window) -> Event[Any] | Verdict:
+    """Return the event to handle, or what becomes of a record that no handler shall see."""
+    event = decode.decode(record, expected)
+    if not isinstance(event, Event):
+        return Verdict(event, decode.NAME, None)
+    ways = expected.ways
+    if ways is not None and ways.elder and convert.is_derived(event):
+        return Verdict(Ack(Reason.DUPLICATE), deduplicate.NAME, event)
+    repeated = window.check(event)
+    if repeated is not None:
+        return Verdict(repeated, deduplicate.NAME, event)
+    fault = validate.validate(event)
+    if fault is not None:
+        return Verdict(fault, validate.NAME, event)
+    if ways is not None:
+        fault = convert.convert(event, ways)
+        if fault is not None:
+            return Verdict(fault, convert.NAME, event)
+    return event

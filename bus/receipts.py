@@ -1,0 +1,167 @@
+"""Receipts: metadata of every publish and every delivery, never data.
+
+Law of this file: measuring, proving and answering the citizen are readings of the same rows. All times are
+integer microseconds since the epoch, UTC, on the broker's clock. One Kafka record of `govbus.receipts` holds
+many rows; what all rows of a group share is written once.
+
+Wire format: `{"v": 1, "groups": [{"kind": "publish" or "delivery", "common": [...], "rows": [[...]]}]}`,
+the columns in the order of the tables below.
+"""
+
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from operator import attrgetter
+from typing import Any
+
+import orjson
+
+RECEIPTS_TOPIC = "govbus.receipts"
+"""The topic all receipts go to."""
+
+RECEIPTS_PARTITIONS = 4
+"""Partitions of the receipts topic; rows go to the partition of their transaction."""
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PublishReceipt:
+    """One publish: `published`, or `refused` with its reason (then topic is empty, offset -1).
+
+    What a source sets aside because it never became an event leaves one too, with `dead-letter` as outcome
+    and its reason: topic, partition and offset are the dead letter's, `<topic>/<partition>/<offset>` is
+    event id and transaction, `type` is empty unless known, `service` is None. It belongs to no transaction.
+    """
+
+    event_id: str
+    source: str
+    type: str
+    version: str
+    agency: str
+    service: str | None
+    transaction: str
+    causation: str | None
+    outcome: str
+    reason: str | None
+    topic: str
+    partition: int
+    offset: int
+    broker_time_us: int
+    started_at_us: int
+    recorded_us: int
+    event_time_us: int
+    skew_us: int
+    size_bytes: int
+    data_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryReceipt:
+    """One delivery of one event to one subscription: `ack`, `retry` or `dead-letter`.
+
+    Where the record holds no event that can be read, `<topic>/<partition>/<offset>` is event id and
+    transaction, and source, type and version are empty. It belongs to no transaction.
+    """
+
+    event_id: str
+    source: str
+    type: str
+    version: str
+    agency: str
+    subscription: str
+    purpose: str
+    service: str | None
+    transaction: str
+    causation: str | None
+    outcome: str
+    reason: str | None
+    attempt: int
+    topic: str
+    partition: int
+    offset: int
+    broker_time_us: int
+    started_at_us: int
+    received_us: int
+    finished_us: int
+    skew_us: int
+    size_bytes: int
+    data_hash: str
+
+
+ReceiptRow = PublishReceipt | DeliveryReceipt
+
+PUBLISH_COMMON = ("agency", "source", "type", "version", "topic", "skew_us")
+DELIVERY_COMMON = ("agency", "subscription", "purpose", "topic", "partition", "skew_us")
+
+
+def _columns(row: type[ReceiptRow], common: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(row) if field.name not in common)
+
+
+PUBLISH_ROW = _columns(PublishReceipt, PUBLISH_COMMON)
+DELIVERY_ROW = _columns(DeliveryReceipt, DELIVERY_COMMON)
+
+_KINDS: Mapping[str, tuple[type[ReceiptRow], tuple[str, ...], tuple[str, ...]]] = {
+    "publish": (PublishReceipt, PUBLISH_COMMON, PUBLISH_ROW),
+    "delivery": (DeliveryReceipt, DELIVERY_COMMON, DELIVERY_ROW),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Rows that share their common columns, in the order of `*_COMMON` and `*_ROW`."""
+
+    kind: str
+    common: tuple[Any, ...]
+    rows: list[tuple[Any, ...]]
+
+
+class ReceiptFormatError(ValueError):
+    """A record of the receipts topic is not a receipt this version reads."""
+
+
+def encode_groups(groups: Iterable[Group]) -> bytes:
+    """Return the value of one Kafka record that holds `groups`."""
+    body = [{"kind": group.kind, "common": group.common, "rows": group.rows} for group in groups]
+    return orjson.dumps({"v": FORMAT_VERSION, "groups": body})
+
+
+def encode_receipts(receipts: Iterable[ReceiptRow]) -> bytes:
+    """Return the value of one Kafka record that holds `receipts`."""
+    groups: dict[tuple[str, tuple[Any, ...]], Group] = {}
+    for receipt in receipts:
+        kind = "publish" if isinstance(receipt, PublishReceipt) else "delivery"
+        _, common, columns = _KINDS[kind]
+        shared = attrgetter(*common)(receipt)
+        group = groups.setdefault((kind, shared), Group(kind, shared, []))
+        group.rows.append(attrgetter(*columns)(receipt))
+    return encode_groups(groups.values())
+
+
+def decode_receipts(value: bytes | None) -> list[ReceiptRow]:
+    """Return every receipt in one record of the receipts topic.
+
+    Raises:
+        ReceiptFormatError: the value is not a receipt record of format version 1.
+    """
+    try:
+        body = orjson.loads(value or b"")
+        if body["v"] != FORMAT_VERSION:
+            raise ReceiptFormatError(f"Expected receipt format {FORMAT_VERSION}, got another. Update govbus")
+        return [receipt for group in body["groups"] for receipt in _rows(group)]
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, ReceiptFormatError):
+            raise
+        raise ReceiptFormatError(f"Expected a receipt record, got `{type(error).__name__}`") from None
+
+
+def _rows(group: Mapping[str, Any]) -> list[ReceiptRow]:
+    row, common, columns = _KINDS[group["kind"]]
+    shared = dict(zip(common, group["common"], strict=True))
+    return [row(**shared, **dict(zip(columns, values, strict=True))) for values in group["rows"]]
+
+
+def partition_of_transaction(transaction: str, partitions: int = RECEIPTS_PARTITIONS) -> int:
+    """Return the receipts partition of a transaction, so that one monitor sees all of it."""
+    return zlib.crc32(transaction.encode()) % partitions

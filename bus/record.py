@@ -1,0 +1,69 @@
+"""A record is Kafka's unit: bytes at a place in a topic. What it means is the envelope's business."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+Headers = Sequence[tuple[str, bytes | None]]
+"""Kafka headers: names may repeat, values may be null or binary."""
+
+
+class TopicPartition(NamedTuple):
+    """One partition of one topic."""
+
+    topic: str
+    partition: int
+
+
+class Record(Protocol):
+    """What a consumer hands over, whichever client read it."""
+
+    @property
+    def topic(self) -> str:
+        """The topic it was read from."""
+
+    @property
+    def partition(self) -> int:
+        """The partition it was read from."""
+
+    @property
+    def offset(self) -> int:
+        """Its position in the partition."""
+
+    @property
+    def timestamp(self) -> int:
+        """Broker time (LogAppendTime) in milliseconds since the epoch."""
+
+    @property
+    def key(self) -> bytes | None:
+        """The partition key."""
+
+    @property
+    def value(self) -> bytes | None:
+        """The data; null is a tombstone."""
+
+    @property
+    def headers(self) -> Headers:
+        """The headers in the order they were written."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecord:
+    """A record as a plain value: what the in-memory cluster keeps, what tests make."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+
+
+class Position(NamedTuple):
+    """Where a record landed, and the broker's time of it in milliseconds."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int

@@ -1,0 +1,171 @@
+"""Running processes learn from the registry topic what the repo says now, without a restart.
+
+Law: only signed entries are used, and only when all of them together are a sound catalogue; until then the
+process goes on with what it knows. What is not believed is logged and counted, once per entry.
+"""
+
+import asyncio
+import logging
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from time import monotonic
+
+from bus import envelope
+from bus.errors import BusError, TopicMissingError
+from bus.record import Record
+from bus.settings import Settings
+from bus.topics import REGISTRY_TOPIC
+from bus.transport import Consumer, Transport
+from contracts import Catalog, CatalogError, RegistryEntry, TrustedKeys, write_registry_folder
+
+logger = logging.getLogger("govbus.registry")
+
+POLL_SECONDS = 0.5
+AGAIN_SECONDS = 1.0
+MAX_RECORDS = 1_000
+UNKNOWN_SECONDS = 30.0
+"""How long a version that the registry does not have is taken as unknown without looking again."""
+MAX_UNKNOWN = 1_000
+
+
+def trusted_keys(settings: Settings) -> TrustedKeys | None:
+    """Return whose entries a process believes; None where it follows no registry.
+
+    Raises:
+        RegistryKeyError: the file that is named holds no such key.
+    """
+    if settings.registry == "off" or settings.registry_public_key is None:
+        return None
+    return TrustedKeys.read(settings.registry_public_key)
+
+
+async def read_registry(transport: Transport, trusted: TrustedKeys) -> dict[str, RegistryEntry]:
+    """Return the latest entry under each key, one with a fault included; none where there is no registry."""
+    try:
+        records = await transport.read_all(REGISTRY_TOPIC)
+    except TopicMissingError:
+        return {}
+    latest = {_key(record): record.value for record in records}
+    return {key: trusted.open(key, value) for key, value in latest.items() if value is not None}
+
+
+class Follower:
+    """Follows the registry topic for one process.
+
+    Args:
+        transport: the cluster.
+        trusted: whose entries are believed.
+        adopt: takes a sound catalogue.
+        refused: told the fault of each entry that is not believed.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        trusted: TrustedKeys,
+        adopt: Callable[[Catalog], None],
+        refused: Callable[[str], None],
+    ) -> None:
+        self._transport = transport
+        self._trusted = trusted
+        self._adopt = adopt
+        self._refused = refused
+        self._entries: dict[str, RegistryEntry] = {}
+        self._reader: Consumer | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._turn = asyncio.Lock()
+        self._unknown: dict[bytes, float] = {}
+
+    async def start(self) -> None:
+        """Learn what the registry says now, and go on learning in the background.
+
+        Raises:
+            BusError: the cluster cannot be reached, or does not let this process read the registry.
+        """
+        await self._read_whole()
+        try:
+            await self._transport.require_topics({REGISTRY_TOPIC})
+        except TopicMissingError:
+            logger.warning("there is no topic `%s` to follow yet; start again after `apply`", REGISTRY_TOPIC)
+            return
+        self._reader = self._transport.reader(REGISTRY_TOPIC)
+        await self._reader.start()
+        self._task = asyncio.create_task(self._run(self._reader))
+
+    async def stop(self) -> None:
+        """Stop following."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        if self._reader is not None:
+            await self._reader.close()
+
+    async def learn(self, record: Record) -> bool:
+        """Look whether the registry knows the version of an event that came before the news of it.
+
+        Args:
+            record: an event whose version is unknown.
+
+        Returns:
+            Whether the registry was read anew.
+        """
+        schema = dict(record.headers).get(envelope.DATASCHEMA) or b""
+        if self._unknown.get(schema, 0.0) > monotonic():
+            return False
+        async with self._turn:
+            try:
+                await self._read_whole()
+            except BusError as error:
+                logger.warning("the registry could not be read: %s", error)
+        if len(self._unknown) >= MAX_UNKNOWN:
+            self._unknown.clear()
+        self._unknown[schema] = monotonic() + UNKNOWN_SECONDS
+        return True
+
+    async def _run(self, reader: Consumer) -> None:
+        while True:
+            try:
+                batches = await reader.poll(POLL_SECONDS, MAX_RECORDS)
+                records = [record for found in batches.values() for record in found]
+                async with self._turn:
+                    await self._take({_key(record): self._opened(record) for record in records})
+            except BusError as error:
+                logger.warning("the registry could not be read: %s", error)
+                await asyncio.sleep(AGAIN_SECONDS)
+
+    def _opened(self, record: Record) -> RegistryEntry:
+        return self._trusted.open(_key(record), record.value)
+
+    async def _read_whole(self) -> None:
+        await self._take(await read_registry(self._transport, self._trusted))
+
+    async def _take(self, entries: Mapping[str, RegistryEntry]) -> None:
+        """Keep what is new and believed; where anything is, make a catalogue of all."""
+        news = {key: entry for key, entry in entries.items() if self._entries.get(key) != entry}
+        for key, entry in news.items():
+            if entry.fault:
+                logger.warning("an entry of the registry is ignored: %s - at key `%.200r`", entry.fault, key)
+                self._refused(entry.fault)
+        believed = {key: entry for key, entry in news.items() if not entry.fault}
+        if not believed:
+            return
+        self._entries |= believed
+        try:
+            catalog = await asyncio.to_thread(_catalog_of, tuple(self._entries.values()))
+        except CatalogError as error:
+            # Half of an `apply` has come; the rest is on its way, or the next `apply` brings it.
+            logger.info("the registry is no sound catalogue yet: %s", error)
+            return
+        self._unknown.clear()
+        self._adopt(catalog)
+
+
+def _catalog_of(entries: tuple[RegistryEntry, ...]) -> Catalog:
+    with tempfile.TemporaryDirectory(prefix="govbus-registry-") as folder:
+        write_registry_folder(entries, Path(folder))
+        return Catalog.open(folder)
+
+
+def _key(record: Record) -> str:
+    return (record.key or b"").decode(errors="replace")

@@ -1,0 +1,71 @@
+"""Where the cluster is and how to reach it: read from `GOVBUS_*` variables, never from code."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Connection and limits of one process.
+
+    Every field is read from the variable `GOVBUS_<NAME>`; secrets may also be files in a folder named by
+    `GOVBUS_SECRETS_DIR`. Times are seconds, sizes are bytes.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="GOVBUS_", extra="ignore", frozen=True)
+
+    bootstrap_servers: str = "127.0.0.1:9092"
+    """`host:port` of one or more brokers, separated by commas."""
+    security_protocol: str = "PLAINTEXT"
+    """`PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`."""
+    sasl_mechanism: str = "SCRAM-SHA-512"
+    """`PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`."""
+    sasl_username: str | None = None
+    sasl_password: SecretStr | None = None
+    ssl_cafile: Path | None = None
+    """PEM file of the authorities to trust; the system's own when absent. Certificates are always checked."""
+    ssl_certfile: Path | None = None
+    ssl_keyfile: Path | None = None
+    instance: str | None = None
+    """Name of this process among those of its agency, kept over restarts, such as `health-2`: a process that
+    comes back under its name goes on at once, where the group would wait for the lost one otherwise."""
+    catalog: Path | None = None
+    """Folder of the contracts repo; the packaged reference catalogue when absent."""
+    publish_timeout_seconds: float = 30.0
+    """How long a publish may wait for the broker before it fails with `BusUnavailableError`."""
+    max_unacknowledged: int = 100_000
+    """Events that may wait for acknowledgement before `submit` refuses more."""
+    batch_bytes: int = 262_144
+    """Size at which a batch to one partition is sent without waiting for more."""
+    compression: str | None = None
+    """`gzip`, `lz4` or none."""
+    max_poll_records: int = 100
+    """Records handled between two looks at the broker."""
+    max_transaction_records: int = 1_000
+    """Records of one partition that an exactly-once subscription handles in one transaction."""
+    transaction_timeout_seconds: float = 180.0
+    """How long a transaction may take before the broker ends it; longer than any handler may take."""
+    max_uncommitted: int = 5_000
+    """Handled events whose offsets the broker may not know yet: the most that come again after a kill."""
+    commit_interval_seconds: float = 0.1
+    """How often receipts are flushed and offsets committed."""
+    stop_timeout_seconds: float = 10.0
+    """How long handlers in flight may take to finish when the process is told to stop."""
+    replication_factor: int = 1
+    """Copies of each topic that `apply_topics` asks for; 3 in production."""
+    min_insync_replicas: int = 1
+    """Copies that must hold an event before it counts as acknowledged; 2 in production."""
+    agency_publish_bytes_per_second: int = 10_485_760
+    """How much each agency may publish on each broker; a quota that `contracts apply` sets."""
+    agency_read_bytes_per_second: int = 52_428_800
+    """How much each agency may read from each broker, likewise."""
+    spared_principals: tuple[str, ...] = ()
+    """Principals whose access rights are not the repo's matter, such as `["User:backup"]`."""
+    registry: Literal["follow", "off"] = "follow"
+    """`follow`: learn of new contract versions while running, where `registry_public_key` is set."""
+    registry_public_key: Path | None = None
+    """PEM file of the Ed25519 keys whose registry entries are believed. Without it none is."""
+    registry_key: Path | None = None
+    """PEM file of the Ed25519 key that signs registry entries; only where `contracts apply` runs."""

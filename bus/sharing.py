@@ -1,0 +1,68 @@
+"""The database transaction of an agency's own program, which the ledger and the outbox share.
+
+Law of this file: what is written for the bus is committed with the program's own rows, or not at all. A
+connection that commits each statement by itself is refused.
+"""
+
+from typing import Any
+
+from sqlalchemy import Connection, Table
+from sqlalchemy.orm import Session, scoped_session
+
+from bus.errors import UsageError
+
+Transactional = Session | scoped_session[Any] | Connection
+"""What shares its transaction: a SQLAlchemy session or connection."""
+
+
+def share(given: Transactional, table: Table) -> Connection:
+    """Return the connection whose transaction is shared; a session is flushed first.
+
+    Flushing puts the program's own changes, and the locks they take, before what is written for the bus.
+
+    Args:
+        given: the session or connection.
+        table: what will be written to.
+
+    Raises:
+        UsageError: it is neither, or it commits each statement by itself.
+    """
+    if isinstance(given, Connection):
+        connection = given
+    elif isinstance(given, Session | scoped_session):
+        given.flush()
+        connection = given.connection(bind_arguments={"clause": table})
+    else:
+        raise UsageError(
+            f"Expected a SQLAlchemy Session or Connection, got `{type(given).__name__}`. "
+            "From an AsyncSession or AsyncConnection call it through `await session.run_sync(...)`"
+        )
+    if connection.dialect.name != "sqlite":
+        try:
+            alone = connection.dialect.detect_autocommit_setting(_driver(connection))
+        except NotImplementedError:
+            alone = connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
+        if alone:
+            raise _autocommit()
+    return connection
+
+
+def require_shared(connection: Connection) -> None:
+    """Refuse a write that SQLite has committed by itself; its driver tells only afterwards.
+
+    Raises:
+        UsageError: it has.
+    """
+    if connection.dialect.name == "sqlite" and not _driver(connection).in_transaction:
+        raise _autocommit()
+
+
+def _driver(connection: Connection) -> Any:
+    return connection.connection.dbapi_connection
+
+
+def _autocommit() -> UsageError:
+    return UsageError(
+        "Expected a connection with transactions, got one that commits each statement by itself. "
+        "Open it without `isolation_level='AUTOCOMMIT'`"
+    )

@@ -1,0 +1,102 @@
+"""Decode: from a record's bytes to an event, or to the reason why not."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from bus import envelope
+from bus.errors import EnvelopeError
+from bus.event import Event
+from bus.outcome import DeadLetter, Reason
+from bus.record import Headers, Record
+from bus.stages.convert import Ways
+from contracts import ContractVersion
+
+NAME = "decode"
+
+_PLAIN = (envelope.CONTENT_TYPE, envelope.JSON)
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a subscription's topic holds.
+
+    Args:
+        type: the one CloudEvents type of the topic.
+        versions: the schema versions known, by their `dataschema`.
+        current: the version to check against where an event names none.
+        max_bytes: the largest value the contract allows.
+    """
+
+    type: bytes
+    versions: Mapping[bytes, ContractVersion]
+    current: ContractVersion
+    max_bytes: int
+    ways: Ways | None = None
+    """How the events become the version asked for; None where they are it."""
+
+
+def decode(record: Record, expected: Expected) -> Event[Any] | DeadLetter:
+    """Return the event in `record`, or why it can't be one; "is it mine?" comes before "is it right?"."""
+    value = record.value
+    if value is None:
+        return DeadLetter(Reason.TOMBSTONE, "Expected data, got null")
+    if len(value) > expected.max_bytes:
+        return DeadLetter(Reason.TOO_LARGE, f"Expected at most {expected.max_bytes} bytes, got {len(value)}")
+    headers = record.headers
+    try:
+        if not _is_binary(headers):
+            headers, value = _unfold(value)
+        attributes, identity = envelope.read_attributes(headers)
+    except EnvelopeError as error:
+        return DeadLetter(Reason.MALFORMED_ENVELOPE, str(error))
+    except (ValueError, TypeError):  # TypeError: nested deeper than JSON can be written again
+        return DeadLetter(Reason.NOT_JSON, "Expected a CloudEvents JSON object, got other bytes")
+    if attributes[envelope.TYPE] != expected.type:
+        return DeadLetter(Reason.UNKNOWN_TYPE, f"Expected type `{expected.type.decode()}`, got another")
+    schema = attributes.get(envelope.DATASCHEMA)
+    contract = expected.current if schema is None else expected.versions.get(schema)
+    if contract is None and schema is not None and _is_newer(schema, expected.current):
+        contract = expected.current
+    if contract is None:
+        known = ", ".join(sorted(uri.decode() for uri in expected.versions))
+        return DeadLetter(Reason.UNKNOWN_VERSION, f"Expected dataschema {known}, got another")
+    try:
+        return Event(record, attributes, identity, orjson.loads(value), contract)
+    except ValueError:
+        return DeadLetter(Reason.NOT_JSON, "Expected JSON, got other bytes")
+
+
+def _is_newer(schema: bytes, current: ContractVersion) -> bool:
+    """Whether a `dataschema` names a minor version newer than the latest one known."""
+    subject, _, number = schema.decode().rpartition(":")
+    major, _, minor = number.partition(".")
+    known = current.dataschema.rpartition(":")[0]
+    return (
+        subject == known and major == str(current.major) and minor.isdecimal() and int(minor) > current.minor
+    )
+
+
+def _is_binary(headers: Headers) -> bool:
+    """Tell the mode by `content-type`, as the Kafka binding says (section 3); ours is the quick case."""
+    if _PLAIN in headers:
+        return True
+    return not any(n == envelope.CONTENT_TYPE and v and v.startswith(envelope.STRUCTURED) for n, v in headers)
+
+
+def _unfold(value: bytes) -> tuple[Headers, bytes]:
+    """Turn structured mode (CloudEvents JSON format 1.0.2, section 3) into headers and data."""
+    body = orjson.loads(value)
+    if not isinstance(body, dict):
+        raise EnvelopeError("Expected a CloudEvents JSON object, got another JSON value")
+    data = body.pop("data", None)
+    headers: list[tuple[str, bytes | None]] = []
+    for name, attribute in body.items():
+        if attribute is None:  # JSON format, section 2.2: the same as absent
+            continue
+        if not isinstance(attribute, str | int | bool):
+            raise EnvelopeError("Expected text attributes, got another JSON value")
+        headers.append((f"ce_{name}", str(attribute).encode()))
+    return headers, orjson.dumps(data)

@@ -1,0 +1,41 @@
+"""Encode: data to the bytes that travel."""
+
+from typing import Any
+
+import orjson
+from pydantic import BaseModel
+
+from bus.errors import EventTooLargeError, NotJsonError
+from contracts import ContractVersion
+
+NAME = "encode"
+
+
+def encode(contract: ContractVersion, data: Any) -> bytes:
+    """Return `data` as JSON.
+
+    Args:
+        contract: says how large the data may be.
+        data: a JSON value, a dataclass or a pydantic model; dates and UUIDs become text.
+
+    Raises:
+        NotJsonError: the data can't be written as JSON.
+        EventTooLargeError: it is larger than the contract allows.
+    """
+    try:
+        value = orjson.dumps(data, default=_plain)
+    except TypeError:
+        raise NotJsonError(
+            f"Expected JSON data, got a part that JSON cannot hold - {contract.contract.subject} "
+            f"{contract.number}. Use text, numbers, lists and objects with text keys"
+        ) from None
+    if len(value) > contract.contract.max_bytes:
+        name = f"{contract.contract.subject} {contract.number}"
+        raise EventTooLargeError(name, len(value), contract.contract.max_bytes)
+    return value
+
+
+def _plain(part: Any) -> Any:
+    if isinstance(part, BaseModel):
+        return part.model_dump(mode="json")
+    raise TypeError

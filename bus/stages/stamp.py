@@ -1,0 +1,127 @@
+"""Stamp: the attributes an event travels under, as CloudEvents headers. Pure: time and ids come in."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from typing import NamedTuple
+
+from bus import envelope
+from bus.errors import EnvelopeError
+from contracts import ContractVersion, Route
+
+NAME = "stamp"
+
+MAX_KEY_BYTES = 256
+
+
+class Stamp(NamedTuple):
+    """What is said of one event beside its data; times in microseconds since the epoch."""
+
+    id: str
+    time_us: int
+    recorded_us: int
+    transaction: str | None = None
+    causation: str | None = None
+    service: str | None = None
+    started_us: int | None = None
+    subject: str | None = None
+    traceparent: str | None = None
+    tracestate: str | None = None
+    derived_from: str | None = None
+    """Id of the newer version's event that this one repeats in an older version."""
+
+
+class Stamper:
+    """Stamps the events of one contract version from one system; what never changes is encoded once."""
+
+    def __init__(self, contract: ContractVersion, agency: str, system: str, topic: str) -> None:
+        self.contract = contract
+        self.topic = topic
+        self.source = envelope.source_of(agency, system)
+        self.shared = (agency, self.source, contract.type, contract.number, topic)
+        """What the receipts of these events have in common."""
+        self.ends_us = None if contract.sunset is None else _end_of(contract.sunset)
+        """From when on the version is published no more; None where no end is set."""
+        self.companions: tuple[Companion, ...] = ()
+        """The older versions in which these events are published too."""
+        self._fixed: tuple[tuple[str, bytes | None], ...] = (
+            (envelope.SPECVERSION, envelope.SPEC_VERSION),
+            (envelope.SOURCE, self.source.encode()),
+            (envelope.TYPE, contract.type.encode()),
+            (envelope.DATASCHEMA, contract.dataschema.encode()),
+            (envelope.CLASSIFICATION, contract.contract.classification.encode()),
+            (envelope.CONTENT_TYPE, envelope.JSON),
+            (envelope.SCHEMA_ID, b"\x01" + contract.guid.bytes),
+        )
+
+    def headers(self, stamp: Stamp, key: str) -> list[tuple[str, bytes | None]]:
+        """Return the record's headers.
+
+        Args:
+            stamp: what is said of the event.
+            key: its partition key.
+
+        Raises:
+            EnvelopeError: an attribute is empty or too long.
+        """
+        recorded = envelope.time_bytes(stamp.recorded_us)
+        same = stamp.time_us == stamp.recorded_us
+        headers: list[tuple[str, bytes | None]] = [
+            *self._fixed,
+            (envelope.ID, _text("id", stamp.id)),
+            (envelope.TIME, recorded if same else envelope.time_bytes(stamp.time_us)),
+            (envelope.RECORDED_TIME, recorded),
+            (envelope.PARTITION_KEY, _text("partitionkey", key, MAX_KEY_BYTES)),
+        ]
+        if stamp.transaction is not None:
+            headers.append((envelope.CORRELATION, _text("correlationid", stamp.transaction)))
+        if stamp.causation is not None:
+            headers.append((envelope.CAUSATION, _text("causationid", stamp.causation)))
+        if stamp.service is not None:
+            headers.append((envelope.SERVICE, _text("service", stamp.service)))
+        if stamp.started_us is not None:
+            headers.append((envelope.STARTED_AT, envelope.time_bytes(stamp.started_us)))
+        if stamp.subject is not None:
+            headers.append((envelope.SUBJECT, _text("subject", stamp.subject)))
+        if stamp.derived_from is not None:
+            headers.append((envelope.DERIVED_FROM, _text("derivedfrom", stamp.derived_from)))
+        if stamp.traceparent:
+            headers += _trace(stamp.traceparent, stamp.tracestate)
+        return headers
+
+
+class Companion(NamedTuple):
+    """An older version in which an event is published too: what stamps it, and the way to its data."""
+
+    stamper: Stamper
+    route: Route
+
+
+def derived(stamp: Stamp, major: int) -> Stamp:
+    """Return the stamp of an event said in an older major version: an id of its own, all else the same."""
+    transaction = stamp.transaction or stamp.id
+    return stamp._replace(id=f"{stamp.id}.v{major}", transaction=transaction, derived_from=stamp.id)
+
+
+def _end_of(day: date) -> int:
+    return envelope.moment_us(datetime.combine(day + timedelta(days=1), time(), UTC))
+
+
+def _trace(traceparent: str, tracestate: str | None) -> list[tuple[str, bytes | None]]:
+    """Return the trace context twice: as W3C and as CloudEvents' distributed tracing say it."""
+    parent, state = traceparent.encode(), (tracestate or "").encode()
+    headers: list[tuple[str, bytes | None]] = [
+        (envelope.TRACEPARENT, parent),
+        (envelope.CE_TRACEPARENT, parent),
+    ]
+    if state:
+        headers += [(envelope.TRACESTATE, state), (envelope.CE_TRACESTATE, state)]
+    return headers
+
+
+def _text(name: str, value: str, limit: int = envelope.MAX_ATTRIBUTE_BYTES) -> bytes:
+    try:
+        encoded = value.encode()
+    except UnicodeEncodeError:
+        raise EnvelopeError(f"Expected text that UTF-8 can hold, got other text - at `{name}`") from None
+    if not encoded or len(encoded) > limit:
+        raise EnvelopeError(f"Expected 1 to {limit} bytes of text, got {len(encoded)} - at `{name}`")
+    return encoded

@@ -1,0 +1,343 @@
+"""A cluster in memory, for tests of handlers and connectors without Kafka.
+
+`InMemoryBus` is the real bus, pipeline, receipts and all, over partitions, groups and offsets kept in memory;
+it passes the same scenarios as the one over Kafka (`tests/scenarios.py`). It proves nothing about
+a broker's own promises: durability, replication, fencing.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from itertools import count
+from time import time_ns
+from typing import Any
+
+from bus.bus import Bus
+from bus.clock import BrokerClock
+from bus.errors import BusUnavailableError, TopicMissingError
+from bus.memory_transactional import MemoryTransactional, OpenRecords
+from bus.receipts import RECEIPTS_TOPIC, DeliveryReceipt, PublishReceipt, decode_receipts
+from bus.record import Record, StoredRecord, TopicPartition
+from bus.settings import Settings
+from bus.topics import partition_of, topics_of
+from bus.transport import Consumer, Outgoing, Revoked, Transactional
+from contracts import Catalog
+
+__all__ = ["InMemoryBus", "InMemoryCluster"]
+
+_READERS = count()
+
+
+class InMemoryCluster:
+    """Topics and groups in memory; several buses may share one.
+
+    Args:
+        catalog: whose topics exist from the start; the packaged reference catalogue if absent.
+    """
+
+    def __init__(self, catalog: Catalog | None = None) -> None:
+        self.catalog = catalog or Catalog.open()
+        self.available = True
+        """Set to False to take the broker away: sends fail, polls and commits too."""
+        self._logs: dict[str, list[list[StoredRecord]]] = {}
+        self.open_records = OpenRecords()
+        self._committed: dict[tuple[str, TopicPartition], int] = {}
+        self._groups: dict[str, list[_Member]] = defaultdict(list)
+        for spec in topics_of(self.catalog):
+            self.create_topic(spec.name, spec.partitions)
+
+    def create_topic(self, name: str, partitions: int = 1) -> None:
+        """Make a topic; one that exists stays as it is."""
+        self._logs.setdefault(name, [[] for _ in range(partitions)])
+
+    def delete_topic(self, name: str) -> None:
+        """Remove a topic with all its records."""
+        del self._logs[name]
+
+    def records(self, topic: str) -> list[StoredRecord]:
+        """Return every record of a topic, by partition and offset.
+
+        Raises:
+            TopicMissingError: there is no such topic.
+        """
+        return self.open_records.shown([record for log in self.log(topic) for record in log])
+
+    def receipts(self) -> list[PublishReceipt | DeliveryReceipt]:
+        """Return every receipt written so far."""
+        return [
+            receipt for record in self.records(RECEIPTS_TOPIC) for receipt in decode_receipts(record.value)
+        ]
+
+    def append(
+        self,
+        topic: str,
+        value: bytes | None,
+        *,
+        key: bytes | None = None,
+        headers: Sequence[tuple[str, bytes | None]] = (),
+        partition: int | None = None,
+    ) -> StoredRecord:
+        """Write a record as a foreign producer would, unchecked.
+
+        Raises:
+            TopicMissingError: there is no such topic.
+        """
+        logs = self.log(topic)
+        if partition is None:
+            partition = 0 if key is None else partition_of(key, len(logs))
+        log = logs[partition]
+        record = StoredRecord(topic, partition, len(log), time_ns() // 1_000_000, key, value, tuple(headers))
+        log.append(record)
+        for members in self._groups.values():
+            for member in members:
+                member.arrived.set()
+        return record
+
+    def committed(self, group: str) -> dict[TopicPartition, int]:
+        """Return the next offset of each partition a group has committed."""
+        return {place: offset for (name, place), offset in self._committed.items() if name == group}
+
+    @asynccontextmanager
+    async def open_consumer(self, *, group: str, topics: Sequence[str]) -> AsyncIterator[Consumer]:
+        """Return a started member of a group, closed at the end of the block."""
+        consumer = _Member(self, group, topics, None)
+        await consumer.start()
+        try:
+            yield consumer
+        finally:
+            await consumer.close()
+
+    def log(self, topic: str) -> list[list[StoredRecord]]:
+        """Return a topic's partitions.
+
+        Raises:
+            TopicMissingError: there is no such topic.
+        """
+        try:
+            return self._logs[topic]
+        except KeyError:
+            raise TopicMissingError(topic) from None
+
+    async def join(self, member: "_Member") -> None:
+        """Take a member into its group and share the partitions anew."""
+        await self._rebalance(member.group, [*self._groups[member.group], member])
+
+    async def leave(self, member: "_Member") -> None:
+        """Let a member go."""
+        rest = [other for other in self._groups[member.group] if other is not member]
+        await self._rebalance(member.group, rest)
+
+    async def _rebalance(self, group: str, members: list["_Member"]) -> None:
+        for member in self._groups[group]:
+            await member.revoke()
+        self._groups[group] = members
+        topics = sorted({topic for member in members for topic in member.topics})
+        places = [TopicPartition(topic, n) for topic in topics for n in range(len(self.log(topic)))]
+        for index, member in enumerate(members):
+            for place in places[index :: len(members)]:
+                member.positions[place] = self._committed.get((group, place), 0)
+            member.arrived.set()
+
+    def commit(self, group: str, positions: Mapping[TopicPartition, int]) -> None:
+        """Remember a group's positions."""
+        for place, offset in positions.items():
+            self._committed[group, place] = offset
+
+    def require_available(self) -> None:
+        """Fail while the broker is away.
+
+        Raises:
+            BusUnavailableError: it is.
+        """
+        if not self.available:
+            raise BusUnavailableError("no broker answers - memory")
+
+
+class _Member:
+    """One member of a group; see `bus.transport.Consumer`."""
+
+    def __init__(
+        self, cluster: InMemoryCluster, group: str, topics: Sequence[str], revoked: Revoked | None
+    ) -> None:
+        self.group = group
+        self.topics = topics
+        self.positions: dict[TopicPartition, int] = {}
+        self.arrived = asyncio.Event()
+        self._cluster = cluster
+        self._revoked = revoked
+        self._paused: set[TopicPartition] = set()
+
+    async def start(self) -> None:
+        self._cluster.require_available()
+        await self._cluster.join(self)
+
+    async def close(self) -> None:
+        await self._cluster.leave(self)
+
+    async def revoke(self) -> None:
+        if self._revoked is not None and self.positions:
+            await self._revoked(list(self.positions))
+        self.positions.clear()
+        self._paused.clear()
+
+    async def poll(
+        self, timeout_seconds: float, max_records: int
+    ) -> Mapping[TopicPartition, Sequence[Record]]:
+        self._cluster.require_available()
+        found = self._take(max_records)
+        if found:
+            await asyncio.sleep(0)
+            return found
+        self.arrived.clear()
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self.arrived.wait()
+        except TimeoutError:
+            return {}
+        return self._take(max_records)
+
+    def _take(self, max_records: int) -> dict[TopicPartition, Sequence[Record]]:
+        found: dict[TopicPartition, Sequence[Record]] = {}
+        for place, position in self.positions.items():
+            if place in self._paused or max_records <= 0:
+                continue
+            log = self._cluster.log(place.topic)[place.partition]
+            end = min(self._cluster.open_records.readable(place, log), position + max_records)
+            records = self._cluster.open_records.shown(log[position:end])
+            self.positions[place] = max(position, end)
+            if records:
+                found[place] = records
+                max_records -= len(records)
+        return found
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        if partition in self.positions:
+            self.positions[partition] = offset
+
+    async def rewind(self, partition: TopicPartition) -> None:
+        self._cluster.require_available()
+        self.seek(partition, self._cluster.committed(self.group).get(partition, 0))
+
+    def pause(self, partition: TopicPartition) -> None:
+        self._paused.add(partition)
+
+    def resume(self, partition: TopicPartition) -> None:
+        self._paused.discard(partition)
+
+    async def position(self, partition: TopicPartition) -> int:
+        return self.positions[partition]
+
+    def assigned(self) -> Collection[TopicPartition]:
+        return set(self.positions)
+
+    async def commit(self, positions: Mapping[TopicPartition, int]) -> None:
+        self._cluster.require_available()
+        self._cluster.commit(self.group, positions)
+
+
+class _MemoryTransport:
+    """A cluster in memory; see `bus.transport.Transport`."""
+
+    def __init__(self, cluster: InMemoryCluster) -> None:
+        self.clock = BrokerClock()
+        self._cluster = cluster
+        self.unacknowledged = 0
+
+    async def start(self, measure: Any = None) -> None:
+        del measure
+        self._cluster.require_available()
+
+    async def drain(self) -> None:
+        await asyncio.sleep(0)  # what was handed over lands in this turn of the loop
+
+    async def stop(self) -> None:
+        await self.drain()
+
+    def send(self, outgoing: Outgoing) -> None:
+        self.unacknowledged += 1
+        asyncio.get_running_loop().call_soon(self._land, outgoing)
+
+    def _land(self, outgoing: Outgoing) -> None:
+        self.unacknowledged -= 1
+        try:
+            record = self._append(outgoing)
+        except (BusUnavailableError, TopicMissingError) as error:
+            outgoing.failed(error)
+            return
+        outgoing.acknowledged(record.partition, record.offset, record.timestamp)
+
+    def _append(self, outgoing: Outgoing) -> StoredRecord:
+        self._cluster.require_available()
+        return self._cluster.append(
+            outgoing.topic, outgoing.value, key=outgoing.key, headers=outgoing.headers,
+            partition=outgoing.partition,
+        )  # fmt: skip
+
+    def _commit(self, group: str, positions: Mapping[TopicPartition, int]) -> None:
+        self._cluster.require_available()
+        self._cluster.commit(group, positions)
+
+    def transactional(self, identity: str) -> Transactional:
+        return MemoryTransactional(identity, self._cluster.open_records, self._append, self._commit)
+
+    def consumer(self, group: str, topics: Sequence[str], revoked: Revoked | None = None) -> Consumer:
+        return _Member(self._cluster, group, topics, revoked)
+
+    def reader(self, topic: str) -> Consumer:
+        return _Member(self._cluster, f"reader {next(_READERS)}", [topic], None)
+
+    async def require_topics(self, topics: Collection[str]) -> None:
+        for topic in topics:
+            self._cluster.log(topic)
+
+    async def read_all(self, topic: str) -> Sequence[Record]:
+        return self._cluster.records(topic)
+
+    async def ends(self, topic: str) -> Mapping[TopicPartition, int]:
+        self._cluster.require_available()
+        return {TopicPartition(topic, n): len(log) for n, log in enumerate(self._cluster.log(topic))}
+
+    async def offsets_at(self, topic: str, timestamp: int) -> Mapping[TopicPartition, int]:
+        logs = enumerate(self._cluster.log(topic))
+        later = {
+            n: [one.offset for one in log if one.timestamp >= timestamp] or [len(log)] for n, log in logs
+        }
+        return {TopicPartition(topic, n): offsets[0] for n, offsets in later.items()}
+
+    async def preset(self, group: str, positions: Mapping[TopicPartition, int]) -> None:
+        self._commit(group, positions)
+
+    async def fetch(self, place: TopicPartition, offset: int) -> Record:
+        self._cluster.require_available()
+        return self._cluster.log(place.topic)[place.partition][offset]
+
+
+class InMemoryBus(Bus):
+    """`Bus` over a cluster in memory: the same surface, the same outcomes.
+
+    Args:
+        agency: the agency's name in the catalogue.
+        system: which of its systems speaks.
+        cluster: the cluster to share with other buses; one of its own if absent.
+        settings: limits; the defaults if absent.
+        catalog: the contracts; the cluster's if absent.
+    """
+
+    def __init__(
+        self,
+        agency: str,
+        *,
+        system: str = "main",
+        cluster: InMemoryCluster | None = None,
+        settings: Settings | None = None,
+        catalog: Catalog | None = None,
+    ) -> None:
+        self.cluster = cluster or InMemoryCluster(catalog)
+        super().__init__(
+            agency,
+            system=system,
+            settings=settings,
+            catalog=catalog or self.cluster.catalog,
+            transport=_MemoryTransport(self.cluster),
+        )

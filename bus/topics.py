@@ -1,0 +1,133 @@
+"""Where an event goes: names of topics and groups, their settings, and the partition of a key. Pure."""
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from bus.receipts import RECEIPTS_PARTITIONS, RECEIPTS_TOPIC
+from contracts import Catalog
+
+CHECKPOINTS_TOPIC = "govbus.checkpoints"
+"""Compacted topic of connector checkpoints."""
+
+REGISTRY_TOPIC = "govbus.registry"
+"""Compacted topic of what the repo says, signed; processes follow it."""
+AUDIT_TOPIC = "govbus.audit"
+"""Who changed the cluster, when, from which commit, and how; kept for ever."""
+
+MAX_EVENT_BYTES = 1_048_576
+"""The largest data any contract may allow."""
+
+DAY_MS = 86_400_000
+AUDIT_CONFIG = {
+    "max.message.bytes": str(4 * MAX_EVENT_BYTES),
+    "message.timestamp.type": "LogAppendTime",
+    "retention.ms": "-1",
+}
+DEAD_LETTER_RETENTION_DAYS = 30
+RECEIPT_RETENTION_DAYS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    """A topic as the catalogue wants it."""
+
+    name: str
+    partitions: int
+    config: Mapping[str, str] = field(default_factory=dict)
+
+
+def topic_of(subject: str, major: int) -> str:
+    """Return the topic that holds one major version of one event."""
+    return f"{subject}.v{major}"
+
+
+def dead_letter_topic(agency: str) -> str:
+    """Return the topic of the events an agency could not handle."""
+    return f"{agency}.dead-letters"
+
+
+def parked_topic(agency: str) -> str:
+    """Return the topic of the events of an agency's subscriptions that wait, and of their keys."""
+    return f"{agency}.parked"
+
+
+def audit_topic(agency: str) -> str:
+    """Return the topic of what an agency's operators did, when and why; kept for ever, its own to write."""
+    return f"{agency}.audit"
+
+
+def group_of(agency: str, subscription: str) -> str:
+    """Return the consumer group of one subscription of one agency."""
+    return f"{agency}.{subscription}"
+
+
+def topics_of(catalog: Catalog) -> list[TopicSpec]:
+    """Return every topic a catalogue needs, the bus' own included.
+
+    All of them use `LogAppendTime`: latency is measured on the broker's clock.
+    """
+    specs = [
+        _spec(RECEIPTS_TOPIC, RECEIPTS_PARTITIONS, RECEIPT_RETENTION_DAYS),
+        TopicSpec(CHECKPOINTS_TOPIC, 1, {"cleanup.policy": "compact"}),
+    ]
+    for contract in catalog.contracts.values():
+        for major in sorted({version.major for version in contract.versions}):
+            topic = topic_of(contract.subject, major)
+            specs.append(_spec(topic, contract.partitions, contract.retention_days))
+    specs += [_spec(dead_letter_topic(name), 1, DEAD_LETTER_RETENTION_DAYS) for name in catalog.agencies]
+    specs += [TopicSpec(audit_topic(name), 1, AUDIT_CONFIG) for name in catalog.agencies]
+    specs += [_parked(name) for name in catalog.agencies]
+    return specs
+
+
+def _parked(agency: str) -> TopicSpec:
+    return TopicSpec(
+        parked_topic(agency),
+        1,  # in one order, what is parked and what is released
+        {
+            "cleanup.policy": "compact",
+            "message.timestamp.type": "LogAppendTime",
+            # An event as its own topic takes it, and how it stands.
+            "max.message.bytes": str(3 * MAX_EVENT_BYTES),
+        },
+    )
+
+
+def _spec(name: str, partitions: int, retention_days: float) -> TopicSpec:
+    return TopicSpec(
+        name,
+        partitions,
+        {
+            "message.timestamp.type": "LogAppendTime",
+            "retention.ms": str(int(retention_days * DAY_MS)),
+            # Room for the headers, which Kafka counts too.
+            "max.message.bytes": str(2 * MAX_EVENT_BYTES),
+        },
+    )
+
+
+@lru_cache(maxsize=65_536)
+def partition_of(key: bytes, partitions: int) -> int:
+    """Return the partition of a key, the same as Kafka's own Java producer would.
+
+    Formula: `toPositive(murmur2(key)) % partitions`, as in
+    `org.apache.kafka.clients.producer.internals.BuiltInPartitioner`.
+    """
+    return (murmur2(key) & 0x7FFFFFFF) % partitions
+
+
+def murmur2(data: bytes) -> int:
+    """Return the 32-bit MurmurHash2 of `data` with Kafka's seed 0x9747b28c (`Utils.murmur2`)."""
+    mixing, mask = 0x5BD1E995, 0xFFFFFFFF
+    whole = len(data) & ~3
+    digest = 0x9747B28C ^ len(data)
+    for (word,) in struct.iter_unpack("<I", data[:whole]):
+        scaled = word * mixing & mask
+        digest = (digest * mixing & mask) ^ ((scaled ^ scaled >> 24) * mixing & mask)
+    rest = data[whole:]
+    if rest:
+        digest = (digest ^ int.from_bytes(rest, "little")) * mixing & mask
+    digest = (digest ^ digest >> 13) * mixing & mask
+    return digest ^ digest >> 15

@@ -1,0 +1,212 @@
+"""The seam between the bus and a cluster: Kafka behind it in `bus/kafka/`, memory in `bus/testing.py`."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Protocol
+
+from bus.clock import BrokerClock
+from bus.errors import BusError
+from bus.record import Headers, Record, TopicPartition
+
+Revoked = Callable[[Collection[TopicPartition]], Awaitable[None]]
+"""Called before partitions leave this consumer; what it awaits still happens under the old ownership."""
+
+
+Measure = Callable[[str, int, float, str | None], None]
+"""Takes the topic, the number of records, the seconds they took, and the class of the error, if any."""
+
+
+class Outgoing(ABC):
+    """A record on its way out. Exactly one of `acknowledged` and `failed` is called, once.
+
+    Subclasses say what follows; the calls come from the event loop and must not block.
+    """
+
+    __slots__ = ("headers", "key", "partition", "topic", "value")
+
+    def __init__(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers,
+        partition: int | None = None,
+    ) -> None:
+        self.topic = topic
+        self.key = key
+        self.value = value
+        self.headers = headers if isinstance(headers, list) else list(headers)  # a list is what clients take
+        self.partition = partition
+
+    def sent(self) -> None:
+        """Let go of what is encoded now; the bytes are the client's."""
+        self.value = None
+        self.headers = []
+
+    @abstractmethod
+    def acknowledged(self, partition: int, offset: int, timestamp: int) -> None:
+        """Take the place the record landed at; `timestamp` is broker time in milliseconds.
+
+        `offset` is -1 where the broker confirms a repeated batch whose place it no longer knows.
+        """
+
+    @abstractmethod
+    def failed(self, error: BusError) -> None:
+        """Take the reason why the record was not acknowledged."""
+
+
+class Consumer(Protocol):
+    """One member of a consumer group."""
+
+    async def start(self) -> None:
+        """Join the group; reading begins at the committed offsets, or at the earliest record."""
+
+    async def close(self) -> None:
+        """Leave the group; calls the revocation callback first."""
+
+    async def poll(
+        self, timeout_seconds: float, max_records: int
+    ) -> Mapping[TopicPartition, Sequence[Record]]:
+        """Return the next records by partition, or nothing after `timeout_seconds`."""
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        """Read `offset` next from `partition`."""
+
+    async def rewind(self, partition: TopicPartition) -> None:
+        """Read on where the group stands, and make sure that the group still counts on this member.
+
+        Raises:
+            BusUnavailableError: it does not, or the cluster cannot be asked.
+        """
+
+    def pause(self, partition: TopicPartition) -> None:
+        """Return no records of `partition` until it is resumed."""
+
+    def resume(self, partition: TopicPartition) -> None:
+        """Return records of `partition` again."""
+
+    async def position(self, partition: TopicPartition) -> int:
+        """Return the offset that is read next, past what no reader is shown."""
+
+    def assigned(self) -> Collection[TopicPartition]:
+        """Return the partitions this member holds."""
+
+    async def commit(self, positions: Mapping[TopicPartition, int]) -> None:
+        """Commit the next offset of each partition.
+
+        Raises:
+            BusUnavailableError: it could not be done now, or a partition is no longer held; the events
+                come again, here or elsewhere.
+        """
+
+
+class Sender(Protocol):
+    """Where records are sent to."""
+
+    @property
+    def unacknowledged(self) -> int:
+        """Records handed to `send` that have neither been acknowledged nor failed."""
+
+    def send(self, outgoing: Outgoing) -> None:
+        """Take a record to send, in order per partition; never blocks."""
+
+
+class Transactional(Sender, Protocol):
+    """Records that count together with a commit, or not at all. One transaction at a time."""
+
+    async def start(self) -> None:
+        """Take the identity over: from here on, whoever held it before commits nothing.
+
+        Raises:
+            BusUnavailableError: no broker answers.
+            AccessDeniedError: the cluster grants no such transactions.
+        """
+
+    async def begin(self) -> None:
+        """Begin a transaction.
+
+        Raises:
+            FencedError: another process has taken over.
+        """
+
+    async def drain(self) -> None:
+        """Wait until every record handed over is acknowledged or failed."""
+
+    async def commit(self, group: str, positions: Mapping[TopicPartition, int]) -> None:
+        """Make all records count, and with them a group's positions.
+
+        Args:
+            group: the consumer group; it may be empty where `positions` are.
+            positions: the next offset of each partition.
+
+        Raises:
+            FencedError: another process has taken over; nothing counts.
+            BusError: it is not known whether they count; ask the group where it stands.
+        """
+
+    async def abort(self) -> None:
+        """Let none of the records count; what cannot be aborted now is aborted by whoever comes next."""
+
+    async def stop(self) -> None:
+        """Disconnect."""
+
+
+class Transport(Sender, Protocol):
+    """A cluster, as the bus needs it."""
+
+    clock: BrokerClock
+
+    async def start(self, measure: Measure | None = None) -> None:
+        """Connect; `measure` is told of every acknowledged or failed batch.
+
+        Raises:
+            BusUnavailableError: no broker answers.
+        """
+
+    async def drain(self) -> None:
+        """Wait until every record handed over is acknowledged or failed."""
+
+    async def stop(self) -> None:
+        """Disconnect; what is still on its way fails."""
+
+    def consumer(self, group: str, topics: Sequence[str], revoked: Revoked | None = None) -> Consumer:
+        """Return a member of `group`, not yet started."""
+
+    def reader(self, topic: str) -> Consumer:
+        """Return who reads a whole topic from its beginning, in no group; not yet started."""
+
+    async def require_topics(self, topics: Collection[str]) -> None:
+        """Check that topics exist.
+
+        Raises:
+            TopicMissingError: one does not.
+        """
+
+    async def read_all(self, topic: str) -> Sequence[Record]:
+        """Return every record a topic holds now, oldest first."""
+
+    async def ends(self, topic: str) -> Mapping[TopicPartition, int]:
+        """Return the high watermark of each partition, open transactions included."""
+
+    async def fetch(self, place: TopicPartition, offset: int) -> Record:
+        """Return one record that is known to be there.
+
+        Raises:
+            BusUnavailableError: it could not be read in time.
+        """
+
+    def transactional(self, identity: str) -> Transactional:
+        """Return transactions under an identity that one process holds at a time; not yet started."""
+
+    async def offsets_at(self, topic: str, timestamp: int) -> Mapping[TopicPartition, int]:
+        """Return the offset of each partition's first record at or after broker time `timestamp` (ms).
+
+        Where there is none it is the one that the next record will have.
+        """
+
+    async def preset(self, group: str, positions: Mapping[TopicPartition, int]) -> None:
+        """Say where a group that nobody has joined yet will begin.
+
+        Raises:
+            BusUnavailableError: it could not be done.
+        """

@@ -1,0 +1,42 @@
+"""Who brings and takes: sources and sinks between legacy systems and the bus."""
+
+from connectors.config import ConnectorConfig, SinkConfig, SourceConfig
+from connectors.config_reader import load
+from connectors.errors import (
+    ConfigurationError,
+    ConnectorError,
+    EndOfSourceError,
+    NotConnectedError,
+    RecordRejectedError,
+    TryAgainError,
+)
+from connectors.health import Health
+from connectors.runner import Runner
+from connectors.sink import Applied, Delivery, Sink
+from connectors.source import Batch, CheckpointReader, EventRecord, MalformedRecord, Source, SourceRecord
+from connectors.translate import Translated
+
+__all__ = [
+    "Applied",
+    "Batch",
+    "CheckpointReader",
+    "ConfigurationError",
+    "ConnectorConfig",
+    "ConnectorError",
+    "Delivery",
+    "EndOfSourceError",
+    "EventRecord",
+    "Health",
+    "MalformedRecord",
+    "NotConnectedError",
+    "RecordRejectedError",
+    "Runner",
+    "Sink",
+    "SinkConfig",
+    "Source",
+    "SourceConfig",
+    "SourceRecord",
+    "Translated",
+    "TryAgainError",
+    "load",
+]

@@ -1,0 +1,136 @@
+"""`govbus connect`: run, check and list connectors.
+
+Exit codes: 0 clean, 100 findings, 1 the tool failed, 2 wrong usage.
+"""
+
+import asyncio
+import gc
+import json
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from bus import BusError, Settings
+from connectors.config import ConnectorConfig
+from connectors.config_reader import load
+from connectors.contract_check import check_contracts
+from connectors.errors import ConfigurationError
+from connectors.finding import Finding
+from connectors.reach import check_reach
+from connectors.registry import connectors_available
+from connectors.runner import Runner
+from contracts import Catalog, ContractError
+
+FINDINGS = 100
+FAILED = 1
+
+
+def _catalog_option(command: Callable[..., None]) -> Callable[..., None]:
+    return click.option(
+        "--catalog",
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        help="Folder of the catalogue; otherwise GOVBUS_CATALOG, or the one that comes with govbus.",
+    )(command)
+
+
+def _files_argument(command: Callable[..., None]) -> Callable[..., None]:
+    return click.argument(
+        "files",
+        metavar="FILE...",
+        nargs=-1,
+        required=True,
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    )(command)
+
+
+@click.group()
+def connect() -> None:
+    """Bring records of legacy systems onto the bus, and take events to them."""
+
+
+@connect.command()
+@_files_argument
+@_catalog_option
+def run(files: Sequence[Path], catalog: Path | None) -> None:
+    """Run the connectors of FILE... in one process until stopped."""
+    contracts = _opened(catalog)
+    configs, findings = load(files)
+    findings = sorted([*findings, *check_contracts(configs, contracts)])
+    for finding in findings:
+        click.echo(str(finding), err=True)
+    if findings:
+        raise click.exceptions.Exit(FINDINGS)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    runner = Runner(configs, catalog=contracts)
+    gc.collect()
+    gc.freeze()  # the catalogue stays; searching it for garbage again and again took a seventh of the time
+    try:
+        asyncio.run(runner.run())
+    except BusError as error:
+        raise click.ClickException(str(error)) from None
+    for health in runner.health():
+        counts = ", ".join(f"{count} {what}" for what, count in sorted(health.counts.items()) if count)
+        click.echo(f"{health.kind} {health.agency}/{health.name} {health.state}: {counts or 'nothing to do'}")
+    if any(health.state == "failed" for health in runner.health()):
+        raise click.exceptions.Exit(FAILED)
+
+
+@connect.command()
+@_files_argument
+@_catalog_option
+@click.option("--offline", is_flag=True, help="Do not try to reach the systems.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON instead of text.")
+def check(files: Sequence[Path], catalog: Path | None, offline: bool, as_json: bool) -> None:
+    """Check FILE...: their form, the contracts they name, and whether the systems can be reached."""
+    contracts = _opened(catalog)
+    configs, findings = load(files)
+    findings += check_contracts(configs, contracts)
+    if not offline:
+        findings += asyncio.run(check_reach(configs))
+    _show(configs, sorted(findings), as_json)
+    if findings:
+        raise click.exceptions.Exit(FINDINGS)
+
+
+@connect.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON instead of text.")
+def list_connectors(as_json: bool) -> None:
+    """List the connectors that a file may name, with what each promises."""
+    try:
+        available = connectors_available()
+    except ConfigurationError as error:
+        raise click.ClickException(str(error)) from None
+    rows = [(kind.name, kind.kind, kind.description, kind.guarantee) for kind in available]
+    if as_json:
+        names = ("name", "kind", "description", "guarantee")
+        _echo_json([dict(zip(names, row, strict=True)) for row in rows])
+        return
+    table = Table("connector", "kind", "what it is", "what it promises")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+
+
+def _opened(catalog: Path | None) -> Catalog:
+    try:
+        return Catalog.open(catalog or Settings().catalog)
+    except ContractError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _show(configs: Sequence[ConnectorConfig], findings: Sequence[Finding], as_json: bool) -> None:
+    if as_json:
+        _echo_json([finding.as_json() for finding in findings])
+        return
+    for finding in findings:
+        click.echo(str(finding))
+    click.echo(f"{len(configs)} connectors checked, {len(findings)} findings", err=True)
+
+
+def _echo_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2))

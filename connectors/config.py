@@ -1,0 +1,164 @@
+"""What a configuration file says, as frozen values; `connectors/config_reader.py` reads it from YAML."""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from connectors.document import Document
+from connectors.identity import Identity
+from connectors.registry import ConnectorType
+from connectors.sink import Sink
+from connectors.source import Source
+from connectors.translate import EventMapping, RecordMapping, TranslateEvent, TranslateRecord
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+Section = dict[str, Any]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Publish(_Model):
+    """The `publish:` section of a source's file.
+
+    Attributes:
+        event: The subject, `<agency>.<event>`.
+        version: The major version of its contract.
+        service: The service whose transaction the event starts, or continues where `transaction` is given.
+        transaction: Mapping to the transaction to continue.
+        key: Mapping to the partition key; made by the contract when absent.
+        identity: Path or paths to what makes two records the same fact; their place does when absent.
+        time: Mapping to when the fact occurred.
+        time_zone: The time zone of a `time` that carries no offset.
+        data: Mapping to the event's data.
+        translate: A function `module:function` instead of the mappings.
+    """
+
+    event: str
+    version: int = Field(default=1, ge=1)
+    service: str | None = None
+    transaction: str | Section | None = None
+    key: str | Section | None = None
+    identity: str | list[str] | None = None
+    time: str | Section | None = None
+    time_zone: str | None = None
+    data: Section | str | None = None
+    translate: str | None = None
+
+
+class Subscribe(_Model):
+    """The `subscribe:` section of a sink's file.
+
+    Attributes:
+        event: The subject, `<agency>.<event>`.
+        version: The major version of its contract.
+        purpose: What the data is used for; it stands in every delivery receipt.
+        timeout_seconds: How long one write may take.
+    """
+
+    event: str
+    version: int = Field(default=1, ge=1)
+    purpose: str = Field(min_length=1)
+    timeout_seconds: float = Field(default=60.0, gt=0, le=3_600)
+
+
+class SourceFile(_Model):
+    """The top of a source's file."""
+
+    connector: str
+    name: Name
+    agency: Name
+    system: Name
+    source: Section
+    publish: Section
+
+
+class EventSourceFile(_Model):
+    """The top of the file of a source that brings events: there is nothing to map."""
+
+    connector: str
+    name: Name
+    agency: Name
+    system: Name
+    source: Section
+
+
+class SinkFile(_Model):
+    """The top of a sink's file."""
+
+    connector: str
+    name: Name
+    agency: Name
+    system: Name = "connectors"
+    sink: Section
+    subscribe: Section
+    write: Section | list[Any] | str | None = None
+    translate: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Config:
+    """What a source and a sink have both.
+
+    Attributes:
+        name: Its name, unique within the agency; its checkpoints or its subscription bear it.
+        agency: Whose it is: who publishes, or who subscribes.
+        system: The system it reads or writes; part of the source of every event it publishes.
+        type: The connector.
+        options: Its options.
+        document: Where all this is written.
+    """
+
+    name: str
+    agency: str
+    system: str
+    type: ConnectorType
+    options: BaseModel = field(repr=False)
+    document: Document = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceConfig(_Config):
+    """A source ready to be made.
+
+    Attributes:
+        publish: What it publishes; None when it brings events.
+        translate: From record to event; None when it brings events.
+        mapping: The compiled mapping, None when the file names a function.
+        identity: What makes two of its records the same fact.
+    """
+
+    publish: Publish | None
+    translate: TranslateRecord | None = field(repr=False)
+    mapping: RecordMapping | None = field(repr=False)
+    identity: Identity
+
+    def make(self) -> Source:
+        """A new source, not connected."""
+        source: Source = self.type.implementation(self.options)
+        return source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinkConfig(_Config):
+    """A sink ready to be made.
+
+    Attributes:
+        subscribe: What it subscribes to.
+        translate: From event to body.
+        mapping: The compiled mapping, None when the file names a function.
+    """
+
+    subscribe: Subscribe
+    translate: TranslateEvent = field(repr=False)
+    mapping: EventMapping | None = field(repr=False)
+
+    def make(self) -> Sink:
+        """A new sink, not connected."""
+        sink: Sink = self.type.implementation(self.options)
+        return sink
+
+
+ConnectorConfig = SourceConfig | SinkConfig

@@ -1,0 +1,176 @@
+"""Holds connectors against a catalogue: contracts exist, and mappings name what is in them. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from connectors.config import ConnectorConfig, Publish, SinkConfig, SourceConfig, Subscribe
+from connectors.document import Steps
+from connectors.finding import NOT_IN_CONTRACT, UNKNOWN_CONTRACT, Finding, meant
+from connectors.mapping import Constant, Expression, ListOf, Lookup, ObjectOf
+from connectors.translate import EVENT_FIELDS
+from contracts import Catalog, ContractVersion, UnknownVersionError
+
+
+def check_contracts(configs: Sequence[ConnectorConfig], catalog: Catalog) -> list[Finding]:
+    """Everything in which connectors and catalogue disagree.
+
+    Args:
+        configs: The connectors.
+        catalog: What may be said.
+    """
+    findings: list[Finding] = []
+    for config in configs:
+        if config.agency not in catalog.agencies:
+            findings.append(_unknown(config, ("agency",), "agency", config.agency, catalog.agencies))
+        section = config.publish if isinstance(config, SourceConfig) else config.subscribe
+        if section is None:
+            continue
+        contract, found = _contract(config, section, catalog)
+        findings += found
+        if contract is None:
+            continue
+        if isinstance(section, Publish) and isinstance(config, SourceConfig):
+            findings += _check_source(config, section, contract, catalog)
+        elif isinstance(config, SinkConfig):
+            findings += _check_sink(config, contract)
+    return findings
+
+
+def _unknown(
+    config: ConnectorConfig, steps: Steps, kind: str, name: str, known: Mapping[str, Any]
+) -> Finding:
+    return config.document.finding(
+        steps, UNKNOWN_CONTRACT, f"no {kind} `{name}`", "the catalogue does not have it", meant(name, known)
+    )
+
+
+def _contract(
+    config: ConnectorConfig, section: Publish | Subscribe, catalog: Catalog
+) -> tuple[ContractVersion | None, list[Finding]]:
+    name = "publish" if isinstance(section, Publish) else "subscribe"
+    contract = catalog.contracts.get(section.event)
+    if contract is None:
+        return None, [_unknown(config, (name, "event"), "contract", section.event, catalog.contracts)]
+    try:
+        return contract.version(section.version), []
+    except UnknownVersionError:
+        known = {str(version.major): None for version in contract.versions}
+        finding = _unknown(
+            config, (name, "version"), f"major version of `{section.event}`", str(section.version), known
+        )
+        return None, [finding]
+
+
+def _check_source(
+    config: SourceConfig, publish: Publish, contract: ContractVersion, catalog: Catalog
+) -> Iterator[Finding]:
+    if contract.contract.agency != config.agency:
+        yield config.document.finding(
+            ("publish", "event"),
+            UNKNOWN_CONTRACT,
+            f"`{publish.event}` is not an event of `{config.agency}`",
+            "an agency publishes about its own domain only",
+            f"publish an event of `{config.agency}`",
+        )
+    service = publish.service
+    if service is not None and service not in catalog.services:
+        yield _unknown(config, ("publish", "service"), "service", service, catalog.services)
+    if config.mapping is not None:
+        for steps, what, how in _differences(config.mapping.data, contract.schema, contract.schema, ()):
+            yield config.document.finding(
+                ("publish", "data", *steps), NOT_IN_CONTRACT, what, f"contract {contract.type}", how
+            )
+
+
+def _check_sink(config: SinkConfig, contract: ContractVersion) -> Iterator[Finding]:
+    if config.mapping is None:
+        return
+    for path, place in config.mapping.body.paths():
+        what = _not_delivered(path.steps, contract.schema)
+        if what is not None:
+            yield config.document.finding(
+                place, NOT_IN_CONTRACT, what[0], f"contract {contract.type}", what[1]
+            )
+
+
+def _not_delivered(steps: Steps, schema: Mapping[str, Any]) -> tuple[str, str] | None:
+    """What is wrong with a path into an event, and how to mend it."""
+    if not steps:
+        return None
+    if steps[0] not in EVENT_FIELDS:
+        return f"an event has no `{steps[0]}`", meant(str(steps[0]), EVENT_FIELDS)
+    if steps[0] != "data":
+        return None
+    here: Mapping[str, Any] | None = schema
+    for step in steps[1:]:
+        here = _resolved(here, schema)
+        if here is None:
+            return None
+        if isinstance(step, int):
+            here = here.get("items") if isinstance(here.get("items"), Mapping) else None
+            continue
+        properties = here.get("properties")
+        if not isinstance(properties, Mapping):
+            return None
+        if step not in properties:
+            return f"the contract has no `{step}` there", meant(step, properties)
+        here = properties[step]
+    return None
+
+
+def _differences(
+    expression: Expression, schema: Any, root: Mapping[str, Any], steps: Steps
+) -> Iterator[tuple[Steps, str, str]]:
+    """Where a mapping makes data that the schema cannot take: place, what, how to mend it."""
+    here = _resolved(schema, root)
+    match expression:
+        case ObjectOf() if here is not None:
+            yield from _object_differences(expression, here, root, steps)
+        case ListOf() if here is not None and isinstance(here.get("items"), Mapping):
+            for index, item in enumerate(expression.items):
+                yield from _differences(item, here["items"], root, (*steps, index))
+        case Lookup() | Constant() | ListOf() | ObjectOf() | Expression():
+            return
+
+
+def _object_differences(
+    expression: ObjectOf, schema: Mapping[str, Any], root: Mapping[str, Any], steps: Steps
+) -> Iterator[tuple[Steps, str, str]]:
+    properties = schema.get("properties", {})
+    closed = schema.get("additionalProperties") is False or schema.get("unevaluatedProperties") is False
+    for name, value in expression.fields.items():
+        if name in properties:
+            yield from _differences(value, properties[name], root, (*steps, name))
+        elif closed and "allOf" not in schema and "patternProperties" not in schema:
+            yield (*steps, name), f"the contract has no `{name}` there", meant(name, properties)
+    for name in schema.get("required", ()):
+        if name not in expression.fields:
+            yield steps, f"the contract requires `{name}`, the mapping does not give it", f"map `{name}`"
+        elif isinstance(value := expression.fields[name], Lookup) and value.optional:
+            yield (
+                (*steps, name),
+                f"the contract requires `{name}`, the mapping may leave it out",
+                "give a default",
+            )
+
+
+def _resolved(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The schema behind local references; None where it lies in another file or is no object."""
+    for _ in range(16):
+        if not isinstance(schema, Mapping):
+            return None
+        reference = schema.get("$ref")
+        if not isinstance(reference, str):
+            return schema
+        if not reference.startswith("#/"):
+            return None
+        schema = _pointed(root, reference)
+    return None
+
+
+def _pointed(root: Mapping[str, Any], reference: str) -> Any:
+    here: Any = root
+    for token in reference[2:].split("/"):
+        token = token.replace("~1", "/").replace("~0", "~")  # noqa: PLW2901 - JSON Pointer's escapes
+        here = here.get(token) if isinstance(here, Mapping) else None
+    return here

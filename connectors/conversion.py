@@ -1,0 +1,187 @@
+"""Converters from what legacy systems write to what contracts ask. Pure; a table at the end names them all.
+
+A converter gets the value and the options written beside it, and returns the new value or raises
+`ConversionError` with what it expected. It never quotes the value.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, tzinfo
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+_DECIMAL = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?")
+
+
+class ConversionError(ValueError):
+    """A value does not convert; the message says what was expected, never what the value is."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConversionOptions:
+    """What may stand beside `as:` in a mapping.
+
+    Attributes:
+        format: A `strptime` format for `date` and `datetime`; ISO 8601 when absent.
+        zone: Time zone of a `datetime` that carries none.
+        comma: Whether `decimal` reads a comma as the decimal sign, with dots or spaces between thousands.
+        values: The table of `lookup`.
+    """
+
+    format: str | None = None
+    zone: tzinfo | None = None
+    comma: bool = False
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+def kind_of(value: Any) -> str:
+    """The JSON word for what a value is; safe in a message."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "boolean"
+        case int():
+            return "integer"
+        case float():
+            return "number"
+        case str():
+            return "string"
+        case Mapping():
+            return "object"
+        case _:
+            return "array"
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ConversionError(f"Expected `string`, got `{kind_of(value)}`")
+    return value
+
+
+def _to_text(value: Any, _options: ConversionOptions) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ConversionError(f"Expected a string or a number, got `{kind_of(value)}`")
+    return str(value)
+
+
+def _to_integer(value: Any, _options: ConversionOptions) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    text = _text(value).strip()
+    if not _INTEGER.fullmatch(text):
+        raise ConversionError("Expected a whole number of at most 18 digits")
+    return int(text)
+
+
+def _to_decimal(value: Any, options: ConversionOptions) -> str:
+    text = (
+        str(value) if isinstance(value, int | float) and not isinstance(value, bool) else _text(value).strip()
+    )
+    if options.comma:
+        text = re.sub(r"[.\s]", "", text).replace(",", ".")
+    if not _DECIMAL.fullmatch(text):
+        raise ConversionError("Expected a decimal number")
+    return format(Decimal(text), "f")
+
+
+def _to_boolean(value: Any, _options: ConversionOptions) -> bool:
+    if isinstance(value, bool):
+        return value
+    answer = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}.get(
+        str(value).strip().lower() if isinstance(value, str | int) else ""
+    )
+    if answer is None:
+        raise ConversionError("Expected true, false, yes, no, 1 or 0")
+    return answer
+
+
+def _to_date(value: Any, options: ConversionOptions) -> str:
+    text = _text(value).strip()
+    try:
+        if options.format is None:
+            return date.fromisoformat(text).isoformat()
+        # A calendar day has no time zone.
+        return datetime.strptime(text, options.format).date().isoformat()  # noqa: DTZ007
+    except ValueError:
+        raise ConversionError(f"Expected a date as `{options.format or 'YYYY-MM-DD'}`") from None
+
+
+def read_time(value: Any, options: ConversionOptions) -> datetime:
+    """The moment a text names, in UTC.
+
+    A time without an offset is read in `options.zone`; of the two readings in the hour that a clock is set
+    back the earlier is taken, and a time that the clock skipped is refused.
+
+    Raises:
+        ConversionError: It is no time, or carries no offset and no zone was given.
+    """
+    text = _text(value).strip()
+    try:
+        if options.format is None:
+            moment = datetime.fromisoformat(text)
+        else:
+            moment = datetime.strptime(text, options.format)  # noqa: DTZ007 - the zone comes below
+    except ValueError:
+        raise ConversionError(f"Expected a time as `{options.format or 'ISO 8601'}`") from None
+    if moment.tzinfo is None:
+        moment = _in_zone(moment, options.zone)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ConversionError("Expected a time between the years 1 and 9999") from None
+
+
+def _in_zone(moment: datetime, zone: tzinfo | None) -> datetime:
+    if zone is None:
+        raise ConversionError("Expected a time with an offset, or a `time_zone` beside it")
+    local = moment.replace(tzinfo=zone)
+    try:
+        exists = local.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == moment
+    except OverflowError:
+        raise ConversionError("Expected a time between the years 1 and 9999") from None
+    if not exists:
+        raise ConversionError("Expected a time that exists, got one that the clock skipped")
+    return local
+
+
+def _to_datetime(value: Any, options: ConversionOptions) -> str:
+    return read_time(value, options).isoformat().replace("+00:00", "Z")
+
+
+def _look_up(value: Any, options: ConversionOptions) -> Any:
+    key = str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, str | int) and key in options.values:
+        return options.values[key]
+    raise ConversionError("Expected one of the keys under `values`")
+
+
+def zone_named(name: str) -> tzinfo:
+    """The time zone of a name such as `Europe/Paris`.
+
+    Raises:
+        ConversionError: This machine knows no such zone.
+    """
+    if name.upper() == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, KeyError):
+        raise ConversionError("Expected a time zone of the tz database such as `Europe/Paris`") from None
+
+
+CONVERTERS: Mapping[str, Callable[[Any, ConversionOptions], Any]] = {
+    "boolean": _to_boolean,
+    "date": _to_date,
+    "datetime": _to_datetime,
+    "decimal": _to_decimal,
+    "integer": _to_integer,
+    "lookup": _look_up,
+    "lower": lambda value, _options: _text(value).lower(),
+    "text": _to_text,
+    "trim": lambda value, _options: _text(value).strip(),
+    "upper": lambda value, _options: _text(value).upper(),
+}

@@ -1,0 +1,1 @@
+"""A small country: five agencies with legacy systems nobody may change, and the bus between them."""

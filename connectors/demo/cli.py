@@ -1,0 +1,125 @@
+"""The command `govbus demo`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from connectors.demo.wish import Wish
+
+__all__ = ["demo", "run"]
+
+LAST_RESORT_SECONDS = 12.0
+SIGNALLED = 128
+
+
+class Rate(click.ParamType[float]):
+    """A number of cases per second, written `5` or `5/s`."""
+
+    name = "N/s"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number."""
+        try:
+            rate = float(str(value).removesuffix("/s"))
+        except ValueError:
+            rate = 0.0
+        if not 0 < rate <= 10_000:
+            self.fail("expected a number of cases per second such as 5/s", param, ctx)
+        return rate
+
+
+@click.command()
+@click.option(
+    "--transactions", type=click.IntRange(1, 100_000), default=200, show_default=True, help="Cases."
+)
+@click.option("--rate", type=Rate(), default="5/s", show_default=True, help="Cases entered per second.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed, the same country.")
+@click.option("--faults/--no-faults", default=True, show_default=True, help="Let things go wrong.")
+@click.option("--exit", "exits", is_flag=True, help="End after the summary instead of staying up.")
+@click.option(
+    "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Also write it here."
+)
+@click.option(
+    "--port", type=click.IntRange(1, 65_535), default=8900, show_default=True, help="Of the console."
+)
+@click.pass_context
+def demo(
+    context: click.Context,
+    *,
+    transactions: int,
+    rate: float,
+    seed: int,
+    faults: bool,
+    exits: bool,
+    json_file: Path | None,
+    port: int,
+) -> None:
+    """Run a small country: five agencies, three services, one bus."""
+    from connectors.demo.wish import Wish  # noqa: PLC0415 - keeps `govbus --help` quick
+
+    wish = Wish(
+        transactions=transactions,
+        rate=rate,
+        seed=seed,
+        faults=faults,
+        stays=not exits,
+        port=port,
+        json_file=json_file,
+    )
+    context.exit(run(wish))
+
+
+def run(wish: Wish) -> int:
+    """Run the demo and return the exit code of its command.
+
+    Args:
+        wish: The options.
+
+    Returns:
+        0 clean, 100 findings, 1 it could not run, 130 or 143 when it was stopped.
+    """
+    started = time.monotonic()
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a broker that just started is slow to answer
+    return asyncio.run(_run(wish, started))
+
+
+async def _run(wish: Wish, started: float) -> int:
+    from connectors.demo.country import live  # noqa: PLC0415
+    from connectors.demo.screen import Screen  # noqa: PLC0415
+
+    loop = asyncio.get_running_loop()
+    this = asyncio.current_task()
+    told: list[int] = []
+
+    def stop(number: int) -> None:
+        if not told and this is not None:
+            told.append(number)
+            threading.Thread(target=_end_anyway, args=(number,), daemon=True).start()
+            this.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop, number)
+    with Screen() as screen:
+        try:
+            return await live(wish, screen, started)
+        except asyncio.CancelledError:
+            if not told:
+                raise
+            screen.note("stopped")
+            return SIGNALLED + told[0]
+
+
+def _end_anyway(number: int) -> None:
+    """End the process when stopping in order takes too long; the lifelines end the children."""
+    time.sleep(LAST_RESORT_SECONDS)
+    os._exit(SIGNALLED + number)

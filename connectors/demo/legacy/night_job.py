@@ -1,0 +1,84 @@
+"""The batch program two of the systems have: what is new goes into a CSV file, line by line, where it lies.
+
+The file is written in place, without a temporary name, as such programs do. The program of the civil registry
+is older than quoting: a semicolon inside a name breaks its line. Now and then it prints an entry twice, and
+sometimes an operator runs the whole night again, which drops the same lines under another file name.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from connectors.demo.legacy.ledger import Ledger
+
+__all__ = ["PRINTED", "NightJob"]
+
+PRINTED = """
+CREATE TABLE printed (
+    id INTEGER PRIMARY KEY, file TEXT NOT NULL, line INTEGER NOT NULL, reference TEXT NOT NULL);
+"""
+
+
+@dataclass(slots=True)
+class NightJob:
+    """Prints the new rows of one table.
+
+    Attributes:
+        folder: Where the files are dropped.
+        stem: How a file's name begins.
+        table: The table whose rows are printed; it has the columns `id`, `reference` and `printed`.
+        columns: What is printed, in this order.
+        quotes: Whether the program knows quoting.
+        doubles_every: Each such row is printed twice; 0: none.
+        reruns_every: Each such night is run again; 0: none.
+    """
+
+    folder: Path
+    stem: str
+    table: str
+    columns: Sequence[str]
+    quotes: bool = True
+    doubles_every: int = 0
+    reruns_every: int = 0
+    nights: int = 0
+    rows: int = 0
+
+    def run(self, ledger: Ledger) -> None:
+        """Print what is new; do nothing when nothing is."""
+        new = ledger.rows(f"SELECT * FROM {self.table} WHERE NOT printed ORDER BY id")  # noqa: S608 - our own word
+        if not new:
+            return
+        self.nights += 1
+        entries = [entry for row in new for entry in self._copies(row)]
+        with ledger.writing():
+            self._drop(ledger, f"{self.stem}-{self.nights:05d}.csv", entries)
+            if self.reruns_every and self.nights % self.reruns_every == 0:
+                self._drop(ledger, f"{self.stem}-{self.nights:05d}-rerun.csv", entries)
+            ledger.run(f"UPDATE {self.table} SET printed = 1 WHERE id <= ?", new[-1]["id"])  # noqa: S608 - our own word
+
+    def _copies(self, row: sqlite3.Row) -> list[sqlite3.Row]:
+        self.rows += 1
+        doubled = bool(self.doubles_every) and self.rows % self.doubles_every == 0
+        return [row, row] if doubled else [row]
+
+    def _drop(self, ledger: Ledger, name: str, entries: Sequence[sqlite3.Row]) -> None:
+        lines = [self._line(self.columns)]
+        for number, row in enumerate(entries, start=2):
+            lines.append(self._line([str(row[column]) for column in self.columns]))
+            ledger.run(
+                "INSERT INTO printed (file, line, reference) VALUES (?, ?, ?)", name, number, row["reference"]
+            )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / name).write_text("".join(lines), encoding="utf-8", newline="")
+
+    def _line(self, cells: Sequence[str]) -> str:
+        if not self.quotes:
+            return ";".join(cells) + "\r\n"
+        line = io.StringIO()
+        csv.writer(line, delimiter=";").writerow(cells)
+        return line.getvalue()

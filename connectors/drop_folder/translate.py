@@ -1,0 +1,172 @@
+"""The law of a CSV file: every line of it ends up in exactly one record, good or malformed. Pure.
+
+| found                                          | outcome                                                |
+|------------------------------------------------|--------------------------------------------------------|
+| a row with as many fields as the header        | a record                                               |
+| another number of fields                       | malformed, that row                                    |
+| bytes that are not in the encoding             | malformed, that row                                    |
+| a control character such as NUL                | malformed, that row                                    |
+| text after a closing quote                     | malformed, the lines of that row                       |
+| a quote that never closes                      | malformed, its first line; reading goes on at the next |
+| an empty line                                  | nothing: it is no record                               |
+| no header, a name twice in it, a column missed | `FileRejectedError`: no row of it can be trusted       |
+"""
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from connectors.source import MalformedRecord, SourceRecord
+
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+class FileRejectedError(ValueError):
+    """No row of a file can be trusted; the message says why, without its contents."""
+
+
+@dataclass(frozen=True, slots=True)
+class CsvForm:
+    """How a file is written.
+
+    Attributes:
+        encoding: Its character encoding; a byte-order mark of UTF-8 is dropped.
+        delimiter: One character between fields.
+        header: Names of the columns when the file has no header line.
+        columns: New names of columns, by the name in the header.
+    """
+
+    encoding: str = "utf-8"
+    delimiter: str = ","
+    header: Sequence[str] | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a file before anyone asked whether it fits.
+
+    Attributes:
+        line: The number of its first line, from 1.
+        text: Its lines as they stand in the file, undecodable bytes escaped.
+        fields: Its fields, None when it cannot be taken apart.
+    """
+
+    line: int
+    text: str
+    fields: Sequence[str] | None
+
+
+def records_of(
+    content: bytes, form: CsvForm, *, file: str, identity: str
+) -> list[SourceRecord | MalformedRecord]:
+    """Every record of a file, in its order.
+
+    Args:
+        content: The whole file.
+        form: How it is written.
+        file: Its name, for people.
+        identity: What makes it the same file when read again: the hash of its content.
+
+    Raises:
+        FileRejectedError: No row can be trusted.
+    """
+    rows = rows_of(_decode(content, form.encoding), form.delimiter)
+    names = _names(form, rows)
+    if names is None:
+        return []
+    return [_record(row, names, form.encoding, file, identity) for row in rows]
+
+
+def _decode(content: bytes, encoding: str) -> str:
+    try:
+        return content.decode(encoding, "surrogateescape").removeprefix("\ufeff")
+    except UnicodeDecodeError:
+        raise FileRejectedError(f"Expected a file in `{encoding}`, got bytes that are not") from None
+
+
+def _encode(text: str, encoding: str) -> bytes:
+    try:
+        return text.encode(encoding, "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogateescape")
+
+
+def rows_of(text: str, delimiter: str) -> Iterator[Row]:
+    """Take a text apart into rows; no line of it is left out but empty ones."""
+    lines = list(io.StringIO(text, newline=""))
+    start = 0
+    while start < len(lines):
+        restart = len(lines)
+        for row, end in _rows_from(lines, start, delimiter):
+            yield row
+            restart = end
+        start = restart
+
+
+def _rows_from(lines: Sequence[str], start: int, delimiter: str) -> Iterator[tuple[Row, int]]:
+    """Rows, each with the index of the line after it; ends early after a quote that never closes."""
+    reader = csv.reader(
+        (lines[index] for index in range(start, len(lines))), delimiter=delimiter, strict=True
+    )
+    begun = start
+    while begun < len(lines):
+        fields: Sequence[str] | None = None
+        try:
+            fields = next(reader)
+        except csv.Error:
+            if _never_closes(lines, begun, start + reader.line_num):
+                # It would swallow the rest of the file; only its own line is given up.
+                yield Row(begun + 1, lines[begun], None), begun + 1
+                return
+        end = start + reader.line_num
+        if fields is None or fields:
+            yield Row(begun + 1, "".join(lines[begun:end]), fields), end
+        begun = end
+
+
+def _never_closes(lines: Sequence[str], begun: int, end: int) -> bool:
+    return end >= len(lines) or sum(map(len, lines[begun:end])) > csv.field_size_limit()
+
+
+def _names(form: CsvForm, rows: Iterator[Row]) -> list[str] | None:
+    written = form.header
+    if written is None:
+        first = next(rows, None)
+        if first is None:
+            return None
+        if first.fields is None or _problem(first, len(first.fields), form.encoding) is not None:
+            raise FileRejectedError("Expected a header line, got one that cannot be read")
+        written = [name.strip() for name in first.fields]
+    missed = [name for name in form.columns if name not in written]
+    if missed:
+        raise FileRejectedError(f"Expected a column `{missed[0]}` in the header, found none")
+    names = [form.columns.get(name, name) for name in written]
+    if "" in names or len(set(names)) != len(names):
+        raise FileRejectedError("Expected a different name for every column in the header")
+    return names
+
+
+def _record(
+    row: Row, names: Sequence[str], encoding: str, file: str, identity: str
+) -> SourceRecord | MalformedRecord:
+    where = {"file": file, "line": str(row.line)}
+    raw = _encode(row.text, encoding)
+    problem = _problem(row, len(names), encoding)
+    if problem is not None or row.fields is None:
+        return MalformedRecord(raw, problem or "Expected a row of CSV", where)
+    return SourceRecord(dict(zip(names, row.fields, strict=True)), f"{identity}/{row.line}", where, raw)
+
+
+def _problem(row: Row, width: int, encoding: str) -> str | None:
+    if row.fields is None:
+        return "Expected a quoted field that closes before the delimiter, got one that does not"
+    if any("\ud800" <= character <= "\udfff" for character in row.text):
+        return f"Expected text in `{encoding}`, got bytes that are not"
+    if _CONTROL.search(row.text):
+        return "Expected text, got a control character"
+    if len(row.fields) != width:
+        return f"Expected {width} fields, got {len(row.fields)}"
+    return None

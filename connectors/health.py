@@ -1,0 +1,75 @@
+"""How each connector is doing, and one log line whenever that changes."""
+
+import logging
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal, TypeAlias
+
+_LOG = logging.getLogger("govbus.connectors")
+
+State: TypeAlias = Literal["starting", "running", "waiting", "finished", "failed", "stopped"]
+Count: TypeAlias = Literal["published", "dead-lettered", "skipped", "written", "retried"]
+
+
+@dataclass(slots=True)
+class Health:
+    """The live state of one connector.
+
+    Attributes:
+        agency: Whose connector it is.
+        name: Its name.
+        kind: Whether it brings or takes.
+        state: `waiting` is between two attempts after an error; `failed` needs a person.
+        reason: One word of a closed set for the last error, None when running well.
+        detail: One line about it, without values.
+        since: When the state began, aware.
+        counts: Records by what became of them since the start.
+    """
+
+    agency: str
+    name: str
+    kind: Literal["source", "sink"]
+    state: State = "starting"
+    reason: str | None = None
+    detail: str = ""
+    since: datetime = field(default_factory=lambda: datetime.now(UTC))
+    counts: Counter[Count] = field(default_factory=Counter)
+
+    def running(self) -> None:
+        """All is well."""
+        self._enter("running", None, "")
+
+    def waiting(self, reason: str, detail: str, seconds: float) -> None:
+        """An attempt failed; another one follows.
+
+        Args:
+            reason: One word of a closed set.
+            detail: One line, without values.
+            seconds: Until the next attempt.
+        """
+        self._enter("waiting", reason, f"{detail}; again in {seconds:.1f} s")
+
+    def failed(self, reason: str, detail: str) -> None:
+        """It has stopped until a person changes something."""
+        self._enter("failed", reason, detail)
+
+    def finished(self) -> None:
+        """Its source has ended."""
+        self._enter("finished", None, "")
+
+    def stopped(self) -> None:
+        """It was told to stop; a failure stays visible."""
+        if self.state not in {"failed", "finished"}:
+            self._enter("stopped", None, "")
+
+    def _enter(self, state: State, reason: str | None, detail: str) -> None:
+        self.detail = detail
+        if (state, reason) == (self.state, self.reason):
+            return
+        if state != self.state:
+            self.since = datetime.now(UTC)
+        self.state, self.reason = state, reason
+        level = {"waiting": logging.WARNING, "failed": logging.ERROR}.get(state, logging.INFO)
+        why = f" {reason}: {detail}" if reason else ""
+        _LOG.log(level, "%s %s/%s %s%s", self.kind, self.agency, self.name, state, why)

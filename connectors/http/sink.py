@@ -1,0 +1,154 @@
+"""Sends each event as JSON to one address of a legacy system, with its id as idempotency key."""
+
+import asyncio
+import ssl
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+from urllib.parse import urlsplit
+
+import aiohttp
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+from connectors.errors import ConfigurationError, NotConnectedError, RecordRejectedError, TryAgainError
+from connectors.http.translate import TRY_AGAIN, outcome_of
+from connectors.sink import Applied, Delivery
+
+_OWN_HEADERS = ("content-length", "content-type", "host", "idempotency-key", "transfer-encoding")
+Status = Annotated[int, Field(ge=100, le=599)]
+
+
+class HttpOptions(BaseModel):
+    """The `sink:` section of a file whose connector is `http`.
+
+    Attributes:
+        url: Where to send; `http://` or `https://`.
+        method: How to send.
+        headers: Further headers. Give secrets as `${ENV:NAME}`.
+        timeout_seconds: For one request, from connecting to the end of the answer.
+        already_applied: Statuses that say the target had the event before, usually 409.
+        try_again: Statuses that say it may take the event later.
+        ca_file: Certificates to trust instead of the machine's; they are always verified.
+        max_connections: Most connections at a time.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    url: SecretStr
+    method: Literal["POST", "PUT"] = "POST"
+    headers: dict[str, SecretStr] = Field(default_factory=dict)
+    timeout_seconds: float = Field(default=10.0, gt=0, le=300)
+    already_applied: list[Status] = Field(default_factory=list)
+    try_again: list[Status] = Field(default_factory=lambda: list(TRY_AGAIN))
+    ca_file: Annotated[Path | None, Field(strict=False)] = None
+    max_connections: int = Field(default=16, ge=1, le=1_000)
+
+    @field_validator("url")
+    @classmethod
+    def _address(cls, url: SecretStr) -> SecretStr:
+        parts = urlsplit(url.get_secret_value())
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("expected an address such as https://host/path")
+        if parts.username is not None or parts.password is not None:
+            raise ValueError("expected an address without user and password; send them in a header")
+        return url
+
+    @field_validator("headers")
+    @classmethod
+    def _free_headers(cls, headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        taken = [name for name in headers if name.lower() in _OWN_HEADERS]
+        if taken:
+            raise ValueError(f"expected headers that the sink does not set itself, not {taken[0]}")
+        return headers
+
+
+class HttpSink:
+    """One request per event.
+
+    Redirects are not followed, no answer's body is read into memory or logged, no cookies are kept, and
+    proxies of the environment are not used.
+
+    Args:
+        options: The `sink:` section.
+    """
+
+    Options = HttpOptions
+    guarantee: ClassVar[str] = (
+        "every event at least once, with the same Idempotency-Key each time; "
+        "once if the target honours the key"
+    )
+
+    def __init__(self, options: HttpOptions) -> None:
+        self._options = options
+        self._session: aiohttp.ClientSession | None = None
+
+    async def connect(self) -> None:
+        """Make a session; see `Sink.connect`."""
+        await self.close()
+        context: ssl.SSLContext | bool = True
+        if self._options.ca_file is not None:
+            try:
+                context = await asyncio.to_thread(
+                    ssl.create_default_context, cafile=str(self._options.ca_file)
+                )
+            except OSError as error:
+                raise ConfigurationError(
+                    "ca_file cannot be used",
+                    error.strerror or type(error).__name__,
+                    "name a file of PEM certificates",
+                ) from None
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self._options.max_connections, ssl=context),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={name: value.get_secret_value() for name, value in self._options.headers.items()},
+            timeout=aiohttp.ClientTimeout(total=self._options.timeout_seconds),
+            trust_env=False,
+        )
+
+    async def write(self, delivery: Delivery) -> Applied:
+        """Send one event and judge the answer; see `Sink.write`."""
+        if self._session is None:
+            raise NotConnectedError("write was called before connect")
+        try:
+            body = orjson.dumps(delivery.body)
+        except TypeError:
+            raise RecordRejectedError("Expected a body that JSON can carry") from None
+        headers = {"Content-Type": "application/json", "Idempotency-Key": delivery.id}
+        url = self._options.url.get_secret_value()
+        try:
+            async with self._session.request(
+                self._options.method, url, data=body, headers=headers, allow_redirects=False
+            ) as response:
+                status, retry_after = response.status, response.headers.get("Retry-After")
+        except aiohttp.ClientConnectorError as error:
+            raise TryAgainError(f"the target cannot be reached: {type(error).__name__}", away=True) from None
+        except TimeoutError:
+            seconds = f"{self._options.timeout_seconds:g}"
+            raise TryAgainError(f"Expected an answer within {seconds} s, got none") from None
+        except aiohttp.ClientError as error:
+            raise TryAgainError(f"Expected an answer, got {type(error).__name__}") from None
+        return outcome_of(
+            status,
+            retry_after,
+            datetime.now(UTC),
+            already_applied=self._options.already_applied,
+            try_again=self._options.try_again,
+        )
+
+    async def check(self) -> None:
+        """Open and close a connection to the target, sending nothing; see `Sink.check`."""
+        parts = urlsplit(self._options.url.get_secret_value())
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        try:
+            async with asyncio.timeout(self._options.timeout_seconds):
+                _, writer = await asyncio.open_connection(parts.hostname, port)
+        except (OSError, TimeoutError) as error:
+            raise NotConnectedError(f"the target cannot be reached: {type(error).__name__}") from None
+        writer.close()
+
+    async def close(self) -> None:
+        """Close every connection; see `Sink.close`."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None

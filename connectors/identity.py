@@ -1,0 +1,70 @@
+"""The law of ids: the same record of the same system is the same event, however often it is read.
+
+Pure. An id is a UUID of version 8 (RFC 9562) cut from a SHA-256 over length-prefixed parts, so that no two
+lists of parts can run together. A record is the same when it is read again from the same place or, where a
+file names values in it under `publish.identity`, when it has the same values.
+"""
+
+import hashlib
+import uuid
+from dataclasses import dataclass
+
+import orjson
+
+from connectors.errors import RecordRejectedError
+from connectors.path import Path
+from connectors.source import SourceRecord
+
+_VERSION_8 = 0x8 << 76
+_VARIANT = 0b10 << 62
+_KEEP = ~((0xF << 76) | (0b11 << 62))
+
+
+def derived_id(*parts: str) -> str:
+    """The UUID that always belongs to these parts in this order."""
+    digest = hashlib.sha256()
+    for part in parts:
+        encoded = part.encode("utf-8", "surrogatepass")
+        digest.update(len(encoded).to_bytes(8, "big") + encoded)
+    number = int.from_bytes(digest.digest()[:16], "big") & _KEEP | _VERSION_8 | _VARIANT
+    return str(uuid.UUID(int=number))
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What makes records of a system the same.
+
+    Attributes:
+        paths: Where the values are that say it; the record's place says it when there are none.
+    """
+
+    paths: tuple[Path, ...] = ()
+
+    def of(self, record: SourceRecord) -> tuple[str, ...]:
+        """The parts of an id that are the record's own.
+
+        Raises:
+            RecordRejectedError: It lacks one of the values.
+        """
+        if not self.paths:
+            return (record.identity,)
+        return ("identity", *(_part(path, record) for path in self.paths))
+
+
+def _part(path: Path, record: SourceRecord) -> str:
+    value = path.look_up(record.data)
+    if isinstance(value, str) and not value.strip():
+        value = None
+    if not isinstance(value, str | int | float):
+        raise RecordRejectedError("Expected text or a number for `publish.identity`", path=path.text)
+    return orjson.dumps(value).decode()
+
+
+def event_id(agency: str, system: str, subject: str, *identity: str) -> str:
+    """The id of the event that a record of a system gives rise to."""
+    return derived_id("event", agency, system, subject, *identity)
+
+
+def transaction_id(event: str) -> str:
+    """The id of the transaction that an event starts, so that publishing it again starts no second one."""
+    return derived_id("transaction", event)

@@ -1,0 +1,162 @@
+"""Relays an outbox: the rows that are there are those not published yet.
+
+Law of this file: a row is deleted only after Kafka has its event, and the checkpoint that says so is saved in
+between. What is killed before is published again under the same id; a row that a transaction commits late is
+simply there. Rows are published by position, which within a key is the order of commits (`bus/key_order.py`).
+"""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import orjson
+import sqlalchemy
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from sqlalchemy.exc import NoSuchTableError, SQLAlchemyError
+
+from bus import OutboxEvent, RefusedError, outbox_table
+from connectors.database import lost, open_engine
+from connectors.errors import ConfigurationError
+from connectors.outbox.batch import Published
+from connectors.source import Batch, CheckpointReader, EventRecord, MalformedRecord
+
+
+class OutboxOptions(BaseModel):
+    """The `source:` section of a file whose connector is `outbox`.
+
+    Attributes:
+        url: A SQLAlchemy address. Give the password as `${ENV:NAME}`.
+        table: The outbox's table.
+        schema_name: Its schema, written `schema:`.
+        batch_size: Most events per batch.
+        poll_seconds: How long to wait when nothing is new.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    url: SecretStr
+    table: str = Field(default="govbus_outbox", min_length=1)
+    schema_name: str | None = Field(default=None, alias="schema")
+    batch_size: int = Field(default=2_000, ge=1, le=10_000)
+    poll_seconds: float = Field(default=0.1, gt=0, le=86_400)
+
+
+class OutboxSource:
+    """Events of an outbox, in the order of its keys, deleted once Kafka has them.
+
+    Args:
+        options: The `source:` section.
+    """
+
+    Options = OutboxOptions
+    brings_events: ClassVar[bool] = True
+    guarantee: ClassVar[str] = (
+        "every committed event at least once with the id it was added under, in order of commit per key"
+    )
+
+    def __init__(self, options: OutboxOptions) -> None:
+        self.poll_seconds = options.poll_seconds
+        self._options = options
+        self._table = outbox_table(options.table, schema=options.schema_name)
+        self._name = self._table.fullname
+        self._engine: sqlalchemy.Engine | None = None
+        self._published: Published | None = None
+
+    async def connect(self, checkpoints: CheckpointReader) -> None:
+        """Take up the last batch; see `Source.connect`."""
+        checkpoint = await checkpoints.load()
+        try:
+            self._published = None if checkpoint is None else Published.resume(checkpoint)
+        except (KeyError, TypeError, ValueError):
+            raise ConfigurationError(
+                f"the checkpoint does not fit outbox `{self._name}`",
+                "another connector wrote it",
+                "give this connector a name of its own",
+            ) from None
+
+    def read(self) -> Batch | None:
+        """The next events; see `Source.read`."""
+        engine = self._open()
+        if self._published is not None:
+            self._finish(engine, self._published)
+        try:
+            with engine.connect() as connection:
+                rows = connection.execute(self._select(), {"most": self._options.batch_size}).all()
+        except SQLAlchemyError as error:
+            raise lost(self._name, error) from None
+        if not rows:
+            return None
+        published = Published.of([(row[0], row[1]) for row in rows])
+        records = tuple(self._record_of(row) for row in rows)
+        return Batch(records, published.checkpoint(), acknowledge=lambda: self._delete(engine, published))
+
+    def check(self) -> None:
+        """Reach the database and compare the table with an outbox; see `Source.check`."""
+        engine = self._open()
+        try:
+            found = sqlalchemy.inspect(engine).get_columns(self._options.table, self._options.schema_name)
+        except NoSuchTableError:
+            raise ConfigurationError(
+                f"no table `{self._name}` in the database",
+                "the name or the schema differs, or it was not made yet",
+                "write them as the database does, or make it with `Outbox.table.create(engine)`",
+            ) from None
+        except SQLAlchemyError as error:
+            raise lost(self._name, error) from None
+        missing = {column.name for column in self._table.columns} - {column["name"] for column in found}
+        if missing:
+            raise ConfigurationError(
+                f"`{self._name}` has no column {', '.join(f'`{column}`' for column in sorted(missing))}",
+                "it is no outbox of this version",
+                "make it with `Outbox.table.create(engine)`",
+            )
+
+    def close(self) -> None:
+        """Close every connection; see `Source.close`."""
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None
+
+    def _open(self) -> sqlalchemy.Engine:
+        if self._engine is None:
+            self._engine = open_engine(self._options.url)
+        return self._engine
+
+    def _select(self) -> sqlalchemy.Select[Any]:
+        query = sqlalchemy.select(*self._table.columns).order_by(self._table.c.position)
+        return query.limit(sqlalchemy.bindparam("most"))
+
+    def _record_of(self, row: Sequence[Any]) -> EventRecord | MalformedRecord:
+        where = {"table": self._name, "position": str(row[0])}
+        try:
+            event = OutboxEvent.read(row)
+        except RefusedError as error:
+            return MalformedRecord(orjson.dumps(list(row), default=str), str(error), where)
+        return EventRecord({"event": event.subject, "data": event.draft.data}, row[1], where, event=event)
+
+    def _finish(self, engine: sqlalchemy.Engine, published: Published) -> None:
+        """Delete what a killed process had published; a part of it, or other rows, are published again."""
+        found = sqlalchemy.select(self._table.c.position, self._table.c.id)
+        found = found.where(self._in_run()).order_by(self._table.c.position)
+        try:
+            with engine.connect() as connection:
+                rows = [row for run in _bounds(published) for row in connection.execute(found, run)]
+        except SQLAlchemyError as error:
+            raise lost(self._name, error) from None
+        if rows and Published.of([(row[0], row[1]) for row in rows]) == published:
+            self._delete(engine, published)
+        self._published = None
+
+    def _delete(self, engine: sqlalchemy.Engine, published: Published) -> None:
+        try:
+            with engine.begin() as connection:
+                connection.execute(sqlalchemy.delete(self._table).where(self._in_run()), _bounds(published))
+        except SQLAlchemyError as error:
+            raise lost(self._name, error) from None
+
+    def _in_run(self) -> sqlalchemy.ColumnElement[bool]:
+        """Every position of a run is one of the batch, so that nothing is between them that was not read."""
+        return self._table.c.position.between(sqlalchemy.bindparam("first"), sqlalchemy.bindparam("last"))
+
+
+def _bounds(published: Published) -> list[dict[str, int]]:
+    return [{"first": first, "last": first + count - 1} for first, count in published.runs()]

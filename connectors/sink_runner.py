@@ -1,0 +1,125 @@
+"""Runs one sink: each event of its subscription is translated and written, and the bus hears the outcome."""
+
+import asyncio
+import logging
+from typing import Any
+
+from bus import Ack, Bus, DeadLetter, Event, Outcome, Reason, Retry
+from connectors.config import SinkConfig
+from connectors.errors import (
+    ConfigurationError,
+    ConnectorError,
+    NotConnectedError,
+    RecordRejectedError,
+    TryAgainError,
+)
+from connectors.health import Health
+from connectors.sink import Delivery
+from connectors.worker import Worker
+
+_LOG = logging.getLogger("govbus.connectors")
+MISCONFIGURED_WAIT_SECONDS = 60.0
+
+
+class SinkRunner:
+    """Runs one sink.
+
+    Args:
+        config: The sink.
+    """
+
+    def __init__(self, config: SinkConfig) -> None:
+        self.health = Health(config.agency, config.name, "sink")
+        self._config = config
+        self._worker = Worker(config.name)
+        self._sink = config.make()
+        self._connecting = asyncio.Lock()
+        self._connected = False
+        self._closed = False
+
+    async def open(self) -> bool:
+        """Connect a first time.
+
+        Returns:
+            Whether the sink can be used at all; a target that is only away counts as usable.
+        """
+        try:
+            await self._connect()
+        except ConfigurationError as error:
+            self.health.failed(error.reason, str(error))
+            return False
+        except ConnectorError as error:
+            self.health.waiting(error.reason, str(error), 0.0)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the first event tries again
+            self.health.waiting(ConnectorError.reason, f"connect raised {type(error).__name__}", 0.0)
+        return True
+
+    def subscribe(self, bus: Bus) -> None:
+        """Register with a bus that has not started."""
+        subscribe = self._config.subscribe
+
+        @bus.subscribe(
+            subscribe.event,
+            version=subscribe.version,
+            purpose=subscribe.purpose,
+            name=self._config.name,
+            timeout_seconds=subscribe.timeout_seconds,
+        )
+        async def deliver(event: Event[Any]) -> Outcome:
+            return await self.handle(event)
+
+    async def handle(self, event: Event[Any]) -> Outcome:
+        """Write one event; see `Sink.write` for what each error leads to."""
+        try:
+            body = self._config.translate(event)
+        except RecordRejectedError as error:
+            return self._dead_letter(Reason.UNTRANSLATABLE, str(error), error)
+        except Exception as error:  # noqa: BLE001 - whatever a file's own function raises, the rest goes on
+            return self._dead_letter(
+                Reason.UNTRANSLATABLE, f"`translate` raised {type(error).__name__}", error
+            )
+        delivery = Delivery(event.id, body, event.type, event.transaction, event.attempt)
+        try:
+            await self._connect()
+            await self._worker.call(self._sink.write, delivery)
+        except RecordRejectedError as error:
+            return self._dead_letter(Reason.TARGET_REJECTED, str(error), error)
+        except ConfigurationError as error:
+            self.health.failed(error.reason, str(error))
+            return Retry(Reason.TARGET_UNAVAILABLE, MISCONFIGURED_WAIT_SECONDS, type(error).__name__)
+        except NotConnectedError as error:
+            self._connected = False
+            return self._retry(Reason.TARGET_UNAVAILABLE, error)
+        except TryAgainError as error:
+            return self._retry(Reason.TARGET_UNAVAILABLE if error.away else Reason.HANDLER_FAILED, error)
+        except Exception as error:  # noqa: BLE001 - a bug of a sink is met with the subscription's retries
+            self.health.waiting(ConnectorError.reason, f"write raised {type(error).__name__}", 0.0)
+            return Retry(Reason.HANDLER_FAILED, error=type(error).__name__)
+        self.health.counts["written"] += 1
+        self.health.running()
+        return Ack()
+
+    async def close(self) -> None:
+        """Close the sink. May be called twice."""
+        if self._closed:
+            return
+        self._closed = True
+        await self._worker.let_go(self._sink.close, f"sink {self._config.agency}/{self._config.name}")
+        self._worker.close()
+        self.health.stopped()
+
+    async def _connect(self) -> None:
+        async with self._connecting:
+            if not self._connected:
+                await self._worker.call(self._sink.connect)
+                self._connected = True
+                self.health.running()
+
+    def _retry(self, reason: Reason, error: NotConnectedError | TryAgainError) -> Retry:
+        self.health.counts["retried"] += 1
+        self.health.waiting(error.reason, str(error), error.after_seconds or 0.0)
+        return Retry(reason, error.after_seconds, type(error).__name__)
+
+    def _dead_letter(self, reason: Reason, detail: str, error: Exception) -> DeadLetter:
+        self.health.counts["dead-lettered"] += 1
+        return DeadLetter(reason, detail, type(error).__name__)

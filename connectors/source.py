@@ -1,0 +1,167 @@
+"""The promise of a source: how records leave a legacy system and none of them is lost.
+
+The life of a source, as the runner drives it:
+
+    connect --> read --> (translate, publish, wait for Kafka) --> save checkpoint --> acknowledge --+
+       ^          ^                                                                                  |
+       |          +----------------------------------------------------------------------------------+
+       +-- NotConnectedError, or any other error: close, back off, connect
+
+What survives a process that dies, point by point:
+
+| dies                                   | lost | read again on restart                                  |
+|----------------------------------------|------|--------------------------------------------------------|
+| after `read`                           | none | the batch                                              |
+| while publishing                       | none | the batch; published events repeat with the same id    |
+| after Kafka has it, before checkpoint  | none | the batch; every event repeats with the same id        |
+| after checkpoint, before `acknowledge` | none | nothing is published; the source acknowledges again    |
+| after `acknowledge`                    | none | nothing                                                |
+
+So a source is at-least-once into Kafka, and every event is handled once: `SourceRecord.identity` makes the
+event's id, and subscribers drop an id they have handled.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, runtime_checkable
+
+from pydantic import BaseModel
+
+if TYPE_CHECKING:
+    from bus import OutboxEvent
+
+Json: TypeAlias = Any  # what `json.loads` may return; a recursive alias buys nothing under pydantic
+
+ONLY_PARTITION = "0"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRecord:
+    """One record as the legacy system has it, before translation.
+
+    Attributes:
+        data: The record's columns by name, as JSON values.
+        identity: What makes it the same record when it is read again, for example `business/17`. Unique
+            within the system; the event's id is derived from it unless the file names an `identity`, so it
+            must never depend on the clock.
+        where: Where a person finds it (`file` and `line`, `table` and `position`). No value of a person.
+        raw: The record's original bytes for a dead letter, where the system has them.
+    """
+
+    data: Mapping[str, Json]
+    identity: str
+    where: Mapping[str, str] = field(default_factory=dict)
+    raw: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRecord(SourceRecord):
+    """A record that is an event already: nothing is mapped, and its id is its own.
+
+    Attributes:
+        event: The event.
+    """
+
+    event: "OutboxEvent"
+
+
+@dataclass(frozen=True, slots=True)
+class MalformedRecord:
+    """Something the source found and could not read as a record; it goes to the dead letters as it is.
+
+    Attributes:
+        raw: The original bytes.
+        problem: What is wrong with it, without its values.
+        where: Where a person finds it.
+    """
+
+    raw: bytes
+    problem: str
+    where: Mapping[str, str] = field(default_factory=dict)
+
+
+def _nothing_to_tell() -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Records that are published together, with the checkpoint that covers them.
+
+    Attributes:
+        records: In the order of the source. May be empty when only a checkpoint or acknowledgement is due.
+        checkpoint: Opaque JSON that resumes after these records, or None to leave the last one standing.
+        partition: The part of the source the checkpoint belongs to.
+        acknowledge: Called once Kafka has every record and the checkpoint is saved; a coroutine function
+            or a plain one, which then runs in the connector's thread. It may be called again for the
+            same batch after a restart, so a second call must change nothing.
+    """
+
+    records: tuple[SourceRecord | MalformedRecord, ...]
+    checkpoint: Json | None
+    partition: str = ONLY_PARTITION
+    acknowledge: Callable[[], Awaitable[None] | None] = _nothing_to_tell
+
+
+class CheckpointReader(Protocol):
+    """What a source may ask about its own past."""
+
+    async def load(self, partition: str = ONLY_PARTITION) -> Json | None:
+        """The last checkpoint saved for a partition, None when there is none."""
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Brings the records of one legacy system.
+
+    A class named in a file has an inner or assigned `Options` (a pydantic model of the `source:` section)
+    and is made as `cls(options)`. Making one does no I/O. Every method may be a coroutine function or a
+    plain one; the plain methods of one source all run in one and the same worker thread, never two at a
+    time, so a driver that dislikes threads is safe.
+    """
+
+    guarantee: ClassVar[str]
+    """One sentence for `govbus connect list`: what is promised, and under which condition."""
+
+    poll_seconds: float
+    """How long the runner waits after `read` returned None."""
+
+    # A source whose records are all `EventRecord`s says `brings_events = True`; its file has no `publish:`.
+
+    @property
+    def Options(self) -> type[BaseModel]:  # noqa: N802 - a class, assigned or inner
+        """The pydantic model of the `source:` section."""
+
+    def connect(self, checkpoints: CheckpointReader) -> Awaitable[None] | None:
+        """Reach the system and take up the last checkpoint.
+
+        Called first, and again with back-off after every error. Must forget what an earlier connection
+        had read: what was not checkpointed is read again.
+
+        Raises:
+            NotConnectedError: The system cannot be reached now; called again later.
+            ConfigurationError: It can never work like this; the connector stops.
+        """
+
+    def read(self) -> Awaitable[Batch | None] | Batch | None:
+        """The next batch, or None when there is nothing new now.
+
+        Never waits for new records. The next `read` comes only after the last batch was published,
+        checkpointed and acknowledged. A record that cannot be read is a `MalformedRecord` in the batch,
+        not an error.
+
+        Raises:
+            NotConnectedError: The connection is lost; `connect` comes next.
+            EndOfSourceError: There will never be more; `close` comes next.
+        """
+
+    def check(self) -> Awaitable[None] | None:
+        """Say whether the system can be reached, changing nothing in it; for `govbus connect check`.
+
+        Raises:
+            NotConnectedError: It cannot be reached.
+            ConfigurationError: It is reached, and the options do not fit what is there.
+        """
+
+    def close(self) -> Awaitable[None] | None:
+        """Let go of everything; may be called twice, or without `connect`. Never raises."""

@@ -1,0 +1,163 @@
+"""From a source's record to the draft of an event, and from an event to a sink's body. Pure.
+
+This is the translation that a configuration file describes; a file may name a function of its own instead.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import Any, Protocol, TypeAlias
+
+from connectors.conversion import ConversionError, ConversionOptions, read_time
+from connectors.errors import RecordRejectedError
+from connectors.mapping import Expression, value_of
+from connectors.source import Json, SourceRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Translated:
+    """What a record says, in the words of a contract.
+
+    Attributes:
+        data: The event's data.
+        time: When the fact occurred, aware; the time of publishing when absent.
+        transaction: The transaction it continues; a new one, if the file names a service, when absent.
+        key: The partition key; made by the contract when absent.
+    """
+
+    data: Json
+    time: datetime | None = None
+    transaction: str | None = None
+    key: str | None = None
+
+
+TranslateRecord: TypeAlias = Callable[[SourceRecord], Translated | None]
+"""A function of a file's own; None says that the record is, by design, no event."""
+
+
+class DeliveredEvent(Protocol):
+    """What a translation may read of an event."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+
+    @property
+    def source(self) -> str:
+        """Where it comes from."""
+
+    @property
+    def type(self) -> str:
+        """Its type with the major version."""
+
+    @property
+    def version(self) -> str:
+        """The version of its contract."""
+
+    @property
+    def time(self) -> datetime | None:
+        """When the fact occurred."""
+
+    @property
+    def key(self) -> str | None:
+        """Its partition key."""
+
+    @property
+    def service(self) -> str | None:
+        """The service of its transaction."""
+
+    @property
+    def transaction(self) -> str | None:
+        """Its transaction."""
+
+    @property
+    def data(self) -> Any:
+        """Its data."""
+
+
+TranslateEvent: TypeAlias = Callable[[Any], Json]
+"""A function of a file's own, from the event to the sink's body."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordMapping:
+    """The `publish:` section of a file, compiled.
+
+    Attributes:
+        data: Gives the event's data.
+        time: Gives when the fact occurred.
+        zone: The time zone of a time without an offset.
+        transaction: Gives the transaction to continue.
+        key: Gives the partition key.
+    """
+
+    data: Expression
+    time: Expression | None = None
+    zone: tzinfo | None = None
+    transaction: Expression | None = None
+    key: Expression | None = None
+
+    def __call__(self, record: SourceRecord) -> Translated:
+        """Translate a record.
+
+        Raises:
+            RecordRejectedError: It lacks something, or something does not convert.
+        """
+        return Translated(
+            self.data.evaluate(record.data),
+            self._time(record.data),
+            _text(self.transaction, record.data, "transaction"),
+            _text(self.key, record.data, "key"),
+        )
+
+    def _time(self, root: Mapping[str, Json]) -> datetime | None:
+        written = value_of(self.time, root)
+        if written is None:
+            return None
+        try:
+            return read_time(written, ConversionOptions(zone=self.zone))
+        except ConversionError as error:
+            raise RecordRejectedError(f"{error} for `publish.time`") from None
+
+
+def _text(expression: Expression | None, root: Mapping[str, Json], name: str) -> str | None:
+    value = value_of(expression, root)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if value is not None and not (isinstance(value, str) and value):
+        raise RecordRejectedError(f"Expected text for `publish.{name}`, got none")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class EventMapping:
+    """The `write:` section of a file, compiled.
+
+    Attributes:
+        body: Gives the sink's body.
+    """
+
+    body: Expression
+
+    def __call__(self, event: DeliveredEvent) -> Json:
+        """Translate an event.
+
+        Raises:
+            RecordRejectedError: It lacks something, or something does not convert.
+        """
+        return self.body.evaluate(
+            {
+                "id": event.id,
+                "source": event.source,
+                "type": event.type,
+                "version": event.version,
+                "time": None if event.time is None else event.time.isoformat().replace("+00:00", "Z"),
+                "key": event.key,
+                "service": event.service,
+                "transaction": event.transaction,
+                "data": event.data,
+            }
+        )
+
+
+EVENT_FIELDS = ("data", "id", "key", "service", "source", "time", "transaction", "type", "version")

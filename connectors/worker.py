@@ -1,0 +1,57 @@
+"""Calls a connector's methods: coroutine functions on the loop, plain ones in the connector's own thread."""
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ParamSpec, TypeVar, cast
+
+_LOG = logging.getLogger("govbus.connectors")
+CLOSE_SECONDS = 5.0
+
+Call = ParamSpec("Call")
+Result = TypeVar("Result")
+
+
+class Worker:
+    """One thread for one connector, made when first needed.
+
+    Args:
+        name: The connector's name; the thread bears it.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"govbus-{name}")
+
+    async def call(
+        self,
+        method: Callable[Call, Awaitable[Result] | Result],
+        *args: Call.args,
+        **kwargs: Call.kwargs,
+    ) -> Result:
+        """What the method returns, wherever it has to run."""
+        if inspect.iscoroutinefunction(method):
+            outcome: Any = method(*args, **kwargs)
+        else:
+            loop = asyncio.get_running_loop()
+            outcome = await loop.run_in_executor(self._executor, lambda: method(*args, **kwargs))
+        # A plain function may hand back a coroutine too, as a lambda does.
+        return cast("Result", await outcome if inspect.isawaitable(outcome) else outcome)
+
+    async def let_go(self, close: Callable[[], Awaitable[None] | None], connector: str) -> None:
+        """Call a connector's `close`; one that cannot, or takes longer than `CLOSE_SECONDS`, is left alone.
+
+        Args:
+            close: The method.
+            connector: What the log calls it.
+        """
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self.call(close)
+        except Exception as error:  # noqa: BLE001 - whatever it raises, the others go on
+            _LOG.warning("%s could not close: %s", connector, type(error).__name__)
+
+    def close(self) -> None:
+        """Let the thread end once its current call returns."""
+        self._executor.shutdown(wait=False)

@@ -1,0 +1,71 @@
+"""What may be said: agencies, the contracts of their events, and the services that cross them.
+
+`Catalog.open()` reads a folder; a contract's version tells whether data keeps it, and how it does not.
+"""
+
+from contracts.catalog import Catalog
+from contracts.contract import Agency, Contract, ContractVersion, KeyRule, Milestone, Service
+from contracts.errors import (
+    CatalogError,
+    ContractError,
+    ConversionError,
+    PartitionKeyError,
+    RegistryKeyError,
+    SchemaUnusableError,
+    UnknownContractError,
+    UnknownVersionError,
+)
+from contracts.plan import (
+    Access,
+    Change,
+    ClusterState,
+    Plan,
+    PlanScope,
+    RegistryEntry,
+    TopicState,
+    compare_states,
+)
+from contracts.registry import (
+    SigningKey,
+    TrustedKeys,
+    registry_entries,
+    withdrawal,
+    write_registry_folder,
+)
+from contracts.routes import Route
+from contracts.subscriptions import Subscription
+from contracts.validation import Violation
+
+__all__ = [
+    "Access",
+    "Agency",
+    "Catalog",
+    "CatalogError",
+    "Change",
+    "ClusterState",
+    "Contract",
+    "ContractError",
+    "ContractVersion",
+    "ConversionError",
+    "KeyRule",
+    "Milestone",
+    "PartitionKeyError",
+    "Plan",
+    "PlanScope",
+    "RegistryEntry",
+    "RegistryKeyError",
+    "Route",
+    "SchemaUnusableError",
+    "Service",
+    "SigningKey",
+    "Subscription",
+    "TopicState",
+    "TrustedKeys",
+    "UnknownContractError",
+    "UnknownVersionError",
+    "Violation",
+    "compare_states",
+    "registry_entries",
+    "withdrawal",
+    "write_registry_folder",
+]

@@ -1,0 +1,108 @@
+"""A folder of agencies, contracts and services, opened once and read by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+
+from contracts import names
+from contracts.contract import Agency, Contract, ContractVersion, Service
+from contracts.errors import CatalogError, UnknownContractError, UnknownVersionError
+from contracts.subscriptions import Subscriptions
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """A frozen view of one folder: `agencies/` and `services/`.
+
+    Attributes:
+        agencies: By name.
+        contracts: By subject, `<agency>.<event>`.
+        services: By name.
+        subscriptions: By consumer and name: who may read what, and why.
+    """
+
+    agencies: Mapping[str, Agency]
+    contracts: Mapping[str, Contract]
+    services: Mapping[str, Service]
+    subscriptions: Subscriptions = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, path: str | Path | None = None) -> Catalog:
+        """Read a catalogue; schemas are compiled later, each at its first use.
+
+        Args:
+            path: Its folder; None for the reference catalogue that comes with govbus.
+
+        Raises:
+            CatalogError: The folder is not a sound catalogue; holds every finding.
+        """
+        from contracts.loading import load  # noqa: PLC0415 - its parsers take most of this room's start
+
+        loaded = load(Path(__file__).parent if path is None else Path(path))
+        if loaded.findings:
+            raise CatalogError(sorted(loaded.findings))
+        return cls(
+            agencies=MappingProxyType(loaded.agencies),
+            contracts=MappingProxyType({name: entry.contract for name, entry in loaded.contracts.items()}),
+            services=MappingProxyType({name: entry.service for name, entry in loaded.services.items()}),
+            subscriptions=MappingProxyType(
+                {key: entry.subscription for key, entry in loaded.subscriptions.items()}
+            ),
+        )
+
+    def contract(self, subject: str) -> Contract:
+        """The contract of a subject.
+
+        Raises:
+            UnknownContractError: There is none; says which name is close.
+        """
+        try:
+            return self.contracts[subject]
+        except KeyError:
+            raise UnknownContractError(subject, self.contracts) from None
+
+    def by_type(self, type: str) -> ContractVersion:  # noqa: A002 - the CloudEvents attribute is called so
+        """The latest minor version of the major that a type, or topic, names: `<subject>.v<major>`.
+
+        Raises:
+            UnknownContractError: No contract has that subject.
+            UnknownVersionError: The contract has no such major version.
+        """
+        if version := self._types.get(type):
+            return version
+        subject, _, major = type.rpartition(".v")
+        contract = self.contract(subject or type)
+        raise UnknownVersionError(
+            contract.subject, f"v{major}", [version.number for version in contract.versions]
+        )
+
+    def by_dataschema(self, uri: str) -> ContractVersion:
+        """Exactly the version whose `dataschema` this is.
+
+        Raises:
+            UnknownContractError: No contract has that subject.
+            UnknownVersionError: The contract has no such version.
+        """
+        if version := self._dataschemas.get(uri):
+            return version
+        subject, _, number = uri.removeprefix(names.data_schema("", "").rstrip(":") + ":").rpartition(":")
+        contract = self.contract(subject or uri)
+        raise UnknownVersionError(contract.subject, number, [version.number for version in contract.versions])
+
+    @cached_property
+    def _types(self) -> Mapping[str, ContractVersion]:
+        return {
+            version.type: version for contract in self.contracts.values() for version in contract.versions
+        }
+
+    @cached_property
+    def _dataschemas(self) -> Mapping[str, ContractVersion]:
+        return {
+            version.dataschema: version
+            for contract in self.contracts.values()
+            for version in contract.versions
+        }

@@ -1,0 +1,106 @@
+"""`--against`: the catalogue that another is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import entry_points
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import click
+
+from contracts import git
+from contracts.breaking import Before
+from contracts.catalog import Catalog
+from contracts.errors import ContractError, GitError
+from contracts.loading import Loaded, load
+
+LIVE: Final = "govbus.contracts.live"
+"""The entry-point group whose function writes the live catalogue into an empty folder and returns that."""
+
+_HOW: Final = "--against FOLDER, --against .git#branch=NAME (or tag=, ref=, and subdir=), or --against live"
+_KINDS: Final = ("branch", "tag", "ref")
+
+
+def against_option(command: Callable[..., None]) -> Callable[..., None]:
+    """Add `--against`."""
+    return click.option(
+        "--against",
+        metavar="FOLDER|.git#branch=NAME|live",
+        help="The catalogue before: a folder; a branch, tag or ref of a git repository, with `subdir=` where "
+        "the catalogue lies elsewhere in it; or `live`, what the cluster has. By default the commit at which "
+        "the current branch left `main`.",
+    )(command)
+
+
+def catalog_before(against: str | None, catalog: Path) -> Before:
+    """The catalogue that `--against` names.
+
+    Args:
+        against: The option's value.
+        catalog: The folder of the catalogue it is compared with.
+
+    Raises:
+        click.UsageError: The value names nothing that could be read.
+        ContractError: What it names cannot be read.
+    """
+    if against == "live":
+        return _live()
+    if against is not None and "#" not in against and Path(against).name != ".git":
+        return _folder(against)
+    with _revision(against, catalog) as folder:
+        return _before(load(folder))
+
+
+def _folder(against: str) -> Before:
+    folder = Path(against)
+    if not (folder / "agencies").is_dir():
+        raise click.UsageError(f"Expected a catalogue, got a folder without `agencies/` - pass {_HOW}")
+    return _before(load(folder))
+
+
+@contextmanager
+def _revision(against: str | None, catalog: Path) -> Iterator[Path]:
+    try:
+        source = git.merge_base(catalog) if against is None else _named(against, catalog)
+    except GitError as error:
+        raise click.UsageError(f"Expected a catalogue to compare with, but {error} - pass {_HOW}") from None
+    with TemporaryDirectory(prefix="govbus-") as folder:
+        git.write_catalog(source, Path(folder))
+        yield Path(folder)
+
+
+def _named(against: str, catalog: Path) -> git.Revision:
+    place, _, rest = against.partition("#")
+    settings = dict(part.partition("=")[::2] for part in rest.split(",") if part)
+    kinds = [kind for kind in _KINDS if kind in settings]
+    if len(kinds) > 1 or settings.keys() - {*_KINDS, "subdir"}:
+        raise click.UsageError(f"Expected one of branch=, tag=, ref=, and subdir= after `#` - pass {_HOW}")
+    repository = Path(place)
+    if not repository.is_dir():
+        raise click.UsageError(f"Expected a git repository before `#` - pass {_HOW}")
+    kind = kinds[0] if kinds else "ref"
+    folder = settings["subdir"] if "subdir" in settings else git.folder_of(repository, catalog)
+    return git.revision(repository, kind, settings.get(kind, "HEAD"), folder)
+
+
+def _before(loaded: Loaded) -> Before:
+    catalog = Catalog(
+        agencies=loaded.agencies,
+        contracts={subject: entry.contract for subject, entry in loaded.contracts.items()},
+        services={name: entry.service for name, entry in loaded.services.items()},
+        subscriptions={key: entry.subscription for key, entry in loaded.subscriptions.items()},
+    )
+    return Before(catalog, tuple(sorted(loaded.subjects - loaded.contracts.keys())))
+
+
+def _live() -> Before:
+    for found in entry_points(group=LIVE):
+        with TemporaryDirectory(prefix="govbus-") as folder:
+            return _before(load(found.load()(Path(folder))))
+    raise ContractError(
+        f"Expected a package that knows the live catalogue, got none in the entry-point group `{LIVE}`"
+        " - install govbus whole, or pass another --against"
+    )

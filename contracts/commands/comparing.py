@@ -1,0 +1,92 @@
+"""`govbus contracts compare`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from time import perf_counter
+from typing import Any, BinaryIO
+
+import click
+
+from contracts.commands.options import FINDINGS, failing_plainly
+from contracts.containment import NO_WITNESS, Verdict, decide
+
+
+@click.command()
+@click.option(
+    "--pairs",
+    type=click.File("rb"),
+    required=True,
+    help='JSON lines, each {"id", "old", "new", "dialect"?, "remotes"?}; `-` reads stdin.',
+)
+@click.option(
+    "--formats",
+    type=click.Choice(["annotation", "assertion"]),
+    default="annotation",
+    show_default=True,
+    help="Whether the formats that a contract may assert refuse what is not of them.",
+)
+@failing_plainly
+def compare(pairs: BinaryIO, formats: str) -> None:
+    """Tell for pairs of schemas whether every instance of the old is one of the new.
+
+    Writes one JSON object a line, as soon as it is known. The exit code is 0 whatever the verdicts, and 100
+    if a line was no pair; that line is answered too, as undecided.
+    """
+    unread = False
+    for line in pairs:
+        if not line.strip():
+            continue
+        started = perf_counter()
+        pair = _read(line)
+        name = pair.get("id") if isinstance(pair, dict) else None
+        verdict = _refusal(pair) or _decided(pair, formats)
+        unread = unread or _refusal(pair) is not None
+        answer = {"id": name, **_as_json(verdict), "ms": round((perf_counter() - started) * 1000, 3)}
+        click.echo(json.dumps(answer))
+    if unread:
+        raise click.exceptions.Exit(FINDINGS)
+
+
+def _read(line: bytes) -> Any:
+    try:
+        return json.loads(line.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _refusal(pair: Any) -> Verdict | None:
+    """The verdict on what is no pair; None for one that can be compared."""
+    if not isinstance(pair, dict):
+        return Verdict("undecided", "Expected a JSON object on one line, nested less than 1,000 deep.")
+    if "old" not in pair or "new" not in pair:
+        return Verdict("undecided", "Expected `old` and `new` in the line.")
+    if not isinstance(pair.get("dialect"), str | None):
+        return Verdict("undecided", "Expected `dialect` to be a string.")
+    remotes = pair.get("remotes") or {}
+    if not isinstance(remotes, dict) or not all(isinstance(one, bool | dict) for one in remotes.values()):
+        return Verdict("undecided", "Expected `remotes` to be an object of schemas by URI.")
+    return None
+
+
+def _decided(pair: Mapping[str, Any], formats: str) -> Verdict:
+    remotes = pair.get("remotes") or {}
+    return decide(
+        pair["old"],
+        pair["new"],
+        dialect=pair.get("dialect"),
+        old_references=remotes,
+        new_references=remotes,
+        assert_formats=formats == "assertion",
+    )
+
+
+def _as_json(verdict: Verdict) -> dict[str, Any]:
+    told: dict[str, Any] = {"verdict": verdict.answer}
+    if verdict.witness is not NO_WITNESS:
+        told["witness"] = verdict.witness
+    told["reason"] = verdict.reason
+    if verdict.old_path is not None and verdict.new_path is not None:
+        told |= {"old_path": verdict.old_path, "new_path": verdict.new_path}
+    return told

@@ -1,0 +1,25 @@
+"""`govbus contracts diff`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from contracts.catalog import Catalog
+from contracts.changes import Form, changes, write_changes
+from contracts.commands.against import against_option, catalog_before
+from contracts.commands.options import REFERENCE_CATALOG, catalog_option, failing_plainly
+
+
+@click.command()
+@catalog_option
+@against_option
+@click.option("--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text")
+@failing_plainly
+def diff(catalog: Path | None, against: str | None, form: Form) -> None:
+    """Show what has changed: each schema, field by field, and whom each change can break."""
+    root = catalog or REFERENCE_CATALOG
+    before = catalog_before(against, root)
+    if told := write_changes(list(changes(before.catalog, Catalog.open(root))), form):
+        click.echo(told)

@@ -1,0 +1,39 @@
+"""`govbus contracts docs`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from contracts.commands.against import catalog_before
+from contracts.commands.options import REFERENCE_CATALOG, catalog_option, failing_plainly
+from contracts.site import build, compared, read_source, write
+
+
+@click.command()
+@click.option(
+    "-o",
+    "--output",
+    "folder",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder to write; made when it is not there.",
+)
+@catalog_option
+@click.option(
+    "--against",
+    metavar="FOLDER|.git#branch=NAME|live",
+    help="Also tell what differs from another state of the catalogue, named as for `breaking`.",
+)
+@failing_plainly
+def docs(folder: Path, catalog: Path | None, against: str | None) -> None:
+    """Write the catalogue as a website: open `index.html` in its folder, or serve the folder as it is."""
+    root = catalog or REFERENCE_CATALOG
+    source = read_source(root)
+    if against is not None:
+        source = compared(source, root, catalog_before(against, root), datetime.now(UTC).date())
+    pages = build(source)
+    write(pages, folder)
+    click.echo(f"{len(pages)} files in {folder}", err=True)

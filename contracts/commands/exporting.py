@@ -1,0 +1,68 @@
+"""`govbus contracts export`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+
+from contracts.catalog import Catalog
+from contracts.commands.options import catalog_option, failing_plainly
+from contracts.exports.asyncapi import asyncapi
+from contracts.exports.cloudevents import cloudevents
+from contracts.exports.odcs import odcs
+
+_OUTPUT = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("form", type=click.Choice(["asyncapi", "odcs", "cloudevents"]))
+@click.option("-o", "--output", type=_OUTPUT, help="File, or folder for `odcs`; stdout by default.")
+@catalog_option
+@failing_plainly
+def export(form: str, output: Path | None, catalog: Path | None) -> None:
+    """Write the catalogue in the words of another standard.
+
+    `asyncapi`: one AsyncAPI 3.1 document of all topics, who sends and who receives (JSON if the file is
+    called `.json`, else YAML). `odcs`: an Open Data Contract Standard 3.1 document for each event and major
+    version. `cloudevents`: the event types, as JSON.
+    """
+    opened = Catalog.open(catalog)
+    if form == "odcs":
+        _write_odcs(odcs(opened), output)
+        return
+    value = asyncapi(opened) if form == "asyncapi" else cloudevents(opened)
+    is_json = form == "cloudevents" or (output is not None and output.suffix == ".json")
+    _write(json.dumps(value, ensure_ascii=False, indent=2) + "\n" if is_json else _yaml(value), output)
+
+
+def _write_odcs(documents: dict[str, dict[str, Any]], folder: Path | None) -> None:
+    if folder is None:
+        click.echo("---\n".join(_yaml(document) for document in documents.values()), nl=False)
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, document in documents.items():
+        (folder / f"{name}.odcs.yaml").write_text(_yaml(document), encoding="utf-8")
+
+
+def _write(text: str, file: Path | None) -> None:
+    if file is None:
+        click.echo(text, nl=False)
+    else:
+        file.write_text(text, encoding="utf-8")
+
+
+class _Plain(yaml.SafeDumper):
+    """Writes each value where it stands: no anchors."""
+
+    def ignore_aliases(self, _data: object) -> bool:
+        return True
+
+
+def _yaml(value: object) -> str:
+    text = yaml.dump(value, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=110)
+    assert isinstance(text, str)  # noqa: S101 - without a stream it is
+    return text

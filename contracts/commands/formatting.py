@@ -1,0 +1,43 @@
+"""`govbus contracts fmt`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from contracts.commands.options import FINDINGS, REFERENCE_CATALOG, catalog_option, failing_plainly
+from contracts.fixing import formatted, write_formatted
+from contracts.reports import write as write_report
+
+
+@click.command()
+@catalog_option
+@click.option("--check/--write", "check", default=True, help="Tell which documents differ, or rewrite them.")
+@failing_plainly
+def fmt(catalog: Path | None, check: bool) -> None:
+    """Give the documents of a catalogue their one form; by default only tell which have another.
+
+    A schema whose hash is recorded is left alone. Exit code 100 when a document has another form and was not
+    rewritten, or cannot be read.
+    """
+    root = catalog or REFERENCE_CATALOG
+    changes, faults = formatted(root)
+    for change in changes:
+        shown = _printable(os.path.relpath(root / change.file))
+        if change.text is None:
+            click.echo(f"{shown}: left as it is - {change.why}", err=True)
+        elif check:
+            click.echo(f"{shown}: has another form - run `govbus contracts fmt --write`")
+        else:
+            write_formatted(root, change)
+            click.echo(f"{shown}: formatted", err=True)
+    if faults:
+        click.echo(write_report(faults, "text", root))
+    if faults or (check and any(change.text is not None for change in changes)):
+        raise click.exceptions.Exit(FINDINGS)
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -1,0 +1,69 @@
+"""`govbus contracts impact`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from contracts.catalog import Catalog
+from contracts.commands.against import against_option, catalog_before
+from contracts.commands.options import FINDINGS, REFERENCE_CATALOG, catalog_option, failing_plainly
+from contracts.impact import EFFECTS, Impact, impacts
+from contracts.reports import json_line
+
+
+@click.command()
+@catalog_option
+@against_option
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+@failing_plainly
+def impact(catalog: Path | None, against: str | None, form: Literal["text", "json"]) -> None:
+    """Show what a change means to each reader, by the fields it says it reads.
+
+    Exit code 100 when it breaks one, or cannot be proved not to.
+    """
+    root = catalog or REFERENCE_CATALOG
+    before = catalog_before(against, root)
+    found = sorted(
+        impacts(before.catalog, Catalog.open(root)),
+        key=lambda each: (each.new.contract.subject, each.new.number, list(EFFECTS).index(each.effect)),
+    )
+    lines = _json(found) if form == "json" else _text(found)
+    if told := "\n".join(lines):
+        click.echo(told)
+    if any(each.effect in ("breaks", "unknown") for each in found):
+        raise click.exceptions.Exit(FINDINGS)
+
+
+def _json(found: Sequence[Impact]) -> Iterator[str]:
+    yield from (json.dumps(each.as_json(), ensure_ascii=False) for each in found)
+
+
+def _text(found: Sequence[Impact]) -> Iterator[str]:
+    for change, readers in groupby(found, key=_change):
+        yield change
+        for each in readers:
+            fields = ", ".join(each.subscription.fields) or "everything"
+            yield f"  {EFFECTS[each.effect]}: {each.reader}, which reads {fields}"
+            yield from (f"    {line}" for line in _shown(each))
+
+
+def _change(each: Impact) -> str:
+    return f"{each.new.contract.subject} {each.old.number} -> {each.new.number}"
+
+
+def _shown(each: Impact) -> Iterator[str]:
+    if each.direction is None:
+        return
+    old, new = each.old.number, each.new.number
+    when = f"on {new}, reading what was sent under {old}"
+    if each.direction == "FORWARD":
+        when = f"on {old}, reading what is sent under {new}"
+    yield f"{when}: {each.verdict.reason}"
+    if each.effect == "breaks":
+        yield f"an event that shows it: {json_line(each.verdict.witness)}"

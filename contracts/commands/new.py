@@ -1,0 +1,96 @@
+"""`govbus contracts new`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from contracts.catalog import Catalog
+from contracts.commands.options import failing_plainly
+from contracts.errors import ContractError
+from contracts.imports.scaffold import agency_documents, empty_draft, event_documents
+from contracts.imports.sources import read_draft
+from contracts.imports.versions import next_version
+
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("subject", required=False)
+@click.option("--from", "source", metavar="FILE[#POINTER]", help="Schema, sample data, OpenAPI or AsyncAPI.")
+@click.option("--agency", metavar="NAME", help="Make an agency instead.")
+@click.option("--version", metavar="SUBJECT", help="Make the next version of an event instead.")
+@click.option("--minor", "kind", flag_value="minor", help="With --version: readers of the last can read it.")
+@click.option("--major", "kind", flag_value="major", help="With --version: with a topic of its own.")
+@click.option(
+    "--catalog",
+    type=_FOLDER,
+    envvar="GOVBUS_CATALOG",
+    default=".",
+    help="Folder of the catalogue; this one by default. It may be empty.",
+)
+@failing_plainly
+def new(  # noqa: PLR0917 - click passes them by name
+    subject: str | None,
+    source: str | None,
+    agency: str | None,
+    version: str | None,
+    kind: str | None,
+    catalog: Path,
+) -> None:
+    """Draft the documents of an event: SUBJECT is `<agency>.<event>`.
+
+    `--from` takes a JSON Schema, data that events look like (one object or a list), or a part of an OpenAPI 3
+    or AsyncAPI document. Nothing is overwritten. What only a person knows is marked `fill in`.
+    """
+    if sum(given is not None for given in (subject, agency, version)) != 1:
+        raise click.UsageError("Name one of: an event `<agency>.<event>`, --agency, --version.")
+    if (kind is None) != (version is None) or (source is not None and subject is None):
+        raise click.UsageError("--version goes with --minor or --major; --from goes with an event.")
+    if version is not None:
+        _next_version(catalog, version, is_major=kind == "major")
+    elif agency is not None:
+        _write(catalog, agency_documents(agency))
+    else:
+        _event(catalog, str(subject), source)
+    check = f"govbus contracts lint --catalog {catalog}"
+    click.echo(f"next: fill in what is marked; `{check}` says what is missing", err=True)
+
+
+def _event(catalog: Path, subject: str, source: str | None) -> None:
+    documents = event_documents(subject, read_draft(source) if source else empty_draft())
+    agency = subject.partition(".")[0]
+    if not (catalog / "agencies" / agency / "agency.yaml").exists():
+        documents = {**agency_documents(agency), **documents}
+    _write(catalog, documents)
+    if source:
+        click.echo("look at the examples: what is about real people does not belong there", err=True)
+
+
+def _next_version(catalog: Path, subject: str, *, is_major: bool) -> None:
+    contract = Catalog.open(catalog).contract(subject)
+    documents, text = next_version(catalog, contract, is_major=is_major)
+    _write(catalog, documents)
+    file = f"agencies/{contract.agency}/{contract.event}/contract.yaml"
+    draft = catalog / f"{file}.new"
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(catalog / file)
+    click.echo(file)
+
+
+def _write(catalog: Path, documents: dict[str, str]) -> None:
+    there = [file for file in documents if (catalog / file).exists()]
+    if there:
+        raise ContractError(
+            f"Expected nothing at `{there[0]}`, got a file - nothing was written; remove it first"
+        )
+    root = catalog.resolve()
+    for file, text in documents.items():
+        path = catalog / file
+        if not path.parent.resolve().is_relative_to(root):
+            raise ContractError(f"Expected `{file}` to lie in the catalogue, but a link leads out of it")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as stream:
+            stream.write(text)
+        click.echo(file)

@@ -1,0 +1,45 @@
+"""`govbus contracts prove`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from contracts.commands.options import (
+    REFERENCE_CATALOG,
+    catalog_option,
+    conclude,
+    failing_plainly,
+    limit_option,
+)
+from contracts.loading import load
+from contracts.reports import Format, format_option
+from contracts.rules.conversions import check_conversions
+from contracts.upcasting import FULL_COUNT
+
+
+@click.command()
+@catalog_option
+@click.option(
+    "--count",
+    type=click.IntRange(1, 10_000_000),
+    default=FULL_COUNT,
+    show_default=True,
+    help="How many made-up events go through each conversion.",
+)
+@limit_option
+@format_option
+@failing_plainly
+def prove(*, catalog: Path | None, count: int, limit_to: Sequence[Path], form: Format) -> None:
+    """Send made-up events, and the valid examples, through each `upcast` and `downcast` of a catalogue.
+
+    Silent where all arrive; otherwise one line per conversion that fails and exit code 100.
+    """
+    root = catalog or REFERENCE_CATALOG
+    loaded = load(root)
+    findings = list(loaded.findings)
+    for entry in loaded.contracts.values():
+        findings += check_conversions(entry, root, count)
+    conclude(sorted(findings), form, root, limit_to)

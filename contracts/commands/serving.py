@@ -1,0 +1,61 @@
+"""`govbus contracts serve`."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import click
+import uvicorn
+
+from contracts.catalog import Catalog
+from contracts.commands.options import catalog_option, failing_plainly
+from contracts.http_registry.app import RegistryApp
+
+_CONNECTIONS = 200
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8081, show_default=True, help="0 takes a free one."
+)
+@catalog_option
+@failing_plainly
+def serve(host: str, port: int, catalog: Path | None) -> None:
+    """Serve the catalogue to clients of Confluent's Schema Registry, read-only.
+
+    It is read once; serve it again after a change. Anyone who reaches the port may read: where that must not
+    be, put what authenticates before it.
+    """
+    app = RegistryApp(Catalog.open(catalog))
+    with _listening(host, port) as listener:
+        address = f"[{host}]" if ":" in host else host
+        click.echo(f"serving at http://{address}:{listener.getsockname()[1]} until Ctrl-C", err=True)
+        server(app).run(sockets=[listener])
+
+
+def server(app: RegistryApp) -> uvicorn.Server:
+    """A server for the registry, with limits on what it takes from clients."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            lifespan="off",
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            limit_concurrency=_CONNECTIONS,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=5,
+        )
+    )
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise OSError(
+            f"Expected to listen at {host}:{port} - {error.strerror or error} - name another `--port`"
+        ) from None

@@ -1,0 +1,71 @@
+"""The dialects of JSON Schema that are read, and what can be asked of a schema without compiling it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, TypeAlias
+
+import jsonschema_rs
+
+from contracts.errors import SchemaUnusableError
+from contracts.paths import Step
+
+Schema: TypeAlias = Mapping[str, Any]
+
+DRAFT_07: Final = "http://json-schema.org/draft-07/schema"
+DRAFT_2020_12: Final = "https://json-schema.org/draft/2020-12/schema"
+DIALECTS: Final = (DRAFT_2020_12, DRAFT_07)
+
+
+def dialect_of(schema: Schema) -> str:
+    """Which of `DIALECTS` the schema's `$schema` names.
+
+    Raises:
+        SchemaUnusableError: It names none of them.
+    """
+    named = schema.get("$schema")
+    dialect = named.removesuffix("#") if isinstance(named, str) else None
+    if dialect not in DIALECTS:
+        raise SchemaUnusableError(f"Expected `$schema` to be {' or '.join(f'`{uri}`' for uri in DIALECTS)}")
+    return dialect
+
+
+def by_id(schema: Schema, references: Mapping[str, Schema]) -> Mapping[str, Schema]:
+    """All documents of a version by `$id`, itself included: a referenced schema may refer back to it."""
+    uri = schema.get("$id")
+    return (
+        {**references, uri.removesuffix("#"): schema} if isinstance(uri, str) and ":" in uri else references
+    )
+
+
+def declared_names(schema: object) -> Iterator[str]:
+    """Every property name a schema itself writes down; these alone may stand in a path."""
+    rest = [schema]
+    while rest:
+        node = rest.pop()
+        if isinstance(node, Mapping):
+            properties = node.get("properties")
+            if isinstance(properties, Mapping):
+                yield from properties
+            required = node.get("required")
+            if isinstance(required, list):
+                yield from (name for name in required if isinstance(name, str))
+            rest.extend(node.values())
+        elif isinstance(node, list):
+            rest.extend(node)
+
+
+def schema_fault(schema: Schema) -> tuple[tuple[Step, ...], str] | None:
+    """Where, and how, a schema breaks the meta-schema of its dialect; None when it keeps it."""
+    try:
+        dialect_of(schema)  # jsonschema-rs would fetch the meta-schema of another
+    except SchemaUnusableError:
+        return ("$schema",), "the dialect is none of those that are read"
+    try:
+        jsonschema_rs.meta.validate(dict(schema))
+    except jsonschema_rs.ValidationError as error:
+        keyword = error.kind.name
+        return tuple(error.instance_path), f"the dialect's meta-schema refuses this, by `{keyword}`"
+    except (ValueError, RecursionError):
+        return (), "the dialect's meta-schema cannot be applied to this"
+    return None

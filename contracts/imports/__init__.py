@@ -1,0 +1,1 @@
+"""First drafts of contracts: from nothing, from a schema, from sample data, from OpenAPI or AsyncAPI."""

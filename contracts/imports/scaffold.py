@@ -1,0 +1,152 @@
+"""The documents of a new agency, event or version, each by its path. What only a person knows is left open.
+
+What is open is marked `fill in`, and lint asks for it.
+"""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from typing import Any, Final
+
+from contracts import names
+from contracts.contract import ContractVersion
+from contracts.dialect import DRAFT_2020_12
+from contracts.errors import ContractError
+from contracts.formatting import format_json
+from contracts.imports.sources import Draft, as_text
+from contracts.instances import instances
+from contracts.paths import render_path
+from contracts.schema_walk import is_required, root_spot, spots_at, types_of
+
+_KEYS: Final = ("reference", "id", "key", "number")
+
+
+def empty_draft() -> Draft:
+    """What an event has that is drafted from nothing: its key."""
+    reference = {
+        "type": "string",
+        "description": "Opaque reference of the case. Says nothing about anybody.",
+        "minLength": 8,
+        "maxLength": 64,
+        "pattern": "^[A-Za-z0-9-]+$",
+        "examples": ["CASE-000001"],
+    }
+    schema = {
+        "$schema": DRAFT_2020_12,
+        "type": "object",
+        "properties": {"reference": reference},
+        "required": ["reference"],
+    }
+    return Draft(schema, ({"reference": "CASE-000001"},))
+
+
+def agency_documents(name: str) -> dict[str, str]:
+    """The document of a new agency.
+
+    Raises:
+        ContractError: No agency may be called so.
+    """
+    if not names.is_name(name) or name in names.RESERVED_AGENCIES:
+        raise ContractError("Expected lower-case words joined by `-` as its name, such as `land-registry`")
+    return {f"agencies/{name}/agency.yaml": _AGENCY.format(name=name, title=_title(name))}
+
+
+_AGENCY: Final = """\
+name: {name}
+title: {title}
+level: national # or regional, local
+contact: '' # fill in: an e-mail address, a telephone number or a web address
+"""
+
+_CONTRACT: Final = """\
+subject: {subject}
+title: {title}
+description: {title}. # fill in: what has happened, and for whom it matters
+owner: '' # fill in: the office that answers for it
+contact: '' # fill in: how to reach it
+# fill in: `personal` is what is safe to assume. Name the personal fields in `personal_fields`, the law in
+# `legal_basis`, the class of all other fields in `other_fields`; or say `sensitive`, `internal`, `public`.
+classification: personal
+retention: P30D
+key:
+  path: {key}
+versions:
+  - number: '1.0'
+    file: v1.0.json
+"""
+
+
+def event_documents(subject: str, draft: Draft) -> dict[str, str]:
+    """The documents of a new event: contract, schema, one example that passes and one that fails.
+
+    Raises:
+        ContractError: No event may be called so, or the schema is not one of an object.
+    """
+    if not names.is_subject(subject) or subject.partition(".")[2] in names.RESERVED_EVENTS:
+        raise ContractError("Expected `<agency>.<event>` in lower-case words joined by `-`")
+    agency, _, event = subject.partition(".")
+    folder = f"agencies/{agency}/{event}"
+    body = {word: value for word, value in draft.schema.items() if word not in ("$schema", "$id", "title")}
+    schema = {
+        "$schema": draft.schema["$schema"],
+        "$id": names.data_schema(subject, "1.0"),
+        "title": draft.schema.get("title", _title(event)),
+        **body,
+    }
+    version = ContractVersion(1, 0, schema, "", content_model="tolerant")
+    valid = _valid(version, draft)
+    name, broken = _broken(version, valid)
+    return {
+        f"{folder}/contract.yaml": _CONTRACT.format(
+            subject=subject, title=_title(event), key=_quoted(render_path((_key_of(version),)))
+        ),
+        f"{folder}/v1.0.json": format_json(as_text(schema), is_schema=True),
+        f"{folder}/examples/v1/valid/example.json": format_json(as_text(valid), is_schema=False),
+        f"{folder}/examples/v1/invalid/{name}.json": format_json(as_text(broken), is_schema=False),
+    }
+
+
+def _valid(version: ContractVersion, draft: Draft) -> dict[str, Any]:
+    """The first sample; without one, the least data that keeps the schema, with the schema's own examples."""
+    if draft.samples:
+        return dict(draft.samples[0])
+    found = next(instances(version.schema, {}, version.is_valid, seed=1), None)
+    if not isinstance(found, dict):
+        raise ContractError("Expected the schema of an object, got one that no object could be found for")
+    for name, node in version.schema.get("properties", {}).items():
+        examples = node.get("examples") if isinstance(node, dict) else None
+        if isinstance(examples, list) and examples and version.is_valid({**found, name: examples[0]}):
+            found[name] = examples[0]
+    return found
+
+
+def _quoted(path: str) -> str:
+    return path if path.replace(".", "").replace("$", "").isidentifier() else json.dumps(path)
+
+
+def _title(name: str) -> str:
+    return name.replace("-", " ").capitalize()
+
+
+def _key_of(version: ContractVersion) -> str:
+    """The required property that looks most like a key; the one to add where there is none."""
+    root = root_spot(version.schema, version.references)
+    known = dict.fromkeys(name for spot in spots_at(root, ()) for name in spot.schema.get("properties", {}))
+    fit = [
+        name
+        for name in known
+        if is_required(root, (name,)) and types_of(spots_at(root, (name,))) in ({"string"}, {"integer"})
+    ]
+    return min(
+        fit, key=lambda name: (name not in _KEYS, not name.endswith(_KEYS), fit.index(name)), default=_KEYS[0]
+    )
+
+
+def _broken(version: ContractVersion, valid: dict[str, Any]) -> tuple[str, Any]:
+    for name in valid:
+        without = deepcopy(valid)
+        del without[name]
+        if not version.is_valid(without):
+            return "incomplete", without
+    return "not-an-object", []

@@ -1,0 +1,160 @@
+"""The schema that a file holds: a JSON Schema, sample data, or a part of an OpenAPI or AsyncAPI document.
+
+Nothing is fetched: a `$ref` leads into the same file or is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote
+
+from contracts.dialect import DRAFT_2020_12
+from contracts.document import read_json, read_yaml
+from contracts.errors import ContractError
+from contracts.imports.samples import inferred
+
+_PARTS: Final = ("components/schemas", "components/messages", "definitions")
+_SHOWN: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a source gives.
+
+    Attributes:
+        schema: A whole schema.
+        samples: Data that keeps it; none where the source is no data.
+    """
+
+    schema: dict[str, Any]
+    samples: tuple[Any, ...] = ()
+
+
+def read_draft(source: str) -> Draft:
+    """Read a source: a path, and for a part of a document `#` and a JSON pointer.
+
+    Raises:
+        ContractError: It cannot be read, or holds no schema and no data.
+    """
+    name, _, pointer = source.partition("#")
+    path = Path(name)
+    reader = read_yaml if path.suffix in (".yaml", ".yml") else read_json
+    value = reader(path.parent, path.name).value
+    if isinstance(value, dict) and ("openapi" in value or "asyncapi" in value or pointer):
+        return Draft(_part(value, pointer or _only_part(value)))
+    if isinstance(value, dict) and ("$schema" in value or _looks_like_schema(value)):
+        return Draft({"$schema": DRAFT_2020_12, **value})
+    samples = value if isinstance(value, list) else [value]
+    if not samples or not all(isinstance(sample, dict) and sample for sample in samples):
+        raise ContractError("Expected a schema, an object with data, or a list of such objects")
+    return Draft({"$schema": DRAFT_2020_12, **inferred(samples)}, tuple(samples))
+
+
+def _looks_like_schema(value: Mapping[str, Any]) -> bool:
+    return value.get("type") == "object" and isinstance(value.get("properties"), dict)
+
+
+def _only_part(document: Mapping[str, Any]) -> str:
+    found = []
+    for part in _PARTS:
+        parent: Any = document
+        for step in part.split("/"):
+            parent = parent.get(step, {}) if isinstance(parent, dict) else {}
+        found += [f"/{part}/{_escaped(name)}" for name in parent] if isinstance(parent, dict) else []
+    if len(found) == 1:
+        return found[0]
+    shown = ", ".join(f"`#{pointer}`" for pointer in found[:_SHOWN]) or "none"
+    raise ContractError(f"Expected which part of the document is meant, such as `FILE#/...` - it has {shown}")
+
+
+def _part(document: Mapping[str, Any], pointer: str) -> dict[str, Any]:
+    node = _at(document, pointer)
+    for word in ("payload", "schema"):  # of a message, and of a payload with a format of its own
+        if isinstance(node.get(word), dict) and "type" not in node:
+            node = node[word]
+    bundle = _Bundle(document)
+    root = bundle.take(node)
+    schema = {"$schema": DRAFT_2020_12, **root}
+    return {**schema, "$defs": bundle.definitions} if bundle.definitions else schema
+
+
+def _at(document: Mapping[str, Any], pointer: str) -> dict[str, Any]:
+    node: Any = document
+    for step in unquote(pointer).split("/")[1:]:
+        name = step.replace("~1", "/").replace("~0", "~")
+        if isinstance(node, list) and name.isdecimal() and name.isascii() and int(name) < len(node):
+            node = node[int(name)]
+        else:
+            node = node.get(name) if isinstance(node, dict) else None
+    if not isinstance(node, dict):
+        raise ContractError("Expected a pointer to an object of the document - it leads to none")
+    return node
+
+
+class _Bundle:
+    """Schemas of one document, each that is referred to moved under `$defs`."""
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self._document = document
+        self._names: dict[str, str] = {}
+        self.definitions: dict[str, Any] = {}
+
+    def take(self, node: Any) -> Any:
+        """The same schema in the words of 2020-12."""
+        if isinstance(node, list):
+            return [self.take(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        if isinstance(node.get("$ref"), str):
+            return {"$ref": self._definition(node["$ref"])}
+        found = {
+            word: {name: self.take(child) for name, child in value.items()}
+            if word in ("properties", "patternProperties") and isinstance(value, dict)
+            else value
+            if word in ("enum", "const", "default", "example", "examples")
+            else self.take(value)
+            for word, value in node.items()
+            if word not in ("discriminator", "xml", "externalDocs")
+        }
+        return _modern(found)
+
+    def _definition(self, reference: str) -> str:
+        if not reference.startswith("#/"):
+            raise ContractError(
+                "Expected each `$ref` to lead into the same document, got one that leads out of it"
+                " - nothing is fetched: put what it means into the document"
+            )
+        if reference not in self._names:
+            last = reference.rpartition("/")[2] or "schema"
+            name = last if last not in self.definitions else f"{last}-{len(self.definitions)}"
+            self._names[reference] = name
+            self.definitions[name] = {}
+            self.definitions[name] = self.take(_at(self._document, reference[1:]))
+        return f"#/$defs/{_escaped(self._names[reference])}"
+
+
+def _modern(node: dict[str, Any]) -> dict[str, Any]:
+    """OpenAPI 3.0's own words in those of JSON Schema."""
+    if node.pop("nullable", False) is True and isinstance(node.get("type"), str):
+        node["type"] = [node["type"], "null"]
+        if isinstance(node.get("enum"), list) and None not in node["enum"]:
+            node["enum"] = [*node["enum"], None]
+    if "example" in node:
+        node.setdefault("examples", [node.pop("example")])
+    for bound, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
+        if isinstance(node.get(exclusive), bool) and node.pop(exclusive) and bound in node:
+            node[exclusive] = node.pop(bound)
+    return node
+
+
+def _escaped(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")
+
+
+def as_text(value: Any) -> str:
+    """A document as JSON text."""
+    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"

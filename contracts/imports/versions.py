@@ -1,0 +1,83 @@
+"""The next version of a contract: a copy of its latest schema, and a row in its `contract.yaml`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from contracts.contract import Contract, ContractVersion
+from contracts.document import Document, read_json, read_yaml
+from contracts.errors import ContractError
+from contracts.formatting import format_json
+from contracts.yaml_reader import read_yaml_text
+
+_LAYOUT: Final = (
+    "Expected each of `versions` in `{}` on lines of its own - write it so, or add the row by hand"
+)
+
+
+def next_version(root: Path, contract: Contract, *, is_major: bool) -> tuple[dict[str, str], str]:
+    """The documents that the next version adds, and the new text of `contract.yaml`.
+
+    Raises:
+        ContractError: The `contract.yaml` is not laid out so that a row can be added.
+    """
+    last = contract.versions[-1]
+    major, minor = (last.major + 1, 0) if is_major else (last.major, last.minor + 1)
+    folder = f"agencies/{contract.agency}/{contract.event}"
+    document = read_yaml(root, f"{folder}/contract.yaml")
+    row = _row_of(document, last)
+    schema = read_json(root, f"{folder}/{document.value['versions'][row]['file']}")
+    copied = {f"{folder}/v{major}.{minor}.json": _renumbered(schema, last, f"{major}.{minor}")}
+    if is_major:
+        copied |= _examples(root, folder, last.major, major)
+    return copied, _with_row(document, f"{major}.{minor}", document.value["versions"][row].get("references"))
+
+
+def _row_of(document: Document, version: ContractVersion) -> int:
+    numbers = [row["number"] for row in document.value["versions"]]
+    return numbers.index(version.number)
+
+
+def _renumbered(schema: Document, last: ContractVersion, number: str) -> str:
+    value = dict(schema.value)
+    if value.get("$id") == last.dataschema:
+        value["$id"] = last.dataschema.rpartition(":")[0] + f":{number}"
+    return format_json(json.dumps(value, ensure_ascii=False), is_schema=True)
+
+
+def _examples(root: Path, folder: str, old: int, new: int) -> dict[str, str]:
+    return {
+        f"{folder}/examples/v{new}/{kind}/{path.name}": path.read_text(encoding="utf-8")
+        for kind in ("valid", "invalid")
+        for path in sorted((root / folder / "examples" / f"v{old}" / kind).glob("*.json"))
+    }
+
+
+def _with_row(document: Document, number: str, references: Any) -> str:
+    lines = document.content.decode().splitlines(keepends=True)
+    rows = document.value["versions"]
+    place = document.place("versions", len(rows) - 1, "number")
+    dash = lines[place.line - 1].find("-")
+    after = place.line
+    while after < len(lines) and (lines[after][: dash + 1].isspace() or lines[after].isspace()):
+        after += 1
+    while lines[after - 1].isspace():
+        after -= 1
+    row = {"number": number, "file": f"v{number}.json", **({"references": references} if references else {})}
+    indent = " " * max(dash, 0)
+    added = [f"{indent}- number: '{number}'\n", f"{indent}  file: v{number}.json\n"]
+    if references:
+        added.append(f"{indent}  references: {json.dumps(references)}\n")
+    if not lines[after - 1].endswith("\n"):
+        lines[after - 1] += "\n"
+    text = "".join([*lines[:after], *added, *lines[after:]])
+    wanted = {**document.value, "versions": [*rows, row]}
+    try:
+        value, _ = read_yaml_text(text, document.file)
+    except ContractError:
+        value = None
+    if value != wanted:
+        raise ContractError(_LAYOUT.format(document.file))
+    return text

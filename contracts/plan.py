@@ -1,0 +1,330 @@
+"""What must change for a cluster to be what the repo says. Pure: two states in, ordered changes out.
+
+Law: nothing that others rely on shrinks or goes without being allowed by name, and what can't be done is told
+before anything is done. Access that the repo doesn't grant is taken away first, and needs no leave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias
+
+Action: TypeAlias = Literal["+", "~", "-"]
+Kind: TypeAlias = Literal["topic", "access", "quota", "entry"]
+
+RETENTION: Final = "retention.ms"
+FOR_EVER: Final = -1
+
+
+@dataclass(frozen=True, slots=True)
+class TopicState:
+    """A topic: its partitions, and every setting that isn't the broker's default."""
+
+    name: str
+    partitions: int
+    config: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Access:
+    """One thing that one principal may do.
+
+    Attributes:
+        principal: As Kafka writes it, `User:<agency>`.
+        resource: `topic`, `group`, `transactional-id` or `cluster`.
+        name: The resource, or what its name begins with.
+        prefixed: Whether `name` is only the beginning.
+        operation: `read`, `write`, `describe`, ... as Kafka names it, in lower case.
+        host: From where; `*` is anywhere.
+    """
+
+    principal: str
+    resource: str
+    name: str
+    prefixed: bool
+    operation: str
+    host: str = "*"
+
+    def covers(self, name: str) -> bool:
+        """Whether it says something about a resource of this name."""
+        return self.name in ("*", name) or (self.prefixed and name.startswith(self.name))
+
+    @property
+    def pattern(self) -> str:
+        """The resource as it is shown."""
+        return f"{self.resource} {self.name}{'*' if self.prefixed else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryEntry:
+    """One entry of the registry topic.
+
+    Attributes:
+        key: Its kind and name, such as `version/health.record-opened/1.0`.
+        content: What it says, canonical; empty where it cannot be trusted.
+        sha256: The hash of the schema that a version stands for; empty for everything else.
+        withdrawn: Whether it only says that there is no such thing any more.
+        fault: Why what lies in the topic is not believed; empty where it is.
+    """
+
+    key: str
+    content: bytes
+    sha256: str = ""
+    withdrawn: bool = False
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterState:
+    """A cluster as the repo wants it, or as it is.
+
+    Attributes:
+        topics: By name.
+        access: Every grant; None where the cluster asks nobody who he is.
+        quotas: Bytes per second by user, then by Kafka's name of the quota.
+        entries: Of the registry topic, by key; None where no key to check them is at hand.
+    """
+
+    topics: Mapping[str, TopicState] = field(default_factory=dict)
+    access: frozenset[Access] | None = frozenset()
+    quotas: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    entries: Mapping[str, RegistryEntry] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing to do.
+
+    Attributes:
+        action: `+` make, `~` change, `-` remove.
+        kind: Of what.
+        name: Of which.
+        what: Each difference, as `setting: before -> after`.
+        why: What it is for, or what it does to others.
+        refusal: Why it is not done; empty where it is.
+        topic: The topic as it is to be.
+        access: The grant to give or take.
+        entry: The entry to write.
+    """
+
+    action: Action
+    kind: Kind
+    name: str
+    what: tuple[str, ...] = ()
+    why: str = ""
+    refusal: str = ""
+    topic: TopicState | None = None
+    access: Access | None = None
+    quota: Mapping[str, float | None] = field(default_factory=dict)
+    config: Mapping[str, str | None] = field(default_factory=dict)
+    entry: RegistryEntry | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """The change as one flat JSON object."""
+        return {
+            "action": self.action, "kind": self.kind, "name": self.name, "what": list(self.what),
+            "why": self.why, "refusal": self.refusal or None,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The changes in the order in which they are done, how much is right, and what was not compared."""
+
+    changes: tuple[Change, ...]
+    unchanged: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def refusals(self) -> tuple[Change, ...]:
+        """What can't be done, or may not without leave."""
+        return tuple(change for change in self.changes if change.refusal)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanScope:
+    """Whose things a plan looks after; what is outside of it is left alone.
+
+    Attributes:
+        agencies: Every agency of the repo, or once of it.
+        owns_topic: Whether a topic of that name is the bus' or one of its agencies'.
+        principals: Principals whose every grant comes from the repo.
+        spared: Principals that are the operators' own; what they may do is not the repo's matter.
+    """
+
+    agencies: frozenset[str]
+    owns_topic: Callable[[str], bool]
+    principals: frozenset[str]
+    spared: frozenset[str] = frozenset()
+
+    def owns(self, access: Access, topics: frozenset[str]) -> bool:
+        """Whether a grant found in the cluster is the repo's to confirm or to take away."""
+        if access.principal in self.spared:
+            return False
+        if access.principal in self.principals:
+            return True
+        if access.resource == "topic":
+            return any(access.covers(topic) for topic in topics)
+        if access.resource in ("group", "transactional-id"):
+            if access.prefixed or access.name == "*":
+                starts = (f"{agency}." for agency in self.agencies)
+                return access.name == "*" or any(
+                    start.startswith(access.name) or access.name.startswith(start) for start in starts
+                )
+            return access.name.partition(".")[0] in self.agencies
+        return False
+
+
+def compare_states(
+    desired: ClusterState, observed: ClusterState, scope: PlanScope, *, allow_destroy: bool = False
+) -> Plan:
+    """Return what makes the cluster what the repo says.
+
+    Args:
+        desired: What the repo says.
+        observed: What the cluster is.
+        scope: What is the repo's to say.
+        allow_destroy: Let topics and entries go, and retention shrink.
+    """
+    topics = frozenset(name for name in {*desired.topics, *observed.topics} if scope.owns_topic(name))
+    wanted = desired.access if observed.access is not None else None
+    found = frozenset(access for access in observed.access or () if scope.owns(access, topics))
+    gone = sorted(name for name in topics if name in observed.topics and name not in desired.topics)
+    changes = [
+        *(_revoked(access) for access in sorted(found - (wanted or frozenset()))),
+        *_topics(desired, observed, allow_destroy=allow_destroy),
+        *(_granted(access) for access in sorted((wanted or frozenset()) - found)),
+        *_quotas(desired, observed, scope),
+        *_entries(desired, observed, allow_destroy=allow_destroy),
+        *(_topic_gone(observed.topics[name], allow_destroy=allow_destroy) for name in gone),
+    ]
+    compared = len(desired.topics) + len(wanted or ()) + len(desired.quotas)
+    compared += 0 if observed.entries is None else len(desired.entries or ())
+    return Plan(tuple(changes), compared - sum(change.action != "-" for change in changes))
+
+
+def _granted(access: Access) -> Change:
+    what = (f"may {access.operation}",)
+    return Change("+", "access", f"{access.principal} {access.pattern}", what, access=access)
+
+
+def _revoked(access: Access) -> Change:
+    what = (f"may no longer {access.operation}",)
+    why = "the repo does not grant it"
+    return Change("-", "access", f"{access.principal} {access.pattern}", what, why, access=access)
+
+
+def _topics(desired: ClusterState, observed: ClusterState, *, allow_destroy: bool) -> Iterator[Change]:
+    for name, topic in sorted(desired.topics.items()):
+        found = observed.topics.get(name)
+        if found is None:
+            settings = (f"{key}: {_shown(key, value)}" for key, value in sorted(topic.config.items()))
+            what = [f"partitions: {topic.partitions}", *settings]
+            yield Change("+", "topic", name, tuple(what), topic=topic)
+        elif change := _changed(topic, found, allow_destroy=allow_destroy):
+            yield change
+
+
+def _changed(topic: TopicState, found: TopicState, *, allow_destroy: bool) -> Change | None:
+    keys = sorted({*topic.config, *found.config})
+    config = {key: topic.config.get(key) for key in keys if topic.config.get(key) != found.config.get(key)}
+    if not config and topic.partitions == found.partitions:
+        return None
+    what, why, refusal = [], "", ""
+    if topic.partitions > found.partitions:
+        what.append(f"partitions: {found.partitions} -> {topic.partitions}")
+        why = "keys move to other partitions: order per key holds from then on, not across the change"
+    elif topic.partitions < found.partitions:
+        what.append(f"partitions: {found.partitions} -> {topic.partitions}")
+        refusal = "Kafka takes no partitions from a topic: raise `partitions` in the contract again"
+    what += [
+        f"{key}: {_shown(key, found.config.get(key))} -> {_shown(key, new)}" for key, new in config.items()
+    ]
+    if not refusal and not allow_destroy and _shrinks(topic, found):
+        refusal = "events would be deleted earlier than they are now: `--allow-destroy` allows it"
+    return Change("~", "topic", topic.name, tuple(what), why, refusal, topic=topic, config=config)
+
+
+def _shrinks(topic: TopicState, found: TopicState) -> bool:
+    before, after = (_retention(config) for config in (found.config, topic.config))
+    compacted = "compact" in found.config.get("cleanup.policy", "")
+    loses_compaction = compacted and "compact" not in topic.config.get("cleanup.policy", "")
+    return loses_compaction or after < before
+
+
+def _retention(config: Mapping[str, str]) -> float:
+    days_7 = "604800000"  # Kafka's own default
+    milliseconds = int(config.get(RETENTION, days_7))
+    return float("inf") if milliseconds == FOR_EVER else milliseconds
+
+
+def _shown(key: str, value: str | None) -> str:
+    if value is None:
+        return "the broker's default"
+    if key == RETENTION:
+        return duration(int(value))
+    return value
+
+
+def duration(milliseconds: int) -> str:
+    """A length of time as people say it."""
+    if milliseconds == FOR_EVER:
+        return "for ever"
+    for unit, name in ((86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1_000, "second")):
+        if milliseconds >= unit and milliseconds % unit == 0:
+            count = milliseconds // unit
+            return f"{count:,} {name}{'' if count == 1 else 's'}"
+    return f"{milliseconds} ms"
+
+
+def _topic_gone(topic: TopicState, *, allow_destroy: bool) -> Change:
+    refusal = "" if allow_destroy else "its events would be gone: `--allow-destroy` allows it"
+    return Change("-", "topic", topic.name, (), "no contract of the repo needs it", refusal, topic=topic)
+
+
+def _quotas(desired: ClusterState, observed: ClusterState, scope: PlanScope) -> Iterator[Change]:
+    for user in sorted({*desired.quotas, *observed.quotas}):
+        if user not in desired.quotas and f"User:{user}" not in scope.principals:
+            continue
+        wanted, found = desired.quotas.get(user, {}), observed.quotas.get(user, {})
+        keys = sorted(key for key in {*wanted, *found} if wanted.get(key) != found.get(key))
+        if keys:
+            before = {key: f"{_rate(found[key])} -> " if key in found else "" for key in keys}
+            what = tuple(f"{key}: {before[key]}{_rate(wanted.get(key))}" for key in keys)
+            action: Action = "+" if not found else "-" if not wanted else "~"
+            yield Change(action, "quota", f"User:{user}", what, quota={key: wanted.get(key) for key in keys})
+
+
+def _rate(value: float | None) -> str:
+    return "none" if value is None else f"{value:,.0f} bytes/s"
+
+
+def _entries(desired: ClusterState, observed: ClusterState, *, allow_destroy: bool) -> Iterator[Change]:
+    if desired.entries is None or observed.entries is None:
+        return
+    for key, entry in sorted(desired.entries.items(), key=lambda item: _order(item[0])):
+        found = observed.entries.get(key)
+        if found is None:
+            yield Change("+", "entry", key, entry=entry)
+        elif found.fault:
+            yield Change("~", "entry", key, (), f"{found.fault}: written anew", entry=entry)
+        elif found.content != entry.content:
+            refusal = ""
+            if found.sha256 != entry.sha256:
+                refusal = "a published version never changes: give the change a version of its own"
+            yield Change("~", "entry", key, (), "", refusal, entry=entry)
+    for key in sorted({*observed.entries} - {*desired.entries}, key=_order, reverse=True):
+        found = observed.entries[key]
+        if found.withdrawn:
+            continue
+        published = key.startswith("version/") and not found.fault
+        refusal = "a published version would be withdrawn: `--allow-destroy` allows it" if published else ""
+        why = found.fault or "the repo does not have it"
+        yield Change("-", "entry", key, (), why, "" if allow_destroy else refusal, entry=found)
+
+
+def _order(key: str) -> tuple[int, str]:
+    kinds = ("catalog", "agency", "version", "contract", "service", "subscription")
+    kind = key.partition("/")[0]
+    return (kinds.index(kind) if kind in kinds else len(kinds), key)

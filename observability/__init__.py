@@ -1,0 +1,27 @@
+"""What can be seen: where each transaction is, how long it took, whom it waits for."""
+
+from observability.errors import ObservabilityError, StoreError, TelemetryError
+from observability.monitor import Monitor
+from observability.store import Store
+from observability.views import (
+    AgencyView,
+    BreakdownView,
+    DeadLetterView,
+    ServiceView,
+    SummaryView,
+    TransactionView,
+)
+
+__all__ = [
+    "AgencyView",
+    "BreakdownView",
+    "DeadLetterView",
+    "Monitor",
+    "ObservabilityError",
+    "ServiceView",
+    "Store",
+    "StoreError",
+    "SummaryView",
+    "TelemetryError",
+    "TransactionView",
+]

@@ -1,0 +1,181 @@
+"""The commands of this room: `govbus transactions`, `govbus monitor`, `govbus console`.
+
+Exit codes: 0 clean, 100 findings (only where `--fail-on` asks for them), 1 the tool failed, 2 wrong usage.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import orjson
+from rich.console import Console
+
+from bus import Settings
+from contracts import Catalog
+from observability.errors import StoreError
+from observability.schema import database_file
+from observability.store import Store
+from observability.terminal import listing, marks_of, waiting, waterfall
+
+FINDINGS = 100
+PIPE_WIDTH = 200
+"""Columns where no terminal says how many it has: nothing is cut for a program."""
+
+STATES = ("open", "completed", "late", "stuck", "refused", "untracked")
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def default_database() -> str:
+    """Return the URL of the database in the user's state folder."""
+    state = os.environ.get("XDG_STATE_HOME")
+    folder = Path(state) / "govbus" if state else Path.home() / ".local" / "state" / "govbus"
+    if os.name == "nt":
+        folder = Path(click.get_app_dir("govbus"))
+    return f"sqlite:///{folder / 'monitor.db'}"
+
+
+def _places(command: Command) -> Command:
+    database = click.option(
+        "--database",
+        envvar="GOVBUS_DATABASE",
+        metavar="URL",
+        help="SQLAlchemy URL of the monitor's database; a SQLite file in your state folder by default.",
+    )
+    catalog = click.option(
+        "--catalog",
+        type=click.Path(path_type=Path, exists=True, file_okay=False),
+        help="Contracts folder; GOVBUS_CATALOG, else the reference catalogue.",
+    )
+    return database(catalog(command))
+
+
+def _catalog(folder: Path | None) -> Catalog:
+    return Catalog.open(folder or Settings().catalog)
+
+
+@contextmanager
+def _reading(database: str | None, catalog: Catalog) -> Iterator[Store]:
+    url = database or default_database()
+    file = database_file(url)
+    if file is not None and not file.exists():
+        raise StoreError.missing(str(file))
+    with Store(url, catalog.services) as store:
+        yield store
+
+
+def _console() -> Console:
+    console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = int(os.environ.get("COLUMNS", PIPE_WIDTH))
+    return console
+
+
+def _print_json(value: object) -> None:
+    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode())
+
+
+@click.group()
+def transactions() -> None:
+    """Show where transactions are and how long they took."""
+
+
+@transactions.command("list")
+@click.option("--state", type=click.Choice(STATES), help="Only these; `open` has all not completed.")
+@click.option("--service", help="Only this service's.")
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--fail-on", type=click.Choice(("late", "stuck")), help="Exit with 100 if any is so.")
+@_places
+@click.pass_context
+def list_command(
+    context: click.Context,
+    *,
+    state: Any,
+    service: str | None,
+    limit: int,
+    as_json: bool,
+    fail_on: Any,
+    database: str | None,
+    catalog: Path | None,
+) -> None:
+    """List transactions, newest first; late and stuck ones longest first."""
+    held = _catalog(catalog)
+    with _reading(database, held) as store:
+        found = store.transactions(state, service, limit)
+        failed = bool(fail_on and store.transactions(fail_on, service, 1))
+    if as_json:
+        _print_json(found)
+    elif not found:
+        click.echo("no such transactions", err=True)
+    else:
+        console = _console()
+        console.print(listing(found))
+        if any(view.waits_for for view in found):
+            console.print()
+            console.print(waiting(found))
+    if failed:
+        context.exit(FINDINGS)
+
+
+@transactions.command("show")
+@click.argument("transaction_id", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_places
+def show_command(transaction_id: str, as_json: bool, database: str | None, catalog: Path | None) -> None:
+    """Show one transaction as a waterfall: who received what, when, and how it ended."""
+    held = _catalog(catalog)
+    with _reading(database, held) as store:
+        view = store.transaction(transaction_id)
+    if view is None:
+        raise click.ClickException(
+            f"no transaction `{transaction_id}` - no receipt names it - see `govbus transactions list`"
+        )
+    if as_json:
+        _print_json(view)
+        return
+    console = _console()
+    width = console.width if console.is_terminal else min(console.width, 100)
+    service = held.services.get(view.service or "")
+    console.print(waterfall(view, width, marks_of(console), service.title if service else None))
+
+
+@click.command()
+@click.option("--metrics-port", type=click.IntRange(1, 65_535), help="Serve Prometheus on 127.0.0.1.")
+@_places
+def monitor(metrics_port: int | None, database: str | None, catalog: Path | None) -> None:
+    """Read receipts into the database until stopped."""
+    # Each of these loads an SDK or a client that the other commands do without.
+    from observability.metrics import METER, derive  # noqa: PLC0415
+    from observability.monitor import watch  # noqa: PLC0415
+    from observability.providers import set_up  # noqa: PLC0415
+
+    held = _catalog(catalog)
+    url = database or default_database()
+    with Store(url, held.services) as store, set_up("govbus-monitor", metrics_port=metrics_port) as telemetry:
+        derive(telemetry.meter_provider.get_meter(METER), store, held.agencies)
+        if metrics_port is not None:
+            click.echo(f"metrics: http://127.0.0.1:{metrics_port}/metrics", err=True)
+        click.echo(f"reading receipts into {database_file(url) or 'the database'}; Ctrl-C stops", err=True)
+        asyncio.run(watch(Settings(), store))
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), default=8900, show_default=True, help="0: a free one."
+)
+@_places
+def console(host: str, port: int, database: str | None, catalog: Path | None) -> None:
+    """Serve the operator's web page until stopped."""
+    from observability.console.app import serve  # noqa: PLC0415 - loads the web server
+
+    with Store(database or default_database(), _catalog(catalog).services) as store:
+        click.echo(f"console: http://{host}:{port}/ - Ctrl-C stops", err=True)
+        serve(store, host, port)

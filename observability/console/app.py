@@ -1,0 +1,223 @@
+"""The console's server: pages rendered here, read from the store, shown on this machine.
+
+Law of this file: it only reads. Every page is whole without script; the script fetches the same page again
+and puts what changed in its place.
+"""
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import uvicorn
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from observability.console import pages, words
+from observability.console.guard import Guard
+from observability.errors import StoreError
+from observability.store import Store
+
+HOST = "127.0.0.1"
+"""Where the console listens unless told otherwise."""
+
+PORT = 8900
+"""The console's port unless told otherwise."""
+
+INTERVAL_SECONDS = 2.0
+"""How often the page asks for news while it is looked at."""
+
+Clock = Callable[[], datetime]
+
+
+class Console:
+    """The pages over one store.
+
+    Args:
+        store: where everything shown is read from.
+        clock: the reader's time of day.
+        interval_seconds: how often the page asks for news.
+    """
+
+    def __init__(self, store: Store, clock: Clock, interval_seconds: float = INTERVAL_SECONDS) -> None:
+        self._store = store
+        self._clock = clock
+        self._templates = _environment(interval_seconds)
+
+    def overview(self, _request: Request) -> Response:
+        """Answer with the first page."""
+        return self._page("overview.html", pages.overview(self._store, self._clock()))
+
+    def service(self, request: Request) -> Response:
+        """Answer with the page of one service."""
+        page = pages.service_page(self._store, request.path_params["name"], self._clock())
+        return self._missing("service") if page is None else self._page("service.html", page)
+
+    def transaction(self, request: Request) -> Response:
+        """Answer with the page of one transaction."""
+        page = pages.transaction_page(self._store, request.path_params["id"], self._clock())
+        return self._missing("transaction") if page is None else self._page("transaction.html", page)
+
+    def find(self, request: Request) -> Response:
+        """Send the browser on to the transaction whose id was typed in."""
+        wanted = request.query_params.get("id", "").strip()
+        if not wanted:
+            return RedirectResponse(request.url_for("overview").path, status_code=303)
+        return RedirectResponse(request.url_for("transaction", id=wanted).path, status_code=303)
+
+    def health(self, _request: Request) -> Response:
+        """Answer 200 when the store can be read; `freshness` is the newest receipt's time."""
+        freshness = self._store.summary().freshness
+        return JSONResponse(
+            {"status": "ok", "freshness": None if freshness is None else words.iso(freshness)}
+        )
+
+    def not_found(self, _request: Request, _error: Exception) -> Response:
+        """Answer 404 for an address the console does not have."""
+        return self._missing("page")
+
+    def failed(self, request: Request, _error: Exception) -> Response:
+        """Answer 503 when the store cannot be read."""
+        if request.url.path == "/healthz":
+            return JSONResponse({"status": "failed"}, status_code=503)
+        return self._page("failed.html", None, status_code=503)
+
+    def _missing(self, what: str) -> Response:
+        return self._page("missing.html", what, status_code=404)
+
+    def _page(self, template: str, page: object, status_code: int = 200) -> Response:
+        html = self._templates.get_template(template).render(page=page)
+        return HTMLResponse(html, status_code=status_code)
+
+
+def application(
+    store: Store,
+    *,
+    hosts: Collection[str] = (),
+    clock: Clock = lambda: datetime.now(UTC),
+    interval_seconds: float = INTERVAL_SECONDS,
+) -> Starlette:
+    """Return the console as an ASGI application.
+
+    Args:
+        store: where everything shown is read from.
+        hosts: names besides the loopback ones under which the console may be reached, without port.
+        clock: the reader's time of day.
+        interval_seconds: how often the page asks for news.
+    """
+    console = Console(store, clock, interval_seconds)
+    return Starlette(
+        routes=[
+            Route("/", console.overview, name="overview"),
+            Route("/services/{name}", console.service, name="service"),
+            Route("/transactions", console.find, name="find"),
+            Route("/transactions/{id:path}", console.transaction, name="transaction"),
+            Route("/healthz", console.health, name="health"),
+            Mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static"),
+        ],
+        middleware=[Middleware(Guard, hosts=hosts)],
+        exception_handlers={
+            404: console.not_found,
+            SQLAlchemyError: console.failed,
+            StoreError: console.failed,
+        },
+    )
+
+
+def serve(store: Store, host: str = HOST, port: int = PORT, *, hosts: Collection[str] = ()) -> None:
+    """Serve the console until SIGINT or SIGTERM.
+
+    Args:
+        store: where everything shown is read from.
+        host: address to listen on; anything but loopback opens the console to the network, without a login.
+        port: TCP port; 0 takes a free one.
+        hosts: names besides the loopback ones under which the console may be reached, without port.
+
+    Raises:
+        OSError: the address is taken or is not this machine's.
+    """
+    with _listen(host, port) as listener:
+        _server(store, hosts).run(sockets=[listener])
+
+
+@contextmanager
+def running(store: Store, host: str = HOST, port: int = 0, **options: Any) -> Iterator[str]:
+    """Serve the console from a thread while the block runs; the value is its address.
+
+    Args:
+        store: where everything shown is read from.
+        host: address to listen on.
+        port: TCP port; 0 takes a free one.
+        options: what `application` takes.
+
+    Raises:
+        OSError: the address is taken or is not this machine's.
+    """
+    with _listen(host, port) as listener:
+        server = _server(store, **options)
+        thread = threading.Thread(
+            target=server.run, kwargs={"sockets": [listener]}, name="console", daemon=True
+        )
+        thread.start()
+        try:
+            yield f"http://{host}:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(timeout=5.0)
+
+
+def _server(store: Store, hosts: Collection[str] = (), **options: Any) -> uvicorn.Server:
+    config = uvicorn.Config(
+        application(store, hosts=hosts, **options),
+        access_log=False,
+        lifespan="off",
+        log_level="warning",
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=2,
+        ws="none",
+    )
+    return uvicorn.Server(config)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else type(error).__name__
+        msg = (
+            f"cannot listen on {host} port {port} - {why} - stop what uses it, or choose another with --port"
+        )
+        raise OSError(msg) from error
+
+
+def _environment(interval_seconds: float) -> Environment:
+    environment = Environment(
+        loader=PackageLoader("observability.console"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for name in ("clock", "count", "duration", "iso", "number", "share", "skew"):
+        environment.filters[name] = getattr(words, name)
+    environment.globals["address"] = _address
+    environment.globals["interval_ms"] = int(interval_seconds * 1000)
+    environment.globals["skew_alarm_ms"] = pages.SKEW_ALARM_MS
+    return environment
+
+
+def _address(kind: str, name: str) -> str:
+    return f"/{kind}/{quote(name, safe='')}"

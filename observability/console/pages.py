@@ -1,0 +1,134 @@
+"""What each page shows, gathered from the store.
+
+Law of this file: a page is a frozen value read at one moment; templates only lay it out. Every list is
+bounded, and a list that was cut says so.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from observability.console.waterfall import Waterfall, waterfall
+from observability.store import Store
+from observability.views import (
+    AgencyView,
+    BreakdownView,
+    DeadLetterView,
+    ServiceView,
+    SummaryView,
+    TransactionView,
+)
+
+LISTED = 25
+"""Most transactions in one list."""
+
+DEAD_LETTERS_LISTED = 50
+"""Most dead letters in the list."""
+
+STALE = timedelta(seconds=60)
+"""A store without news for this long gets a word of caution."""
+
+SKEW_ALARM_MS = 1_000.0
+"""An agency's clock further off than this is marked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What every page has around its content: its moment, the totals, titles of services by name."""
+
+    now: datetime
+    summary: SummaryView
+    titles: Mapping[str, str]
+
+    @property
+    def stale(self) -> bool:
+        """Whether the newest receipt is older than `STALE`."""
+        return self.summary.freshness is not None and self.now - self.summary.freshness > STALE
+
+    @property
+    def silent_ms(self) -> float | None:
+        """Milliseconds since the newest receipt, None when there is none."""
+        if self.summary.freshness is None:
+            return None
+        return max((self.now - self.summary.freshness) / timedelta(milliseconds=1), 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The first page."""
+
+    frame: Frame
+    services: tuple[ServiceView, ...]
+    stuck: tuple[TransactionView, ...]
+    in_flight: tuple[TransactionView, ...]
+    completed: tuple[TransactionView, ...]
+    dead_letters: tuple[DeadLetterView, ...]
+    dead_letter_counts: tuple[tuple[str, str, int], ...]
+    """Agency, reason and number of those not resolved."""
+    agencies: tuple[AgencyView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePage:
+    """One service: where its time goes and what of it is in flight."""
+
+    frame: Frame
+    service: ServiceView
+    breakdown: BreakdownView
+    in_flight: tuple[TransactionView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionPage:
+    """One transaction, drawn to scale."""
+
+    frame: Frame
+    transaction: TransactionView
+    drawing: Waterfall
+
+
+def overview(store: Store, now: datetime) -> Overview:
+    """Return the first page as of `now`."""
+    services = store.services()
+    # "open" holds the stuck ones too, longest first comes from the list of their own.
+    in_flight = [each for each in store.transactions(state="open", limit=4 * LISTED) if each.state != "stuck"]
+    return Overview(
+        frame=Frame(now, store.summary(), _titles(services)),
+        services=tuple(sorted(services, key=lambda each: not each.started)),  # those in use first
+        stuck=store.transactions(state="stuck", limit=LISTED),
+        in_flight=tuple(in_flight[:LISTED]),
+        completed=store.transactions(state="completed", limit=10),
+        dead_letters=store.dead_letters(limit=DEAD_LETTERS_LISTED),
+        dead_letter_counts=tuple(
+            (agency, reason, number)
+            for (agency, reason), number in sorted(store.dead_letter_reasons().items())
+        ),
+        agencies=store.agencies(),
+    )
+
+
+def service_page(store: Store, name: str, now: datetime) -> ServicePage | None:
+    """Return the page of the service `name`, None when the catalogue has no such service."""
+    services = store.services()
+    service = next((each for each in services if each.name == name), None)
+    if service is None:
+        return None
+    return ServicePage(
+        frame=Frame(now, store.summary(), _titles(services)),
+        service=service,
+        breakdown=store.breakdown(name),
+        in_flight=store.transactions(state="open", service=name, limit=LISTED),
+    )
+
+
+def transaction_page(store: Store, transaction_id: str, now: datetime) -> TransactionPage | None:
+    """Return the page of one transaction, None when no receipt names it."""
+    transaction = store.transaction(transaction_id)
+    if transaction is None:
+        return None
+    frame = Frame(now, store.summary(), _titles(store.services()))
+    return TransactionPage(frame, transaction, waterfall(transaction, now))
+
+
+def _titles(services: tuple[ServiceView, ...]) -> dict[str, str]:
+    return {service.name: service.title for service in services}

@@ -1,0 +1,139 @@
+// Live update: fetch this page again and put what changed in its place.
+// What the reader has under hand stays: focus, selection, scroll, open details. One short line is announced.
+"use strict";
+
+(() => {
+  const page = document.body;
+  const interval = Number(page.dataset.interval);
+  const button = document.querySelector("[data-pause]");
+  const status = document.querySelector("[data-status]");
+  const refresh = document.querySelector("[data-refresh]");
+  if (!button || !status || !refresh) return; // a page that has nothing to update
+  const quiet = 5 * interval; // least milliseconds between two announcements
+  let paused = remembered();
+  let failures = 0;
+  let announced = Date.now();
+  let timer = 0;
+  let busy = false;
+
+  function remembered() {
+    try { return sessionStorage.getItem("paused") === "yes"; } catch { return false; }
+  }
+
+  function remember() {
+    try { sessionStorage.setItem("paused", paused ? "yes" : "no"); } catch { /* private window: forget it */ }
+  }
+
+  function key(node) {
+    return node.nodeType === Node.ELEMENT_NODE ? node.dataset.key || node.id : "";
+  }
+
+  function alike(one, other) {
+    return one.nodeType === other.nodeType && one.nodeName === other.nodeName && key(one) === key(other);
+  }
+
+  function attributes(now, next) {
+    for (const { name } of [...now.attributes]) {
+      if (!next.hasAttribute(name) && name !== "open") now.removeAttribute(name);
+    }
+    for (const { name, value } of next.attributes) {
+      if (now.getAttribute(name) !== value) now.setAttribute(name, value);
+    }
+  }
+
+  // Make the children of `now` equal to those of `next`, keeping every node that can be kept.
+  function morph(now, next) {
+    const keyed = new Map();
+    for (const child of now.children) if (key(child)) keyed.set(key(child), child);
+    let place = now.firstChild;
+    for (const wanted of [...next.childNodes]) {
+      let kept = place && alike(place, wanted) ? place : null;
+      const known = key(wanted) && keyed.get(key(wanted));
+      if (!kept && known && alike(known, wanted)) {
+        now.insertBefore(known, place);
+        kept = known;
+      }
+      if (!kept) {
+        now.insertBefore(wanted, place);
+        continue;
+      }
+      if (kept === place) place = place.nextSibling;
+      if (kept.nodeType === Node.TEXT_NODE) {
+        if (kept.data !== wanted.data) kept.data = wanted.data;
+      } else if (kept.nodeType === Node.ELEMENT_NODE && !kept.isEqualNode(wanted)) {
+        attributes(kept, wanted);
+        morph(kept, wanted);
+      }
+    }
+    while (place) {
+      const gone = place;
+      place = place.nextSibling;
+      gone.remove();
+    }
+  }
+
+  function apply(fresh) {
+    const focused = document.activeElement;
+    const home = focused && focused.closest("[data-live]");
+    for (const section of document.querySelectorAll("[data-live]")) {
+      const next = fresh.getElementById(section.id);
+      if (next && !section.isEqualNode(next)) morph(section, next);
+    }
+    // The row under the reader's hand has left the list: keep the place, not the top of the page.
+    if (home && !focused.isConnected) {
+      home.tabIndex = -1;
+      home.focus({ preventScroll: true });
+    }
+  }
+
+  function announce(text) {
+    if (status.textContent === text) return;
+    if (Date.now() - announced < quiet) return;
+    status.textContent = text;
+    announced = Date.now();
+  }
+
+  async function update() {
+    try {
+      const answer = await fetch(location.href, { cache: "no-store", credentials: "same-origin" });
+      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const line = fresh.querySelector("[data-status]");
+      if (!line) throw new Error("not a page of the console");
+      if (paused) return;
+      apply(fresh);
+      failures = 0;
+      announce(line.textContent);
+    } catch {
+      failures += 1;
+      if (failures === 2) announced = 0;
+      if (failures > 1) announce("The console does not answer. What you see is old; trying again.");
+    }
+  }
+
+  async function round() {
+    window.clearTimeout(timer);
+    if (busy) return;
+    busy = true;
+    if (!paused && document.visibilityState === "visible") await update();
+    busy = false;
+    timer = window.setTimeout(round, interval * Math.min(1 + failures, 5));
+  }
+
+  function show() {
+    button.setAttribute("aria-pressed", String(paused));
+  }
+
+  button.hidden = false;
+  refresh.hidden = true;
+  show();
+  button.addEventListener("click", () => {
+    paused = !paused;
+    remember();
+    show();
+    if (!paused) round();
+  });
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "visible") round();
+  });
+  timer = window.setTimeout(round, interval);
+})();

@@ -1,0 +1,120 @@
+"""What can go wrong in the room that watches.
+
+ObservabilityError
++-- StoreError          the monitor's database
++-- TelemetryError      the OTEL_* variables ask for something that cannot be had
+"""
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from typing import Literal, Self
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+Reason = Literal[
+    "database-unusable",
+    "schema-version",
+    "foreign-tables",
+    "write-conflict",
+    "database-missing",
+    "telemetry-settings",
+    "unknown-service",
+]
+
+
+class ObservabilityError(Exception):
+    """Root of this room's errors.
+
+    Args:
+        message: what failed - why - how to fix.
+        reason: one of a closed set, safe as a label.
+        retriable: whether the same call may succeed later.
+    """
+
+    def __init__(self, message: str, *, reason: Reason, retriable: bool) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.retriable = retriable
+
+
+class StoreError(ObservabilityError):
+    """The monitor's database cannot be used."""
+
+    @classmethod
+    def unusable(cls, url: str, cause: Exception) -> Self:
+        """Return the error of a database that cannot be opened; a password in `url` is not shown."""
+        detail = str(cause.orig) if isinstance(cause, DBAPIError) and cause.orig else str(cause)
+        why = next(iter(detail.strip().splitlines()), type(cause).__name__)
+        return cls(
+            f"cannot use the monitor's database `{_shown(url)}` - {why} - "
+            "give a SQLAlchemy URL with --database or GOVBUS_DATABASE, such as sqlite:////path/monitor.db",
+            reason="database-unusable",
+            retriable=isinstance(cause, DBAPIError),
+        )
+
+    @classmethod
+    def other_version(cls, found: object, expected: int) -> Self:
+        """Return the error of a database another version of govbus made."""
+        return cls(
+            f"cannot read the monitor's database - expected schema version {expected}, got {found} - "
+            "start with an empty database: the monitor fills it again from the receipts Kafka still holds",
+            reason="schema-version",
+            retriable=False,
+        )
+
+    @classmethod
+    def foreign_tables(cls, tables: Sequence[str]) -> Self:
+        """Return the error of a database that belongs to another program."""
+        named = ", ".join(f"`{table}`" for table in tables)
+        return cls(
+            f"cannot use this database for the monitor - its tables {named} were not made by govbus - "
+            "give the monitor a database or schema of its own",
+            reason="foreign-tables",
+            retriable=False,
+        )
+
+    @classmethod
+    def missing(cls, place: str) -> Self:
+        """Return the error of reading before anything was recorded."""
+        return cls(
+            f"no monitor database at `{place}` - nothing has been recorded there - "
+            "start `govbus monitor`, or name another with --database or GOVBUS_DATABASE",
+            reason="database-missing",
+            retriable=True,
+        )
+
+    @classmethod
+    def unknown_service(cls, name: str, known: Iterable[str]) -> Self:
+        """Return the error of asking for a service the catalogue doesn't hold."""
+        near = get_close_matches(name, list(known), n=1)
+        hint = f"did you mean `{near[0]}`?" if near else "see `govbus contracts list`"
+        return cls(
+            f"no service `{name}` - the catalogue doesn't hold it - {hint}",
+            reason="unknown-service",
+            retriable=False,
+        )
+
+    @classmethod
+    def conflict(cls) -> Self:
+        """Return the error of a batch that kept colliding with another writer's."""
+        return cls(
+            "cannot write the batch - another monitor keeps writing the same transactions - "
+            "try again; if it lasts, stop one of the monitors",
+            reason="write-conflict",
+            retriable=True,
+        )
+
+
+class TelemetryError(ObservabilityError):
+    """The telemetry the environment asks for cannot be set up."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, reason="telemetry-settings", retriable=False)
+
+
+def _shown(url: str) -> str:
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return "(not a URL)"

@@ -1,0 +1,177 @@
+"""Reads receipts from Kafka into the store, for ever.
+
+Law of this file: a batch is in the database before its offsets are committed, and the database counts a
+receipt once; so a crash between the two, a rebalance or a replay changes no number. A record that holds no
+receipts is counted, logged by its place, and passed. While the database does not answer, nothing is
+committed and the same batch is tried again.
+"""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from bus import (
+    RECEIPTS_TOPIC,
+    BusError,
+    DeliveryReceipt,
+    PublishReceipt,
+    Record,
+    Settings,
+    TopicPartition,
+    open_consumer,
+)
+from observability.errors import StoreError
+from observability.intake import Place
+from observability.receipt_reader import read
+from observability.store import Store
+
+GROUP = "govbus.monitor"
+"""The consumer group; more monitors with the same database share the partitions."""
+
+POLL_SECONDS = 0.5
+MAX_RECORDS = 500
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 30.0
+
+_log = logging.getLogger(__name__)
+
+
+class Consumer(Protocol):
+    """What the monitor needs of `bus.open_consumer`."""
+
+    async def poll(
+        self, timeout_seconds: float, max_records: int
+    ) -> Mapping[TopicPartition, Sequence[Record]]:
+        """Return the next records of each partition, none when the time is over."""
+
+    async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Set the position the group starts from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one poll brought."""
+
+    receipts: tuple[PublishReceipt | DeliveryReceipt, ...]
+    undecodable: tuple[Place, ...]
+    offsets: Mapping[TopicPartition, int]
+
+
+class Monitor:
+    """Keeps a store up to date with the receipts topic.
+
+    Args:
+        store: where receipts go.
+        consumer: of the receipts topic, in group `GROUP`.
+        max_records: of one poll; a record holds many receipts.
+    """
+
+    def __init__(self, store: Store, consumer: Consumer, *, max_records: int = MAX_RECORDS) -> None:
+        self._store = store
+        self._consumer = consumer
+        self._max_records = max_records
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Ask `run` to return after the batch in hand; call it from the event loop."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Apply batches until `stop`.
+
+        Raises:
+            StoreError: the database failed in a way that waiting does not mend.
+            BusError: the cluster refuses the monitor.
+        """
+        while not self._stopping.is_set():
+            await self.step()
+
+    async def step(self) -> int:
+        """Poll once, apply, commit; return how many receipts were news.
+
+        Raises:
+            StoreError, BusError: as `run` says.
+        """
+        batch = gather(await self._poll())
+        if not batch.offsets:
+            return 0
+        news = await self._apply(batch)
+        if news is None:
+            return 0
+        try:
+            await self._consumer.commit(batch.offsets)
+        except BusError as error:
+            if not error.retriable:
+                raise
+            # The partitions went to another monitor, or the broker is away: the batch comes again.
+            _log.warning("offsets not committed, their receipts will be read again: %s", error.reason)
+        return news
+
+    async def _poll(self) -> Mapping[TopicPartition, Sequence[Record]]:
+        try:
+            return await self._consumer.poll(POLL_SECONDS, self._max_records)
+        except BusError as error:
+            if not error.retriable:
+                raise
+            _log.warning("receipts not read, trying again in %.1f s: %s", FIRST_PAUSE_SECONDS, error.reason)
+            await self._pause(FIRST_PAUSE_SECONDS)
+            return {}
+
+    async def _apply(self, batch: Batch) -> int | None:
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                return await asyncio.to_thread(self._store.apply, batch.receipts, batch.undecodable)
+            except StoreError as error:
+                if not error.retriable:
+                    raise
+                _log.warning("batch not written, trying again in %.1f s: %s", pause, error.reason)
+            if await self._pause(pause):
+                return None
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+    async def _pause(self, seconds: float) -> bool:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        return self._stopping.is_set()
+
+
+def gather(found: Mapping[TopicPartition, Sequence[Record]]) -> Batch:
+    """Return what the records of one poll hold, and the offsets after them."""
+    receipts: list[PublishReceipt | DeliveryReceipt] = []
+    undecodable: list[Place] = []
+    offsets: dict[TopicPartition, int] = {}
+    for place, records in found.items():
+        for record in records:
+            reading = read(record.value)
+            receipts += reading.receipts
+            if reading.reason is not None:
+                undecodable.append((record.topic, record.partition, record.offset))
+                _log.warning(
+                    "record of receipts not read: %s at topic %s partition %d offset %d",
+                    reading.reason,
+                    record.topic,
+                    record.partition,
+                    record.offset,
+                )
+        if records:
+            offsets[place] = records[-1].offset + 1
+    return Batch(tuple(receipts), tuple(undecodable), offsets)
+
+
+async def watch(settings: Settings, store: Store) -> None:
+    """Run a monitor on the cluster of `settings` until SIGINT or SIGTERM.
+
+    Raises:
+        StoreError, BusError: as `Monitor.run` says.
+    """
+    async with open_consumer(settings, group=GROUP, topics=[RECEIPTS_TOPIC]) as consumer:
+        monitor = Monitor(store, consumer)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, monitor.stop)
+        await monitor.run()

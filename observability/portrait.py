@@ -1,0 +1,129 @@
+"""One transaction as its readers see it: state, waits, and every hop in the order of publication.
+
+Law of this file: pure; each published event appears once per subscription that received it, or once alone.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from bus import DeliveryReceipt, PublishReceipt, agency_of
+from contracts import Service
+from observability.identity import settle_deliveries, settle_publishes
+from observability.latency import Hop, hops, milliseconds
+from observability.transactions import Assessment, Wait, assess, subject_of
+from observability.views import HopView, TransactionView, WaitView
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+
+
+def moment(microseconds: int) -> datetime:
+    """Return microseconds since the epoch as an aware UTC datetime, at most the last there is."""
+    return _EPOCH + timedelta(microseconds=min(microseconds, _LAST))
+
+
+def moment_or_none(microseconds: int | None) -> datetime | None:
+    """Return microseconds since the epoch as an aware UTC datetime, None as None."""
+    return None if microseconds is None else moment(microseconds)
+
+
+def microseconds(at: datetime) -> int:
+    """Return an aware datetime as microseconds since the epoch."""
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def portray(
+    transaction_id: str,
+    services: Mapping[str, Service],
+    publishes: Sequence[PublishReceipt],
+    deliveries: Sequence[DeliveryReceipt],
+    now_us: int,
+) -> TransactionView:
+    """Return the view of one transaction at `now_us` (microseconds since the epoch)."""
+    assessed = assess(services, publishes, deliveries)
+    shown = _hops(publishes, deliveries)
+    started = moment(assessed.started_us) if assessed.started_us is not None else shown[0].published
+    return TransactionView(
+        id=transaction_id,
+        service=assessed.service,
+        state=assessed.state(now_us),
+        late=assessed.is_late(now_us),
+        started=started,
+        ended=moment_or_none(assessed.completed_us),
+        due=moment_or_none(assessed.late_at_us),
+        duration_ms=_duration_us(assessed, now_us) / 1000,
+        waits_for=tuple(_wait(wait, now_us) for wait in assessed.waits),
+        hops=shown,
+    )
+
+
+def _duration_us(assessed: Assessment, now_us: int) -> int:
+    if assessed.started_us is None:
+        return 0
+    # What nothing says the end of has lasted until its last receipt, not until now.
+    running = now_us if assessed.tracked else assessed.last_us
+    return max(0, (assessed.completed_us or running) - assessed.started_us)
+
+
+def _wait(wait: Wait, now_us: int) -> WaitView:
+    cause = wait.cause(now_us)
+    lost = wait.loss is not None and wait.loss.cause == cause
+    return WaitView(
+        event=wait.event,
+        agency=wait.agency,
+        since=moment(wait.since_us),
+        due=moment_or_none(wait.due_us),
+        cause=cause,
+        reason=(wait.loss.reason or None) if wait.loss is not None and lost else None,
+    )
+
+
+def _hops(publishes: Iterable[PublishReceipt], deliveries: Iterable[DeliveryReceipt]) -> tuple[HopView, ...]:
+    found = hops(settle_deliveries(deliveries).values())
+    received = {(hop.last.source, hop.last.event_id) for hop in found}
+    shown = [_received(hop) for hop in found]
+    for (_, source, event_id), receipt in settle_publishes(publishes).items():
+        if (source, event_id) not in received:
+            shown.append(_alone(receipt))
+    return tuple(sorted(shown, key=lambda hop: (hop.published, hop.received or hop.published, hop.event_id)))
+
+
+def _received(hop: Hop) -> HopView:
+    last = hop.last
+    return HopView(
+        event_id=last.event_id,
+        type=last.type,
+        subject=subject_of(last.type),
+        publisher=agency_of(last.source),
+        subscriber=last.agency,
+        subscription=last.subscription,
+        purpose=last.purpose,
+        published=moment(hop.published_us),
+        received=moment(hop.received_us),
+        handled=moment_or_none(hop.handled_us),
+        queue_ms=milliseconds(hop.queue_us),
+        handle_ms=milliseconds(hop.handle_us),
+        outcome=last.outcome,
+        reason=last.reason,
+        attempts=hop.attempts,
+    )
+
+
+def _alone(receipt: PublishReceipt) -> HopView:
+    return HopView(
+        event_id=receipt.event_id,
+        type=receipt.type,
+        subject=subject_of(receipt.type),
+        publisher=receipt.agency,
+        subscriber=None,
+        subscription=None,
+        purpose=None,
+        published=moment(receipt.broker_time_us),
+        received=None,
+        handled=None,
+        queue_ms=None,
+        handle_ms=None,
+        outcome=receipt.outcome,
+        reason=receipt.reason,
+        attempts=0,
+    )

@@ -1,0 +1,316 @@
+"""The reads behind the store's views.
+
+Law of this file: no read is as long as the history. Counts come from `totals` and from the rows in flight;
+samples come from a window of the newest rows, whose size stands below.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, case, exists, func, or_, select
+
+from bus import DeliveryReceipt, PublishReceipt, agency_of
+from contracts import Service
+from observability.identity import is_eventless
+from observability.intake import DELIVERY_FIELDS, PUBLISH_FIELDS, chunks, load
+from observability.latency import Hop, hops, milliseconds, percentile, percentiles, skew
+from observability.portrait import moment, moment_or_none, portray
+from observability.schema import (
+    completed_late,
+    deliveries,
+    given_up,
+    in_flight,
+    publishes,
+    set_aside,
+    totals,
+    transactions,
+    undecodable,
+)
+from observability.transactions import Step, newest_us, steps, subject_of
+from observability.views import (
+    AgencyView,
+    BreakdownView,
+    DeadLetterView,
+    PathView,
+    State,
+    StepView,
+    SummaryView,
+    TransactionView,
+)
+
+COMPLETED_WINDOW = 10_000
+"""Completed transactions of a service, the newest, that its percentiles are of."""
+
+STEPS_WINDOW = 1_000
+"""Completed transactions of a service, the newest, that its steps are measured on."""
+
+PATHS_WINDOW = 5_000
+"""Deliveries of a service, the newest, that its paths are measured on."""
+
+AGENCY_WINDOW = 1_000
+"""Receipts of an agency, the newest, that its clock and its handling are measured on."""
+
+Totals = Mapping[tuple[str, str, str], int]
+"""Value by scope, name and measure."""
+
+
+def read_totals(connection: Connection) -> Totals:
+    """Return every total."""
+    rows = connection.execute(select(totals.c.scope, totals.c.name, totals.c.measure, totals.c.value))
+    return {(scope, name, measure): value for scope, name, measure, value in rows}
+
+
+def in_flight_counts(connection: Connection, now_us: int) -> Mapping[str, tuple[int, int]]:
+    """Return by service how many transactions in flight are stuck and how many are past the deadline."""
+    stuck = func.sum(case((transactions.c.stuck_at_us < now_us, 1), else_=0))
+    late = func.sum(case((transactions.c.late_at_us < now_us, 1), else_=0))
+    query = select(transactions.c.service, stuck, late).where(in_flight).group_by(transactions.c.service)
+    return {service: (int(stuck), int(late)) for service, stuck, late in connection.execute(query)}
+
+
+def summarize(connection: Connection, now_us: int) -> SummaryView:
+    """Return totals over everything held."""
+    held = read_totals(connection)
+    flying = in_flight_counts(connection, now_us)
+    started, completed, late = (
+        _sum(held, "service", measure) for measure in ("started", "completed", "late")
+    )
+    untracked = held.get(("store", "", "untracked"), 0)
+    return SummaryView(
+        transactions=started + untracked,
+        open=started - completed,
+        completed=completed,
+        late=late + sum(late for _, late in flying.values()),
+        stuck=sum(stuck for stuck, _ in flying.values()),
+        untracked=untracked,
+        refused=_sum(held, "agency", "refused"),
+        dead_letters=(connection.scalar(_unresolved()) or 0) + _sum(held, "agency", "set-aside"),
+        published=_sum(held, "agency", "published"),
+        delivered=_sum(held, "agency", "ack"),
+        receipts=held.get(("store", "", "receipts"), 0),
+        undecodable=connection.scalar(select(func.count()).select_from(undecodable)) or 0,
+        freshness=moment_or_none(held.get(("store", "", "newest_us"))),
+    )
+
+
+def find_transactions(
+    connection: Connection,
+    services: Mapping[str, Service],
+    now_us: int,
+    *,
+    state: State | None,
+    service: str | None,
+    limit: int,
+) -> tuple[TransactionView, ...]:
+    """Return the transactions in a state, of a service."""
+    query = select(transactions.c.id)
+    if service is not None:
+        query = query.where(transactions.c.service == service)
+    if state is not None:
+        query = query.where(_in_state(state, now_us))
+    started, id_ = transactions.c.started_us, transactions.c.id
+    order = (started, id_) if state in ("late", "stuck") else (started.desc(), id_.desc())
+    if state is None:
+        query = query.where(started.is_not(None))
+    ids = list(connection.scalars(query.order_by(*order).limit(limit)))
+    found = load(connection, ids).by_transaction()
+    return tuple(portray(id_, services, *found[id_], now_us) for id_ in ids)
+
+
+def find_transaction(
+    connection: Connection, services: Mapping[str, Service], transaction_id: str, now_us: int
+) -> TransactionView | None:
+    """Return one transaction, or None when no receipt names it."""
+    found = load(connection, [transaction_id]).by_transaction()
+    if transaction_id not in found:
+        return None
+    return portray(transaction_id, services, *found[transaction_id], now_us)
+
+
+def durations_us(connection: Connection, service: str) -> list[int]:
+    """Return start to end of the newest completed transactions of a service, in microseconds."""
+    completed = transactions.c.completed_us
+    query = (
+        select(completed - transactions.c.started_us)
+        .where(transactions.c.service == service, completed.is_not(None))
+        .order_by(completed.desc())
+        .limit(COMPLETED_WINDOW)
+    )
+    return list(connection.scalars(query))
+
+
+def break_down(connection: Connection, service: Service) -> BreakdownView:
+    """Return where the time of a service goes."""
+    return BreakdownView(
+        service=service.name, steps=_steps(connection, service), paths=_paths(connection, service.name)
+    )
+
+
+def find_agencies(connection: Connection) -> tuple[AgencyView, ...]:
+    """Return every agency that left a receipt."""
+    held = read_totals(connection)
+    names = sorted({name for scope, name, _ in held if scope == "agency"})
+    return tuple(_agency(connection, name, held) for name in names)
+
+
+def find_dead_letters(connection: Connection, limit: int) -> tuple[DeadLetterView, ...]:
+    """Return deliveries given up and records set aside, newest first."""
+    columns = [deliveries.c[name] for name in DELIVERY_FIELDS]
+    query = (
+        select(_acknowledged().label("resolved"), *columns)
+        .where(given_up)
+        .order_by(deliveries.c.finished_us.desc(), deliveries.c.event_id)
+        .limit(limit)
+    )
+    found = [
+        _dead_letter(DeliveryReceipt(*receipt), resolved=bool(resolved))
+        for resolved, *receipt in connection.execute(query)
+    ]
+    columns = [publishes.c[name] for name in PUBLISH_FIELDS]
+    at = publishes.c.broker_time_us
+    query = select(*columns).where(set_aside).order_by(at.desc(), publishes.c.event_id).limit(limit)
+    found += [_dead_letter(PublishReceipt(*row), resolved=False) for row in connection.execute(query)]
+    return tuple(sorted(found, key=lambda letter: letter.time, reverse=True)[:limit])
+
+
+def dead_letters_by_reason(connection: Connection) -> Mapping[tuple[str, str], int]:
+    """Return how many unresolved dead letters there are by agency and reason."""
+    found: Counter[tuple[str, str]] = Counter()
+    for table, condition in ((deliveries, given_up & ~_acknowledged()), (publishes, set_aside)):
+        agency, reason = table.c.agency, table.c.reason
+        query = select(agency, reason, func.count()).where(condition).group_by(agency, reason)
+        for name, why, number in connection.execute(query):
+            found[name, why or "unknown"] += number
+    return found
+
+
+def _in_state(state: State, now_us: int) -> ColumnElement[bool]:
+    conditions: Mapping[State, ColumnElement[bool]] = {
+        "open": in_flight,
+        "completed": transactions.c.completed_us.is_not(None),
+        "late": or_(completed_late, in_flight & (transactions.c.late_at_us < now_us)),
+        "stuck": in_flight & (transactions.c.stuck_at_us < now_us),
+        "refused": transactions.c.started_us.is_(None),
+        "untracked": ~transactions.c.tracked & transactions.c.started_us.is_not(None),
+    }
+    return conditions[state]
+
+
+def _sum(held: Totals, scope: str, measure: str) -> int:
+    return sum(value for (found, _, name), value in held.items() if (found, name) == (scope, measure))
+
+
+def _acknowledged() -> ColumnElement[bool]:
+    acked = deliveries.alias("acked")
+    same = ("transaction", "source", "event_id", "agency", "subscription")
+    return exists().where(*(acked.c[name] == deliveries.c[name] for name in same), acked.c.outcome == "ack")
+
+
+def _unresolved() -> Select[Any]:
+    return select(func.count()).select_from(deliveries).where(given_up, ~_acknowledged())
+
+
+def _steps(connection: Connection, service: Service) -> tuple[StepView, ...]:
+    query = (
+        select(transactions.c.id)
+        .where(transactions.c.service == service.name, transactions.c.completed_us.is_not(None))
+        .order_by(transactions.c.completed_us.desc())
+        .limit(STEPS_WINDOW)
+    )
+    times = _published(connection, list(connection.scalars(query)))
+    return tuple(_step(step, times) for step in steps(service))
+
+
+def _published(connection: Connection, ids: Iterable[str]) -> list[Mapping[str, int]]:
+    times: dict[str, dict[str, int]] = defaultdict(dict)
+    for chunk in chunks(ids):
+        query = select(publishes.c.transaction, publishes.c.type, publishes.c.broker_time_us).where(
+            publishes.c.transaction.in_(chunk), publishes.c.outcome == "published"
+        )
+        for id_, type_, at in connection.execute(query):
+            found, subject = times[id_], subject_of(type_)
+            found[subject] = min(found.get(subject, at), at)
+    return list(times.values())
+
+
+def _step(step: Step, times: Iterable[Mapping[str, int]]) -> StepView:
+    took = [max(0, at[step.event] - at[step.after]) for at in times if step.event in at and step.after in at]
+    return StepView(
+        after=step.after,
+        event=step.event,
+        agency=step.agency,
+        deadline_seconds=step.deadline_seconds,
+        took=percentiles(took),
+    )
+
+
+def _latest(connection: Connection, condition: ColumnElement[bool], limit: int) -> list[DeliveryReceipt]:
+    columns = [deliveries.c[name] for name in DELIVERY_FIELDS]
+    query = select(*columns).where(condition).order_by(deliveries.c.finished_us.desc()).limit(limit)
+    return [DeliveryReceipt(*row) for row in connection.execute(query)]
+
+
+def _paths(connection: Connection, service: str) -> tuple[PathView, ...]:
+    paths: dict[tuple[str, str, str, str], list[Hop]] = defaultdict(list)
+    for hop in hops(_latest(connection, deliveries.c.service == service, PATHS_WINDOW)):
+        last = hop.last
+        paths[last.type, agency_of(last.source), last.agency, last.subscription].append(hop)
+    return tuple(
+        PathView(
+            type=type_,
+            publisher=publisher,
+            subscriber=subscriber,
+            subscription=subscription,
+            queue=percentiles([hop.queue_us for hop in found]),
+            handle=percentiles([took for hop in found if (took := hop.handle_us) is not None]),
+            retried=sum(hop.attempts > 1 for hop in found),
+            dead_lettered=sum(hop.last.outcome == "dead-letter" for hop in found),
+        )
+        for (type_, publisher, subscriber, subscription), found in sorted(paths.items())
+    )
+
+
+def _agency(connection: Connection, name: str, held: Totals) -> AgencyView:
+    received = _latest(connection, deliveries.c.agency == name, AGENCY_WINDOW)
+    query = (
+        select(publishes.c.broker_time_us, publishes.c.skew_us)
+        .where(publishes.c.agency == name)
+        .order_by(publishes.c.broker_time_us.desc())
+        .limit(AGENCY_WINDOW)
+    )
+    offsets = [(at, skew_us) for at, skew_us in connection.execute(query)]
+    offsets += [(receipt.finished_us, receipt.skew_us) for receipt in received]
+    median_ms, latest_ms = skew([skew_us for _, skew_us in sorted(offsets, reverse=True)[:AGENCY_WINDOW]])
+    handled = [took for hop in hops(received) if (took := hop.handle_us) is not None]
+    return AgencyView(
+        name=name,
+        skew_ms=median_ms,
+        latest_skew_ms=latest_ms,
+        published=held.get(("agency", name, "published"), 0),
+        delivered=held.get(("agency", name, "ack"), 0),
+        refused=held.get(("agency", name, "refused"), 0),
+        set_aside=held.get(("agency", name, "set-aside"), 0),
+        dead_lettered=held.get(("agency", name, "dead-letter"), 0),
+        handle_p95_ms=milliseconds(percentile(handled, 95)),
+    )
+
+
+def _dead_letter(receipt: PublishReceipt | DeliveryReceipt, *, resolved: bool) -> DeadLetterView:
+    delivery = receipt if isinstance(receipt, DeliveryReceipt) else None
+    return DeadLetterView(
+        event_id=receipt.event_id,
+        type=receipt.type,
+        publisher=agency_of(receipt.source),
+        agency=receipt.agency,
+        subscription=None if delivery is None else delivery.subscription,
+        reason=receipt.reason,
+        attempts=0 if delivery is None else delivery.attempt,
+        time=moment(newest_us(receipt)),
+        transaction=None if is_eventless(receipt) else receipt.transaction,
+        service=receipt.service,
+        topic=receipt.topic,
+        partition=receipt.partition,
+        offset=receipt.offset,
+        resolved=resolved,
+    )

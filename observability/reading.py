@@ -1,0 +1,109 @@
+"""One reading of the store for all metrics of an export.
+
+Law of this file: a reading is taken at most every `FRESH_SECONDS`; its labels are bounded by the catalogue.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from threading import Lock
+from time import monotonic
+
+from bus import Reason
+from observability.store import Store
+from observability.transactions import subject_of
+from observability.views import AgencyView, BreakdownView, ServiceView, SummaryView
+
+FRESH_SECONDS = 5.0
+"""How long one reading of the store serves all instruments."""
+
+OTHER = "other"
+"""The label of an agency or reason that is not of the catalogue or the closed set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the store said at one moment; every instrument of one export reads the same."""
+
+    at: datetime
+    summary: SummaryView
+    services: tuple[ServiceView, ...]
+    agencies: tuple[AgencyView, ...]
+    breakdowns: tuple[BreakdownView, ...]
+    dead_letters: tuple[tuple[str, str, int], ...]
+    """Agency, reason and number."""
+
+
+class Readings:
+    """Readings of one store, shared by the instruments and their threads.
+
+    Args:
+        store: where they come from.
+        agencies: the names that may be labels.
+        clock: the time of day.
+    """
+
+    def __init__(self, store: Store, agencies: Collection[str], clock: Callable[[], datetime]) -> None:
+        self._store, self._agencies, self._clock = store, agencies, clock
+        self._lock = Lock()
+        self._taken = 0.0
+        self._reading: Reading | None = None
+
+    def current(self) -> Reading:
+        """Return a reading no older than `FRESH_SECONDS`."""
+        with self._lock:
+            if self._reading is None or monotonic() - self._taken > FRESH_SECONDS:
+                self._reading, self._taken = self._read(), monotonic()
+            return self._reading
+
+    def _read(self) -> Reading:
+        services = self._store.services()
+        return Reading(
+            at=self._clock(),
+            summary=self._store.summary(),
+            services=services,
+            agencies=bounded(self._store.agencies(), self._agencies),
+            breakdowns=tuple(self._breakdown(service) for service in services),
+            dead_letters=self._dead_letters(),
+        )
+
+    def _breakdown(self, service: ServiceView) -> BreakdownView:
+        whole = self._store.breakdown(service.name)
+        events = {milestone.event for milestone in service.milestones}
+        bounded_paths = [
+            path
+            for path in whole.paths
+            if path.subscriber in self._agencies and subject_of(path.type) in events
+        ]
+        return replace(whole, paths=tuple(bounded_paths))
+
+    def _dead_letters(self) -> tuple[tuple[str, str, int], ...]:
+        reasons = frozenset(Reason)
+        found: Counter[tuple[str, str]] = Counter()
+        for (agency, reason), number in self._store.dead_letter_reasons().items():
+            place = (agency if agency in self._agencies else OTHER, reason if reason in reasons else OTHER)
+            found[place] += number
+        return tuple((agency, reason, number) for (agency, reason), number in sorted(found.items()))
+
+
+def bounded(agencies: Iterable[AgencyView], known: Collection[str]) -> tuple[AgencyView, ...]:
+    """Return the known agencies, and one named `other` with the traffic of all the rest."""
+    kept = list(agencies)
+    rest = [agency for agency in kept if agency.name not in known]
+    shown = [agency for agency in kept if agency.name in known]
+    if rest:
+        shown.append(
+            AgencyView(
+                name=OTHER,
+                skew_ms=None,
+                latest_skew_ms=None,
+                published=sum(agency.published for agency in rest),
+                delivered=sum(agency.delivered for agency in rest),
+                refused=sum(agency.refused for agency in rest),
+                set_aside=sum(agency.set_aside for agency in rest),
+                dead_lettered=sum(agency.dead_lettered for agency in rest),
+                handle_p95_ms=None,
+            )
+        )
+    return tuple(shown)

@@ -1,0 +1,80 @@
+"""What a record of the receipts topic holds, as far as it can be told.
+
+Law of this file: a record never stops the monitor. Agencies write receipts, so they are input: what does not
+decode, or would break a row (a text in a number's place, a time no calendar holds), is not a receipt. Sound
+receipts of a damaged record are kept. A NUL, which PostgreSQL refuses, is shown as the replacement character.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from operator import attrgetter
+from typing import Any
+
+from bus import DeliveryReceipt, PublishReceipt, decode_receipts
+
+SMALLEST, LARGEST = -62_135_596_800_000_000, 253_402_300_799_999_999
+"""Every whole number lies between: the years 1 to 9999 in microseconds since the epoch."""
+
+LARGEST_SHORT = 2**31 - 1
+"""Partitions and attempts."""
+
+OUTCOMES = {
+    PublishReceipt: frozenset({"published", "refused", "dead-letter"}),
+    DeliveryReceipt: frozenset({"ack", "retry", "dead-letter"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The sound receipts of one record, and how many were not; `reason` is None when all were."""
+
+    receipts: tuple[PublishReceipt | DeliveryReceipt, ...]
+    reason: str | None
+
+
+def read(value: bytes | None) -> Reading:
+    """Return the receipts in the value of one record of the receipts topic."""
+    try:
+        found = decode_receipts(value)
+    except ValueError:
+        return Reading((), "not-receipts")
+    sound = tuple(_without_nul(receipt) for receipt in found if is_sound(receipt))
+    return Reading(sound, None if len(sound) == len(found) else "unsound-receipt")
+
+
+def is_sound(receipt: PublishReceipt | DeliveryReceipt) -> bool:
+    """Return whether every field is of its type and fits its column."""
+    check = _CHECKS[type(receipt)]
+    return check(receipt) and receipt.outcome in OUTCOMES[type(receipt)]
+
+
+def _without_nul(receipt: PublishReceipt | DeliveryReceipt) -> PublishReceipt | DeliveryReceipt:
+    values = {name: getattr(receipt, name) for name in _TEXTS[type(receipt)]}
+    bad = {name: text.replace("\0", "\ufffd") for name, text in values.items() if text and "\0" in text}
+    return replace(receipt, **bad) if bad else receipt
+
+
+def _check(row: type[PublishReceipt] | type[DeliveryReceipt]) -> Callable[[Any], bool]:
+    names: dict[object, list[str]] = {str: [], int: [], str | None: []}
+    for column in fields(row):
+        names[column.type].append(column.name)
+    texts, wholes, optional = (attrgetter(*names[kind]) for kind in (str, int, str | None))
+    short = attrgetter(*({"partition", "attempt"} & set(names[int])), "partition")
+
+    def check(receipt: Any) -> bool:
+        return (
+            all(type(text) is str for text in texts(receipt))
+            and all(type(whole) is int and SMALLEST <= whole <= LARGEST for whole in wholes(receipt))
+            and all(text is None or type(text) is str for text in optional(receipt))
+            and all(abs(whole) <= LARGEST_SHORT for whole in short(receipt))
+            and bool(receipt.event_id)
+        )
+
+    return check
+
+
+_CHECKS = {row: _check(row) for row in (PublishReceipt, DeliveryReceipt)}
+_TEXTS = {
+    row: [column.name for column in fields(row) if column.type is not int]
+    for row in (PublishReceipt, DeliveryReceipt)
+}

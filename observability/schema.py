@@ -1,0 +1,240 @@
+"""The tables of the monitor's database, and the version they carry.
+
+Law of this file: rows of `publishes` and `deliveries` are receipts, one column per field; `transactions` and
+`totals` follow from them and are written in the same database transaction. Times are integer microseconds
+since the epoch. The transaction leads each key: a receipt never moves to another one, and all reads and
+writes of one transaction touch one place.
+"""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Engine,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    create_engine,
+    event,
+    inspect,
+    literal_column,
+    select,
+)
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from observability.errors import StoreError
+
+SCHEMA_VERSION = 1
+"""Raised with every change of a table; a database of another version is refused."""
+
+BUSY_SECONDS = 30
+"""How long a writer waits for another writer of the same SQLite file."""
+
+metadata = MetaData()
+
+
+def _text(name: str, **options: Any) -> Column[str]:
+    return Column(name, Text, nullable=False, **options)
+
+
+def _whole(name: str, **options: Any) -> Column[int]:
+    return Column(name, BigInteger, nullable=False, **options)
+
+
+publishes = Table(
+    "publishes",
+    metadata,
+    _text("transaction", primary_key=True),
+    _text("source", primary_key=True),
+    _text("event_id", primary_key=True),
+    _text("type"),
+    _text("version"),
+    _text("agency"),
+    Column("service", Text),
+    Column("causation", Text),
+    _text("outcome"),
+    Column("reason", Text),
+    _text("topic"),
+    Column("partition", Integer, nullable=False),
+    *(_whole(name) for name in ("offset", "broker_time_us", "started_at_us", "recorded_us")),
+    *(_whole(name) for name in ("event_time_us", "skew_us", "size_bytes")),
+    _text("data_hash"),
+    Index("publishes_agency", "agency", "broker_time_us"),
+    sqlite_with_rowid=False,
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    _text("transaction", primary_key=True),
+    _text("source", primary_key=True),
+    _text("event_id", primary_key=True),
+    _text("agency", primary_key=True),
+    _text("subscription", primary_key=True),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    _text("outcome", primary_key=True),
+    _text("type"),
+    _text("version"),
+    _text("purpose"),
+    Column("service", Text),
+    Column("causation", Text),
+    Column("reason", Text),
+    _text("topic"),
+    Column("partition", Integer, nullable=False),
+    *(_whole(name) for name in ("offset", "broker_time_us", "started_at_us", "received_us")),
+    *(_whole(name) for name in ("finished_us", "skew_us", "size_bytes")),
+    _text("data_hash"),
+    Index("deliveries_agency", "agency", "finished_us"),
+    Index("deliveries_service", "service", "finished_us"),
+    sqlite_with_rowid=False,
+)
+
+# SQLite uses a partial index only for a condition written with the same literals, so queries share these.
+given_up = deliveries.c.outcome == literal_column("'dead-letter'")
+Index("dead_letters", deliveries.c.finished_us, sqlite_where=given_up, postgresql_where=given_up)
+
+set_aside = publishes.c.outcome == literal_column("'dead-letter'")
+Index("set_aside", publishes.c.broker_time_us, sqlite_where=set_aside, postgresql_where=set_aside)
+
+transactions = Table(
+    "transactions",
+    metadata,
+    _text("id", primary_key=True),
+    Column("service", Text),
+    Column("tracked", Boolean, nullable=False),
+    Column("started_us", BigInteger),
+    Column("completed_us", BigInteger),
+    Column("late_at_us", BigInteger),
+    Column("stuck_at_us", BigInteger),
+    _whole("last_us"),
+    Index("transactions_completed", "service", "completed_us", "started_us"),
+    Index("transactions_started", "started_us"),
+    Index("transactions_service_started", "service", "started_us"),
+)
+
+in_flight = (
+    transactions.c.tracked & transactions.c.started_us.is_not(None) & transactions.c.completed_us.is_(None)
+)
+Index(
+    "transactions_in_flight",
+    transactions.c.service,
+    transactions.c.stuck_at_us,
+    transactions.c.late_at_us,
+    sqlite_where=in_flight,
+    postgresql_where=in_flight,
+)
+
+completed_late = transactions.c.completed_us > transactions.c.late_at_us
+Index(
+    "transactions_late",
+    transactions.c.started_us,
+    sqlite_where=completed_late,
+    postgresql_where=completed_late,
+)
+
+totals = Table(
+    "totals",
+    metadata,
+    _text("scope", primary_key=True),
+    _text("name", primary_key=True),
+    _text("measure", primary_key=True),
+    _whole("value"),
+)
+
+definitions = Table("definitions", metadata, _text("service", primary_key=True), _text("digest"))
+
+undecodable = Table(
+    "undecodable",
+    metadata,
+    _text("topic", primary_key=True),
+    Column("partition", Integer, primary_key=True, autoincrement=False),
+    Column("offset", BigInteger, primary_key=True, autoincrement=False),
+)
+
+schema_version = Table("schema_version", metadata, Column("version", Integer, primary_key=True))
+
+
+def open_engine(url: str) -> Engine:
+    """Return an engine on the database at `url`, its tables made if it is empty.
+
+    SQLite runs in WAL mode, so that readers never wait for the writer, with `synchronous=FULL`: a batch that
+    was applied survives a power cut, because Kafka will not be asked for it again. PostgreSQL writes at
+    REPEATABLE READ, so that two monitors that meet in a rebalance cannot both count the same receipt.
+
+    Raises:
+        StoreError: the URL is wrong, the database doesn't answer, or it is not this version's.
+    """
+    try:
+        engine = _engine(make_url(url))
+    except (ArgumentError, ImportError, OSError) as error:
+        raise StoreError.unusable(url, error) from error
+    try:
+        with engine.connect().execution_options(writes=True) as connection, connection.begin():
+            _prepare(connection)
+    except SQLAlchemyError as error:
+        engine.dispose()
+        raise StoreError.unusable(url, error) from error
+    except StoreError:
+        engine.dispose()
+        raise
+    return engine
+
+
+def database_file(url: str) -> Path | None:
+    """Return the file of a SQLite URL, None for any other database or one in memory.
+
+    Raises:
+        StoreError: the URL is wrong.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise StoreError.unusable(url, error) from error
+    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
+        return None
+    return Path(parsed.database)
+
+
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True, isolation_level="REPEATABLE READ")
+    file = database_file(url.render_as_string(hide_password=False))
+    if file is not None:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+    event.listen(engine, "connect", _tune_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _tune_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # The driver's own BEGIN comes too late; `_begin_sqlite` says it.
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-65536", "temp_store=MEMORY"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A writer takes its lock at once: a lock taken half-way through cannot wait, it fails.
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _prepare(connection: Connection) -> None:
+    found = set(inspect(connection).get_table_names())
+    if schema_version.name in found:
+        version = connection.scalar(select(schema_version.c.version))
+        if version != SCHEMA_VERSION:
+            raise StoreError.other_version(version, SCHEMA_VERSION)
+        return
+    if foreign := sorted(found & set(metadata.tables)):
+        raise StoreError.foreign_tables(foreign)
+    metadata.create_all(connection, checkfirst=False)
+    connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))

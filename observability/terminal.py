@@ -1,0 +1,202 @@
+"""Transactions drawn in a terminal: a table of many, a waterfall of one.
+
+Law of this file: 80 columns are enough, colour only repeats what a word says, and nothing here decides
+anything. The waterfall's axis runs from the first event to the last known moment of the transaction:
+
+    civil-registry.birth-registered.v1  +0 ms
+      > health           ..####                          4 ms + 52 ms ack
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+
+from rich.cells import cell_len
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from observability.console.words import count, duration
+from observability.views import HopView, State, TransactionView, WaitView
+
+INDENT = "  "
+AGENCY_WIDTH = 18
+TIMES_WIDTH = 23
+OUTCOME_WIDTH = 11
+
+STYLES: dict[State, str] = {
+    "open": "cyan",
+    "completed": "green",
+    "late": "yellow",
+    "stuck": "bold red",
+    "refused": "red",
+    "untracked": "dim",
+}
+
+OUTCOME_STYLES = {"ack": "green", "retry": "yellow", "dead-letter": "bold red", "refused": "red"}
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """The characters a terminal can show."""
+
+    queue: str
+    handle: str
+    arrow: str
+    event: str
+
+
+UNICODE = Marks(queue="░", handle="█", arrow="→", event="◆")
+ASCII = Marks(queue=".", handle="#", arrow=">", event="*")
+
+
+def marks_of(console: Console) -> Marks:
+    """Return the characters this terminal can show."""
+    return UNICODE if console.encoding.lower().startswith("utf") else ASCII
+
+
+def listing(found: Iterable[TransactionView]) -> RenderableType:
+    """Return a table of transactions."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("TRANSACTION", "STATE", "TOOK", "SERVICE"):
+        table.add_column(
+            name, no_wrap=True, overflow="ellipsis", justify="right" if name == "TOOK" else "left"
+        )
+    for view in found:
+        late = Text(" late", "yellow") if view.late and view.state == "completed" else Text()
+        state = Text(view.state, STYLES[view.state]) + late
+        table.add_row(view.id, state, duration(view.duration_ms), view.service or "-")
+    return table
+
+
+def waiting(found: Iterable[TransactionView]) -> RenderableType:
+    """Return what each transaction that is not completed waits for."""
+    lines: list[Text] = []
+    for view in found:
+        if view.waits_for:
+            lines += [Text(view.id, "bold"), *(Text(INDENT) + _wait(wait, view) for wait in view.waits_for)]
+    return Group(*lines)
+
+
+def waterfall(view: TransactionView, width: int, marks: Marks, title: str | None = None) -> RenderableType:
+    """Return one transaction: its state, one bar per hop on its time axis, what it waits for.
+
+    Args:
+        view: the transaction.
+        width: columns to fill; 80 are enough.
+        marks: what to draw with.
+        title: the service's title, None where it has none.
+    """
+    bar_width = max(10, width - len(INDENT) - AGENCY_WIDTH - TIMES_WIDTH - OUTCOME_WIDTH - 3)
+    end = max([_last(hop) for hop in view.hops] + [view.ended or view.started])
+    axis = _Axis(view.started, end, bar_width, marks)
+    lines: list[RenderableType] = [*_head(view, title), Text(), axis.head()]
+    for _, group in groupby(view.hops, key=lambda hop: hop.event_id):
+        lines += _event(list(group), view, axis)
+    if view.waits_for:
+        lines += [Text(), *(_wait(wait, view) for wait in view.waits_for)]
+    return Group(*lines)
+
+
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    start: datetime
+    end: datetime
+    width: int
+    marks: Marks
+
+    def head(self) -> Text:
+        length = duration((self.end - self.start) / timedelta(milliseconds=1))
+        scale = "0" + length.rjust(self.width - 1)
+        legend = f"{self.marks.queue} queue + {self.marks.handle} handle"
+        return Text(_columns("", scale, legend, "outcome", self.width), "dim")
+
+    def column(self, at: datetime) -> int:
+        whole = (self.end - self.start) / timedelta(microseconds=1)
+        part = (at - self.start) / timedelta(microseconds=1)
+        return min(self.width - 1, max(0, int(part / whole * self.width))) if whole else 0
+
+    def bar(self, hop: HopView) -> str:
+        first = self.column(hop.published)
+        if hop.received is None:
+            return " " * first + self.marks.event
+        received = self.column(hop.received)
+        handled = max(received + 1, self.column(hop.handled) + 1) if hop.handled else received
+        queued = self.marks.queue * max(received - first, 0 if hop.handled else 1)
+        return " " * first + queued + self.marks.handle * (handled - received)
+
+
+def _head(view: TransactionView, title: str | None) -> list[Text]:
+    took = f"{'took' if view.ended else 'so far'} {duration(view.duration_ms)}"
+    if view.due is not None:
+        took += f" of {duration((view.due - view.started) / timedelta(milliseconds=1))}"
+    if view.late:
+        took += ", past the deadline"
+    elif view.ended:
+        took += ", in time"
+    started = view.started.isoformat(" ", timespec="milliseconds").removesuffix("+00:00")
+    name = (title or view.service or "no service", "bold")
+    return [
+        Text.assemble(name, "  ", (view.state, STYLES[view.state])),
+        Text.assemble("transaction ", view.id),
+        Text(f"started {started} UTC, {took}"),
+    ]
+
+
+def _event(hops: list[HopView], view: TransactionView, axis: _Axis) -> list[Text]:
+    first = hops[0]
+    after = (first.published - view.started) / timedelta(milliseconds=1)
+    lines = [Text.assemble((first.type, "bold"), (f"  +{duration(after)}", "dim"))]
+    for hop in hops:
+        lines.append(_hop(hop, axis))
+        lines += [Text(INDENT * 2 + note, "dim") for note in _notes(hop)]
+    return lines
+
+
+def _hop(hop: HopView, axis: _Axis) -> Text:
+    style = OUTCOME_STYLES.get(hop.outcome, "")
+    whom = f"{axis.marks.arrow} {hop.subscriber}" if hop.subscriber else "(no receiver)"
+    handle = duration(hop.handle_ms) if hop.handle_ms is not None else "..."
+    times = f"{duration(hop.queue_ms)} + {handle}" if hop.queue_ms is not None else ""
+    line = _columns(whom, axis.bar(hop), times, "", axis.width)
+    if hop.outcome == "published":
+        return Text(line.rstrip())
+    return Text.assemble(line, (hop.outcome, style))
+
+
+def _notes(hop: HopView) -> list[str]:
+    parts = []
+    if hop.attempts > 1:
+        parts.append(count(hop.attempts, "attempt"))
+    if hop.reason is not None:
+        parts.append(hop.reason)
+    return [", ".join(parts)] if parts else []
+
+
+def _wait(wait: WaitView, view: TransactionView) -> Text:
+    event = wait.event.removeprefix(wait.agency)
+    sentence = Text.assemble(
+        "waits for ", (wait.agency, "bold"), event if event != wait.event else f": {event}"
+    )
+    now = view.started + timedelta(milliseconds=view.duration_ms)
+    since = duration((now - wait.since) / timedelta(milliseconds=1))
+    if wait.cause in {"dead-letter", "refused"}:
+        what = "given up" if wait.cause == "dead-letter" else "refused"
+        why = f": {wait.reason}" if wait.reason else ""
+        return sentence + Text(f" for {since}, {what}{why}", "bold red")
+    if wait.cause == "deadline" and wait.due is not None:
+        over = duration((now - wait.due) / timedelta(milliseconds=1))
+        return sentence + Text(f", overdue by {over}", "bold red")
+    return sentence + Text(f" for {since}")
+
+
+def _last(hop: HopView) -> datetime:
+    return hop.handled or hop.received or hop.published
+
+
+def _columns(whom: str, bar: str, times: str, outcome: str, bar_width: int) -> str:
+    if cell_len(whom) > AGENCY_WIDTH:
+        whom = whom[: AGENCY_WIDTH - 1] + "~"
+    cells = (whom.ljust(AGENCY_WIDTH), bar.ljust(bar_width), times.rjust(TIMES_WIDTH), outcome)
+    return INDENT + " ".join(cells)

@@ -1,0 +1,161 @@
+"""What the four roots offer: exactly this, sorted, there and documented."""
+
+import importlib
+import inspect
+
+import pytest
+
+from tests.architecture.project import ROOMS
+
+# A name that comes or goes is a change for somebody outside: change it here and in the changelog.
+PINNED: dict[str, list[str]] = {
+    "bus": [
+        "RECEIPTS_TOPIC",
+        "AccessDeniedError",
+        "Ack",
+        "BufferFullError",
+        "Bus",
+        "BusError",
+        "BusUnavailableError",
+        "ContractViolationError",
+        "DeadLetter",
+        "DeliveryReceipt",
+        "Draft",
+        "EmbeddedKafka",
+        "EnvelopeError",
+        "Event",
+        "EventTooLargeError",
+        "FencedError",
+        "HandledEvents",
+        "IdReusedError",
+        "NotJsonError",
+        "OlderVersionError",
+        "Outbox",
+        "OutboxEvent",
+        "Outcome",
+        "PublishReceipt",
+        "Reason",
+        "Receipt",
+        "Record",
+        "RefusedError",
+        "Retry",
+        "RetryPolicy",
+        "Settings",
+        "StoredRecord",
+        "TopicMissingError",
+        "TopicPartition",
+        "Transaction",
+        "UsageError",
+        "VersionRetiredError",
+        "agency_of",
+        "apply_topics",
+        "decode_receipts",
+        "encode_receipts",
+        "open_consumer",
+        "outbox_table",
+    ],
+    "connectors": [
+        "Applied",
+        "Batch",
+        "CheckpointReader",
+        "ConfigurationError",
+        "ConnectorConfig",
+        "ConnectorError",
+        "Delivery",
+        "EndOfSourceError",
+        "EventRecord",
+        "Health",
+        "MalformedRecord",
+        "NotConnectedError",
+        "RecordRejectedError",
+        "Runner",
+        "Sink",
+        "SinkConfig",
+        "Source",
+        "SourceConfig",
+        "SourceRecord",
+        "Translated",
+        "TryAgainError",
+        "load",
+    ],
+    "contracts": [
+        "Access",
+        "Agency",
+        "Catalog",
+        "CatalogError",
+        "Change",
+        "ClusterState",
+        "Contract",
+        "ContractError",
+        "ContractVersion",
+        "ConversionError",
+        "KeyRule",
+        "Milestone",
+        "PartitionKeyError",
+        "Plan",
+        "PlanScope",
+        "RegistryEntry",
+        "RegistryKeyError",
+        "Route",
+        "SchemaUnusableError",
+        "Service",
+        "SigningKey",
+        "Subscription",
+        "TopicState",
+        "TrustedKeys",
+        "UnknownContractError",
+        "UnknownVersionError",
+        "Violation",
+        "compare_states",
+        "registry_entries",
+        "withdrawal",
+        "write_registry_folder",
+    ],
+    "observability": [
+        "AgencyView",
+        "BreakdownView",
+        "DeadLetterView",
+        "Monitor",
+        "ObservabilityError",
+        "ServiceView",
+        "Store",
+        "StoreError",
+        "SummaryView",
+        "TelemetryError",
+        "TransactionView",
+    ],
+}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_root_offers_what_is_pinned(room: str) -> None:
+    """Nothing is offered or withdrawn by accident."""
+    assert PINNED[room] == importlib.import_module(room).__all__
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_offered_names_are_sorted_and_there(room: str) -> None:
+    """Constants, then classes, then functions, each alphabetically; each can be imported."""
+    root = importlib.import_module(room)
+    names = list(root.__all__)
+    assert names == sorted(set(names), key=_place)
+    assert [name for name in names if not hasattr(root, name)] == []
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_offered_names_are_documented(room: str) -> None:
+    """Every class and function says what it is, in words of its own."""
+    root = importlib.import_module(room)
+    offered = {name: getattr(root, name) for name in root.__all__}
+    mute = [
+        name
+        for name, value in offered.items()
+        if (inspect.isclass(value) or inspect.isroutine(value))
+        and not vars(value).get("__doc__", value.__doc__)
+    ]
+    assert mute == []
+
+
+def _place(name: str) -> tuple[int, str]:
+    kind = 0 if name.isupper() else 1 if name[0].isupper() else 2
+    return kind, name

@@ -1,0 +1,66 @@
+"""The wheel is whole: every document ships, and it works alone from one folder."""
+
+import os
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.project import ROOMS, ROOT, committed_files
+
+PROGRAM = """
+import importlib, sys
+from pathlib import Path
+from bus.cli import run
+from bus.rooms import ROOMS
+parents = {Path(importlib.import_module(room).__file__).parent.parent for room in ROOMS}
+assert parents == {Path(sys.argv[1])}, parents
+from bus.kafka.embedded_jars import locked_jars
+from contracts import Catalog
+assert locked_jars() and Catalog.open().contracts
+sys.exit(run(["--help"]))
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the wheel of this checkout."""
+    folder = tmp_path_factory.mktemp("wheel")
+    _python("-m", "hatchling", "build", "-t", "wheel", "-d", str(folder))
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+def test_every_committed_file_of_the_rooms_ships(wheel: Path) -> None:
+    """Contracts, services, pages, dashboards and locks are as much part of the bus as its modules."""
+    kept = {path.relative_to(ROOT).as_posix() for path in committed_files()}
+    expected = {path for path in kept if path.partition("/")[0] in ROOMS}
+    with zipfile.ZipFile(wheel) as archive:
+        assert expected - set(archive.namelist()) == set()
+
+
+def test_nothing_else_ships(wheel: Path) -> None:
+    """No test and no stray folder lands among the user's packages."""
+    with zipfile.ZipFile(wheel) as archive:
+        tops = {name.partition("/")[0] for name in archive.namelist()}
+    assert {top for top in tops if not top.endswith(".dist-info")} == set(ROOMS)
+
+
+def test_it_works_alone(wheel: Path, tmp_path: Path) -> None:
+    """Installed into an empty folder beside its dependencies, all four rooms load from there."""
+    target = tmp_path / "alone"
+    _python("-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(target), str(wheel))
+    dependencies = sysconfig.get_paths()["purelib"]
+    # -S leaves out the .pth file through which this environment finds the checkout.
+    alone = {**os.environ, "PYTHONPATH": os.pathsep.join([str(target), dependencies])}
+    _python("-S", "-P", "-c", PROGRAM, str(target), cwd=tmp_path, env=alone)
+
+
+def _python(*arguments: str, cwd: Path = ROOT, env: dict[str, str] | None = None) -> None:
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=cwd, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

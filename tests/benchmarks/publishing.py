@@ -1,0 +1,163 @@
+"""Who publishes: the bus, bare aiokafka, confluent-kafka with its JSON Schema serializer."""
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+from time import perf_counter
+from typing import Any
+
+import orjson
+from aiokafka import AIOKafkaProducer
+
+from bus import Bus, Settings
+from tests.benchmarks.country import applications, schema
+from tests.benchmarks.job import Job, Result
+from tests.benchmarks.records import Headers, Ready, ready_records, settle_memory, written_headers
+
+WINDOW_EVENTS = 10_000
+"""Events on their way at once; the bus' own number."""
+
+LARGE_BATCH_BYTES = 262_144
+"""The bus' own batch size; aiokafka's is 16 KB."""
+
+
+async def govbus(job: Job) -> Result:
+    """Publish dicts: validated, acks=all, with receipts."""
+    country = job.country
+    settings = Settings(bootstrap_servers=job.bootstrap_servers)
+    data = list(applications(job.payload_bytes, job.events))
+    settle_memory()
+    async with Bus(country.writer, settings=settings, catalog=country.catalog()) as bus:
+        await bus.publish_many(country.subject, data[: job.warm_up])
+        measured = data[job.warm_up :]
+        began = perf_counter()
+        receipts = await bus.publish_many(country.subject, measured)
+        seconds = perf_counter() - began
+    return Result(_all_of(len(measured), len(receipts)), seconds)
+
+
+async def aiokafka(job: Job, batch_bytes: int | None = None) -> Result:
+    """Publish ready-made records: acks=all, idempotent, two windows of futures on their way."""
+    records = list(ready_records(job, await written_headers(job), job.events))
+    settle_memory()
+    producer = bare_producer(job, batch_bytes)
+    await producer.start()
+    try:
+        await _send(producer, job.country.topic, records[: job.warm_up])
+        measured = records[job.warm_up :]
+        began = perf_counter()
+        sent = await _send(producer, job.country.topic, measured)
+        seconds = perf_counter() - began
+    finally:
+        await producer.stop()
+    return Result(_all_of(len(measured), sent), seconds)
+
+
+aiokafka_large_batches = partial(aiokafka, batch_bytes=LARGE_BATCH_BYTES)
+
+
+def bare_producer(job: Job, batch_bytes: int | None = None) -> Any:
+    """Return an aiokafka producer that is as safe as the bus: acks=all, idempotent."""
+    size = {} if batch_bytes is None else {"max_batch_size": batch_bytes}
+    return AIOKafkaProducer(
+        bootstrap_servers=job.bootstrap_servers, acks="all", enable_idempotence=True, **size
+    )
+
+
+async def _send(producer: Any, topic: str, records: Sequence[Ready]) -> int:
+    sent, earlier = 0, None
+    for start in range(0, len(records), WINDOW_EVENTS):
+        futures = [
+            await producer.send(topic, value=value, key=key, headers=headers)
+            for key, value, headers in records[start : start + WINDOW_EVENTS]
+        ]
+        window = asyncio.gather(*futures)
+        if earlier is not None:
+            sent += len(await earlier)
+        earlier = window
+    return sent + (len(await earlier) if earlier is not None else 0)
+
+
+async def feed(job: Job) -> Result:
+    """Publish records made on the way, window by window, so that a million need no memory."""
+    producer = bare_producer(job, LARGE_BATCH_BYTES)
+    await producer.start()
+    began, sent = perf_counter(), 0
+    window: list[Ready] = []
+    try:
+        for record in ready_records(job, await written_headers(job), job.events):
+            window.append(record)
+            if len(window) == WINDOW_EVENTS:
+                sent += await _send(producer, job.country.topic, window)
+                window.clear()
+        sent += await _send(producer, job.country.topic, window)
+    finally:
+        await producer.stop()
+    return Result(_all_of(job.events, sent), perf_counter() - began)
+
+
+def confluent(job: Job) -> Result:
+    """Publish dicts through the JSON Schema serializer, which validates each: acks=all, idempotent."""
+    try:
+        serializer, context = _confluent_serializer(job)
+    except ImportError as error:
+        return Result(
+            skipped=f"confluent-kafka's JSON Schema extra is not installed ({error.name} is missing)"
+        )
+    headers = [record.headers for record in ready_records(job, asyncio.run(written_headers(job)), job.events)]
+    data = list(applications(job.payload_bytes, job.events))
+    settle_memory()
+    race = _ConfluentRace(job, serializer, context)
+    race.publish(data[: job.warm_up], headers[: job.warm_up])
+    measured = data[job.warm_up :]
+    began = perf_counter()
+    sent = race.publish(measured, headers[job.warm_up :])
+    return Result(_all_of(len(measured), sent), perf_counter() - began)
+
+
+class _ConfluentRace:
+    def __init__(self, job: Job, serializer: Any, context: Any) -> None:
+        from confluent_kafka import Producer
+
+        self._topic = job.country.topic
+        self._serialize = partial(serializer, ctx=context)
+        self._producer = Producer(
+            {"bootstrap.servers": job.bootstrap_servers, "acks": "all", "enable.idempotence": True}
+        )
+        self._sent = 0
+
+    def publish(self, items: Sequence[dict[str, Any]], headers: Sequence[Headers]) -> int:
+        producer: Any = self._producer
+        topic, serialize, delivered = self._topic, self._serialize, self._delivered
+        self._sent = 0
+        for data, own in zip(items, headers, strict=True):
+            value, key = serialize(data), data["reference"]
+            while True:
+                try:
+                    producer.produce(topic, value, key, on_delivery=delivered, headers=own)
+                    break
+                except BufferError:
+                    producer.poll(0.05)
+            producer.poll(0)
+        producer.flush()
+        return self._sent
+
+    def _delivered(self, error: Any, message: Any) -> None:
+        if error is None:
+            self._sent += 1
+
+
+def _confluent_serializer(job: Job) -> tuple[Any, Any]:
+    from confluent_kafka.schema_registry import SchemaRegistryClient
+    from confluent_kafka.schema_registry.json_schema import JSONSerializer
+    from confluent_kafka.serialization import MessageField, SerializationContext
+
+    registry = SchemaRegistryClient.new_client({"url": "mock://benchmarks"})
+    serializer = JSONSerializer(orjson.dumps(schema()).decode(), registry)
+    return serializer, SerializationContext(job.country.topic, MessageField.VALUE)
+
+
+def _all_of(expected: int, got: int) -> int:
+    if got != expected:
+        raise RuntimeError(f"Expected {expected} acknowledgements, got {got}")
+    return got

@@ -1,0 +1,286 @@
+"""Records of producers that keep no rule: each is one dead letter, and no good event waits for it."""
+
+import random
+from collections import Counter
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
+
+from bus import Bus, DeliveryReceipt, Event, RetryPolicy
+from bus.topics import partition_of
+from tests.deliveries import envelope_of
+from tests.small_catalog import SmallCountry, case
+from tests.worlds import KafkaWorld, MemoryWorld, World, receipts, until
+
+Headers = list[tuple[str, bytes | None]]
+
+BAD = 200
+
+VALUE = b'{"reference":"case-0001","number":1}'
+ODD_BYTES = (
+    None, b"", b"\x00", b"\xff\xfe\xfd", b"1.0", b"2.0", b"\xed\xa0\x80", "Zo\u00eb".encode(), b"x" * 5000,
+)  # fmt: skip
+ODD_NAMES = (
+    "ce_id", "ce_source", "ce_type", "ce_specversion", "ce_time", "ce_dataschema", "ce_startedat",
+    "ce_service", "ce_correlationid", "ce_causationid", "ce_subject", "traceparent",
+    "content-type", "x", "ce_", "\u00e4",
+)  # fmt: skip
+ODD_VALUES = (
+    None, b"", b"null", b"[]", b"1e999", b"{", b"\xff", b'"\xed\xa0\x80"', b"[" * 500 + b"]" * 500,
+    b'{"reference":1}', b'{"padding":"' + b"x" * 4000 + b'"}', VALUE[:-1], b"NaN",
+    b'{"a":' * 300 + b"1" + b"}" * 300,
+)  # fmt: skip
+
+
+def random_record(world: World, chance: random.Random) -> tuple[bytes | None, Headers]:
+    """Return a record whose value breaks the contract, under headers that may break anything."""
+    headers: Headers = envelope_of(world) if chance.random() < 0.5 else []
+    for _ in range(chance.randrange(6)):
+        headers.insert(
+            chance.randrange(len(headers) + 1), (chance.choice(ODD_NAMES), chance.choice(ODD_BYTES))
+        )
+    value = chance.randbytes(chance.randrange(60)) if chance.random() < 0.3 else chance.choice(ODD_VALUES)
+    return value, headers
+
+
+def listener(world: World) -> tuple[Bus, list[int]]:
+    """Return a bus whose handler notes the numbers of good events."""
+    bus, seen = world.bus(world.country.south), list[int]()
+
+    @bus.subscribe(world.country.opened, version=1, purpose="close-cases", name="hostile")
+    async def keep(event: Event[Any]) -> None:
+        seen.append(event.data["number"])
+
+    return bus, seen
+
+
+async def append_all(world: KafkaWorld, records: list[tuple[bytes | None, Headers]]) -> None:
+    """Write records in order into the partition of one key."""
+    producer = AIOKafkaProducer(bootstrap_servers=world.bootstrap_servers)
+    try:
+        await producer.start()
+        for value, headers in records:
+            await producer.send_and_wait(world.country.topic, value, b"case-0001", headers=headers)
+    finally:
+        await producer.stop()
+
+
+async def append_one(world: KafkaWorld, value: bytes, **options: Any) -> None:
+    """Write a record under a right event's headers, by a producer with options of its own."""
+    producer = AIOKafkaProducer(bootstrap_servers=world.bootstrap_servers, **options)
+    try:
+        await producer.start()
+        await producer.send_and_wait(world.country.topic, value, b"case-0001", headers=envelope_of(world))
+    finally:
+        await producer.stop()
+
+
+def good(world: World, number: int) -> tuple[bytes, Headers]:
+    """Return a foreign producer's right event."""
+    value = b'{"reference":"case-0001","number":%d}' % number
+    return value, envelope_of(world, ce_id=b"good-%d" % number)
+
+
+def own(letter: Any) -> tuple[bytes | None, tuple[tuple[str, bytes | None], ...]]:
+    """Return what a dead letter kept of its record."""
+    headers = tuple(pair for pair in letter.headers if not pair[0].startswith("govbus-dead-letter-"))
+    return letter.value, headers
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_200_random_records_are_200_dead_letters_between_good_events(
+    kafka_world: KafkaWorld, seed: int
+) -> None:
+    """Every good event is handled in order; every bad one lies once in the dead letters, byte for byte."""
+    world, chance = kafka_world, random.Random(seed)
+    bad = [random_record(world, chance) for _ in range(BAD)]
+    mixed = [record for number, odd in enumerate(bad) for record in (good(world, number), odd)]
+    await append_all(world, mixed)
+    bus, seen = listener(world)
+    group, topic = f"{world.country.south}.hostile", world.country.topic
+    async with bus:
+        await until(lambda: _committed(world, group, topic, len(mixed)))
+    assert seen == list(range(BAD))
+    letters = await world.records(f"{world.country.south}.dead-letters")
+    assert Counter(own(letter) for letter in letters) == Counter(
+        (value, tuple(headers)) for value, headers in bad
+    )
+    rows = [row for row in await receipts(world) if isinstance(row, DeliveryReceipt)]
+    assert Counter(row.outcome for row in rows) == {"ack": BAD, "dead-letter": BAD}
+    assert {row.offset for row in rows} == set(range(len(mixed)))
+
+
+async def _committed(world: World, group: str, topic: str, count: int) -> bool:
+    return await world.committed(group, topic) == count
+
+
+async def handled_after(world: World, value: bytes | None, headers: Headers) -> tuple[list[int], list[Any]]:
+    """Return which events were handled around a foreign record, and the dead letters, none tried again."""
+    await world.append(world.country.topic, value, key=b"case-0001", headers=headers)
+    async with world.bus(world.country.north) as publisher:
+        await publisher.publish(world.country.opened, case(2))
+    bus, seen = listener(world)
+    async with bus:
+        await until(lambda: _committed(world, f"{world.country.south}.hostile", world.country.topic, 2))
+    assert [row for row in await receipts(world) if row.outcome == "retry"] == []
+    return seen, list(await world.records(f"{world.country.south}.dead-letters"))
+
+
+def structured(world: World, attributes: str, *others: tuple[str, bytes | None]) -> tuple[bytes, Headers]:
+    """Return a CloudEvent in structured mode (Kafka binding, section 3.3) with further members."""
+    type_ = f"{world.country.opened}.v1"
+    body = f'{{"specversion":"1.0","id":"s-1","source":"urn:example:foreign","type":"{type_}",{attributes}}}'
+    return body.encode(), [("content-type", b"application/cloudevents+json"), *others]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ce_service",
+        "ce_causationid",
+        "ce_correlationid",
+        "ce_subject",
+        "ce_startedat",
+    ],
+)
+async def test_an_empty_attribute_poisons_nothing(country: SmallCountry, name: str) -> None:
+    """An optional attribute without text is as good as absent: the event is handled and committed."""
+    world = MemoryWorld(country)
+    seen, letters = await handled_after(world, VALUE, envelope_of(world, **{name: b""}))
+    assert (seen, letters) == ([1, 2], [])
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        '"subject":null',
+        '"subject":true',
+        '"sequence":7',
+        '"subject":"\\u0000"',
+    ],
+)
+async def test_structured_attributes_of_every_kind_are_read(world: World, attributes: str) -> None:
+    """CloudEvents JSON format, section 2: null is absent, booleans and integers are text."""
+    value, headers = structured(world, f'{attributes},"data":{VALUE.decode()}')
+    seen, letters = await handled_after(world, value, headers)
+    assert (seen, letters) == ([1, 2], [])
+
+
+async def test_structured_mode_may_carry_other_headers(world: World) -> None:
+    """A tracing header or four beside `content-type` do not turn structured mode into binary mode."""
+    others = [(name, b"1") for name in ("b3", "x-request-id", "x-tenant", "x-retry")]
+    value, headers = structured(world, f'"data":{VALUE.decode()}', *others)
+    seen, letters = await handled_after(world, value, headers)
+    assert (seen, letters) == ([1, 2], [])
+
+
+async def test_structured_data_nested_without_end_is_a_dead_letter(country: SmallCountry) -> None:
+    """What cannot be written again as JSON is set aside and does not end the subscription."""
+    world = MemoryWorld(country)
+    value, headers = structured(world, f'"data":{"[" * 400}{"]" * 400}')
+    seen, letters = await handled_after(world, value, headers)
+    assert (seen, [letter.value for letter in letters]) == ([2], [value])
+
+
+async def test_a_record_too_large_for_the_dead_letters_blocks_nothing(kafka_world: KafkaWorld) -> None:
+    """3 MB that travelled compressed fit no dead letter whole; one still says where they lie."""
+    value = b'{"padding":"' + b"x" * 3_000_000 + b'"}'
+    await append_one(kafka_world, value, compression_type="gzip", max_request_size=5_000_000)
+    async with kafka_world.bus(kafka_world.country.north) as publisher:
+        await publisher.publish(kafka_world.country.opened, case(2))
+    bus, seen = listener(kafka_world)
+    async with bus:
+        await until(lambda: seen)
+    (letter,) = await kafka_world.records(f"{kafka_world.country.south}.dead-letters")
+    assert dict(letter.headers)["govbus-dead-letter-reason"] == b"too-large"
+    assert dict(letter.headers)["govbus-dead-letter-offset"] == b"0"
+
+
+@pytest.mark.parametrize("size", [300_000, 1_000_000, 2_090_000])
+async def test_a_record_larger_than_a_batch_is_a_dead_letter_whole(
+    kafka_world: KafkaWorld, size: int
+) -> None:
+    """More than `batch_bytes` in one record still reaches the dead letters byte for byte."""
+    value = b'{"padding":"' + b"x" * size + b'"}'
+    await append_one(kafka_world, value, max_request_size=5_000_000)
+    async with kafka_world.bus(kafka_world.country.north) as publisher:
+        await publisher.publish(kafka_world.country.opened, case(2))
+    bus, seen = listener(kafka_world)
+    async with bus:
+        await until(lambda: seen)
+    (letter,) = await kafka_world.records(f"{kafka_world.country.south}.dead-letters")
+    assert letter.value == value
+
+
+@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
+async def test_every_codec_of_kafka_is_read(kafka_world: KafkaWorld, codec: str) -> None:
+    """A foreign producer may compress as it likes."""
+    await append_one(kafka_world, VALUE, compression_type=codec)
+    bus, seen = listener(kafka_world)
+    async with bus:
+        await until(lambda: seen)
+    assert seen == [1]
+
+
+async def test_odd_times_of_a_foreign_event_hurt_nobody(world: World) -> None:
+    """A time outside the calendar reads as absent, and a caused event can still be published."""
+    odd = b"0001-01-01T00:00:00+23:59"
+    await world.append(
+        world.country.topic,
+        VALUE,
+        key=b"case-0001",
+        headers=envelope_of(world, ce_time=odd, ce_startedat=odd),
+    )
+    bus, times = world.bus(world.country.south), list[object]()
+
+    @bus.subscribe(world.country.opened, version=1, purpose="close-cases", retry=RetryPolicy((0.01,)))
+    async def close(event: Event[Any]) -> None:
+        times.append(event.time)
+        await event.publish(world.country.closed, event.data)
+
+    async with bus:
+        await until(lambda: _settled(world))
+    assert (times, await world.records(f"{world.country.south}.dead-letters")) == ([None], [])
+
+
+async def _settled(world: World) -> bool:
+    rows = [row for row in await receipts(world) if isinstance(row, DeliveryReceipt)]
+    return any(row.outcome in ("ack", "dead-letter") for row in rows)
+
+
+class _OddName(str):
+    """A header name that is other bytes on the wire; producers built on C write whatever they are given."""
+
+    __slots__ = ()
+
+    def encode(self, *_: object) -> bytes:
+        return b"\xff\xfe"
+
+
+async def test_a_header_name_that_is_not_utf_8_ends_nothing(kafka_world: KafkaWorld) -> None:
+    """The protocol asks for UTF-8 and the broker does not look: the record is set aside, the next handled."""
+    await append_with_odd_name(kafka_world)
+    async with kafka_world.bus(kafka_world.country.north) as publisher:
+        await publisher.publish(kafka_world.country.opened, case(2))
+    bus, seen = listener(kafka_world)
+    async with bus:
+        await until(lambda: 2 in seen)
+        assert bus.serving
+
+
+async def append_with_odd_name(world: KafkaWorld) -> None:
+    """Write one right event that has a header more, whose name no text has."""
+    producer = AIOKafkaProducer(bootstrap_servers=world.bootstrap_servers)
+    try:
+        await producer.start()
+        batch = producer.create_batch()
+        # The builder in Python encodes a name by its own `encode`; the one in C does not ask.
+        batch._builder = _DefaultRecordBatchBuilderPy(2, 0, 0, -1, -1, -1, 16_384)
+        headers = [*envelope_of(world), (_OddName("odd"), b"x")]
+        batch.append(key=b"case-0001", value=VALUE, timestamp=None, headers=headers)
+        place = partition_of(b"case-0001", 3)
+        await (await producer.send_batch(batch, world.country.topic, partition=place))
+    finally:
+        await producer.stop()

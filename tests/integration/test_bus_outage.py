@@ -1,0 +1,180 @@
+"""The broker away and back: nothing acknowledged is lost, all resume by themselves, waits are bounded."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from bus import (
+    Bus,
+    BusError,
+    BusUnavailableError,
+    DeliveryReceipt,
+    EmbeddedKafka,
+    Event,
+    Receipt,
+    apply_topics,
+)
+from tests.small_catalog import SmallCountry, case
+from tests.worlds import PATIENCE_SECONDS, KafkaWorld, receipts, running, until
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
+    """Yield a node that keeps its port and events over a restart; a test that stops it starts it again."""
+    with EmbeddedKafka(tmp_path_factory.mktemp("outage") / "node") as kafka:
+        yield kafka
+
+
+@pytest.fixture
+async def world(country: SmallCountry, node: EmbeddedKafka) -> KafkaWorld:
+    """The small country on that node."""
+    found = KafkaWorld(country, node.bootstrap_servers)
+    await apply_topics(found.settings(), country.catalog)
+    return found
+
+
+async def restart(node: EmbeddedKafka, world: KafkaWorld) -> None:
+    """Start the stopped node at the address it had."""
+    await asyncio.to_thread(node.start)
+    assert node.bootstrap_servers == world.bootstrap_servers
+
+
+async def test_an_outage_loses_nothing_and_everybody_resumes(world: KafkaWorld, node: EmbeddedKafka) -> None:
+    """While the node is away `publish` fails as retriable; afterwards every acknowledged event is handled."""
+    seen: list[int] = []
+    subscriber = world.bus(world.country.south)
+
+    @subscriber.subscribe(world.country.opened, version=1, purpose="close-cases", name="outage")
+    async def keep(event: Event[Any]) -> None:
+        seen.append(event.data["number"])
+
+    publisher = world.bus(world.country.north, publish_timeout_seconds=1.0)
+    acknowledged: dict[int, Receipt] = {}
+    failures: list[BusError] = []
+    stack = await running(publisher, subscriber)
+    source = asyncio.create_task(_publish_for_ever(publisher, world.country.opened, acknowledged, failures))
+    await until(lambda: len(acknowledged) > 50 and len(seen) > 50)
+    await asyncio.to_thread(node.stop)
+    await until(lambda: failures)
+    await restart(node, world)
+    before = len(acknowledged)
+    await until(lambda: len(acknowledged) > before + 50)
+    source.cancel()
+    await asyncio.wait([source])
+    await until(lambda: set(acknowledged) <= set(seen))
+    await until(lambda: _all_committed(world))
+    await stack.aclose()
+    assert {(type(error), error.retriable) for error in failures} == {(BusUnavailableError, True)}
+    places = {(record.partition, record.offset) for record in await world.records(world.country.topic)}
+    assert {(receipt.partition, receipt.offset) for receipt in acknowledged.values()} <= places
+    await _require_whole_account(world)
+
+
+async def _publish_for_ever(
+    bus: Bus, subject: str, acknowledged: dict[int, Receipt], failures: list[BusError]
+) -> None:
+    number = 0
+    while True:
+        number += 1
+        try:
+            acknowledged[number] = await bus.publish(subject, case(number, f"case-{number % 9:04}"))
+        except BusError as error:
+            failures.append(error)
+        await asyncio.sleep(0.002)
+
+
+async def _all_committed(world: KafkaWorld) -> bool:
+    committed = await world.committed(f"{world.country.south}.outage", world.country.topic)
+    return committed == len(await world.records(world.country.topic))
+
+
+async def _require_whole_account(world: KafkaWorld) -> None:
+    """Every record has its final delivery receipt, the outage notwithstanding."""
+    rows = [row for row in await receipts(world) if isinstance(row, DeliveryReceipt)]
+    accounted = {(row.partition, row.offset) for row in rows if row.outcome == "ack"}
+    records = await world.records(world.country.topic)
+    assert accounted == {(record.partition, record.offset) for record in records}
+
+
+async def test_stopping_without_a_broker_is_bounded(world: KafkaWorld, node: EmbeddedKafka) -> None:
+    """The process can go while the node is away, and whoever waits for an acknowledgement is told."""
+    seen: list[int] = []
+    bus = world.bus(world.country.north, publish_timeout_seconds=1.0, stop_timeout_seconds=1.0)
+
+    @bus.subscribe(world.country.opened, version=1, purpose="close-cases", name="outage")
+    async def keep(event: Event[Any]) -> None:
+        seen.append(event.data["number"])
+
+    stack = await running(bus)
+    await bus.publish(world.country.opened, case(1))
+    await until(lambda: seen)
+    await asyncio.to_thread(node.stop)
+    try:
+        futures = [bus.submit(world.country.opened, case(number)) for number in range(20)]
+        stopping = asyncio.create_task(stack.aclose())
+        done, _ = await asyncio.wait([stopping], timeout=PATIENCE_SECONDS)
+        ended_in_time = bool(done)
+        told = [future.done() for future in futures]
+    finally:
+        await restart(node, world)
+    await asyncio.wait([stopping], timeout=PATIENCE_SECONDS)
+    await bus._transport.stop()
+    errors = [future.exception() for future in futures if future.done()]
+    assert ended_in_time
+    assert all(told)
+    assert {type(error) for error in errors} == {BusUnavailableError}
+
+
+async def test_a_bus_serves_again_after_a_stop_in_an_outage(world: KafkaWorld, node: EmbeddedKafka) -> None:
+    """Stopped while the node was away, the same bus publishes to the same partition once started again."""
+    bus = world.bus(world.country.north, publish_timeout_seconds=1.0, stop_timeout_seconds=1.0)
+    await bus.start()
+    await bus.publish(world.country.opened, case(1))
+    await asyncio.to_thread(node.stop)
+    try:
+        futures = [bus.submit(world.country.opened, case(number)) for number in range(2000)]
+        stopping = asyncio.create_task(bus.stop())
+        await asyncio.wait([stopping], timeout=PATIENCE_SECONDS)
+    finally:
+        await restart(node, world)
+    await asyncio.wait([stopping], timeout=PATIENCE_SECONDS)
+    assert stopping.done()
+    stopping.result()
+    [future.exception() for future in futures if future.done()]
+    async with bus:
+        receipt = await bus.publish(world.country.opened, case(2))
+    assert receipt.offset > 0
+
+
+async def test_a_publish_waits_out_an_outage(world: KafkaWorld, node: EmbeddedKafka) -> None:
+    """A publish begun while the node is away waits for it within `publish_timeout_seconds`."""
+    async with world.bus(world.country.north, publish_timeout_seconds=60.0) as bus:
+        await bus.publish(world.country.opened, case(1))
+        await asyncio.to_thread(node.stop)
+        waiting = asyncio.create_task(bus.publish(world.country.opened, case(2)))
+        await restart(node, world)
+        receipt = await waiting
+    values = {record.offset: record.value for record in await world.records(world.country.topic)}
+    assert values[receipt.offset] == b'{"reference":"case-0001","number":2}'
+
+
+async def test_a_bus_that_could_not_start_may_try_again(
+    country: SmallCountry, node: EmbeddedKafka, world: KafkaWorld
+) -> None:
+    """A failed start leaves the bus as it was: not started, open to subscriptions, able to start."""
+    bus = world.bus(country.south)
+    await asyncio.to_thread(node.stop)
+    try:
+        with pytest.raises(BusUnavailableError):
+            await bus.start()
+    finally:
+        await restart(node, world)
+
+    @bus.subscribe(country.opened, version=1, purpose="close-cases")
+    async def never(event: Event[Any]) -> None:
+        raise AssertionError("never called")
+
+    async with bus:
+        assert not bus._subscribers[0].task.done()

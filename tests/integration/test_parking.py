@@ -1,0 +1,246 @@
+"""A failing key waits, in order, with all that follows it; every other key goes on."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bus import Bus, DeliveryReceipt, Draft, Event, Retry, RetryPolicy, parking_log
+from tests.small_catalog import case
+from tests.worlds import World, receipts, until
+
+NAME = "edge"
+SOON = RetryPolicy((0.05,) * 3, jitter=0)
+LATER = RetryPolicy((3600.0,), jitter=0)
+Seen = list[tuple[str, int]]
+
+
+def subscribed(world: World, handler: Callable[[Event[Any]], Any], retry: RetryPolicy) -> Bus:
+    """Return a bus with one subscription."""
+    bus = world.bus(world.country.south)
+    bus.subscribe(world.country.opened, version=1, purpose="close-cases", name=NAME, retry=retry)(handler)
+    return bus
+
+
+def failing(seen: Seen, fails: Callable[[Event[Any]], bool]) -> Callable[[Event[Any]], Any]:
+    """Return a handler that notes key and number of each call, and fails some."""
+
+    async def handle(event: Event[Any]) -> None:
+        seen.append((event.key or "", event.data["number"]))
+        if fails(event):
+            raise RuntimeError
+
+    return handle
+
+
+async def publish(world: World, *drafts: tuple[str, int]) -> None:
+    """Publish cases by key and number, in order."""
+    async with world.bus(world.country.north) as bus:
+        await bus.publish_many(world.country.opened, [Draft(case(number), key=key) for key, number in drafts])
+
+
+async def in_one_partition(world: World, number: int) -> list[str]:
+    """Return keys that share a partition."""
+    async with world.bus(world.country.north) as bus:
+        drafts = [Draft(case(0), key=f"probe-{n}") for n in range(8 * number)]
+        places = await bus.publish_many(world.country.opened, drafts)
+    found = [draft.key or "" for draft, place in zip(drafts, places, strict=True) if place.partition == 0]
+    return found[:number]
+
+
+async def committed(world: World) -> int:
+    """Return how many records the subscription has committed."""
+    return await world.committed(f"{world.country.south}.{NAME}", world.country.topic)
+
+
+async def has_parked(world: World, rows: int) -> bool:
+    """Return whether that many rows were written."""
+    return len(await world.records(f"{world.country.south}.parked")) >= rows
+
+
+async def waiting(world: World) -> set[bytes | None]:
+    """Return the keys of rows whose latest value says that the event waits."""
+    latest = {row.key: row.value for row in await world.records(f"{world.country.south}.parked")}
+    return {key for key, value in latest.items() if value is not None}
+
+
+async def test_other_keys_of_the_partition_go_on(world: World) -> None:
+    """While one key waits for an hour, its neighbours are handled, and its own events are not."""
+    stuck, *others = await in_one_partition(world, 4)
+    seen: Seen = []
+    bus = subscribed(world, failing(seen, lambda event: event.key == stuck), LATER)
+    await publish(world, (stuck, 1), *((key, n) for n in range(2, 6) for key in (*others, stuck)))
+    async with bus:
+        await until(lambda: len([1 for key, number in seen if key in others and number]) == 12)
+    assert [number for key, number in seen if key == stuck] == [0]
+
+
+async def test_a_parked_key_is_handled_in_order_when_its_time_comes(world: World) -> None:
+    """The failed event first, then those that waited behind it, then new ones."""
+    seen: Seen = []
+    bus = subscribed(world, failing(seen, lambda e: e.data["number"] == 1 and e.attempt < 3), SOON)
+    async with bus:
+        await publish(world, ("k", 1), ("k", 2), ("k", 3))
+        await until(lambda: ("k", 3) in seen)
+        await publish(world, ("k", 4))
+        await until(lambda: ("k", 4) in seen)
+        await until(lambda: _nothing_waits(world))
+    assert seen == [("k", 1), ("k", 1), ("k", 1), ("k", 2), ("k", 3), ("k", 4)]
+
+
+async def _nothing_waits(world: World) -> bool:
+    return not await waiting(world)
+
+
+async def test_a_poison_key_is_tried_by_its_schedule_and_no_more(world: World) -> None:
+    """Schedule and one; then it is a dead letter, and its key is held, over a restart too."""
+    seen: Seen = []
+    bus = subscribed(world, failing(seen, lambda event: event.data["number"] == 1), SOON)
+    await publish(world, ("poison", 1), ("poison", 2), ("k", 3))
+    async with bus:
+        (letter,) = await until(lambda: world.records(f"{world.country.south}.dead-letters"))
+        await until(lambda: has_parked(world, 2))
+    headers = dict(letter.headers)
+    assert headers["govbus-dead-letter-held"] == b"yes"
+    assert headers["govbus-dead-letter-attempts"] == b"4"
+    again = subscribed(world, failing(seen, lambda _: False), SOON)
+    async with again:
+        await publish(world, ("poison", 4), ("k", 5))
+        await until(lambda: ("k", 5) in seen)
+        await until(lambda: _all_wait(world, 3))
+    assert [number for key, number in seen if key == "poison"] == [1] * 4
+    assert len(await waiting(world)) == 3
+
+
+async def _all_wait(world: World, count: int) -> bool:
+    return len(await waiting(world)) >= count
+
+
+async def test_a_key_may_be_released_with_its_dead_letter(world: World) -> None:
+    """Where the subscription says so, its later events are handled."""
+    seen: Seen = []
+    policy = RetryPolicy((0.05,), jitter=0, when_exhausted="release")
+    bus = subscribed(world, failing(seen, lambda event: event.data["number"] == 1), policy)
+    async with bus:
+        await publish(world, ("k", 1), ("k", 2))
+        await until(lambda: ("k", 2) in seen)
+        await until(lambda: _nothing_waits(world))
+    assert seen == [("k", 1), ("k", 1), ("k", 2)]
+
+
+async def test_a_permanent_fault_holds_no_key(world: World) -> None:
+    """It is a dead letter at once; the next event of its key is handled."""
+
+    class RejectedError(Exception):
+        retriable = False
+
+    seen: Seen = []
+
+    async def rejects(event: Event[Any]) -> None:
+        seen.append((event.key or "", event.data["number"]))
+        if event.data["number"] == 1:
+            raise RejectedError
+
+    async with subscribed(world, rejects, LATER):
+        await publish(world, ("k", 1), ("k", 2))
+        await until(lambda: len(seen) == 2)
+    assert await waiting(world) == set()
+
+
+async def test_parking_survives_a_restart(world: World) -> None:
+    """Offsets go on past what waits; the next process knows it, and tries in order."""
+    seen: Seen = []
+    async with subscribed(world, failing(seen, lambda event: event.key == "k"), LATER):
+        await publish(world, ("k", 1), ("k", 2), ("x", 3))
+        await until(lambda: _committed_all(world, 3))
+    assert len(await waiting(world)) == 2
+    async with subscribed(world, failing(seen, lambda _: False), LATER):
+        await publish(world, ("k", 4), ("x", 5))
+        await until(lambda: _committed_all(world, 5))
+    assert [number for key, number in seen if key == "k"] == [1]
+    assert len(await waiting(world)) == 3
+
+
+async def _committed_all(world: World, count: int) -> bool:
+    return await committed(world) == count
+
+
+async def test_what_waits_is_handled_by_the_next_process_when_due(world: World) -> None:
+    """The time of the next attempt is kept, and so is the number of attempts made."""
+    attempts: list[int] = []
+
+    async def fails(event: Event[Any]) -> Retry | None:
+        attempts.append(event.attempt)
+        return Retry(after_seconds=1.0) if event.attempt == 1 else None
+
+    async with subscribed(world, fails, SOON):
+        await publish(world, ("k", 1))
+        await until(lambda: has_parked(world, 1))
+    async with subscribed(world, fails, SOON):
+        await until(lambda: _nothing_waits(world))
+    assert attempts == [1, 2]
+
+
+async def test_a_second_process_takes_over_what_waits(world: World) -> None:
+    """Scale-out and scale-in of the group keep the order of every key."""
+    seen: Seen = []
+    failing_once: set[tuple[str, int]] = set()
+
+    def first_time(event: Event[Any]) -> bool:
+        fact = (event.key or "", event.data["number"])
+        fresh = event.data["number"] % 5 == 0 and fact not in failing_once
+        failing_once.add(fact)
+        return fresh
+
+    keys = [f"k{n}" for n in range(12)]
+    one, two = (subscribed(world, failing(seen, first_time), SOON) for _ in range(2))
+    async with one:
+        await publish(world, *((key, n) for n in range(10) for key in keys))
+        await until(lambda: len(seen) > 40)
+        async with two:
+            await publish(world, *((key, n) for n in range(10, 20) for key in keys))
+            await until(lambda: len(seen) > 180)
+        await publish(world, *((key, n) for n in range(20, 25) for key in keys))
+        await until(lambda: all((key, 24) in seen for key in keys))
+        await until(lambda: _nothing_waits(world))
+    for key in keys:
+        numbers = [number for found, number in seen if found == key]
+        assert list(dict.fromkeys(numbers)) == list(range(25))
+
+
+async def test_more_may_wait_than_memory_is_kept_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not in memory is read again from the broker when it is due."""
+    monkeypatch.setattr(parking_log, "KEPT_BYTES", 0)
+    seen: Seen = []
+    async with subscribed(world, failing(seen, lambda e: e.data["number"] == 1 and e.attempt == 1), SOON):
+        await publish(world, *(("k", n) for n in range(1, 40)))
+        await until(lambda: len(seen) == 40)
+    assert seen == [("k", 1), *(("k", n) for n in range(1, 40))]
+
+
+async def test_waiting_events_leave_receipts(world: World) -> None:
+    """One says that the event waits behind its key, the next that it was handled."""
+    seen: Seen = []
+    await publish(world, ("k", 1), ("k", 2))  # both are there before the first is due again
+    async with subscribed(world, failing(seen, lambda e: e.data["number"] == 1 and e.attempt == 1), SOON):
+        await until(lambda: len(seen) == 3)
+        await until(lambda: _nothing_waits(world))
+    rows = [row for row in await receipts(world) if isinstance(row, DeliveryReceipt)]
+    told = [(row.offset, row.outcome, row.reason, row.attempt) for row in rows]
+    assert sorted(told, key=str) == [
+        (0, "ack", None, 2),
+        (0, "retry", "handler-failed", 1),
+        (1, "ack", None, 1),
+        (1, "retry", "key-parked", 0),
+    ]
+
+
+async def test_nothing_is_parked_while_nothing_fails(world: World) -> None:
+    """Not a row is written."""
+    seen: Seen = []
+    async with subscribed(world, failing(seen, lambda _: False), LATER):
+        await publish(world, *(("k", n) for n in range(50)))
+        await until(lambda: _committed_all(world, 50))
+        await asyncio.sleep(0)
+    assert await world.records(f"{world.country.south}.parked") == []

@@ -1,0 +1,171 @@
+"""Deny by default: with the authorizer on, a principal can do what the repo grants, and no more.
+
+Whoever says who somebody is: a password (SCRAM), a client certificate (mutual TLS), or a password within TLS.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import pytest
+from confluent_kafka import Consumer, KafkaError, Producer
+
+from bus import (
+    RECEIPTS_TOPIC,
+    AccessDeniedError,
+    DeadLetter,
+    EmbeddedKafka,
+    Event,
+    Reason,
+    decode_receipts,
+    open_consumer,
+)
+from bus.desired import MONITOR
+from bus.topics import AUDIT_TOPIC, CHECKPOINTS_TOPIC, REGISTRY_TOPIC, dead_letter_topic
+from tests.granted import GuardedCountry, client, until
+from tests.small_catalog import case
+
+pytestmark = pytest.mark.usefixtures("connections_closed")
+PASSING = (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE)
+"""What librdkafka tells of a connection that it makes anew."""
+
+
+@pytest.fixture(scope="module", params=["SASL_PLAINTEXT", "SSL", "SASL_SSL"])
+def node(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
+    """A Kafka with access control."""
+    protocol: str = request.param
+    tls = tmp_path_factory.mktemp("tls") if protocol.endswith("SSL") else None
+    with EmbeddedKafka(sasl=protocol.startswith("SASL"), tls=tls) as node:
+        assert node.environment()["GOVBUS_SECURITY_PROTOCOL"] == protocol
+        yield node
+
+
+@pytest.fixture
+async def country(tmp_path: Path, node: EmbeddedKafka) -> GuardedCountry:
+    """The small country, applied."""
+    found = GuardedCountry(tmp_path / "catalog", node)
+    await found.apply()
+    return found
+
+
+async def test_the_bus_works_with_exactly_what_is_granted(country: GuardedCountry) -> None:
+    """Publish, subscribe, dead letters, receipts and checkpoints, each agency under its own name."""
+    handled: list[str] = []
+    south = country.bus(country.south)
+
+    @south.subscribe(country.opened, version=1, purpose="close-cases", name="close-cases")
+    async def handle(event: Event[Any]) -> DeadLetter | None:
+        handled.append(event.data["reference"])
+        if event.data["number"] == 2:
+            return DeadLetter(Reason.UNTRANSLATABLE)
+        await event.publish(country.closed, {"reference": event.data["reference"], "number": 1})
+        return None
+
+    async with south, country.bus(country.north) as north:
+        for number in (1, 2):
+            await north.publish(country.opened, case(number, f"case-000{number}"))
+        await until(lambda: len(handled) == 2)
+        await south.table(CHECKPOINTS_TOPIC).put(f"{country.south}/x/0", b"{}")
+        assert await south.table(CHECKPOINTS_TOPIC).get(f"{country.south}/x/0") == b"{}"
+    assert sorted(handled) == ["case-0001", "case-0002"]
+
+
+async def test_the_monitor_reads_receipts_and_no_event(country: GuardedCountry) -> None:
+    """Under the name `govbus-monitor`, which no agency has."""
+    async with country.bus(country.north) as north:
+        sent = await north.publish(country.opened, case())
+    settings = country.settings(MONITOR)
+    found: list[str] = []
+    async with open_consumer(settings, group="govbus.monitor-test", topics=[RECEIPTS_TOPIC]) as consumer:
+        async with asyncio.timeout(60):
+            while sent.id not in found:
+                for records in (await consumer.poll(0.5, 500)).values():
+                    found += [
+                        receipt.event_id for record in records for receipt in decode_receipts(record.value)
+                    ]
+    assert _refused_to_read(country, MONITOR, country.topic)
+
+
+async def test_an_agency_reads_only_what_it_is_granted(country: GuardedCountry) -> None:
+    """Not another's events, dead letters, receipts or the audit."""
+    closed = f"{country.closed}.v1"
+    for topic in (closed, dead_letter_topic(country.south), RECEIPTS_TOPIC, AUDIT_TOPIC):
+        assert _refused_to_read(country, country.north, topic), topic
+    assert not _refused_to_read(country, country.south, country.topic)
+
+
+async def test_an_agency_writes_only_its_own(country: GuardedCountry) -> None:
+    """Not another's events or dead letters, not the registry, not the audit."""
+    foreign = (country.topic, dead_letter_topic(country.north), REGISTRY_TOPIC, AUDIT_TOPIC)
+    for topic in foreign:
+        assert _refused_to_write(country, country.south, topic), topic
+    assert not _refused_to_write(country, country.north, country.topic)
+
+
+async def test_an_agency_joins_only_its_own_groups(country: GuardedCountry) -> None:
+    """With another's group it could take its events away."""
+    with pytest.raises(AccessDeniedError):
+        await _join(country, country.south, f"{country.north}.readers")
+    await _join(country, country.south, f"{country.south}.readers")
+
+
+async def test_a_withdrawn_grant_cuts_a_running_subscriber_off(country: GuardedCountry) -> None:
+    """Within 60 s of removing the document and applying; no event after that is handled."""
+    handled: list[int] = []
+    south = country.bus(country.south)
+
+    @south.subscribe(country.opened, version=1, purpose="close-cases", name="close-cases")
+    async def handle(event: Event[Any]) -> None:
+        handled.append(event.data["number"])
+
+    async with south, country.bus(country.north) as north:
+        await north.publish(country.opened, case(1))
+        await until(lambda: handled == [1])
+        serving = [south.serving]
+        country.grant_file.unlink()
+        withdrawn = monotonic()
+        plan = await country.apply()
+        assert [(change.action, change.kind) for change in plan.changes] == [("-", "access")]
+        with pytest.raises(AccessDeniedError):
+            async with asyncio.timeout(60):
+                await south.wait()
+        assert monotonic() - withdrawn < 60
+        serving.append(south.serving)
+        await north.publish(country.opened, case(2))
+        assert (handled, serving) == ([1], [True, False])
+
+
+def _refused_to_read(country: GuardedCountry, user: str, topic: str) -> bool:
+    group = "govbus.monitor-probe" if user == MONITOR else f"{user}.probe"
+    settings = {"group.id": group, "enable.partition.eof": True, "auto.offset.reset": "earliest"}
+    consumer = Consumer({**client(country.node, user), **settings})
+    try:
+        consumer.subscribe([topic])
+        while True:
+            message = consumer.poll(60)
+            assert message is not None
+            error = message.error()
+            if error is None or error.code() == KafkaError._PARTITION_EOF:
+                return False
+            if error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                return True
+            assert error.code() in PASSING, error
+    finally:
+        consumer.close()
+
+
+def _refused_to_write(country: GuardedCountry, user: str, topic: str) -> bool:
+    errors: list[KafkaError | None] = []
+    producer = Producer(client(country.node, user))
+    producer.produce(topic, b"x", partition=0, on_delivery=lambda error, _: errors.append(error))
+    assert producer.flush(60) == 0
+    error = errors[0]
+    return error is not None and error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED
+
+
+async def _join(country: GuardedCountry, user: str, group: str) -> None:
+    topic = dead_letter_topic(user)
+    async with open_consumer(country.settings(user), group=group, topics=[topic]) as consumer:
+        await consumer.poll(0.1, 1)

@@ -1,0 +1,256 @@
+"""From repo to running process: drift is told, a killed apply is finished, news arrives without a restart."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import orjson
+import pytest
+from confluent_kafka import Producer
+
+from bus import Bus, BusUnavailableError, EmbeddedKafka, Event
+from bus.kafka.lock import held
+from bus.kafka.transport import KafkaTransport
+from bus.rollout import LOCK
+from bus.topics import AUDIT_TOPIC, REGISTRY_TOPIC
+from contracts import UnknownVersionError
+from tests.granted import AUTHOR, TODAY, GuardedCountry, administrator, client, make_keys, until
+from tests.small_catalog import case
+
+APPLY = """
+import asyncio, sys, time
+from datetime import date
+from pathlib import Path
+from bus.rollout import Author, Rollout
+told = []
+def done(change):
+    told.append(change)
+    print(change.kind, change.name, flush=True)
+    if len(told) == 5:
+        time.sleep(600)
+asyncio.run(Rollout(Path(sys.argv[1])).apply(date(2026, 11, 24), Author("killed", ""), done))
+"""
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[EmbeddedKafka]:
+    """A Kafka with access control."""
+    with EmbeddedKafka(sasl=True) as node:
+        yield node
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The keys of the registry."""
+    return make_keys(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory, node: EmbeddedKafka) -> GuardedCountry:
+    """One country for the module: a registry holds one repo."""
+    return GuardedCountry(tmp_path_factory.mktemp("country"), node)
+
+
+@pytest.fixture
+async def country(found: GuardedCountry, keys: dict[str, Path]) -> GuardedCountry:
+    """The country as its folder says it."""
+    await found.apply(**keys)
+    return found
+
+
+async def test_a_second_apply_finds_nothing_to_do(country: GuardedCountry, keys: dict[str, Path]) -> None:
+    """And each that did something left two lines in the audit: begun, and done with what."""
+    assert (await country.apply(**keys)).changes == ()
+    lines = [orjson.loads(value) for _, value in await _all(country, AUDIT_TOPIC)]
+    phases = {line["phase"] for line in lines if line["by"] == AUTHOR.name}
+    assert phases == {"begun", "done"}
+    assert {line["commit"] for line in lines if line["by"] == AUTHOR.name} == {AUTHOR.commit}
+    assert any(change["kind"] == "topic" for line in lines for change in line["changes"])
+
+
+async def test_what_others_change_by_hand_is_drift(country: GuardedCountry, keys: dict[str, Path]) -> None:
+    """Retention, access and quota; `apply` sets them right, and leaves strangers' things alone."""
+    admin = administrator(country.node)
+    _change_by_hand(admin, country)
+    plan = await country.rollout(**keys).plan(TODAY)
+    assert sorted((change.action, change.kind) for change in plan.changes) == [
+        ("-", "access"),
+        ("~", "topic"),
+    ]
+    assert plan.changes[1].what == ("retention.ms: 1 second -> 7 days",)
+    await country.apply(**keys)
+    assert (await country.rollout(**keys).plan(TODAY)).changes == ()
+    assert "warehouse.stock.v1" in admin.list_topics(timeout=30).topics
+
+
+async def test_a_shorter_retention_waits_for_leave(country: GuardedCountry, keys: dict[str, Path]) -> None:
+    """Nothing else of the same plan is done either."""
+    place = country.folder / "agencies" / country.north / "case-opened" / "contract.yaml"
+    before = place.read_text()
+    country.grant_file.unlink()
+    place.write_text(before.replace("retention: P7D", "retention: P3D"))
+    try:
+        plan = await country.apply(**keys)
+        assert [change.name for change in plan.refusals] == [country.topic]
+        again = await country.rollout(**keys).plan(TODAY)
+        assert [change.kind for change in again.changes] == [change.kind for change in plan.changes]
+    finally:
+        place.write_text(before)
+        country.grant()
+
+
+async def test_a_new_minor_version_is_used_without_restart(
+    country: GuardedCountry, keys: dict[str, Path]
+) -> None:
+    """Soon after `apply`, by a publisher and a subscriber that were running before."""
+    received: list[Event[Any]] = []
+    public = {"registry_public_key": keys["registry_public_key"]}
+    south = country.bus(country.south, **public)
+
+    @south.subscribe(country.opened, version=1, purpose="close-cases", name="close-cases")
+    async def handle(event: Event[Any]) -> None:
+        received.append(event)
+
+    async with south, country.bus(country.north, **public) as north:
+        country.add_version("1.2", "colour")
+        with pytest.raises(UnknownVersionError):
+            north.submit(country.opened, case(), version="1.2")
+        await country.apply(**keys)
+        applied = monotonic()
+        await until(lambda: _knows(north, country.opened, "1.2"))
+        learned = monotonic() - applied
+        sent = await north.publish(country.opened, case(colour="green"), version="1.2")
+        await until(lambda: received)
+    assert (received[0].id, received[0].data["colour"]) == (sent.id, "green")
+    assert received[0].version == "1.2"
+    assert learned < 30
+
+
+async def test_a_subscriber_asks_for_the_news_before_it_refuses(
+    country: GuardedCountry, keys: dict[str, Path]
+) -> None:
+    """An event of a version that the registry has is no dead letter, however soon it comes."""
+    received: list[str] = []
+    south = country.bus(country.south, registry_public_key=keys["registry_public_key"])
+
+    @south.subscribe(country.opened, version=1, purpose="close-cases", name="ask-first")
+    async def handle(event: Event[Any]) -> None:
+        received.append(event.id)
+
+    async with south:
+        assert south._follower is not None
+        assert south._follower._task is not None
+        south._follower._task.cancel()  # no news comes by itself
+        country.add_version("1.3", "shape")
+        await country.apply(**keys)
+        async with country.bus(country.north) as north:
+            sent = await north.publish(country.opened, case(shape="round"), version="1.3")
+        await until(lambda: sent.id in received)
+
+
+async def test_what_nobody_signed_is_ignored_told_and_mended(
+    country: GuardedCountry, keys: dict[str, Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A running process goes on with what it knows; the plan writes the entry anew."""
+    key = f"contract/{country.opened}"
+    async with country.bus(country.north, registry_public_key=keys["registry_public_key"]) as north:
+        _write(country, key, b'{"payload": "forged"}')
+        _write(country, "agency/nobody", b"junk")
+        await until(lambda: caplog.text.count("an entry of the registry is ignored") >= 2)
+        await north.publish(country.opened, case())
+    plan = await country.rollout(**keys).plan(TODAY)
+    assert {(change.action, change.name) for change in plan.changes} == {("~", key), ("-", "agency/nobody")}
+    assert {"not a signed entry: written anew", "not a signed entry"} == {
+        change.why for change in plan.changes
+    }
+    await country.apply(**keys)
+    assert (await country.rollout(**keys).plan(TODAY)).changes == ()
+
+
+async def test_a_killed_apply_is_finished_by_the_next(country: GuardedCountry, keys: dict[str, Path]) -> None:
+    """SIGKILL in the middle: nothing is half a thing, and the next one goes on from there."""
+    country.add_agency("killed", 12)
+    assert await asyncio.to_thread(_killed_in_the_middle, country, keys)
+    rest = await country.rollout(**keys).plan(TODAY)
+    assert rest.changes
+    assert not rest.refusals
+    await country.apply(**keys)
+    assert (await country.rollout(**keys).plan(TODAY)).changes == ()
+    lines = [orjson.loads(value) for _, value in await _all(country, AUDIT_TOPIC)]
+    assert [line["phase"] for line in lines if line["by"] == "killed"] == ["begun"]
+
+
+async def test_two_do_not_apply_at_once(country: GuardedCountry) -> None:
+    """The second waits a while, and then says so."""
+    settings = country.settings()
+    async with held(settings, group=LOCK, topic=AUDIT_TOPIC, wait_seconds=30):
+        with pytest.raises(BusUnavailableError, match="another at work"):
+            async with held(settings, group=LOCK, topic=AUDIT_TOPIC, wait_seconds=0.5):
+                pass
+
+
+def _killed_in_the_middle(country: GuardedCountry, keys: dict[str, Path]) -> list[str]:
+    """Return what an `apply` had told before it was killed."""
+    node = country.node
+    paths = {f"GOVBUS_{name.upper()}": str(path) for name, path in keys.items()}
+    process = subprocess.Popen(
+        [sys.executable, "-c", APPLY, str(country.folder)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **node.environment(), **paths},
+    )
+    assert process.stdout is not None
+    with process.stdout:
+        told = [process.stdout.readline() for _ in range(5)]
+        process.kill()
+        process.wait()
+    return told
+
+
+def _knows(bus: Bus, subject: str, number: str) -> bool:
+    return number in [version.number for version in bus.catalog.contract(subject).versions]
+
+
+def _write(country: GuardedCountry, key: str, value: bytes) -> None:
+    node = country.node
+    producer = Producer(client(node, node.admin_username, node.admin_password))
+    producer.produce(REGISTRY_TOPIC, value, key)
+    assert producer.flush(60) == 0
+
+
+async def _all(country: GuardedCountry, topic: str) -> list[tuple[bytes | None, bytes]]:
+    transport = KafkaTransport(country.settings())
+    try:
+        await transport.start()
+        return [(record.key, record.value or b"") for record in await transport.read_all(topic)]
+    finally:
+        await transport.stop()
+
+
+def _change_by_hand(admin: Any, country: GuardedCountry) -> None:
+    from confluent_kafka import admin as librdkafka
+
+    kafka: Any = librdkafka
+    resource = kafka.ConfigResource(
+        kafka.ConfigResource.Type.TOPIC,
+        country.topic,
+        incremental_configs=[
+            kafka.ConfigEntry("retention.ms", "1000", incremental_operation=kafka.AlterConfigOpType.SET)
+        ],
+    )
+    stranger = kafka.AclBinding(
+        kafka.ResourceType.TOPIC, country.topic, kafka.ResourcePatternType.LITERAL, "User:stranger", "*",
+        kafka.AclOperation.READ, kafka.AclPermissionType.ALLOW,
+    )  # fmt: skip
+    waiting = [
+        *admin.incremental_alter_configs([resource]).values(),
+        *admin.create_acls([stranger]).values(),
+        *admin.create_topics([kafka.NewTopic("warehouse.stock.v1", 1, 1)]).values(),
+    ]
+    for done in waiting:
+        done.result(timeout=30)

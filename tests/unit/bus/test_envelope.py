@@ -1,0 +1,175 @@
+"""The envelope: any headers are read or refused by name, never a crash."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bus import DeadLetter, EnvelopeError, Event, Reason, StoredRecord, agency_of
+from bus.envelope import (
+    MAX_ATTRIBUTE_BYTES,
+    REQUIRED,
+    moment,
+    moment_of,
+    moment_us,
+    read_attributes,
+    source_of,
+    time_bytes,
+    time_us,
+)
+from bus.stages.decode import Expected, decode
+from contracts import Catalog
+
+RIGHT: tuple[tuple[str, bytes | None], ...] = (
+    ("ce_specversion", b"1.0"), ("ce_id", b"1"), ("ce_source", b"urn:x"),
+    ("ce_type", b"civil-registry.birth-registered.v1"),
+)  # fmt: skip
+CONTRACT = Catalog.open().contract("civil-registry.birth-registered")
+EXPECTED = Expected(
+    CONTRACT.version(1).type.encode(),
+    {CONTRACT.version(1).dataschema.encode(): CONTRACT.version(1)},
+    CONTRACT.version(1),
+    CONTRACT.max_bytes,
+)
+
+names = st.sampled_from(
+    ["ce_id", "ce_source", "ce_type", "ce_specversion", "ce_time", "ce_service", "ce_startedat",
+     "ce_dataschema", "ce_correlationid", "ce_causationid", "content-type", "traceparent", "x"]
+) | st.text(max_size=8)  # fmt: skip
+values = (
+    st.none()
+    | st.binary(max_size=20)
+    | st.sampled_from([b"1.0", b"", b"application/cloudevents+json", b"\xff", b"x" * 5000, EXPECTED.type])
+)
+headers = st.lists(st.tuples(names, values), max_size=8)
+json_texts = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def record(value: bytes | None, given_headers: Any) -> StoredRecord:
+    """Return a record of a foreign producer."""
+    return StoredRecord("t", 0, 0, 1, None, value, tuple(given_headers))
+
+
+@given(headers)
+def test_any_headers_are_attributes_or_an_envelope_error(found: list[tuple[str, bytes | None]]) -> None:
+    """What is returned is text, single, and has the four required attributes; else one line says why."""
+    try:
+        attributes, identity = read_attributes(found)
+    except EnvelopeError as error:
+        said = str(error)
+        assert said.startswith("Expected ") and "\n" not in said  # noqa: PT018 - one of two ends
+        return
+    assert all(attributes[name] for name in REQUIRED)
+    assert all(isinstance(value.decode(), str) for value in attributes.values())
+    assert identity[:2] == (attributes["ce_id"].decode(), attributes["ce_source"].decode())
+    assert all(part is None or part for part in identity)
+
+
+@given(st.lists(st.tuples(names.filter(lambda name: not name.startswith("ce_")), values), max_size=8))
+def test_headers_that_are_no_attributes_never_refuse_an_event(found: list[tuple[str, bytes | None]]) -> None:
+    """A null, binary or doubled header beside right attributes hurts nobody."""
+    attributes, identity = read_attributes([*RIGHT, *found])
+    assert {name: attributes[name] for name, _ in RIGHT} == dict(RIGHT)
+    assert identity == ("1", "urn:x", None, None, None)
+
+
+@given(st.none() | st.binary(max_size=60) | st.just(b"[" * 2000), headers, st.booleans())
+def test_any_record_is_an_event_or_a_dead_letter(
+    value: bytes | None, found: list[tuple[str, bytes | None]], right: bool
+) -> None:
+    """Decoding never raises; a dead letter has a reason and one line."""
+    check(decode(record(value, [*RIGHT, *found] if right else found), EXPECTED))
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["specversion", "id", "source", "type", "data", "subject", "n"]), json_texts
+    )
+)
+def test_any_structured_body_is_an_event_or_a_dead_letter(body: dict[str, Any]) -> None:
+    """The same holds for the whole CloudEvent as JSON."""
+    mode: list[tuple[str, bytes | None]] = [("content-type", b"application/cloudevents+json")]
+    whole = {"specversion": "1.0", "id": "1", "source": "u", "type": EXPECTED.type.decode(), **body}
+    check(decode(record(json.dumps(whole).encode(), mode), EXPECTED))
+
+
+def check(found: Any) -> None:
+    """Fail unless this is an event whose attributes can be read, or a dead letter."""
+    if isinstance(found, DeadLetter):
+        assert found.reason in Reason
+        assert "\n" not in found.detail
+        return
+    assert isinstance(found, Event)
+    assert "" not in (found.id, found.source, found.type)
+    found.started_at, found.time, found.recorded_time, found.transaction, found.traceparent  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"ce_id": None}, "text, got null"),
+        ({"ce_id": b"\xff"}, "UTF-8"),
+        ({"ce_id": b""}, "Expected attribute `id`, got none"),
+        ({"ce_source": b"x" * (MAX_ATTRIBUTE_BYTES + 1)}, "at most 4096 bytes"),
+        ({"ce_specversion": b"0.3"}, "Expected `1.0`, got another"),
+        ({"ce_adalovelace": b"\xff"}, "an extension attribute"),
+    ],
+)
+def test_a_wrong_attribute_is_named_and_not_quoted(change: dict[str, bytes | None], message: str) -> None:
+    """The message says which attribute, unless its name is a foreigner's own."""
+    with pytest.raises(EnvelopeError, match=message) as caught:
+        read_attributes(list({**dict(RIGHT), **change}.items()))
+    assert "lovelace" not in str(caught.value)
+
+
+@given(st.datetimes(datetime(1000, 1, 1), datetime(9999, 1, 1)))  # noqa: DTZ001 - a zone is given next
+def test_a_time_comes_back_as_it_went(plain: datetime) -> None:
+    """Microseconds, RFC 3339 text and datetimes are the same time."""
+    aware = plain.replace(tzinfo=UTC)
+    us = moment_us(aware)
+    assert (moment_of(us), time_us(time_bytes(us).decode())) == (aware, us)
+    assert datetime.fromisoformat(time_bytes(us).decode()) == aware
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1970-01-01T00:00:00Z", moment_of(0)),
+        ("1970-01-01T01:00:00.000001+01:00", moment_of(1)),
+        ("1970-01-01T00:00:00", None),
+        ("yesterday", None),
+        ("", None),
+        ("0001-01-01T00:00:00+23:59", None),
+        ("9999-12-31T23:59:59-23:59", None),
+    ],
+)
+def test_a_time_is_read_or_absent(text: str, expected: datetime | None) -> None:
+    """Text without a zone, or outside the calendar, is no time."""
+    assert moment(text) == expected
+
+
+@given(st.text("0123456789-:TZ.+W ", max_size=30) | st.text(max_size=20))
+def test_text_of_any_kind_is_a_time_or_none(text: str) -> None:
+    """Nothing a foreigner calls a time raises."""
+    found = moment(text)
+    assert found is None or found.utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize(
+    ("source", "agency"),
+    [
+        (source_of("health", "records"), "health"),
+        ("urn:govbus:health", "urn:govbus:health"),
+        ("https://example.org/x", "https://example.org/x"),
+    ],
+)
+def test_a_source_names_its_agency(source: str, agency: str) -> None:
+    """A foreign source stands for itself."""
+    assert agency_of(source) == agency

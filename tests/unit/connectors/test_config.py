@@ -1,0 +1,265 @@
+"""Configuration is refused with a place, a code and a remedy, and its secrets are never shown."""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from connectors import ConnectorConfig, SinkConfig, SourceConfig, SourceRecord, Translated, load
+from connectors.cli import connect
+from connectors.contract_check import check_contracts
+from connectors.finding import Finding
+from contracts import Catalog
+from tests.unit.connectors.country import (
+    configured,
+    folder_source,
+    http_sink,
+    make_register,
+    register_source,
+)
+
+GOOD = """\
+connector: sql
+name: business-register
+agency: tax
+system: register
+source:
+  url: sqlite:///register.db
+  table: business
+  position: id
+publish:
+  event: tax.business-registered
+  service: registering-a-business
+  data: {reference: $.reference}
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    """A configuration file."""
+    file = folder / "c.yaml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def findings_of(folder: Path, text: str, **environment: str) -> list[Finding]:
+    """What is wrong with a file."""
+    return load([written(folder, text)], environment)[1]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "code", "said"),
+    [
+        ("  table: business", "  tabel: business", 7, "C001", "did you mean `table`?"),
+        ("  table: business\n", "", 5, "C002", "`source.table` is missing"),
+        ("  table: business", "  table: 5", 7, "C003", "valid string"),
+        ("name: business-register", "name: Business Register", 2, "C019", "pattern"),
+        ("agency: tax", "agency: tax\nagency: tax", 4, "C004", "occurs twice"),
+        ("register.db", "${ENV:FILE}", 6, "C005", "set FILE"),
+        ("sqlite:///register.db", "postgresql://u:hunter2@h/d", 6, "C006", "${ENV:NAME}"),
+        ("connector: sql", "connector: sqll", 1, "C007", "did you mean `sql`?"),
+        ("connector: sql", "connector: nowhere:Thing", 1, "C007", "PYTHONPATH"),
+        ("connector: sql", "connector: json:dumps", 1, "C007", "is no connector"),
+        ("$.reference", "$.refe rence", 12, "C008", "write a path"),
+        ("  service:", "  identity: reference\n  service:", 11, "C008", "write paths such as $.reference"),
+        ("  service:", "  identity: [$.reference, $x]\n  service:", 11, "C008", "values of the record"),
+        ("  service:", "  identity: {from: $.x}\n  service:", 11, "C003", "does not fit"),
+        ("  service:", "  time_zone: Mars\n  service:", 11, "C008", "tz database"),
+        ("  data: {reference: $.reference}\n", "", 9, "C002", "`data` and `translate`"),
+        ("agency: tax\n", "agency: &a tax\nsystem2: *a\n", 3, "C000", "alias"),
+        ("agency: tax", "agency: [tax", 4, "C000", "not YAML"),
+        ("agency: tax", "service: tax", 3, "C001", "unknown field `service`"),
+    ],
+)
+def test_each_fault_has_its_place_code_and_remedy(  # noqa: PLR0917 - one column of the table each
+    tmp_path: Path, old: str, new: str, line: int, code: str, said: str
+) -> None:
+    """One line per fault: file, line, column, code, what, why, how."""
+    assert findings_of(tmp_path, GOOD) == []
+    found = {finding.code: finding for finding in findings_of(tmp_path, GOOD.replace(old, new))}
+    assert found[code].line == line
+    assert said in str(found[code])
+    assert str(found[code]).startswith(f"{tmp_path / 'c.yaml'}:{line}:")
+    assert "hunter2" not in str(found[code])
+
+
+def test_all_faults_of_a_file_are_said_at_once(tmp_path: Path) -> None:
+    """Faults of both sections and of every document are found in one go."""
+    text = GOOD.replace("table: business", "tabel: x").replace("  event:", "  evnt:")
+    found = findings_of(tmp_path, text + "---\nconnector: nothing\n")
+    assert [finding.code for finding in found] == ["C002", "C001", "C002", "C001", "C007"]
+
+
+def test_a_variable_fills_a_text_and_stays_out_of_sight(tmp_path: Path) -> None:
+    """Secrets of the environment reach the options and no representation."""
+    text = GOOD.replace("sqlite:///register.db", "postgresql://u:${ENV:PASSWORD}@h/d")
+    configs, findings = load([written(tmp_path, text)], {"PASSWORD": "hunter2"})
+    assert findings == []
+    assert isinstance(configs[0], SourceConfig)
+    assert configs[0].options.model_dump()["url"].get_secret_value() == "postgresql://u:hunter2@h/d"
+    assert "hunter2" not in repr(configs[0])
+
+
+def test_two_connectors_of_one_name_are_refused(tmp_path: Path) -> None:
+    """They would share checkpoints; the second is the finding."""
+    (finding,) = findings_of(tmp_path, GOOD + "---\n" + GOOD)
+    assert (finding.code, finding.line) == ("C004", 15)
+
+
+def test_words_and_dates_of_yaml_are_text(tmp_path: Path) -> None:
+    """`no` is Norway and a date is a text, so that a constant is what it looks like."""
+    text = GOOD.replace("$.reference}", "$.reference, a: no, b: 2026-01-02, c: true, d: 1.5, e: '7'}")
+    configs, _ = load([written(tmp_path, text)], {})
+    assert isinstance(configs[0], SourceConfig)
+    assert configs[0].mapping is not None
+    data = configs[0].mapping.data.evaluate({"reference": "r"})
+    assert data == {"reference": "r", "a": "no", "b": "2026-01-02", "c": True, "d": 1.5, "e": "7"}
+
+
+@pytest.mark.parametrize("text", ["", "---\n", "5", "- a", "[" * 100 + "]" * 100, "a: {b: !!python/none x}"])
+def test_what_is_no_configuration_is_a_finding_or_nothing(tmp_path: Path, text: str) -> None:
+    """No text makes the loader fail."""
+    configs, findings = load([written(tmp_path, text)], {})
+    assert configs == []
+    assert all(finding.line >= 1 for finding in findings)
+
+
+def test_a_file_that_cannot_be_read_is_a_finding(tmp_path: Path) -> None:
+    """Missing and non-UTF-8 files are told like every fault."""
+    (tmp_path / "latin.yaml").write_bytes(b"name: Zo\xeb")
+    _, findings = load([tmp_path / "absent.yaml", tmp_path / "latin.yaml"], {})
+    assert [finding.code for finding in findings] == ["C000", "C000"]
+
+
+@cache
+def reference() -> Catalog:
+    """The reference catalogue, opened once."""
+    return Catalog.open()
+
+
+def against_catalogue(folder: Path, content: dict[str, Any]) -> list[Finding]:
+    """What the reference catalogue has against a connector."""
+    return check_contracts(configured(folder, content), reference())
+
+
+def test_sound_connectors_fit_the_catalogue(tmp_path: Path) -> None:
+    """The connectors of these tests have no finding."""
+    for content in (register_source(tmp_path), folder_source(tmp_path), http_sink("http://127.0.0.1/")):
+        assert against_catalogue(tmp_path, content) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "said"),
+    [
+        ({"event": "tax.business-registred"}, "C009", "did you mean `tax.business-registered`?"),
+        ({"version": 9}, "C009", "no major version of"),
+        ({"service": "registering-business"}, "C009", "did you mean `registering-a-business`?"),
+        ({"event": "health.record-opened"}, "C009", "is not an event of `tax`"),
+        ({"data": {"refrence": "$.a"}}, "C010", "did you mean `reference`?"),
+        ({"data": {"seat": {"city": "$.a"}}}, "C010", "has no `city` there"),
+        ({"data": {"reference": "$.a"}}, "C010", "requires `business_name`"),
+        ({"data": {"reference": {"from": "$.a", "optional": True}}}, "C010", "may leave it out"),
+    ],
+)
+def test_a_source_that_does_not_fit_its_contract_is_found(
+    tmp_path: Path, change: dict[str, Any], code: str, said: str
+) -> None:
+    """Unknown names and missing fields are found before anything runs."""
+    content = register_source(tmp_path)
+    content["publish"] = {**content["publish"], **change}
+    assert any(said in str(f) and f.code == code for f in against_catalogue(tmp_path, content))
+
+
+@pytest.mark.parametrize(
+    ("written_as", "said"),
+    [
+        ("$.data.business", "did you mean `business_name`?"),
+        ("$.data.seat.lines[0].x", None),
+        ("$.data.seat.town", "has no `town` there"),
+        ("$.dta", "an event has no `dta`"),
+    ],
+)
+def test_a_sink_that_reads_what_is_not_delivered_is_found(
+    tmp_path: Path, written_as: str, said: str | None
+) -> None:
+    """Paths into the event are held against the contract."""
+    content = {**http_sink("http://127.0.0.1/"), "write": {"x": written_as}}
+    found = [str(finding) for finding in against_catalogue(tmp_path, content)]
+    assert (said is None and found == []) or (said is not None and said in found[0])
+
+
+def translate_business(record: SourceRecord) -> Translated:
+    """A file's own translation, named by its dotted path in the test below."""
+    return Translated({"reference": record.data["reference"]})
+
+
+def test_a_function_of_its_own_may_translate(tmp_path: Path) -> None:
+    """`translate: module:function` takes the place of the mapping."""
+    content = register_source(tmp_path)
+    content["publish"].pop("data")
+    content["publish"] = {**content["publish"], "translate": f"{__name__}:translate_business"}
+    (config,) = configured(tmp_path, content)
+    assert isinstance(config, SourceConfig)
+    assert config.translate is not None
+    assert config.translate(SourceRecord({"reference": "r"}, "1")) == Translated({"reference": "r"})
+
+
+def test_without_write_a_sink_gives_the_data_as_it_is(tmp_path: Path) -> None:
+    """The default body is the event's data."""
+    content = http_sink("http://127.0.0.1/")
+    content.pop("write")
+    (config,) = configured(tmp_path, content)
+    assert isinstance(config, SinkConfig)
+    assert config.mapping is not None
+    assert [path.text for path, _ in config.mapping.body.paths()] == ["$.data"]
+
+
+def run_cli(*arguments: str) -> Any:
+    """What `govbus connect` does."""
+    return CliRunner().invoke(connect, arguments)
+
+
+def saved(folder: Path, content: dict[str, Any]) -> str:
+    """A configuration file with one connector."""
+    return str(written(folder, yaml.safe_dump(content)))
+
+
+def test_check_exits_with_0_when_clean_and_100_on_findings(tmp_path: Path) -> None:
+    """The exit codes are those of every govbus command."""
+    make_register(tmp_path / "register.db")
+    file = saved(tmp_path, register_source(tmp_path / "register.db"))
+    assert run_cli("check", file).exit_code == 0
+    (tmp_path / "register.db").unlink()
+    unreachable = run_cli("check", file, "--json")
+    assert unreachable.exit_code == 100
+    assert [finding["code"] for finding in json.loads(unreachable.stdout)] == ["C020"]
+    assert run_cli("check", file, "--offline").exit_code == 0
+    assert run_cli("check", str(tmp_path / "absent.yaml")).exit_code == 2
+    assert run_cli("check", file, "--catalog", str(tmp_path)).exit_code == 1
+
+
+def test_run_refuses_what_check_would_find(tmp_path: Path) -> None:
+    """Nothing starts with a finding."""
+    content = register_source(tmp_path)
+    content["publish"] = {**content["publish"], "event": "tax.nothing"}
+    outcome = run_cli("run", saved(tmp_path, content))
+    assert outcome.exit_code == 100
+    assert "C009" in outcome.stderr
+
+
+def test_list_names_every_connector_with_its_promise() -> None:
+    """Installed connectors are listed with kind and guarantee."""
+    rows = {row["name"]: row for row in json.loads(run_cli("list", "--json").stdout)}
+    assert {"drop-folder", "http", "sql"} <= set(rows)
+    assert rows["http"]["kind"] == "sink"
+    assert all(row["guarantee"] and row["description"] for row in rows.values())
+    assert "drop-folder" in run_cli("list").stdout
+
+
+def test_a_config_knows_its_connector(tmp_path: Path) -> None:
+    """`make` gives a new connector each time."""
+    configs: list[ConnectorConfig] = configured(tmp_path, http_sink("http://127.0.0.1/"))
+    assert configs[0].make() is not configs[0].make()

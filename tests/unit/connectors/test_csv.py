@@ -1,0 +1,164 @@
+"""Every line of a CSV file ends up in exactly one record, good or malformed."""
+
+import csv
+import io
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connectors import MalformedRecord, SourceRecord
+from connectors.drop_folder.translate import CsvForm, FileRejectedError, records_of
+
+Records = list[SourceRecord | MalformedRecord]
+
+
+def read(content: bytes, form: CsvForm | None = None) -> Records:
+    """The records of a file called x.csv."""
+    return records_of(content, form or CsvForm(), file="x.csv", identity="hash")
+
+
+def good(records: Records) -> list[dict[str, str]]:
+    """The data of the records that were read."""
+    return [dict(record.data) for record in records if isinstance(record, SourceRecord)]
+
+
+def bad(records: Records) -> list[tuple[str, str]]:
+    """Line and problem of those that were not."""
+    return [
+        (record.where["line"], record.problem) for record in records if isinstance(record, MalformedRecord)
+    ]
+
+
+def test_a_last_line_without_newline_is_a_row() -> None:
+    """The last row counts whether or not its line ends."""
+    assert good(read(b"a\n1\n2")) == [{"a": "1"}, {"a": "2"}]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_name() -> None:
+    """Excel's mark does not rename the first column."""
+    assert good(read(b"\xef\xbb\xbfa\n1\n")) == [{"a": "1"}]
+
+
+def test_a_quoted_newline_stays_in_its_field_and_lines_are_counted() -> None:
+    """A field over two lines is one field, and the row after it knows its own line."""
+    records = read(b'a,b\n"1\nx",2\n3,4\n')
+    assert good(records) == [{"a": "1\nx", "b": "2"}, {"a": "3", "b": "4"}]
+    assert [record.where["line"] for record in records] == ["2", "4"]
+
+
+def test_line_ends_of_every_system_are_read() -> None:
+    """CR LF, LF and CR all end a line."""
+    assert [{"a": "1"}, {"a": "2"}] == good(read(b"a\r\n1\r\n2\r\n")) == good(read(b"a\r1\r2\r"))
+
+
+def test_a_ragged_row_is_malformed_and_the_rest_goes_on() -> None:
+    """Too few or too many fields lose only their own row."""
+    records = read(b"a,b\n1\n1,2,3\n1,2\n")
+    assert good(records) == [{"a": "1", "b": "2"}]
+    assert bad(records) == [("2", "Expected 2 fields, got 1"), ("3", "Expected 2 fields, got 3")]
+
+
+def test_a_nul_byte_makes_its_row_malformed() -> None:
+    """Control characters never travel on."""
+    records = read(b"a\n1\x00\n2\n")
+    assert good(records) == [{"a": "2"}]
+    assert bad(records) == [("2", "Expected text, got a control character")]
+
+
+def test_a_row_in_another_encoding_is_malformed_with_its_bytes() -> None:
+    """A Latin-1 row in a UTF-8 file is set aside with its original bytes."""
+    records = read(b"a\nZo\xeb\nZoe\n")
+    assert good(records) == [{"a": "Zoe"}]
+    assert isinstance(records[0], MalformedRecord)
+    assert records[0].raw == b"Zo\xeb\n"
+
+
+def test_a_file_in_another_encoding_is_read_when_it_is_named() -> None:
+    """With the right encoding every row is good."""
+    form = CsvForm(encoding="cp1252", delimiter=";")
+    assert good(read("a;b\nZoë;€\n".encode("cp1252"), form)) == [{"a": "Zoë", "b": "€"}]
+
+
+def test_utf_16_read_as_utf_8_publishes_nothing() -> None:
+    """A wrong encoding never becomes events."""
+    with pytest.raises(FileRejectedError):
+        read("a,b\n1,2\n".encode("utf-16"))
+
+
+def test_an_empty_file_and_a_header_alone_hold_no_record() -> None:
+    """Nothing in, nothing out."""
+    assert [] == read(b"") == read(b"a,b\n") == read(b"\n\n")
+
+
+def test_text_after_a_closing_quote_is_malformed() -> None:
+    """A row with a stray quote loses only itself."""
+    records = read(b'a,b\n"1"x,2\n3,4\n')
+    assert good(records) == [{"a": "3", "b": "4"}]
+    assert [line for line, _ in bad(records)] == ["2"]
+
+
+def test_a_quote_that_never_closes_gives_up_only_its_own_line() -> None:
+    """The rest of the file is not swallowed."""
+    records = read(b'a,b\n1,2\n3,"4\n5,6\n7,8\n')
+    assert good(records) == [{"a": "1", "b": "2"}, {"a": "5", "b": "6"}, {"a": "7", "b": "8"}]
+    assert [line for line, _ in bad(records)] == ["3"]
+
+
+def test_a_field_longer_than_any_field_gives_up_only_its_own_line() -> None:
+    """An open quote before a long file is found out at the field limit."""
+    body = b"".join(b"%d,x\n" % number for number in range(60_000))
+    records = read(b'a,b\n1,"2\n' + body)
+    assert len(good(records)) == 60_000
+    assert [line for line, _ in bad(records)] == ["2"]
+
+
+def test_columns_are_renamed_and_a_missed_one_rejects_the_file() -> None:
+    """Header names are mapped; a file without a mapped column cannot be trusted."""
+    form = CsvForm(columns={"Case Ref": "reference"})
+    assert good(read(b"Case Ref,b\n1,2\n", form)) == [{"reference": "1", "b": "2"}]
+    with pytest.raises(FileRejectedError, match="Case Ref"):
+        read(b"Ref,b\n1,2\n", form)
+
+
+def test_a_file_without_header_gets_its_names_from_the_form() -> None:
+    """With `header` given the first line is a row."""
+    assert good(read(b"1,2\n", CsvForm(header=["x", "y"]))) == [{"x": "1", "y": "2"}]
+
+
+@pytest.mark.parametrize("content", [b"a,a\n1,2\n", b"a,\n1,2\n", b"a\x00,b\n1,2\n", b'"a\n1,2\n'])
+def test_a_header_that_cannot_be_trusted_rejects_the_file(content: bytes) -> None:
+    """Doubled, empty or unreadable names reject the whole file."""
+    with pytest.raises(FileRejectedError):
+        read(content)
+
+
+@given(rows=st.lists(st.tuples(st.text(), st.text()), max_size=20))
+def test_what_a_csv_writer_writes_is_read_back(rows: list[tuple[str, str]]) -> None:
+    """Any text without control characters or lone surrogates survives quoting."""
+    clean = [
+        (a, b)
+        for a, b in rows
+        if all(c in "\t\n\r" or (c >= " " and c != "\x7f" and not "\ud800" <= c <= "\udfff") for c in a + b)
+    ]
+    written = io.StringIO(newline="")
+    csv.writer(written, quoting=csv.QUOTE_ALL).writerows([("a", "b"), *clean])
+    records = read(written.getvalue().encode())
+    assert [{"a": a, "b": b} for a, b in clean] == good(records)
+
+
+HOSTILE = st.lists(
+    st.sampled_from([b'"', b",", b"\n", b"\r", b"\r\n", b"\x00", b"\xff", b"\xef\xbb\xbf", b"a", b";", b"  "])
+)
+
+
+@given(pieces=HOSTILE)
+@settings(max_examples=400)
+def test_no_line_of_a_hostile_file_vanishes(pieces: list[bytes]) -> None:
+    """Whatever the bytes: no crash, lines in order, and every byte that is no empty line is in a record."""
+    content = b"h,i\n" + b"".join(pieces)
+    records = read(content)
+    lines = [int(record.where["line"]) for record in records]
+    assert sorted(set(lines)) == lines
+    kept = b"".join(record.raw or b"" for record in records)
+    assert kept.replace(b"\n", b"").replace(b"\r", b"") == content[4:].replace(b"\n", b"").replace(b"\r", b"")

@@ -1,0 +1,214 @@
+"""The HTTP sink returns when the target has taken the event, and says whose fault it is when it has not."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from pydantic import ValidationError
+
+from connectors import Applied, Delivery, RecordRejectedError, Sink, TryAgainError
+from connectors.http import HttpOptions, HttpSink
+from connectors.http.translate import outcome_of, wait_seconds
+from connectors.testing import SinkTests
+from tests.ports import held_port
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+DELIVERY = Delivery("event-1", {"name": "Ama"}, "tax.business-registered.v1")
+
+
+class Office:
+    """A legacy endpoint that drops a second request with the same key."""
+
+    def __init__(self) -> None:
+        self.bodies: dict[str, Any] = {}
+        self.requests: list[web.Request] = []
+        self.answer: web.Response | None = None
+        self.delay_seconds = 0.0
+
+    async def take(self, request: web.Request) -> web.StreamResponse:
+        """Answer one request."""
+        self.requests.append(request)
+        body = await request.json()
+        await asyncio.sleep(self.delay_seconds)
+        if self.answer is not None:
+            return self.answer
+        self.bodies.setdefault(request.headers["Idempotency-Key"], body)
+        return web.json_response({"personal": "Ama"}, status=201)
+
+
+@pytest.fixture
+async def office() -> AsyncIterator[tuple[Office, str]]:
+    """A legacy endpoint and its address."""
+    office = Office()
+    application = web.Application()
+    application.router.add_route("*", "/permits", office.take)
+    async with TestServer(application) as server:
+        yield office, str(server.make_url("/permits"))
+
+
+def sink_to(url: str, **options: Any) -> HttpSink:
+    """A sink to an address."""
+    return HttpSink(HttpOptions.model_validate({"url": url, "timeout_seconds": 60, **options}))
+
+
+class TestHttpSink(SinkTests):
+    """The HTTP sink keeps the promise of a sink."""
+
+    @pytest.fixture(autouse=True)
+    def _office(self, office: tuple[Office, str]) -> Iterator[None]:
+        self.office, self.url = office
+        with held_port() as self.deaf_port:
+            yield
+
+    def make_sink(self) -> Sink:
+        """A sink to the office."""
+        return sink_to(self.url)
+
+    def make_unreachable_sink(self) -> Sink:
+        """A sink to a port where nobody listens."""
+        return sink_to(f"http://127.0.0.1:{self.deaf_port}/")
+
+    def written(self) -> list[Any]:
+        """What the office holds."""
+        return list(self.office.bodies.values())
+
+
+async def write(url: str, **options: Any) -> Applied:
+    """Write one event with a sink of its own."""
+    sink = sink_to(url, **options)
+    await sink.connect()
+    try:
+        return await sink.write(DELIVERY)
+    finally:
+        await sink.close()
+
+
+async def test_the_request_bears_key_type_and_headers(office: tuple[Office, str]) -> None:
+    """The id is the idempotency key, the body is JSON, secrets travel in headers."""
+    await write(office[1], method="PUT", headers={"Authorization": "Bearer x"})
+    (request,) = office[0].requests
+    assert request.method == "PUT"
+    assert request.headers["Idempotency-Key"] == "event-1"
+    assert request.headers["Content-Type"] == "application/json"
+    assert request.headers["Authorization"] == "Bearer x"
+
+
+@pytest.mark.parametrize(
+    ("status", "away"),
+    [
+        (408, False),
+        (425, False),
+        (429, True),
+        (500, False),
+        (502, True),
+        (503, True),
+        (504, True),
+        (599, False),
+    ],
+)
+async def test_a_passing_refusal_is_tried_again(office: tuple[Office, str], status: int, away: bool) -> None:
+    """Only answers that are about the whole target spare the event its retries."""
+    office[0].answer = web.Response(status=status, headers={"Retry-After": "7"})
+    with pytest.raises(TryAgainError) as caught:
+        await write(office[1])
+    assert caught.value.away == away
+    assert caught.value.after_seconds == 7.0
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 400, 401, 404, 409, 410, 422])
+async def test_a_final_refusal_rejects_the_event(office: tuple[Office, str], status: int) -> None:
+    """Redirects are not followed, and other 4xx are for good."""
+    office[0].answer = web.Response(status=status, headers={"Location": office[1]}, text="Ama")
+    with pytest.raises(RecordRejectedError) as caught:
+        await write(office[1])
+    assert len(office[0].requests) == 1
+    assert "Ama" not in str(caught.value)
+
+
+async def test_a_conflict_may_mean_that_it_was_applied_before(office: tuple[Office, str]) -> None:
+    """With 409 under `already_applied` the event is done with."""
+    office[0].answer = web.Response(status=409)
+    assert await write(office[1], already_applied=[409]) == Applied(already=True)
+
+
+async def test_a_slow_target_is_tried_again(office: tuple[Office, str]) -> None:
+    """No answer within the limit is no answer."""
+    office[0].delay_seconds = 0.5
+    with pytest.raises(TryAgainError, match=r"within 0\.1 s"):
+        await write(office[1], timeout_seconds=0.1)
+
+
+async def test_a_target_that_hangs_up_is_tried_again() -> None:
+    """A connection closed without an answer is a passing fault."""
+
+    async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(TryAgainError):
+            await write(f"http://127.0.0.1:{port}/")
+
+
+async def test_answers_are_never_logged(office: tuple[Office, str], caplog: pytest.LogCaptureFixture) -> None:
+    """No body and no header of a request or answer is in any log."""
+    caplog.set_level(logging.DEBUG)
+    await write(office[1], headers={"Authorization": "Bearer hunter2"})
+    assert "Ama" not in caplog.text
+    assert "hunter2" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"url": "ftp://x/"},
+        {"url": "https://"},
+        {"url": "http://user:secret@x/"},
+        {"url": "http://x/", "headers": {"Idempotency-Key": "mine"}},
+        {"url": "http://x/", "method": "GET"},
+    ],
+)
+def test_options_that_break_the_promise_are_refused(options: dict[str, Any]) -> None:
+    """An address or header that the sink cannot keep is refused."""
+    with pytest.raises(ValidationError):
+        HttpOptions.model_validate(options)
+
+
+def test_secrets_are_not_shown() -> None:
+    """Headers and address stay out of every representation."""
+    options = HttpOptions.model_validate({"url": "http://x/?key=hunter2", "headers": {"A": "hunter2"}})
+    assert "hunter2" not in repr(options)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("0", 0.0),
+        ("30", 30.0),
+        ("99999999999999", 3600.0),
+        ("Mon, 23 Nov 2026 12:00:05 GMT", 5.0),
+        ("Mon, 23 Nov 2026 11:00:00 GMT", 0.0),
+        ("soon", None),
+        ("-5", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_retry_after_is_read_in_both_forms(header: str | None, seconds: float | None) -> None:
+    """Seconds or a date, at most an hour, nothing for nonsense."""
+    assert wait_seconds(header, NOW) == seconds
+
+
+def test_every_status_has_one_meaning() -> None:
+    """No status is left without an outcome."""
+    for status in range(100, 600):
+        try:
+            assert outcome_of(status, None, NOW) == Applied()
+            assert 200 <= status < 300
+        except (TryAgainError, RecordRejectedError):
+            assert not 200 <= status < 300

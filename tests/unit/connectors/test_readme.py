@@ -1,0 +1,117 @@
+"""The README's connector works as it is written: its own tests pass, it is sound, and it publishes."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bus.testing import InMemoryCluster
+from connectors import load
+from connectors.contract_check import check_contracts
+from contracts import Catalog
+from tests.unit.connectors.country import event_ids, runner_of, until
+
+README = Path(__file__).parents[3] / "connectors" / "README.md"
+
+
+def snippets(language: str) -> list[str]:
+    """The README's blocks in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", README.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def test_the_example_file_is_sound(tmp_path: Path, catalog: Catalog) -> None:
+    """The format shown is the format read, and it fits the reference catalogue."""
+    file = tmp_path / "example.yaml"
+    file.write_text(snippets("yaml")[0])
+    configs, findings = load([file], {"REGISTER_PASSWORD": "x", "PERMITS_TOKEN": "y"})
+    assert [str(finding) for finding in findings] == []
+    assert [str(finding) for finding in check_contracts(configs, catalog)] == []
+    assert [config.name for config in configs] == ["business-register", "permit-office"]
+
+
+@pytest.fixture
+def tutorial(tmp_path: Path) -> Path:
+    """A folder with what the README says to save."""
+    source, suite = snippets("python")
+    (tmp_path / "ledger.py").write_text(source)
+    (tmp_path / "test_ledger.py").write_text(suite)
+    (tmp_path / "ledger.yaml").write_text(snippets("yaml")[1])
+    return tmp_path
+
+
+def test_the_first_connector_passes_its_suite(tutorial: Path) -> None:
+    """The suite of the kit proves it, as the README's command runs it."""
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-o", "asyncio_mode=auto", "test_ledger.py"],
+        cwd=tutorial,
+        env={"PYTHONPATH": f"{tutorial}:{README.parents[1]}", "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout
+    assert "8 passed" in run.stdout
+
+
+async def test_the_first_connector_publishes(
+    tutorial: Path, cluster: InMemoryCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is sound, and its two finished lines become two events."""
+    monkeypatch.syspath_prepend(tutorial)
+    monkeypatch.chdir(tutorial)
+    configs, findings = load(["ledger.yaml"])
+    assert findings == []
+    assert check_contracts(configs, cluster.catalog) == []
+    (tutorial / "ledger.txt").write_text("BIZ-000001;123-456-7890; North\nBIZ-000002;123-456-7891;South\nBIZ")
+    async with runner_of(configs, cluster):
+        await until(lambda: len(cluster.records("tax.taxpayer-number-assigned.v1")) == 2)
+
+
+async def test_the_outbox_of_its_readme_is_relayed(
+    tmp_path: Path, cluster: InMemoryCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The program writes row and event, and the file below it publishes that event under its id."""
+    text = (README.parent / "outbox" / "README.md").read_text("utf-8")
+    (program,) = re.findall(r"^```python run\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    (file,) = re.findall(r"^```yaml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(compile(program, "README", "exec"), names)
+    (tmp_path / "outbox.yaml").write_text(file)
+    configs, findings = load(["outbox.yaml"])
+    assert findings == []
+    async with runner_of(configs, cluster):
+        await until(lambda: len(cluster.records("tax.business-registered.v1")) == 1)
+    names["engine"].dispose()
+    assert event_ids(cluster) == [names["event_id"]]
+
+
+def test_the_readmes_name_every_option() -> None:
+    """Each option of each connector stands in its README."""
+    from connectors.drop_folder import DropFolderOptions
+    from connectors.http import HttpOptions
+    from connectors.outbox import OutboxOptions
+    from connectors.sql import SqlOptions
+
+    for folder, options in (
+        ("sql", SqlOptions),
+        ("drop_folder", DropFolderOptions),
+        ("http", HttpOptions),
+        ("outbox", OutboxOptions),
+    ):
+        text = (README.parent / folder / "README.md").read_text("utf-8")
+        names = [field.alias or name for name, field in options.model_fields.items()]
+        assert [name for name in names if f"`{name}`" not in text] == []
+
+
+def test_the_map_leads_to_files_that_exist() -> None:
+    """Every file of the "Where is ...?" table is there."""
+    table = README.read_text("utf-8").partition("## Where is ...?")[2]
+    paths = re.findall(r"`([\w/]+\.py)`", table)
+    assert paths
+    assert [path for path in paths if not (README.parent / path).exists()] == []
+    assert yaml.safe_load(snippets("yaml")[1])["connector"] == "ledger:Ledger"

@@ -1,0 +1,195 @@
+"""Events reach their target once by id, wait for it while it is away, and are set aside when it says no."""
+
+import asyncio
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from pydantic import BaseModel
+
+from bus import RetryPolicy, TopicMissingError
+from bus.testing import InMemoryBus, InMemoryCluster
+from connectors import Applied, Delivery, NotConnectedError, RecordRejectedError, TryAgainError
+from tests.ports import held_port
+from tests.unit.connectors.country import (
+    COLUMNS,
+    EVENT,
+    business,
+    configured,
+    event_ids,
+    header,
+    http_sink,
+    runner_of,
+    until,
+)
+
+
+class NoOptions(BaseModel):
+    """No options."""
+
+
+class Office:
+    """A legacy endpoint whose answers follow a script."""
+
+    def __init__(self) -> None:
+        self.bodies: list[Any] = []
+        self.statuses: list[int] = []
+
+    async def take(self, request: web.Request) -> web.Response:
+        """Answer one request."""
+        status = self.statuses.pop(0) if self.statuses else 201
+        if status < 300:
+            self.bodies.append(await request.json())
+        return web.Response(status=status, headers={"Retry-After": "0"})
+
+    def open(self, port: int = 0) -> TestServer:
+        """Return the counter, open for the length of an `async with`."""
+        application = web.Application()
+        application.router.add_post("/", self.take)
+        return TestServer(application, port=port)
+
+
+async def publish(cluster: InMemoryCluster, *numbers: int) -> None:
+    """Publish businesses as the tax agency does."""
+    async with InMemoryBus("tax", system="register", cluster=cluster) as bus:
+        for number in numbers:
+            row = dict(zip(COLUMNS, business(number), strict=True))
+            seat = {"lines": [row.pop("street")], "locality": row.pop("town")}
+            await bus.publish(EVENT, {**row, "seat": seat}, service="registering-a-business")
+
+
+async def test_events_reach_the_target_translated(tmp_path: Path, cluster: InMemoryCluster) -> None:
+    """From the topic through the mapping to the legacy endpoint."""
+    office = Office()
+    async with office.open() as server:
+        configs = configured(tmp_path, http_sink(str(server.make_url("/"))))
+        async with runner_of(configs, cluster) as runner:
+            await publish(cluster, 1, 2)
+            await until(lambda: runner.health()[0].counts["written"] == 2)
+    assert {body["name"] for body in office.bodies} == {"Bakery 1 Ltd", "Bakery 2 Ltd"}
+    assert {body["message"] for body in office.bodies} == set(event_ids(cluster))
+
+
+async def test_a_refused_event_is_dead_lettered_and_the_next_goes_on(
+    tmp_path: Path, cluster: InMemoryCluster
+) -> None:
+    """422 is for good, 500 is tried again."""
+    office = Office()
+    office.statuses = [422, 500, 201]
+    async with office.open() as server:
+        configs = configured(tmp_path, http_sink(str(server.make_url("/"))))
+        async with runner_of(configs, cluster):
+            await publish(cluster, 1)
+            await until(lambda: len(cluster.records("municipality.dead-letters")) == 1)
+            await publish(cluster, 2)
+            await until(lambda: len(office.bodies) == 1)
+    (letter,) = cluster.records("municipality.dead-letters")
+    assert header(letter, "govbus-dead-letter-reason") == "target-rejected"
+
+
+async def test_a_target_that_is_away_gets_its_events_when_it_comes_back(
+    tmp_path: Path, cluster: InMemoryCluster
+) -> None:
+    """An outage is waited out; nothing is dead-lettered."""
+    office = Office()
+    with held_port() as port:
+        configs = configured(tmp_path, http_sink(f"http://127.0.0.1:{port}/"))
+        async with runner_of(configs, cluster) as runner:
+            (health,) = runner.health()
+            await publish(cluster, 1)
+            await until(lambda: health.counts["retried"] >= 2 and health.state == "waiting")
+            async with office.open(port):
+                await until(lambda: len(office.bodies) == 1)
+    assert cluster.records("municipality.dead-letters") == []
+
+
+class ScriptedSink:
+    """A plain (not asynchronous) sink whose writes follow a script."""
+
+    Options = NoOptions
+    guarantee = "none"
+    script: ClassVar[list[Exception | None]] = []
+    connected = 0
+    written: ClassVar[list[str]] = []
+
+    def __init__(self, _options: NoOptions) -> None:
+        self.open = False
+
+    def connect(self) -> None:
+        """Count."""
+        type(self).connected += 1
+
+    def write(self, delivery: Delivery) -> Applied:
+        """Follow the script."""
+        error = self.script.pop(0) if self.script else None
+        if error is not None:
+            raise error
+        self.written.append(delivery.id)
+        return Applied()
+
+    def check(self) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def _quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do not let a failed event wait for ten seconds."""
+    monkeypatch.setattr("bus.bus.RetryPolicy", partial(RetryPolicy, (0.01,)))
+
+
+@pytest.mark.usefixtures("_quick_retries")
+@pytest.mark.parametrize(
+    ("error", "connections", "letters"),
+    [
+        (NotConnectedError("gone", after_seconds=0.01), 2, 0),
+        (TryAgainError("busy", after_seconds=0.01), 1, 0),
+        (RecordRejectedError("no"), 1, 1),
+        (OSError("a bug"), 1, 0),
+    ],
+)
+async def test_each_error_of_a_sink_has_its_consequence(
+    tmp_path: Path, cluster: InMemoryCluster, error: Exception, connections: int, letters: int
+) -> None:
+    """Reconnect, retry or dead letter, as the tree of errors says."""
+    ScriptedSink.script, ScriptedSink.connected, ScriptedSink.written = [error], 0, []
+    sink = {**http_sink("http://x/"), "connector": f"{__name__}:ScriptedSink", "sink": {}}
+    async with runner_of(configured(tmp_path, sink), cluster):
+        await publish(cluster, 1)
+        await publish(cluster, 2)
+        await until(lambda: len(ScriptedSink.written) == 2 - letters)
+    assert ScriptedSink.connected == connections
+    assert len(cluster.records("municipality.dead-letters")) == letters
+
+
+async def test_an_event_that_does_not_translate_is_dead_lettered(
+    tmp_path: Path, cluster: InMemoryCluster
+) -> None:
+    """A mapping that finds nothing rejects the event before the target sees it."""
+    ScriptedSink.script, ScriptedSink.written = [], []
+    sink = {**http_sink("http://x/"), "connector": f"{__name__}:ScriptedSink", "sink": {}}
+    sink["write"] = {"mail": "$.data.contact_email"}
+    async with runner_of(configured(tmp_path, sink), cluster):
+        await publish(cluster, 1)
+        await until(lambda: len(cluster.records("municipality.dead-letters")) == 1)
+    (letter,) = cluster.records("municipality.dead-letters")
+    assert header(letter, "govbus-dead-letter-reason") == "untranslatable"
+    assert ScriptedSink.written == []
+
+
+async def test_a_subscription_that_ends_by_itself_ends_the_run(
+    tmp_path: Path, cluster: InMemoryCluster
+) -> None:
+    """What the bus cannot mend, such as a topic that is gone, is not waited out in silence."""
+    runner = runner_of(configured(tmp_path, http_sink("http://127.0.0.1:9/")), cluster)
+    serving = asyncio.create_task(runner.run())
+    await until(lambda: any(health.state == "running" for health in runner.health()))
+    await asyncio.sleep(0)
+    cluster.delete_topic(f"{EVENT}.v1")
+    with pytest.raises(TopicMissingError):
+        await asyncio.wait_for(serving, 120)

@@ -1,0 +1,148 @@
+"""What a schema is drafted from: samples, schemas, parts of OpenAPI and AsyncAPI documents."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from contracts import ContractError
+from contracts.imports.samples import inferred
+from contracts.imports.sources import read_draft
+
+PERSON: dict[str, Any] = {
+    "type": "object",
+    "required": ["id"],
+    "properties": {
+        "id": {"type": "string", "example": "P-1"},
+        "name": {"type": "string", "nullable": True, "enum": ["a"]},
+        "age": {"type": "integer", "minimum": 0, "exclusiveMinimum": True},
+        "mother": {"$ref": "#/components/schemas/Person"},
+    },
+}
+OPENAPI: dict[str, Any] = {"openapi": "3.0.3", "components": {"schemas": {"Person": PERSON}}}
+
+
+def write(folder: Path, name: str, value: object) -> str:
+    """Write a source, as its name says."""
+    text = json.dumps(value) if name.endswith(".json") else yaml.safe_dump(value)
+    (folder / name).write_text(text)
+    return str(folder / name)
+
+
+def test_samples_give_types_formats_and_room() -> None:
+    """Required is what every sample has; bounds are rounded up; what differs is allowed each."""
+    schema = inferred(
+        [{"day": "2026-02-28", "n": 1, "x": None, "l": [1]}, {"day": "2024-02-29", "x": "a", "n": 2.5}]
+    )
+    assert schema["required"] == ["day", "n", "x"]
+    assert schema["properties"]["day"]["format"] == "date"
+    assert schema["properties"]["n"]["type"] == "number"
+    assert (schema["properties"]["x"]["type"], schema["properties"]["x"]["maxLength"]) == (
+        ["string", "null"],
+        64,
+    )
+    assert schema["properties"]["l"]["maxItems"] == 16
+    assert inferred(["x" * 65])["maxLength"] == 256
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [
+        [{"a": {"b": [{"c": 1}, {"d": [None, "x", True]}]}}, {"a": 5}],
+        [{"": []}],
+        [{"t": "\ud83d\ude00" * 99}],
+    ],
+)
+def test_samples_keep_their_schema(samples: list[Any]) -> None:
+    """Whatever the samples are."""
+    validator = Draft202012Validator(inferred(samples))
+    assert all(validator.is_valid(sample) for sample in samples)
+
+
+@pytest.mark.parametrize("name", ["api.json", "api.yaml"])
+def test_openapis_words_become_json_schemas(tmp_path: Path, name: str) -> None:
+    """`nullable`, boolean bounds and `example` are said in 2020-12's words; references move along."""
+    schema = read_draft(write(tmp_path, name, OPENAPI)).schema
+    assert schema["properties"]["id"] == {"type": "string", "examples": ["P-1"]}
+    assert schema["properties"]["name"] == {"type": ["string", "null"], "enum": ["a", None]}
+    assert schema["properties"]["age"] == {"type": "integer", "exclusiveMinimum": 0}
+    assert schema["properties"]["mother"] == {"$ref": "#/$defs/Person"}
+    validator = Draft202012Validator(schema)
+    assert validator.is_valid({"id": "x", "mother": {"id": "y", "name": None}})
+    assert not validator.is_valid({"id": "x", "mother": {"age": 0}})
+
+
+def test_asyncapi_messages_are_their_payloads(tmp_path: Path) -> None:
+    """In AsyncAPI 2 the payload is the schema; in 3 it may name a format beside it."""
+    for payload in (PERSON, {"schemaFormat": "application/schema+json;version=draft-07", "schema": PERSON}):
+        document = {"asyncapi": "3.0.0", "components": {"messages": {"Born": {"payload": payload}}}}
+        document["components"]["schemas"] = {"Person": PERSON}  # type: ignore[index] # it is a dictionary
+        source = write(tmp_path, "events.json", document) + "#/components/messages/Born"
+        assert read_draft(source).schema["required"] == ["id"]
+
+
+def test_a_schema_is_taken_as_it_is(tmp_path: Path) -> None:
+    """With its dialect; without one it is 2020-12."""
+    draft_07 = {"$schema": "http://json-schema.org/draft-07/schema#", "type": "object"}
+    assert read_draft(write(tmp_path, "a.json", draft_07)).schema == draft_07
+    schema = read_draft(write(tmp_path, "b.json", {"type": "object", "properties": {}})).schema
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+
+
+def with_reference(target: object) -> dict[str, Any]:
+    """An OpenAPI document whose one schema refers to something."""
+    return {"openapi": "3.0.3", "components": {"schemas": {"A": {"properties": {"x": {"$ref": target}}}}}}
+
+
+TWO = {"openapi": "3.1.0", "components": {"schemas": {"A": {}, "B": {}}}}
+REFUSED: list[tuple[str, str, object, str]] = [
+    ("a.yaml", "", TWO, "which part"),
+    ("a.json", "#/components/schemas/C", TWO, "leads to none"),
+    ("a.json", "#/components/schemas/%ff~9/0", TWO, "leads to none"),
+    ("a.json", "", with_reference("http://127.0.0.1:9/x"), "leads out of it"),
+    ("a.json", "", with_reference("../other.json#/A"), "leads out of it"),
+    ("a.json", "", with_reference("#/nowhere"), "leads to none"),
+    ("a.json", "", {"openapi": "3.0.3"}, "it has none"),
+    ("a.json", "", {"openapi": "3.0.3", "components": {"schemas": []}}, "it has none"),
+    ("a.json", "", [], "an object with data"),
+    ("a.json", "", 5, "an object with data"),
+    ("a.json", "", [1, 2], "an object with data"),
+]
+
+
+@pytest.mark.parametrize(("name", "pointer", "value", "message"), REFUSED)
+def test_what_gives_no_schema_is_refused(
+    tmp_path: Path, name: str, pointer: str, value: object, message: str
+) -> None:
+    """It says what was expected; nothing is fetched."""
+    with pytest.raises(ContractError, match=message):
+        read_draft(write(tmp_path, name, value) + pointer)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("deep.json", b"[" * 200_000),
+        ("deep.yaml", b"[" * 5_000),
+        ("large.json", b" " * 5_000_000),
+        ("bomb.yaml", b"a: &a [x]\nb: [*a, *a]\n"),
+        ("twice.json", b'{"a": 1, "a": 2}'),
+        ("bytes.json", b"\xff\xfe"),
+    ],
+)
+def test_a_hostile_file_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
+    """By the rules that documents of a catalogue meet."""
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ContractError):
+        read_draft(str(tmp_path / name))
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    """It is no crash."""
+    with pytest.raises(ContractError, match=r"nothing\.json"):
+        read_draft(str(tmp_path / "nothing.json"))

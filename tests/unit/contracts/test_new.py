@@ -1,0 +1,180 @@
+"""`govbus contracts new`, from an empty folder to a catalogue that lint accepts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from contracts import Catalog
+from contracts.cli import contracts as command
+from contracts.lint import lint
+from tests.unit.contracts import catalogs
+
+SUBJECT = "land-registry.title-moved"
+FOLDER = "agencies/land-registry/title-moved"
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to stand in."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("GOVBUS_CATALOG", raising=False)
+    return folder
+
+
+def new(*words: str) -> Result:
+    """Run the command."""
+    return CliRunner().invoke(command, ["new", *words])
+
+
+def test_an_event_begins_in_an_empty_folder(here: Path) -> None:
+    """Its agency is drafted too; lint asks for what only a person knows, and for nothing that is there."""
+    result = new(SUBJECT)
+    assert (result.exit_code, result.stdout.splitlines()) == (
+        0,
+        [
+            "agencies/land-registry/agency.yaml",
+            f"{FOLDER}/contract.yaml",
+            f"{FOLDER}/v1.0.json",
+            f"{FOLDER}/examples/v1/valid/example.json",
+            f"{FOLDER}/examples/v1/invalid/incomplete.json",
+        ],
+    )
+    codes = {finding.code for finding in lint(here)}
+    assert {"owner-present", "contact-present", "legal-basis-present", "hash-present"} <= codes
+    assert not codes & {
+        "example-present",
+        "example-passes",
+        "example-fails",
+        "key-field-exists",
+        "name-agrees",
+    }
+
+
+def test_once_filled_in_it_is_a_catalogue(here: Path) -> None:
+    """With the marked places filled in, the catalogue opens, and data keeps the contract."""
+    new("--agency", "land-registry")
+    new(SUBJECT)
+    for file, values in {
+        "agencies/land-registry/agency.yaml": {"contact": "desk@land.example"},
+        f"{FOLDER}/contract.yaml": {
+            "owner": "Registrar",
+            "contact": "desk@land.example",
+            "classification": "internal",
+        },
+    }.items():
+        document = yaml.safe_load((here / file).read_text())
+        (here / file).write_text(yaml.safe_dump({**document, **values}, sort_keys=False))
+    CliRunner().invoke(command, ["lint", "--catalog", ".", "--write-hashes"])
+    assert {finding.code for finding in lint(here)} <= {"event-used"}
+    contract = Catalog.open(here).contract(SUBJECT)
+    assert contract.version().is_valid({"reference": "CASE-000001"})
+
+
+def test_an_event_is_drafted_from_data(here: Path) -> None:
+    """The first sample becomes the example that passes; the key is what looks most like one."""
+    (here / "sample.json").write_text(
+        json.dumps([{"note": "a", "case_id": "A-1"}, {"note": "b", "case_id": "A-2"}])
+    )
+    result = new(SUBJECT, "--from", "sample.json")
+    assert result.exit_code == 0
+    assert "real people" in result.stderr
+    contract = yaml.safe_load((here / FOLDER / "contract.yaml").read_text())
+    assert contract["key"]["path"] == "$.case_id"
+    example = json.loads((here / FOLDER / "examples/v1/valid/example.json").read_text())
+    assert example == {"note": "a", "case_id": "A-1"}
+    codes = {finding.code for finding in lint(here)}
+    assert not codes & {"example-present", "example-passes", "example-fails", "key-field-exists"}
+
+
+def test_an_event_is_drafted_from_a_schema(here: Path) -> None:
+    """Without data, an example is made for it, from the schema's own examples where it has any."""
+    (here / "schema.json").write_text(json.dumps(catalogs.schema()))
+    assert new(SUBJECT, "--from", "schema.json").exit_code == 0
+    codes = {finding.code for finding in lint(here)}
+    assert not codes & {"example-present", "example-passes", "example-fails", "schema-compiles"}
+
+
+def test_nothing_is_overwritten(here: Path) -> None:
+    """The second time it says so and leaves all as it is."""
+    new(SUBJECT)
+    (here / FOLDER / "v1.0.json").write_text("mine")
+    result = new(SUBJECT)
+    assert (result.exit_code, "nothing was written" in result.stderr) == (1, True)
+    assert (here / FOLDER / "v1.0.json").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["Land.moved", "land", "land.dead-letters", "../x.y", "govbus.x", "a.b.c"])
+def test_an_unfit_name_is_refused(here: Path, name: str) -> None:
+    """Before anything is written."""
+    assert new(name).exit_code == 1
+    assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        (SUBJECT, "--agency", "x"),
+        ("--version", SUBJECT),
+        (SUBJECT, "--minor"),
+        ("--agency", "x", "--from", "y"),
+    ],
+)
+def test_wrong_usage_is_told(here: Path, words: tuple[str, ...]) -> None:
+    """With exit code 2."""
+    assert new(*words).exit_code == 2
+
+
+def test_a_link_out_of_the_catalogue_is_not_followed(here: Path, tmp_path: Path) -> None:
+    """Nothing is written outside."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (here / "agencies").symlink_to(outside)
+    assert new(SUBJECT).exit_code == 1
+    assert list(outside.iterdir()) == []
+
+
+def test_an_unusable_schema_is_told(here: Path) -> None:
+    """A schema that does not compile, or that no object keeps, is no contract's."""
+    for schema in (
+        {"$schema": "https://example.org/x"},
+        {"type": "object", "properties": {"a": {"$ref": "http://127.0.0.1:9/x"}}},
+    ):
+        (here / "schema.json").write_text(json.dumps(schema))
+        result = new(SUBJECT, "--from", "schema.json")
+        assert (result.exit_code, result.stderr.startswith("error: Expected")) == (1, True)
+        assert not (here / "agencies").exists()
+
+
+@pytest.mark.parametrize(("kind", "number", "count"), [("--minor", "1.1", 1), ("--major", "2.0", 2)])
+def test_the_next_version_is_a_copy_and_a_row(root: Path, kind: str, number: str, count: int) -> None:
+    """The rest of `contract.yaml` stays; a new major version gets examples of its own."""
+    before = (root / catalogs.CONTRACT).read_text()
+    result = new("--version", "tax.refund-paid", kind, "--catalog", str(root))
+    assert result.exit_code == 0, result.stderr
+    assert (root / catalogs.CONTRACT).read_text().startswith(before.rstrip())
+    CliRunner().invoke(command, ["lint", "--catalog", str(root), "--write-hashes"])
+    contract = Catalog.open(root).contract("tax.refund-paid")
+    assert contract.version().number == number
+    assert contract.version().schema == contract.version(1, 0).schema
+    assert len(list((root / catalogs.FOLDER / "examples").iterdir())) == count
+
+
+def test_an_unusual_layout_is_left_alone(root: Path) -> None:
+    """A row is not forced in where it cannot stand; nothing else changes."""
+    value = yaml.safe_load((root / catalogs.CONTRACT).read_text())
+    text = yaml.safe_dump({**value, "versions": []}).replace(
+        "versions: []", f"versions: {json.dumps(value['versions'])}"
+    )
+    (root / catalogs.CONTRACT).write_text(text)
+    result = new("--version", "tax.refund-paid", "--minor", "--catalog", str(root))
+    assert (result.exit_code, "lines of its own" in result.stderr) == (1, True)
+    assert (root / catalogs.CONTRACT).read_text() == text
+    assert not (root / catalogs.FOLDER / "v1.1.json").exists()

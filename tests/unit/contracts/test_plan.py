@@ -1,0 +1,300 @@
+"""What a plan says: nothing shrinks or goes unasked, access that nobody grants goes first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from contracts import (
+    Access,
+    Catalog,
+    ClusterState,
+    Plan,
+    PlanScope,
+    RegistryEntry,
+    RegistryKeyError,
+    SigningKey,
+    TopicState,
+    TrustedKeys,
+    compare_states,
+    registry_entries,
+    withdrawal,
+    write_registry_folder,
+)
+from contracts.plan import duration
+from contracts.plan_text import render_plan
+from contracts.rules.drift import drift
+
+DAY = 86_400_000
+TOPIC = "tax.refund-paid.v1"
+SCOPE = PlanScope(
+    frozenset({"tax", "health"}),
+    lambda topic: topic.startswith(("tax.", "health.")),
+    frozenset({"User:tax", "User:health"}),
+    frozenset({"User:backup"}),
+)
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+
+
+def topic(partitions: int = 3, days: int = 7) -> TopicState:
+    """A topic of the tax agency."""
+    return TopicState(TOPIC, partitions, {"retention.ms": str(days * DAY)})
+
+
+def may(principal: str, name: str, operation: str = "read", **more: Any) -> Access:
+    """A grant on a topic."""
+    return Access(principal, more.get("resource", "topic"), name, more.get("prefixed", False), operation)
+
+
+def of(*topics: TopicState, access: frozenset[Access] | None = frozenset(), **more: Any) -> ClusterState:
+    """A state of some topics."""
+    return ClusterState({one.name: one for one in topics}, access, **more)
+
+
+def told(plan: Plan) -> list[tuple[str, str, str]]:
+    """Action, kind and name of every change."""
+    return [(change.action, change.kind, change.name) for change in plan.changes]
+
+
+def test_equal_states_need_nothing() -> None:
+    """And the plan says how much was compared."""
+    state = of(
+        topic(), access=frozenset({may("User:tax", TOPIC)}), quotas={"tax": {"producer_byte_rate": 1.0}}
+    )
+    plan = compare_states(state, state, SCOPE)
+    assert (told(plan), plan.unchanged) == ([], 3)
+    assert render_plan(plan) == "Nothing to change: the cluster is what the repo says (3 things compared)."
+
+
+def test_changes_come_in_the_order_in_which_they_are_safe() -> None:
+    """Access goes first; topics are there before anyone may use them, and go last."""
+    desired = of(topic(), access=frozenset({may("User:tax", TOPIC, "write")}), quotas={"tax": {"q": 1.0}})
+    gone = TopicState("health.gone.v1", 1)
+    observed = of(gone, access=frozenset({may("User:health", TOPIC)}))
+    plan = compare_states(desired, observed, SCOPE, allow_destroy=True)
+    assert told(plan) == [
+        ("-", "access", f"User:health topic {TOPIC}"),
+        ("+", "topic", TOPIC),
+        ("+", "access", f"User:tax topic {TOPIC}"),
+        ("+", "quota", "User:tax"),
+        ("-", "topic", "health.gone.v1"),
+    ]
+    assert not plan.refusals
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (topic(days=7), topic(days=3)),
+        (TopicState(TOPIC, 3, {"retention.ms": "-1"}), topic(days=3650)),
+        (TopicState(TOPIC, 3, {"cleanup.policy": "compact"}), TopicState(TOPIC, 3)),
+    ],
+)
+def test_events_are_not_deleted_earlier_without_leave(before: TopicState, after: TopicState) -> None:
+    """`--allow-destroy` gives it."""
+    assert compare_states(of(after), of(before), SCOPE).refusals
+    assert not compare_states(of(after), of(before), SCOPE, allow_destroy=True).refusals
+
+
+def test_events_may_be_kept_longer() -> None:
+    """That takes nothing from anyone."""
+    plan = compare_states(of(topic(days=30)), of(topic(days=7)), SCOPE)
+    assert [change.what for change in plan.changes] == [("retention.ms: 7 days -> 30 days",)]
+    assert not plan.refusals
+
+
+def test_a_topic_does_not_lose_partitions_even_with_leave() -> None:
+    """Kafka cannot."""
+    plan = compare_states(of(topic(2)), of(topic(3)), SCOPE, allow_destroy=True)
+    assert [change.refusal[:38] for change in plan.refusals] == ["Kafka takes no partitions from a topic"]
+
+
+def test_more_partitions_are_told_with_what_they_do() -> None:
+    """Keys move."""
+    plan = compare_states(of(topic(6)), of(topic(3)), SCOPE)
+    assert plan.changes[0].what == ("partitions: 3 -> 6",)
+    assert "order per key" in plan.changes[0].why
+
+
+def test_a_setting_made_by_hand_goes_back_to_the_default() -> None:
+    """It may lose events, as `retention.bytes` does."""
+    by_hand = TopicState(TOPIC, 3, {**topic().config, "retention.bytes": "1"})
+    plan = compare_states(of(topic()), of(by_hand), SCOPE)
+    assert plan.changes[0].config == {"retention.bytes": None}
+    assert plan.changes[0].what == ("retention.bytes: 1 -> the broker's default",)
+
+
+def test_a_topic_that_no_contract_needs_is_refused_until_allowed() -> None:
+    """Its events would be gone."""
+    plan = compare_states(of(), of(topic()), SCOPE)
+    assert [change.name for change in plan.refusals] == [TOPIC]
+    assert not compare_states(of(), of(topic()), SCOPE, allow_destroy=True).refusals
+
+
+def test_foreign_things_are_left_alone() -> None:
+    """Another's topic, group, quota and access; and what the operators' own principals may do."""
+    observed = of(
+        TopicState("warehouse.stock.v1", 1),
+        access=frozenset(
+            {
+                may("User:warehouse", "warehouse.stock.v1"),
+                may("User:warehouse", "warehouse.", resource="group", prefixed=True),
+                may("User:backup", "*"),
+            }
+        ),
+        quotas={"warehouse": {"producer_byte_rate": 1.0}},
+    )
+    assert told(compare_states(of(), observed, SCOPE)) == []
+
+
+@pytest.mark.parametrize(
+    "access",
+    [
+        may("User:stranger", TOPIC),
+        may("User:stranger", "tax.", prefixed=True),
+        may("User:stranger", "*"),
+        may("User:stranger", "*", resource="group"),
+        may("User:stranger", "t", resource="group", prefixed=True),
+        may("User:stranger", "tax.readers", resource="group"),
+        may("User:tax", "kafka-cluster", "alter", resource="cluster"),
+    ],
+)
+def test_access_to_what_is_ours_is_taken_from_whom_the_repo_does_not_name(access: Access) -> None:
+    """However it is written."""
+    plan = compare_states(of(topic()), of(topic(), access=frozenset({access})), SCOPE)
+    assert [(change.action, change.access) for change in plan.changes] == [("-", access)]
+    assert not plan.refusals
+
+
+def test_a_cluster_without_authorizer_is_planned_without_access() -> None:
+    """Nothing can be granted there."""
+    desired = of(topic(), access=frozenset({may("User:tax", TOPIC)}))
+    plan = compare_states(desired, of(topic(), access=None), SCOPE)
+    assert (told(plan), plan.unchanged) == ([], 1)
+
+
+def test_a_published_version_never_changes() -> None:
+    """Other parts of the registry may; what nobody signed is written anew."""
+    old, new = (
+        RegistryEntry("version/tax.paid/1.0", b"a", "1"),
+        RegistryEntry("version/tax.paid/1.0", b"b", "2"),
+    )
+    plan = compare_states(of(entries={old.key: new}), of(entries={old.key: old}), SCOPE, allow_destroy=True)
+    assert "never changes" in plan.refusals[0].refusal
+    deprecated = replace(old, content=b"c")
+    plan = compare_states(of(entries={old.key: deprecated}), of(entries={old.key: old}), SCOPE)
+    assert (told(plan), plan.refusals) == ([("~", "entry", old.key)], ())
+    forged = replace(old, content=b"", sha256="", fault="not signed by a key that is trusted")
+    plan = compare_states(of(entries={old.key: new}), of(entries={old.key: forged}), SCOPE)
+    assert (told(plan), plan.refusals) == ([("~", "entry", old.key)], ())
+
+
+def test_a_version_is_withdrawn_only_with_leave_and_once() -> None:
+    """Its hash stays: the number is not given to another schema."""
+    old = RegistryEntry("version/tax.paid/1.0", b"{}", "1")
+    assert compare_states(of(entries={}), of(entries={old.key: old}), SCOPE).refusals
+    gone = withdrawal(old)
+    assert told(compare_states(of(entries={}), of(entries={old.key: gone}), SCOPE)) == []
+    again = replace(old, sha256="2")
+    assert compare_states(of(entries={old.key: again}), of(entries={old.key: gone}), SCOPE).refusals
+
+
+def test_drift_points_at_the_document_that_decides() -> None:
+    """So that a code host shows it there."""
+    desired = of(topic(), access=frozenset({may("User:tax", TOPIC)}))
+    plan = compare_states(desired, of(), SCOPE)
+    assert [(finding.code, finding.place.file) for finding in map(drift, plan.changes)] == [
+        ("drift-topic", "agencies/tax/refund-paid/contract.yaml"),
+        ("drift-access", "agencies/tax/agency.yaml"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "expected"),
+    [(-1, "for ever"), (DAY, "1 day"), (30 * DAY, "30 days"), (3_600_000, "1 hour"), (1_500, "1500 ms")],
+)
+def test_durations_are_told_in_their_largest_whole_unit(milliseconds: int, expected: str) -> None:
+    """`retention.ms: 604800000` says nothing to a person."""
+    assert duration(milliseconds) == expected
+
+
+def signing_key() -> SigningKey:
+    """A new key."""
+    return SigningKey(Ed25519PrivateKey.generate())
+
+
+def test_the_registry_is_the_repo_again(root: Path, tmp_path: Path) -> None:
+    """Signed, opened, and written as a folder, it is the same catalogue."""
+    key, entries = signing_key(), registry_entries(root)
+    opened = {name: key.trusted.open(name, key.sign(entry, NOW, "c0ffee")) for name, entry in entries.items()}
+    assert opened == entries
+    write_registry_folder(opened.values(), tmp_path / "again")
+    before, after = Catalog.open(root), Catalog.open(tmp_path / "again")
+    assert {s: [v.sha256 for v in c.versions] for s, c in before.contracts.items()} == {
+        s: [v.sha256 for v in c.versions] for s, c in after.contracts.items()
+    }
+    assert (before.agencies, before.services) == (after.agencies, after.services)
+    assert registry_entries(tmp_path / "again") == entries
+
+
+def test_an_entry_is_believed_only_as_it_was_signed() -> None:
+    """Another key's, another name's, changed or broken bytes are not; a removal has no signature."""
+    key, entry = signing_key(), RegistryEntry("agency/tax", b'{"documents":{},"key":"agency/tax"}')
+    value = key.sign(entry, NOW, "")
+    assert key.trusted.open(entry.key, value) == entry
+    faults = {
+        signing_key().trusted.open(entry.key, value).fault,
+        key.trusted.open("agency/health", value).fault,
+        key.trusted.open(entry.key, value.replace(b'"payload":"', b'"payload":"AAAA')).fault,
+        key.trusted.open(entry.key, value[:-1]).fault,
+        key.trusted.open(entry.key, b"[]").fault,
+        key.trusted.open(entry.key, b"\xff").fault,
+        key.trusted.open(entry.key, None).fault,
+    }
+    assert faults == {
+        "not signed by a key that is trusted", "signed for another key", "not a signed entry",
+        "removed without a signature",
+    }  # fmt: skip
+
+
+def test_nothing_is_written_outside_the_folder(tmp_path: Path) -> None:
+    """Not even for a signature."""
+    documents = '{"../a": "x", "/etc/b": "x", "agencies/../../c": "x", "agencies/t/agency.yaml": "x"}'
+    entry = RegistryEntry("agency/t", f'{{"documents":{documents},"key":"agency/t"}}'.encode())
+    write_registry_folder([entry], tmp_path / "catalog")
+    files = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()]
+    assert files == ["catalog/agencies/t/agency.yaml"]
+
+
+def test_keys_are_read_from_pem_files(tmp_path: Path) -> None:
+    """Several public ones while one key replaces another; anything else is refused with the file's name."""
+    private, public = tmp_path / "private.pem", tmp_path / "public.pem"
+    keys = [Ed25519PrivateKey.generate() for _ in range(2)]
+    private.write_bytes(
+        keys[0].private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    public.write_bytes(
+        b"".join(
+            key.public_key().public_bytes(
+                serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+            )
+            for key in keys
+        )
+    )
+    entry = RegistryEntry("agency/tax", b'{"documents":{},"key":"agency/tax"}')
+    assert TrustedKeys.read(public).open(entry.key, SigningKey.read(private).sign(entry, NOW, "")) == entry
+    assert len(TrustedKeys.read(public).by_id) == 2
+    for wrong in (private, tmp_path / "absent.pem"):
+        with pytest.raises(RegistryKeyError, match=wrong.name):
+            TrustedKeys.read(wrong)
+    for wrong in (public, tmp_path / "absent.pem"):
+        with pytest.raises(RegistryKeyError, match=wrong.name):
+            SigningKey.read(wrong)

@@ -1,0 +1,322 @@
+"""What a store promises on any database; subclass it and give `url`."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from random import Random
+
+import pytest
+
+from observability import Store, StoreError
+from observability.portrait import moment
+from observability.receipt_reader import LARGEST, SMALLEST
+from observability.views import State
+from tests.unit.observability.country import (
+    ALLOWANCE,
+    BIRTH,
+    BORN,
+    NUMBER,
+    RECORD,
+    SECOND,
+    SERVICES,
+    START,
+    delivered,
+    published,
+    refused,
+    set_aside,
+    unreadable,
+    whole_birth,
+)
+
+
+class Clock:
+    """The reader's time of day, moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = moment(START + 10 * SECOND)
+
+    def __call__(self) -> object:
+        """Return the time."""
+        return self.now
+
+
+class StorePromises:
+    """The same scenarios for every database."""
+
+    @pytest.fixture
+    def clock(self) -> Clock:
+        """The reader's clock, ten seconds after the start."""
+        return Clock()
+
+    @pytest.fixture
+    def store(self, url: str, clock: Clock) -> Iterator[Store]:
+        """An empty store."""
+        with Store(url, SERVICES, clock=clock) as store:  # type: ignore[arg-type] # a clock by hand
+            yield store
+
+    def test_empty_store_says_so(self, store: Store) -> None:
+        """Nothing is zero, unknown or absent; nothing fails."""
+        summary = store.summary()
+        assert (summary.transactions, summary.receipts, summary.freshness) == (0, 0, None)
+        assert (store.transactions(), store.agencies(), store.dead_letters()) == ((), (), ())
+        assert store.transaction("nobody") is None
+        (service,) = store.services()
+        assert (service.started, service.p50_ms, service.on_time_share, service.coverage) == (
+            0,
+            None,
+            None,
+            0,
+        )
+        assert {step.took.count for step in store.breakdown(BIRTH.name).steps} == {0}
+
+    def test_whole_transaction_is_measured(self, store: Store) -> None:
+        """Counts, percentiles, milestones, agencies and the waterfall agree on one birth."""
+        assert store.apply(whole_birth()) == 7
+        (service,) = store.services()
+        assert (service.started, service.open, service.completed, service.late, service.stuck) == (
+            1,
+            0,
+            1,
+            0,
+            0,
+        )
+        assert (service.p50_ms, service.p99_ms, service.window) == (3_000.0, 3_000.0, 1)
+        assert (service.on_time_share, service.coverage, service.inclusive) == (1.0, 1.0, True)
+        assert [milestone.seen for milestone in service.milestones] == [1, 1, 1, 1]
+        view = store.transaction("case-1")
+        assert view is not None
+        assert (view.state, view.late, view.duration_ms, view.waits_for) == ("completed", False, 3_000.0, ())
+        assert [(hop.subject, hop.subscriber) for hop in view.hops] == [
+            (BORN, "health"),
+            (BORN, "tax"),
+            (RECORD, None),
+            (NUMBER, "social-security"),
+            (ALLOWANCE, None),
+        ]
+        agencies = {agency.name: agency for agency in store.agencies()}
+        assert (agencies["tax"].published, agencies["tax"].delivered) == (1, 1)
+        assert (agencies["civil-registry"].skew_ms, agencies["social-security"].handle_p95_ms) == (1.5, 20.0)
+
+    def test_breakdown_says_where_the_time_goes(self, store: Store) -> None:
+        """Steps run from event to event, paths from publisher to subscriber."""
+        store.apply(whole_birth())
+        breakdown = store.breakdown(BIRTH.name)
+        assert [(step.event, step.took.p50_ms) for step in breakdown.steps] == [
+            (RECORD, 1_000.0),
+            (NUMBER, 2_000.0),
+            (ALLOWANCE, 1_000.0),
+        ]
+        assert {
+            (path.publisher, path.subscriber, path.queue.p50_ms, path.handle.p50_ms)
+            for path in breakdown.paths
+        } == {
+            ("civil-registry", "health", 4.0, 20.0),
+            ("civil-registry", "tax", 4.0, 20.0),
+            ("tax", "social-security", 4.0, 20.0),
+        }
+
+    def test_breakdown_of_an_unknown_service_is_an_error_with_a_hint(self, store: Store) -> None:
+        """A misspelt name is told from an idle service."""
+        with pytest.raises(StoreError, match="did you mean `birth-of-a-child`") as caught:
+            store.breakdown("birth-of-child")
+        assert (caught.value.reason, caught.value.retriable) == ("unknown-service", False)
+
+    def test_replay_counts_nothing_twice(self, store: Store) -> None:
+        """Applying the same receipts again, whole or in part, leaves every view as it was."""
+        receipts = [*whole_birth(), refused(BORN, START, "case-2"), *whole_birth("case-3")[:3]]
+        assert store.apply(receipts, [("govbus.receipts", 0, 7)]) == 12
+        before = everything(store)
+        assert store.apply(receipts, [("govbus.receipts", 0, 7)]) == 0
+        assert store.apply(receipts[3:6]) == 0
+        assert everything(store) == before
+
+    @pytest.mark.parametrize("seed", range(8))
+    def test_order_and_batches_change_nothing(self, store: Store, seed: int) -> None:
+        """Late, doubled and scattered receipts end in the same views as one batch in order."""
+        dead = delivered(BORN, "tax", START, "case-4", outcome="dead-letter", reason="target-rejected")
+        receipts = [
+            *whole_birth(),
+            *whole_birth("case-2", step_us=50 * SECOND),
+            *whole_birth("case-3")[:4],
+            published(BORN, START, "case-4"),
+            dead,
+            refused(RECORD, START + SECOND, "case-5"),
+            published(RECORD, START + 2 * SECOND, "case-5"),
+            delivered(BORN, "health", START, reason="duplicate", queue_us=9_000),
+            published(BORN, START, "", service=None),
+            set_aside("civil-registry", START + SECOND),
+            unreadable("tax", START + SECOND),
+        ]
+        random = Random(seed)
+        scattered = receipts * 2
+        random.shuffle(scattered)
+        while scattered:
+            size = random.randint(1, 6)
+            store.apply(scattered[:size])
+            del scattered[:size]
+        found = everything(store)
+        store.apply(receipts)
+        assert everything(store) == found
+        summary = store.summary()
+        assert (summary.transactions, summary.completed, summary.untracked, summary.receipts) == (6, 2, 1, 24)
+
+    @pytest.mark.parametrize(
+        ("state", "expected"),
+        [
+            (None, ["case-6", "case-4", "case-3", "case-2", "case-1"]),
+            ("open", ["case-4", "case-3"]),
+            ("completed", ["case-2", "case-1"]),
+            ("late", ["case-2", "case-3"]),
+            ("stuck", ["case-3", "case-4"]),
+            ("refused", ["case-5"]),
+            ("untracked", ["case-6"]),
+        ],
+    )
+    def test_transactions_by_state(
+        self, store: Store, clock: Clock, state: State | None, expected: list[str]
+    ) -> None:
+        """Open holds all not completed, late holds all past the deadline; troubled ones oldest first."""
+        for number in range(1, 5):
+            kept = 7 if number < 3 else 3
+            step = 50 * SECOND if number == 2 else SECOND
+            store.apply(whole_birth(f"case-{number}", START + number * SECOND, step)[:kept])
+        store.apply([refused(BORN, START, "case-5")])
+        store.apply(
+            [published(BORN, START + 9 * SECOND, "case-6", service="no-such-service", started_at_us=0)]
+        )
+        clock.now = moment(START + 3 * SECOND + 120 * SECOND) + timedelta(microseconds=1)
+        assert [view.id for view in store.transactions(state)] == expected
+        assert [view.id for view in store.transactions(state, limit=1)] == expected[:1]
+
+    def test_counts_agree_with_lists(self, store: Store, clock: Clock) -> None:
+        """The summary, the services and the lists are three ways to the same numbers."""
+        for number in range(20):
+            kept = 1 + number % 7
+            store.apply(whole_birth(f"case-{number}", START + number * SECOND, 30 * SECOND)[:kept])
+        for seconds in (0, 31, 95, 121, 400):
+            clock.now = moment(START + seconds * SECOND)
+            summary, (service,) = store.summary(), store.services()
+            for state in ("open", "completed", "late", "stuck"):
+                listed = len(store.transactions(state))
+                assert (getattr(summary, state), getattr(service, state)) == (listed, listed), (
+                    state,
+                    seconds,
+                )
+
+    def test_service_filter(self, store: Store) -> None:
+        """Only the named service's transactions are listed."""
+        store.apply([*whole_birth(), published("x.y", START, "other", service="moving-house")])
+        assert [view.id for view in store.transactions(service="moving-house")] == ["other"]
+
+    def test_dead_letter_is_listed_until_it_is_resolved(self, store: Store) -> None:
+        """A redrive that is acknowledged resolves it; the record of it stays."""
+        store.apply(
+            [published(BORN, START), delivered(BORN, "tax", START, outcome="dead-letter", reason="not-json")]
+        )
+        (letter,) = store.dead_letters()
+        assert (letter.agency, letter.reason, letter.publisher, letter.resolved) == (
+            "tax",
+            "not-json",
+            "civil-registry",
+            False,
+        )
+        assert (store.summary().dead_letters, store.dead_letter_reasons()) == (1, {("tax", "not-json"): 1})
+        store.apply([delivered(BORN, "tax", START, attempt=2, queue_us=SECOND)])
+        assert [letter.resolved for letter in store.dead_letters()] == [True]
+        assert (store.summary().dead_letters, store.dead_letter_reasons()) == (0, {})
+
+    def test_record_that_never_became_an_event_is_a_dead_letter_and_no_transaction(
+        self, store: Store
+    ) -> None:
+        """A source's broken row and bytes nobody can read are listed and counted, and that is all."""
+        broken, poison = set_aside("civil-registry", START), unreadable("tax", START - SECOND)
+        assert store.apply([broken, poison]) == 2
+        assert store.apply([broken, poison]) == 0
+        listed = [
+            (letter.agency, letter.subscription, letter.reason, letter.attempts, letter.transaction)
+            for letter in store.dead_letters()
+        ]
+        assert listed == [
+            ("civil-registry", None, "malformed-record", 0, None),
+            ("tax", f"{BORN}.v1", "malformed-envelope", 1, None),
+        ]
+        assert [letter.agency for letter in store.dead_letters(limit=1)] == ["civil-registry"]
+        assert store.dead_letter_reasons() == {
+            ("civil-registry", "malformed-record"): 1,
+            ("tax", "malformed-envelope"): 1,
+        }
+        agencies = {agency.name: (agency.set_aside, agency.dead_lettered) for agency in store.agencies()}
+        assert agencies == {"civil-registry": (1, 0), "tax": (0, 1)}
+        summary = store.summary()
+        assert (summary.transactions, summary.untracked, summary.dead_letters) == (0, 0, 2)
+        assert (summary.receipts, summary.freshness) == (2, moment(START))
+        assert [store.transactions(state) for state in (None, "untracked", "refused")] == [(), (), ()]
+        assert store.transaction(broken.transaction) is None
+        assert store.transaction(poison.transaction) is None
+
+    def test_refused_follow_up_makes_its_transaction_stuck(self, store: Store) -> None:
+        """The transaction would wait for ever; it says for what, and why it will not come."""
+        store.apply([*whole_birth()[:6], refused(ALLOWANCE, START + 3 * SECOND)])
+        (view,) = store.transactions("stuck")
+        assert [(wait.event, wait.cause, wait.reason) for wait in view.waits_for] == [
+            (ALLOWANCE, "refused", "contract-violation")
+        ]
+        assert (store.summary().stuck, store.services()[0].stuck, store.summary().refused) == (1, 1, 1)
+        store.apply([published(ALLOWANCE, START + 9 * SECOND, event_id="mended")])
+        assert [view.state for view in store.transactions()] == ["completed"]
+
+    def test_undecodable_record_is_counted_once(self, store: Store) -> None:
+        """Its place identifies it."""
+        assert store.apply([], [("t", 0, 1), ("t", 0, 2), ("t", 0, 1)]) == 2
+        assert store.apply([], [("t", 0, 2)]) == 0
+        assert store.summary().undecodable == 2
+
+    @pytest.mark.parametrize("told", [SMALLEST, LARGEST])
+    def test_absurd_start_does_not_break_a_reader(self, store: Store, told: int) -> None:
+        """A foreign `startedat` of the year 1 or 9999 is shown, and every view still answers."""
+        store.apply([delivered(BORN, "tax", LARGEST - 10 * SECOND, started_at_us=told)])
+        assert store.summary().transactions == 1
+        assert everything(store)
+
+    def test_totals_survive_reopening(self, store: Store, url: str) -> None:
+        """Another process sees what this one wrote."""
+        store.apply(whole_birth())
+        with Store(url, SERVICES, clock=lambda: moment(START + 10 * SECOND)) as other:
+            assert everything(other) == everything(store)
+
+    def test_changed_definition_moves_what_is_not_completed(self, store: Store, url: str) -> None:
+        """A shorter deadline holds for transactions in flight; completed ones keep their judgement."""
+        store.apply([*whole_birth(), *whole_birth("case-2")[:3]])
+        assert store.summary().stuck == 0
+        first = replace(BIRTH.milestones[0], deadline_seconds=1.0)
+        shorter = {
+            BIRTH.name: replace(BIRTH, deadline_seconds=2.0, milestones=(first, *BIRTH.milestones[1:]))
+        }
+        with Store(url, shorter, clock=lambda: moment(START + 5 * SECOND)) as other:
+            other.apply([])
+            summary = other.summary()
+        assert (summary.stuck, summary.late, summary.completed, summary.open) == (1, 1, 1, 1)
+
+    def test_service_added_to_the_catalogue_tracks_what_was_untracked(self, url: str) -> None:
+        """Receipts are kept before anyone has defined their service."""
+        now = moment(START + 10 * SECOND)
+        with Store(url, {}, clock=lambda: now) as store:
+            store.apply(whole_birth())
+            assert (store.summary().untracked, store.summary().completed) == (1, 0)
+        with Store(url, SERVICES, clock=lambda: now) as store:
+            store.apply([])
+            assert (store.summary().untracked, store.summary().completed) == (0, 1)
+
+
+def everything(store: Store) -> tuple[object, ...]:
+    """Return every view a reader can have."""
+    return (
+        store.summary(),
+        store.transactions(limit=1_000),
+        store.transactions("refused"),
+        store.services(),
+        store.breakdown(BIRTH.name),
+        store.agencies(),
+        store.dead_letters(),
+        store.dead_letter_reasons(),
+    )

@@ -1,0 +1,201 @@
+"""The commands, as an operator types them."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from rich.console import Console
+
+from contracts import Catalog
+from observability import Store, StoreError
+from observability.cli import default_database, transactions
+from observability.portrait import microseconds, moment
+from observability.terminal import ASCII, UNICODE, waterfall
+from tests.unit.observability.country import (
+    BORN,
+    MINUTE,
+    RECORD,
+    SECOND,
+    SERVICES,
+    START,
+    delivered,
+    published,
+    refused,
+    whole_birth,
+)
+
+DAY = 24 * 60 * MINUTE
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> str:
+    """A database with one completed birth, one given up yesterday, one refused."""
+    url = f"sqlite:///{tmp_path / 'm.db'}"
+    yesterday = microseconds(datetime.now(UTC) - timedelta(days=1))
+    with Store(url, Catalog.open().services) as store:
+        store.apply(
+            [
+                *whole_birth("case-1", yesterday),
+                published(BORN, yesterday, "case-2"),
+                delivered(BORN, "tax", yesterday, "case-2", outcome="dead-letter", reason="target-rejected"),
+                refused(BORN, yesterday, "case-3"),
+            ]
+        )
+    return url
+
+
+def govbus(*arguments: str) -> Result:
+    """Run `govbus transactions ...` eighty columns wide."""
+    return CliRunner(env={"COLUMNS": "80"}).invoke(transactions, arguments)
+
+
+def test_list_shows_state_time_and_what_is_waited_for(database: str) -> None:
+    """One line a transaction, then who is waited for."""
+    result = govbus("list", "--database", database)
+    lines = [line.rstrip() for line in result.stdout.splitlines()]
+    assert result.exit_code == 0
+    assert lines == [
+        "TRANSACTION  STATE      TOOK  SERVICE",
+        "case-2       stuck       1 d  birth-of-a-child",
+        "case-1       completed   3 s  birth-of-a-child",
+        "",
+        "case-2",
+        "  waits for health.record-opened for 1 d",
+        "  waits for tax.taxpayer-number-assigned for 1 d, given up: target-rejected",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ((), ["case-2", "case-1"]),
+        (("--state", "stuck"), ["case-2"]),
+        (("--state", "completed"), ["case-1"]),
+        (("--state", "refused"), ["case-3"]),
+        (("--state", "late"), []),
+        (("--service", "moving-house"), []),
+        (("--limit", "1"), ["case-2"]),
+    ],
+)
+def test_list_as_json(database: str, arguments: tuple[str, ...], expected: list[str]) -> None:
+    """A program gets every field, times in UTC, and an empty list for nothing."""
+    result = govbus("list", "--json", "--database", database, *arguments)
+    found = json.loads(result.stdout)
+    assert [transaction["id"] for transaction in found] == expected
+    assert all(transaction["started"].endswith("Z") for transaction in found)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("list", "--state", "stuck"), 0),
+        (("list", "--fail-on", "stuck"), 100),
+        (("list", "--fail-on", "stuck", "--service", "moving-house"), 0),
+        (("list", "--fail-on", "late"), 0),
+        (("show", "case-1"), 0),
+        (("show", "nobody"), 1),
+        (("list", "--state", "lost"), 2),
+        (("list", "--limit", "0"), 2),
+        (("show",), 2),
+    ],
+)
+def test_exit_codes(database: str, arguments: tuple[str, ...], code: int) -> None:
+    """0 clean, 100 findings where asked for, 1 failed, 2 wrong usage."""
+    assert govbus(*arguments, *(("--database", database) if code != 2 else ())).exit_code == code
+
+
+def test_show_draws_a_waterfall_that_fits_80_columns(database: str) -> None:
+    """Each event with each of its deliveries, in the order of publication."""
+    result = govbus("show", "case-1", "--database", database)
+    lines = result.stdout.splitlines()
+    assert lines[0] == "Birth of a child  completed"
+    assert lines[2].endswith("UTC, took 3 s of 14 d, in time")
+    assert [line.split()[0] for line in lines if line and not line.startswith(" ")][3:] == [
+        "civil-registry.birth-registered.v1",
+        "health.record-opened.v1",
+        "tax.taxpayer-number-assigned.v1",
+        "social-security.child-allowance-granted.v1",
+    ]
+    assert max(len(line) for line in lines) <= 80
+
+
+def test_show_as_json(database: str) -> None:
+    """The waterfall's numbers, for a program."""
+    view = json.loads(govbus("show", "case-1", "--json", "--database", database).stdout)
+    assert (view["state"], view["duration_ms"], len(view["hops"])) == ("completed", 3_000.0, 5)
+
+
+def test_waterfall_says_what_went_wrong() -> None:
+    """Attempts and reason stand below their bar, waits below all."""
+    retried = delivered(BORN, "tax", START, outcome="retry", reason="target-unavailable", handle_us=SECOND)
+    dead = delivered(
+        BORN, "tax", START, outcome="dead-letter", reason="target-rejected", attempt=3, queue_us=9 * SECOND
+    )
+    text = draw([published(BORN, START), retried, dead], 20)
+    assert text.splitlines()[4:] == [
+        "                     0                9.02 s      . queue + # handle outcome",
+        "civil-registry.birth-registered.v1  +0 ms",
+        "  > tax              #######################           4 ms + 9.02 s dead-letter",
+        "    3 attempts, target-rejected",
+        "",
+        "waits for health.record-opened for 20 s",
+        "waits for tax.taxpayer-number-assigned for 20 s, given up: target-rejected",
+    ]
+
+
+def test_waterfall_bars_stand_where_their_time_is() -> None:
+    """A bar begins at its event, queue before handling, nothing outside the axis."""
+    slow = delivered(BORN, "health", START, queue_us=5 * SECOND, handle_us=5 * SECOND)
+    late = published(RECORD, START + 10 * SECOND)
+    lines = draw([published(BORN, START), slow, late], 12).splitlines()
+    assert lines[6][21:44] == "...........############"
+    assert lines[8].rstrip().index("*") == 43
+
+
+@pytest.mark.parametrize("receipts", [[refused(BORN, START)], [published("x.y", START, service=None)]])
+def test_waterfall_of_a_moment_is_drawn_too(receipts: list[object]) -> None:
+    """An axis without length divides by nothing."""
+    assert "*" in draw(receipts, 0)
+
+
+def draw(receipts: list[object], after_seconds: int) -> str:
+    """Return the waterfall of one transaction, 80 columns wide."""
+    with Store("sqlite://", SERVICES, clock=lambda: moment(START + after_seconds * SECOND)) as store:
+        store.apply(receipts)  # type: ignore[arg-type] # receipts of both kinds
+        view = store.transaction("case-1")
+    assert view is not None
+    console = Console(width=80, highlight=False)
+    with console.capture() as capture:
+        console.print(waterfall(view, 80, ASCII))
+    return capture.get()
+
+
+def test_both_sets_of_marks_are_one_column_wide() -> None:
+    """Bars keep their length in every terminal."""
+    for marks in (ASCII, UNICODE):
+        assert {len(mark) for mark in (marks.queue, marks.handle, marks.arrow, marks.event)} == {1}
+
+
+def test_reading_before_anything_was_recorded_says_what_to_do(tmp_path: Path) -> None:
+    """No empty database is left behind by a look."""
+    file = tmp_path / "none.db"
+    result = govbus("list", "--database", f"sqlite:///{file}")
+    assert isinstance(result.exception, StoreError)
+    assert "start `govbus monitor`" in str(result.exception)
+    assert not file.exists()
+
+
+def test_database_comes_from_the_environment(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GOVBUS_DATABASE is enough."""
+    monkeypatch.setenv("GOVBUS_DATABASE", database)
+    assert "case-1" in govbus("list").stdout
+
+
+def test_default_database_is_in_the_users_state_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The XDG folder where one is set, else its standard place."""
+    monkeypatch.setenv("XDG_STATE_HOME", "/somewhere")
+    assert default_database() == "sqlite:////somewhere/govbus/monitor.db"
+    monkeypatch.delenv("XDG_STATE_HOME")
+    assert default_database().endswith("/.local/state/govbus/monitor.db")

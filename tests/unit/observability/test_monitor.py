@@ -1,0 +1,190 @@
+"""The monitor, on the in-memory cluster."""
+
+import asyncio
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from bus import (
+    RECEIPTS_TOPIC,
+    AccessDeniedError,
+    BusUnavailableError,
+    Record,
+    StoredRecord,
+    TopicPartition,
+    encode_receipts,
+)
+from bus.testing import InMemoryCluster
+from observability import Monitor, Store, StoreError
+from observability.monitor import GROUP
+from tests.unit.observability.country import SERVICES, whole_birth
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """An empty store."""
+    with Store(f"sqlite:///{tmp_path / 'm.db'}", SERVICES) as store:
+        yield store
+
+
+@pytest.fixture
+def cluster() -> InMemoryCluster:
+    """A cluster with the receipts topic."""
+    return InMemoryCluster()
+
+
+def write(cluster: InMemoryCluster, case: str, partition: int = 0) -> None:
+    """Write the receipts of one birth as one record."""
+    cluster.append(RECEIPTS_TOPIC, encode_receipts(whole_birth(case)), partition=partition)
+
+
+async def read_all(cluster: InMemoryCluster, store: Store, steps: int = 3) -> int:
+    """Run a monitor for some polls and return how many receipts were news."""
+    async with cluster.open_consumer(group=GROUP, topics=[RECEIPTS_TOPIC]) as consumer:
+        monitor = Monitor(store, consumer)
+        return sum([await monitor.step() for _ in range(steps)])
+
+
+async def test_receipts_reach_the_store_and_offsets_are_committed_after(
+    cluster: InMemoryCluster, store: Store
+) -> None:
+    """Every partition is read; the committed offset is the next one."""
+    write(cluster, "case-1", 0)
+    write(cluster, "case-2", 3)
+    assert await read_all(cluster, store) == 14
+    assert store.summary().completed == 2
+    assert cluster.committed(GROUP) == {
+        TopicPartition(RECEIPTS_TOPIC, 0): 1,
+        TopicPartition(RECEIPTS_TOPIC, 3): 1,
+    }
+
+
+async def test_restart_goes_on_where_it_stopped(cluster: InMemoryCluster, store: Store) -> None:
+    """A second monitor of the group reads only what is new."""
+    write(cluster, "case-1")
+    await read_all(cluster, store)
+    write(cluster, "case-2")
+    assert await read_all(cluster, store) == 7
+
+
+async def test_replay_from_the_start_counts_nothing_twice(cluster: InMemoryCluster, store: Store) -> None:
+    """Lost offsets, or a group reset to the earliest, change no number."""
+    write(cluster, "case-1")
+    cluster.append(RECEIPTS_TOPIC, b"rubbish", partition=0)
+    assert await read_all(cluster, store) == 8
+    before = store.summary()
+    cluster.commit(GROUP, {TopicPartition(RECEIPTS_TOPIC, 0): 0})
+    assert await read_all(cluster, store) == 0
+    assert store.summary() == before
+
+
+async def test_record_without_receipts_is_counted_logged_and_passed(
+    cluster: InMemoryCluster, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log names its place and never what it holds."""
+    for value in (None, b"Maria Svensson", b"{}"):
+        cluster.append(RECEIPTS_TOPIC, value, partition=1)
+    write(cluster, "case-1", 1)
+    await read_all(cluster, store)
+    assert (store.summary().undecodable, store.summary().completed) == (3, 1)
+    assert "not-receipts at topic govbus.receipts partition 1 offset 1" in caplog.text
+    assert "Maria" not in caplog.text
+
+
+class Scripted:
+    """A consumer that gives one record, and fails as told."""
+
+    def __init__(self, *, poll: Exception | None = None, commit: Exception | None = None) -> None:
+        self.poll_error, self.commit_error = poll, commit
+        self.committed: list[Mapping[TopicPartition, int]] = []
+
+    async def poll(
+        self, timeout_seconds: float, max_records: int
+    ) -> Mapping[TopicPartition, Sequence[Record]]:
+        """Return the record, or fail once."""
+        if self.poll_error is not None:
+            error, self.poll_error = self.poll_error, None
+            raise error
+        value = encode_receipts(whole_birth())
+        record = StoredRecord(RECEIPTS_TOPIC, 0, 41, 0, None, value)
+        return {TopicPartition(RECEIPTS_TOPIC, 0): [record]}
+
+    async def commit(self, positions: Mapping[TopicPartition, int]) -> None:
+        """Remember, or fail."""
+        if self.commit_error is not None:
+            raise self.commit_error
+        self.committed.append(positions)
+
+
+async def test_commit_that_fails_for_now_is_only_logged(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The batch comes again and changes nothing."""
+    caplog.set_level(logging.WARNING)
+    monitor = Monitor(store, Scripted(commit=BusUnavailableError("the partition went elsewhere")))
+    assert [await monitor.step(), await monitor.step()] == [7, 0]
+    assert "will be read again" in caplog.text
+
+
+async def test_cluster_that_is_away_is_tried_again(store: Store) -> None:
+    """A poll that fails for now does not end the monitor."""
+    consumer = Scripted(poll=BusUnavailableError("no broker"))
+    monitor = Monitor(store, consumer)
+    assert [await monitor.step(), await monitor.step()] == [0, 7]
+
+
+async def test_refusal_of_the_cluster_ends_the_monitor(store: Store) -> None:
+    """Waiting does not mend a missing grant."""
+    refusal = AccessDeniedError("govbus.receipts")
+    with pytest.raises(AccessDeniedError):
+        await Monitor(store, Scripted(poll=refusal)).run()
+
+
+class Failing(Store):
+    """A store whose database fails some times."""
+
+    def __init__(self, url: str, errors: Sequence[StoreError]) -> None:
+        super().__init__(url, SERVICES)
+        self.errors = list(errors)
+
+    def apply(self, *arguments: object, **options: object) -> int:
+        """Fail, then apply."""
+        if self.errors:
+            raise self.errors.pop(0)
+        return super().apply(*arguments, **options)  # type: ignore[arg-type] # as above
+
+
+def failure(*, retriable: bool) -> StoreError:
+    """Return an error of the database."""
+    return StoreError("the database is away", reason="database-unusable", retriable=retriable)
+
+
+async def test_nothing_is_committed_before_the_batch_is_kept(tmp_path: Path) -> None:
+    """A database that is away for a while costs time, no receipt."""
+    with Failing(f"sqlite:///{tmp_path / 'm.db'}", [failure(retriable=True)]) as store:
+        consumer = Scripted()
+        assert await Monitor(store, consumer).step() == 7
+        assert consumer.committed == [{TopicPartition(RECEIPTS_TOPIC, 0): 42}]
+
+
+async def test_stop_while_the_database_is_away_commits_nothing(tmp_path: Path) -> None:
+    """The batch is read again by whoever comes next."""
+    with Failing(f"sqlite:///{tmp_path / 'm.db'}", [failure(retriable=True)] * 99) as store:
+        consumer = Scripted()
+        monitor = Monitor(store, consumer)
+        running = asyncio.create_task(monitor.run())
+        await asyncio.sleep(0.1)
+        monitor.stop()
+        await asyncio.wait_for(running, 120)
+        assert consumer.committed == []
+
+
+async def test_database_that_waiting_does_not_mend_ends_the_monitor(tmp_path: Path) -> None:
+    """The operator is told instead of a loop."""
+    with Failing(f"sqlite:///{tmp_path / 'm.db'}", [failure(retriable=False)]) as store:
+        consumer = Scripted()
+        with pytest.raises(StoreError):
+            await Monitor(store, consumer).run()
+        assert consumer.committed == []
