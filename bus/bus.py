@@ -259,8 +259,10 @@ class Bus(Publishing, Rereading):
             await self.stop()
             raise
 
-    def _at_work(self) -> list[str]:
-        return [one.subscription.name for one in self._subscribers if one.at_work]
+    def _at_work(self, task: "asyncio.Task[Any] | None") -> list[str]:
+        subscribers = list(self._subscribers)
+        just_that = [one for one in subscribers if one.handles_in(task)]
+        return [one.subscription.name for one in just_that or subscribers if one.at_work]
 
     async def _follow(self) -> None:
         if self._trusted is not None:

@@ -94,13 +94,12 @@ class Delivery:
 
     async def drain(self, lane: Lane, records: Sequence[Record]) -> None:
         """Handle what is due, then `records` in order, until the last, an outage, or the partition leaves."""
-        lane.next_offset = None
+        lane.next_offset = records[0].offset if records else None  # should anything go wrong from here
         lane.ledger = ledger = Ledger(self._scribe, lane.partition)
         try:
             if lane.parked.keys:
                 await self._try_due(lane, ledger)
             if records and lane.resume_at is not None:
-                lane.next_offset = records[0].offset
                 return
             await self._take(lane, records, ledger)
         finally:
@@ -111,11 +110,11 @@ class Delivery:
         keys = lane.parked.keys
         now = time_ns()
         for record in records:
+            lane.next_offset = record.offset
             if lane.leaving or now > lane.until_ns:
-                lane.next_offset = record.offset
                 return
             if lane.end is not None and record.offset >= lane.end:
-                lane.next_offset, lane.resume_at = record.offset, math.inf
+                lane.resume_at = math.inf
                 return
             received = now
             verdict = admit(record, expected, window)
@@ -134,9 +133,9 @@ class Delivery:
                     continue
                 verdict = Verdict(outcome, HANDLE, event)
             if not await self._meet(lane, record, verdict, received, ledger):
-                lane.next_offset = record.offset
                 return
             now = time_ns()
+        lane.next_offset = None
 
     async def _handle(self, lane: Lane, event: Event[Any], attempt: int, received: int) -> Outcome:
         event.attempt, event.replay = attempt, self.subscription.replay

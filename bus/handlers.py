@@ -103,10 +103,19 @@ def _report(call: Callable[[], Any], loop: asyncio.AbstractEventLoop, done: "asy
 
     try:
         outcome = (done.set_result, call())
-    except Exception as error:  # noqa: BLE001 - the handler's error is the event's outcome
+    except StopIteration as error:
+        outcome = (done.set_exception, _as_of_a_coroutine(error))
+    except BaseException as error:  # noqa: BLE001 - the handler's error is the event's outcome
         outcome = (done.set_exception, error)
     with contextlib.suppress(RuntimeError):  # the loop has gone
         loop.call_soon_threadsafe(settle, *outcome)
+
+
+def _as_of_a_coroutine(error: StopIteration) -> RuntimeError:
+    """Return what a coroutine that raises StopIteration raises (PEP 479); a future takes no other."""
+    told = RuntimeError("the handler raised StopIteration")
+    told.__cause__ = error
+    return told
 
 
 def _shape(function: Callable[..., Any]) -> _Shape:

@@ -31,22 +31,31 @@ async def handle(
 
 
 async def _attempt(subscription: "Subscription", lane: Lane, event: Event[Any]) -> Outcome:
+    task = _current_task()
     try:
         result = await subscription.handler(event)
         return ACK if result is None else _outcome(result)
-    except asyncio.CancelledError:
-        if not lane.timed_out:
+    except asyncio.CancelledError as error:
+        if lane.timed_out:
+            return Retry(Reason.HANDLER_TIMEOUT, error="TimeoutError")
+        if task is not None and task.cancelling():
             return Retry(Reason.ABANDONED, 0.0)
-        lane.timed_out = False
-        if lane.task is not None:
-            lane.task.uncancel()
-        return Retry(Reason.HANDLER_TIMEOUT, error="TimeoutError")
-    except GeneratorExit:
-        raise  # the loop has gone
-    except BaseException as error:  # noqa: BLE001 - whatever a handler raises decides the event's fate alone
-        return judge(error)
+        return judge(error)  # something that the handler awaited was cancelled
+    except BaseException as error:
+        if isinstance(error, GeneratorExit) and _current_task() is not task:
+            raise  # the loop has gone
+        return judge(error)  # whatever a handler raises decides the event's fate alone
     finally:
         lane.busy_since_ns = 0
+        if lane.timed_out and task is not None:
+            task.uncancel()
+
+
+def _current_task() -> "asyncio.Task[Any] | None":
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None
 
 
 def _outcome(result: Any) -> Outcome:

@@ -129,8 +129,12 @@ class Subscriber:
 
     @property
     def at_work(self) -> bool:
-        """Whether a handler has an event in hand."""
-        return any(lane.busy_since_ns for lane in self._lanes.values())
+        """Whether a handler has an event in hand; any thread may ask."""
+        return any(lane.busy_since_ns for lane in list(self._lanes.values()))
+
+    def handles_in(self, task: "asyncio.Task[Any] | None") -> bool:
+        """Whether its events are handled in that task; any thread may ask."""
+        return task is not None and any(lane.task is task for lane in list(self._lanes.values()))
 
     @property
     def task(self) -> "asyncio.Task[None]":
@@ -162,6 +166,9 @@ class Subscriber:
             except (BusUnavailableError, FencedError) as error:
                 logger.warning("%s waits for the broker: %s", self.subscription.group, error)
                 await asyncio.sleep(AGAIN_SECONDS)
+            except Exception as error:
+                logger.error("%s has ended, and reads no more: %s", self.subscription.group, error)
+                raise
 
     async def _turn(self) -> None:
         await self._finish_lanes()
@@ -276,12 +283,10 @@ class Subscriber:
                 lane.report()
                 continue
             lane.task, lane.in_hand = None, 0
-            if not task.cancelled():
-                fault = task.exception()
-                if lane.exact is not None and isinstance(fault, BusError):
-                    await self._begin_anew(lane, fault)
-                    continue
-                task.result()
+            fault = None if task.cancelled() else task.exception()
+            if lane.exact is not None and isinstance(fault, BusError):
+                await self._begin_anew(lane, fault)
+                continue
             if lane.next_offset is not None:
                 self._consumer.seek(lane.partition, lane.next_offset)
             if lane.resume_at is not None:
@@ -289,6 +294,8 @@ class Subscriber:
             elif lane.held:
                 self._consumer.resume(lane.partition)
             lane.held = False
+            if fault is not None:
+                raise fault
 
     async def _begin_anew(self, lane: Lane, fault: BusError) -> None:
         """Drop a partition whose transaction failed; it is opened again where the group stands."""

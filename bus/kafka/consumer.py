@@ -8,7 +8,13 @@ from time import time_ns
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
-from aiokafka.errors import GroupCoordinatorNotAvailableError, IllegalStateError, KafkaError
+from aiokafka.errors import (
+    ConsumerStoppedError,
+    GroupCoordinatorNotAvailableError,
+    IllegalStateError,
+    KafkaError,
+    KafkaTimeoutError,
+)
 from aiokafka.structs import TopicPartition as KafkaPartition
 
 from bus.kafka.client import begin, connection
@@ -21,6 +27,8 @@ logger = logging.getLogger("govbus.kafka")
 
 REFETCH_MS = 500
 """How long one record may take to be fetched again."""
+BROKEN_POLLS = 3
+"""After so many failures in a row that no outage explains, the group is joined anew."""
 
 
 def _is_news(record: logging.LogRecord) -> bool:
@@ -33,6 +41,16 @@ def _arguments(record: logging.LogRecord) -> tuple[object, ...]:
 
 
 logging.getLogger("aiokafka.consumer.group_coordinator").addFilter(_is_news)
+
+
+def _is_for_us(error: BaseException) -> bool:
+    """Whether our own task is cancelled: aiokafka lets the end of its own tasks through as well."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
+
+
+def _may_be_an_outage(error: BaseException) -> bool:
+    return isinstance(error, KafkaError) and (error.retriable or isinstance(error, KafkaTimeoutError))
 
 
 @asynccontextmanager
@@ -71,6 +89,7 @@ class KafkaConsumer:
         self._kafka: Any = None
         self._next: dict[TopicPartition, int] = {}
         self._astray = False
+        self._broken = 0
 
     async def start(self) -> None:
         """Join the group."""
@@ -98,23 +117,41 @@ class KafkaConsumer:
                 await self._kafka.stop()
         except TimeoutError:
             logger.warning("group `%s` could not be left; the broker will notice", self._group)
-        except asyncio.CancelledError:
-            # aiokafka lets its own cancelled heartbeat through when no broker answers.
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
+        except (asyncio.CancelledError, Exception) as error:
+            if _is_for_us(error):
                 raise
+            if isinstance(error, Exception):
+                logger.warning("group `%s` was left with an error (%s)", self._group, type(error).__name__)
 
     async def poll(
         self, timeout_seconds: float, max_records: int
     ) -> Mapping[TopicPartition, Sequence[Record]]:
         """Return the next records by partition."""
         try:
+            if self._broken >= BROKEN_POLLS:
+                await self._join_anew()
             if self._astray:
                 await self._rewind()
-            return await self._poll(int(timeout_seconds * 1000), max_records)
-        except KafkaError as error:
+            found = await self._poll(int(timeout_seconds * 1000), max_records)
+        except (KafkaError, ConsumerStoppedError, asyncio.CancelledError) as error:
+            if _is_for_us(error):
+                raise
             self._astray = True
+            self._broken = 0 if _may_be_an_outage(error) else self._broken + 1
             raise translate(error, f"group `{self._group}`") from error
+        self._broken = 0
+        return found
+
+    async def _join_anew(self) -> None:
+        """Begin with a new client: aiokafka's does not go on once a task of its own has ended."""
+        logger.warning("group `%s` is joined anew, since its client goes on no more", self._group)
+        held = self.assigned()
+        if self._revoked is not None and held:
+            await self._revoked(held)
+        self._next.clear()
+        await self.close()
+        self._broken, self._astray = 0, False
+        await self.start()
 
     async def _poll(self, timeout_ms: int, max_records: int) -> Mapping[TopicPartition, Sequence[Record]]:
         try:

@@ -1,7 +1,6 @@
 """The worlds that the bus' scenarios run in."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,8 @@ from bus import apply_topics
 from tests.small_catalog import SmallCountry
 from tests.worlds import KafkaWorld, MemoryWorld, World
 
-
 CLOSING_SECONDS = 5.0
+LOOK_SECONDS = 0.02
 
 
 @pytest.fixture
@@ -24,9 +23,10 @@ async def connections_closed() -> AsyncIterator[None]:
     """
     yield
     loop: Any = asyncio.get_running_loop()
-    latest = time.monotonic() + CLOSING_SECONDS
-    while any(open_one._sock for open_one in loop._transports.values()) and time.monotonic() < latest:
-        await asyncio.sleep(0.01)
+    for _ in range(int(CLOSING_SECONDS / LOOK_SECONDS)):
+        if not any(transport._sock for transport in loop._transports.values()):
+            break
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 @pytest.fixture

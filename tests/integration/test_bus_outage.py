@@ -178,3 +178,29 @@ async def test_a_bus_that_could_not_start_may_try_again(
 
     async with bus:
         assert not bus._subscribers[0].task.done()
+
+
+@pytest.mark.parametrize("end", ["cancelled", "failed"])
+async def test_a_client_whose_own_tasks_have_ended_is_replaced(world: KafkaWorld, end: str) -> None:
+    """As aiokafka's do after an answer that it does not expect; every event is handled, none in vain."""
+    seen: list[int] = []
+    bus = world.bus(world.country.south)
+
+    @bus.subscribe(world.country.opened, version=1, purpose="close-cases", name=f"replaced-{end}")
+    async def keep(event: Event[Any]) -> None:
+        seen.append(event.data["number"])
+
+    async with world.bus(world.country.north) as north, bus:
+        await north.publish(world.country.opened, case(1))
+        await until(lambda: seen)
+        coordinator = bus._subscribers[0]._consumer._kafka._coordinator  # type: ignore[attr-defined]
+        if end == "cancelled":
+            coordinator._coordination_task.cancel()
+        else:
+            wake, coordinator._rejoin_needed_fut = coordinator._rejoin_needed_fut, None
+            wake.set_result(None)
+        await until(coordinator._coordination_task.done)
+        coordinator._rejoin_needed_fut = asyncio.get_running_loop().create_future()
+        await north.publish(world.country.opened, case(2))
+        await until(lambda: 2 in seen)
+        assert bus.serving

@@ -51,15 +51,20 @@ async def test_a_handler_that_blocks_the_loop_is_named(
         time.sleep(4)  # noqa: ASYNC251 - that is the mistake
         ended.append(time.monotonic())
 
+    async def waits(event: Event[Any]) -> None:
+        await asyncio.sleep(5)
+
     try:
-        async with subscribed(world, blocks):
+        bus = subscribed(world, blocks)
+        bus.subscribe(world.country.opened, version=1, purpose="close-cases", name="innocent")(waits)
+        async with bus:
             await publish(world, ("k", 1))
             await until(lambda: ended)
     finally:
         logging.getLogger("govbus.watchdog").removeHandler(clock)
     assert told[0] < ended[0]
     (message,) = [record.getMessage() for record in caplog.records if record.name == "govbus.watchdog"]
-    assert "`edge`" in message
+    assert "at work for `edge`:" in message
     assert "test_misuse.py" in message
     assert "blocks" in message
     assert "runs in a thread" in message
@@ -83,6 +88,60 @@ async def test_an_error_that_would_end_the_program_ends_the_attempt(
         await until(lambda: 2 in seen)
         assert bus.serving
     assert seen.count(1) == 2
+
+
+@pytest.mark.parametrize("error", [SystemExit, StopIteration, asyncio.CancelledError])
+async def test_so_it_does_in_a_plain_function(world: World, error: type[BaseException]) -> None:
+    """Its thread reports whatever ends it."""
+    seen: list[int] = []
+
+    def raises(event: Event[Any]) -> None:
+        seen.append(event.data["number"])
+        if event.data["number"] == 1:
+            raise error
+
+    async with subscribed(world, raises, timeout_seconds=60):
+        await publish(world, ("k", 1), ("other", 2))
+        await until(lambda: world.records(f"{world.country.south}.dead-letters"))
+        await until(lambda: 2 in seen)
+    assert seen.count(1) == 2
+    assert ("retry", "handler-failed") in await outcomes(world)
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError, GeneratorExit])
+async def test_a_cancellation_of_the_handlers_own_is_a_failure_like_others(
+    world: World, error: type[BaseException]
+) -> None:
+    """It is tried by its schedule and no oftener, and the subscription goes on."""
+    seen: list[int] = []
+
+    async def raises(event: Event[Any]) -> None:
+        seen.append(event.data["number"])
+        if event.data["number"] == 1:
+            raise error
+
+    async with subscribed(world, raises) as bus:
+        await publish(world, ("k", 1), ("other", 2))
+        await until(lambda: world.records(f"{world.country.south}.dead-letters"))
+        await until(lambda: 2 in seen)
+        assert bus.serving
+    assert seen.count(1) == 2
+
+
+async def test_a_handler_that_swallows_its_interruption_is_interrupted_again(world: World) -> None:
+    """Its event counts as handled, since it came to an end; the next one is timed anew."""
+    seen: list[int] = []
+
+    async def swallows(event: Event[Any]) -> None:
+        try:
+            await asyncio.sleep(30)
+        except asyncio.CancelledError:
+            seen.append(event.data["number"])
+
+    async with subscribed(world, swallows, timeout_seconds=0.2):
+        await publish(world, ("k", 1), ("k", 2))
+        await until(lambda: seen == [1, 2])
+    assert ("ack", None) in await outcomes(world)
 
 
 async def test_a_handler_that_ignores_its_interruption_is_told(
