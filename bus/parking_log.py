@@ -20,8 +20,6 @@ logger = logging.getLogger("govbus.parking")
 
 POLL_SECONDS = 0.2
 AGAIN_SECONDS = 1.0
-WAIT_SECONDS = 10.0
-"""After this long what is parked is read from the beginning once more."""
 MAX_RECORDS = 1_000
 OBJECT_BYTES = 160
 """What a header takes beside its bytes, and a record too."""
@@ -140,6 +138,7 @@ class RowWriter:
 class _Waiter:
     """Who waits until all rows before some point are known."""
 
+    partitions: Mapping[Home, ParkedPartition]
     ends: Mapping[TopicPartition, int]
     done: asyncio.Future[None]
     begun: bool = False
@@ -160,6 +159,8 @@ class ParkingLog:
         self._transport = transport
         self._open: dict[Home, ParkedPartition] = {}
         self._waiters: list[_Waiter] = []
+        self._has_read = False
+        """Whether any row has gone by."""
         self._reader: Consumer | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -187,21 +188,20 @@ class ParkingLog:
         Raises:
             BusError: it could not be read.
         """
-        opened = [ParkedPartition(home) for home in homes]
+        opened = {home: ParkedPartition(home) for home in homes}
         ends = await self._transport.ends(self.topic)
-        self._open |= {partition.home: partition for partition in opened}
-        if any(ends.values()):
-            waiter = _Waiter(ends, asyncio.get_running_loop().create_future())
+        if any(ends.values()) or self._has_read:
+            waiter = _Waiter(opened, ends, asyncio.get_running_loop().create_future())
             self._waiters.append(waiter)
             try:
-                while not waiter.done.done():
-                    await asyncio.wait([waiter.done], timeout=WAIT_SECONDS)
-                    waiter.begun = waiter.done.done()  # else from the beginning again
+                await waiter.done
             finally:
                 self._waiters.remove(waiter)
-        for partition in opened:
+        else:
+            self._open |= opened
+        for partition in opened.values():
             partition.loaded = True
-        return opened
+        return list(opened.values())
 
     def close(self, homes: Collection[Home]) -> None:
         """Forget partitions that have gone to another process."""
@@ -224,8 +224,10 @@ class ParkingLog:
             for place in reader.assigned():
                 reader.seek(place, 0)  # what is known already is passed over, by `applied`
             for waiter in self._waiters:
+                self._open |= waiter.partitions  # not before: a row read until now is behind others
                 waiter.begun = True
         batches = await reader.poll(POLL_SECONDS, MAX_RECORDS)
+        self._has_read = self._has_read or bool(batches)
         for records in batches.values():
             for record in records:
                 self._take(record)

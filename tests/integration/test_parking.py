@@ -7,6 +7,12 @@ from typing import Any
 import pytest
 
 from bus import Bus, DeliveryReceipt, Draft, Event, Retry, RetryPolicy, parking_log
+from bus.parked_rows import Home, Row, erase_row, write_row
+from bus.parking import ParkedEvent
+from bus.parking_log import ParkingLog
+from bus.record import StoredRecord, TopicPartition
+from bus.table import deliver
+from bus.transport import Consumer
 from tests.small_catalog import case
 from tests.worlds import World, receipts, until
 
@@ -244,3 +250,36 @@ async def test_nothing_is_parked_while_nothing_fails(world: World) -> None:
         await until(lambda: _committed_all(world, 50))
         await asyncio.sleep(0)
     assert await world.records(f"{world.country.south}.parked") == []
+
+
+async def test_a_row_that_comes_while_others_are_read_hides_none_of_them(world: World) -> None:
+    """As when an operator discards a held event at the moment its subscriber starts."""
+    topic = f"{world.country.south}.parked"
+    home = Home("office", TopicPartition(world.country.topic, 0))
+    records = [StoredRecord(*home.partition, offset, 0, b"k", b"{}", ()) for offset in range(2)]
+    transport = world.bus(world.country.south)._transport
+
+    async def write(row: Row) -> int:
+        return (await deliver(transport, topic, row.key, row.value, list(row.headers), partition=0)).offset
+
+    await transport.start()
+    log = ParkingLog(transport, topic, "us")
+    try:
+        for record in records:
+            last = await write(write_row(home, ParkedEvent(record.offset), record, "another"))
+        await log.start()
+        assert log._reader is not None
+        reader = log._reader
+        await until(lambda: _is_past(reader, TopicPartition(topic, 0), last))
+        opening = asyncio.create_task(log.open([home]))
+        await until(lambda: log._waiters)
+        await write(erase_row(home, 0, b"k", "operator"))
+        (partition,) = await opening
+        await until(lambda: [event.offset for event in partition.keys.queue(b"k")] == [1])
+    finally:
+        await log.stop()
+        await transport.stop()
+
+
+async def _is_past(reader: Consumer, place: TopicPartition, offset: int) -> bool:
+    return await reader.position(place) > offset
