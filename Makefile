@@ -16,8 +16,8 @@ help: ## Show these lines
 demo: $(READY) ## Run the small country (ARGS="--transactions 50 --exit")
 	@$(BIN)/govbus demo $(ARGS)
 
-test: $(READY) ## Run all tests (ARGS="tests/unit -k retry")
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(READY) ## Run all tests, in two processes (ARGS="-n 0 tests/unit -k retry")
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: $(READY) ## Check style, format and types
 	@$(BIN)/ruff check .

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, settings
 
 from bus.kafka.embedded import EmbeddedKafka
 from bus.kafka.embedded_config import HOST, NodePlan, Ports, node_properties
+from bus.kafka.embedded_errors import JarError
 from bus.kafka.embedded_folder import free_ports
 
 ADDRESS = "GOVBUS_TEST_BOOTSTRAP_SERVERS"
@@ -23,6 +24,14 @@ PULL_TIMEOUT_SECONDS = 90.0
 
 settings.register_profile("govbus", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("govbus")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Fetch Kafka before several processes want it, which have no terminal to show the progress on."""
+    first_of_many = config.getoption("numprocesses", None) and not hasattr(config, "workerinput")
+    if first_of_many and ADDRESS not in os.environ:
+        with suppress(JarError):  # told by the tests that need it
+            EmbeddedKafka()._jars()
 
 
 def pytest_report_header() -> str:
@@ -36,7 +45,7 @@ def pytest_report_header() -> str:
 
 @pytest.fixture(scope="session")
 def kafka(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Yield the bootstrap address of a real Kafka that the whole run shares."""
+    """Yield the bootstrap address of a real Kafka that all tests of one process share."""
     if address := os.environ.get(ADDRESS):
         yield address
     elif _docker_answers() and _image_is_here():
