@@ -32,7 +32,10 @@ BROKEN_POLLS = 3
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    # A young cluster makes its group coordinator when the first group asks; aiokafka calls that an error.
+    # A young cluster makes its group coordinator when the first group asks; aiokafka calls that an error, and
+    # the coordinator dead. Of an outage we tell ourselves.
+    if str(record.msg).startswith("Marking the coordinator dead"):
+        return False
     return not any(isinstance(argument, GroupCoordinatorNotAvailableError) for argument in _arguments(record))
 
 

@@ -1,6 +1,8 @@
 """The broker away and back: nothing acknowledged is lost, all resume by themselves, waits are bounded."""
 
 import asyncio
+import os
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -178,6 +180,30 @@ async def test_a_bus_that_could_not_start_may_try_again(
 
     async with bus:
         assert not bus._subscribers[0].task.done()
+
+
+async def test_a_process_that_starts_before_its_broker_waits_for_it(
+    world: KafkaWorld, node: EmbeddedKafka, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It says so, and serves once the broker is there."""
+    seen: list[int] = []
+    bus = world.bus(world.country.south)
+
+    @bus.subscribe(world.country.opened, version=1, purpose="close-cases", name="early")
+    async def keep(event: Event[Any]) -> None:
+        seen.append(event.data["number"])
+
+    await asyncio.to_thread(node.stop)
+    running = asyncio.create_task(bus.run())
+    try:
+        await until(lambda: "it is tried again" in caplog.text)
+    finally:
+        await restart(node, world)
+    async with world.bus(world.country.north) as north:
+        await north.publish(world.country.opened, case(1))
+    await until(lambda: seen)
+    os.kill(os.getpid(), signal.SIGTERM)
+    await running
 
 
 @pytest.mark.parametrize("end", ["cancelled", "failed"])
