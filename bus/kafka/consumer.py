@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from time import time_ns
 from typing import Any
+from weakref import WeakSet
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
 from aiokafka.errors import (
@@ -17,6 +18,7 @@ from aiokafka.errors import (
 )
 from aiokafka.structs import TopicPartition as KafkaPartition
 
+from bus.errors import UsageError
 from bus.kafka.client import begin, connection
 from bus.kafka.errors import translate
 from bus.record import Record, StoredRecord, TopicPartition
@@ -68,9 +70,15 @@ async def open_consumer(
         topics: what to read.
 
     Raises:
+        UsageError: a subscription of this process reads in that group.
         BusUnavailableError: no broker answers.
         AccessDeniedError: the cluster refuses the group or the topics.
     """
+    if any(one.group == group for one in _SUBSCRIBED):
+        raise UsageError(
+            f"Expected a group of its own, got `{group}`, in which a subscription of this process reads. "
+            "Who else joins it takes events away, and who commits there loses them"
+        )
     consumer = KafkaConsumer(settings or Settings(), group, topics, None)
     await consumer.start()
     try:
@@ -85,7 +93,7 @@ class KafkaConsumer:
     def __init__(
         self, settings: Settings, group: str | None, topics: Sequence[str], revoked: Revoked | None
     ) -> None:
-        self._group = group
+        self.group = group
         self._topics = list(topics)
         self._revoked = revoked
         self._settings = settings
@@ -96,35 +104,38 @@ class KafkaConsumer:
 
     async def start(self) -> None:
         """Join the group."""
+        if self._revoked is not None:
+            _SUBSCRIBED.add(self)
         self._kafka = AIOKafkaConsumer(
             **connection(self._settings),
-            group_id=self._group,
+            group_id=self.group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             isolation_level="read_committed",
             max_partition_fetch_bytes=1_048_576,
             session_timeout_ms=10_000,
-            group_instance_id=None if self._group is None else self._settings.instance,
+            group_instance_id=None if self.group is None else self._settings.instance,
             heartbeat_interval_ms=3_000,
             metadata_max_age_ms=30_000,
         )
         self._kafka.subscribe(self._topics, listener=_Listener(self._revoked, self._next))
-        await begin(self._kafka, self._settings, f"group `{self._group}`")
+        await begin(self._kafka, self._settings, f"group `{self.group}`")
 
     async def close(self) -> None:
         """Leave the group."""
         if self._kafka is None:
             return
+        _SUBSCRIBED.discard(self)
         try:
             async with asyncio.timeout(self._settings.stop_timeout_seconds):
                 await self._kafka.stop()
         except TimeoutError:
-            logger.warning("group `%s` could not be left; the broker will notice", self._group)
+            logger.warning("group `%s` could not be left; the broker will notice", self.group)
         except (asyncio.CancelledError, Exception) as error:
             if _is_for_us(error):
                 raise
             if isinstance(error, Exception):
-                logger.warning("group `%s` was left with an error (%s)", self._group, type(error).__name__)
+                logger.warning("group `%s` was left with an error (%s)", self.group, type(error).__name__)
 
     async def poll(
         self, timeout_seconds: float, max_records: int
@@ -141,13 +152,13 @@ class KafkaConsumer:
                 raise
             self._astray = True
             self._broken = 0 if _may_be_an_outage(error) else self._broken + 1
-            raise translate(error, f"group `{self._group}`") from error
+            raise translate(error, f"group `{self.group}`") from error
         self._broken = 0
         return found
 
     async def _join_anew(self) -> None:
         """Begin with a new client: aiokafka's does not go on once a task of its own has ended."""
-        logger.warning("group `%s` is joined anew, since its client goes on no more", self._group)
+        logger.warning("group `%s` is joined anew, since its client goes on no more", self.group)
         held = self.assigned()
         if self._revoked is not None and held:
             await self._revoked(held)
@@ -195,7 +206,7 @@ class KafkaConsumer:
     async def _begin_of(self, place: Any) -> int:
         """Return where to read a partition on: behind what was handed over, else where its group stands."""
         known = self._next.get(TopicPartition(*place))
-        if known is None and self._group is not None:
+        if known is None and self.group is not None:
             known = await self._kafka.committed(place)
         if known is None:
             known = (await self._kafka.beginning_offsets([place]))[place]
@@ -218,7 +229,7 @@ class KafkaConsumer:
                 else:
                     offset = (await self._kafka.beginning_offsets([place]))[place]
         except (KafkaError, IllegalStateError, TimeoutError) as error:
-            raise translate(error, f"group `{self._group}`") from error
+            raise translate(error, f"group `{self.group}`") from error
         self.seek(partition, int(offset))
 
     def pause(self, partition: TopicPartition) -> None:
@@ -251,7 +262,11 @@ class KafkaConsumer:
         try:
             await self._kafka.commit(offsets)
         except (KafkaError, IllegalStateError) as error:
-            raise translate(error, f"group `{self._group}`") from error
+            raise translate(error, f"group `{self.group}`") from error
+
+
+_SUBSCRIBED: WeakSet[KafkaConsumer] = WeakSet()
+"""Those that run a subscription in this process."""
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from bus import Bus, DeliveryReceipt, Draft, Event, RetryPolicy
+from bus import Bus, DeliveryReceipt, Draft, Event, RetryPolicy, UsageError, open_consumer
 from tests.small_catalog import case
-from tests.worlds import World, receipts, until
+from tests.worlds import KafkaWorld, World, receipts, until
 
 ONCE = RetryPolicy((0.05,), jitter=0, when_exhausted="release")
 
@@ -214,3 +214,24 @@ async def test_nothing_a_handler_is_given_commits(world: World) -> None:
         await until(lambda: given)
         public = {name for one in (given[0], bus) for name in dir(one) if not name.startswith("_")}
     assert not public & {"commit", "ack", "nack", "seek", "pause", "consumer", "offsets"}
+
+
+async def test_the_group_of_a_subscription_is_nobody_elses(kafka_world: KafkaWorld) -> None:
+    """A consumer that a handler opens there would take its events away, and a commit would lose them."""
+    south, told = kafka_world.country.south, list[str]()
+
+    async def meddles(event: Event[Any]) -> None:
+        try:
+            async with open_consumer(kafka_world.settings(), group=f"{south}.edge", topics=[event.topic]):
+                told.append("joined")
+        except UsageError as error:
+            told.append(str(error))
+
+    async with subscribed(kafka_world, meddles):
+        await publish(kafka_world, ("k", 1))
+        await until(lambda: told)
+    assert f"got `{south}.edge`" in told[0]
+    async with open_consumer(
+        kafka_world.settings(), group=f"{south}.edge", topics=[kafka_world.country.topic]
+    ):
+        """When the subscription has ended, an operator may look at where it stands."""
