@@ -9,12 +9,24 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from time import time_ns
 
 import orjson
 from uuid_utils import uuid7
 
 from bus.errors import BusUnavailableError, ContractViolationError, UsageError
-from bus.letters import Act, Letter, What, hashes_of, read_letters, redriven_row, released_row, write_act
+from bus.letters import (
+    Act,
+    Letter,
+    What,
+    discard_receipt,
+    hashes_of,
+    read_letters,
+    redriven_row,
+    released_row,
+    write_act,
+)
+from bus.receipts import RECEIPTS_TOPIC, encode_receipts, partition_of_transaction
 from bus.record import StoredRecord
 from bus.table import deliver
 from bus.topics import audit_topic, dead_letter_topic, parked_topic
@@ -98,6 +110,9 @@ class DeadLetters:
                 self._transport, parked_topic(self._agency), row.key, None, list(row.headers), partition=0
             )
         await self._note(act, None)
+        receipt = discard_receipt(letter, time_ns() // 1000 + self._transport.clock.offset_us)
+        partition = partition_of_transaction(receipt.transaction)
+        await deliver(self._transport, RECEIPTS_TOPIC, None, encode_receipts([receipt]), partition=partition)
 
     async def _original(self, letter: Letter) -> StoredRecord:
         """Read an event that was too large for the letters where it was published."""

@@ -5,6 +5,7 @@ that it is kept as long as the letter; the latest act on a letter is its state.
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -12,10 +13,15 @@ from typing import Literal, TypeAlias
 
 import orjson
 
+from bus import envelope
 from bus.dead_letter import PREFIX
+from bus.errors import EnvelopeError
+from bus.outcome import DISCARDED
 from bus.parked_rows import Home, Row, erase_row, write_row
 from bus.parking import ParkedEvent
+from bus.receipts import DeliveryReceipt
 from bus.record import Headers, Record, StoredRecord, TopicPartition
+from bus.topics import dead_letter_topic
 
 ACT = "govbus-dead-letter-act"
 REDRIVEN = "redriven"
@@ -121,6 +127,34 @@ def read_letters(agency: str, records: Iterable[Record]) -> list[Letter]:
             letter = letters[act.letter]
             letters[act.letter] = replace(letter, acts=(*letter.acts, act))
     return list(letters.values())
+
+
+def discard_receipt(letter: Letter, at_us: int) -> DeliveryReceipt:
+    """Return the receipt that says an event was given up, so that nobody looks for it any more.
+
+    Args:
+        letter: of a subscription, or of a source: then its own place is event and transaction.
+        at_us: when, in microseconds since the epoch on the broker's clock.
+    """
+    home = letter.home() or Home("", TopicPartition(dead_letter_topic(letter.agency), 0))
+    found = letter.why.get("offset", "") if letter.subscription else str(letter.offset)
+    offset = int(found) if found.isdecimal() else letter.offset
+    place = f"{home.partition.topic}/{home.partition.partition}/{offset}"
+    identity: envelope.Identity = (place, "", place, None, None)
+    attributes: Mapping[str, bytes] = {}
+    if letter.subscription:
+        with suppress(EnvelopeError):
+            attributes, identity = envelope.read_attributes(letter.headers)
+    event_id, source, transaction, service, causation = identity
+    version = attributes.get(envelope.DATASCHEMA, b"").decode().rpartition(":")[2]
+    attempts, value = letter.why.get("attempts", ""), letter.value or b""
+    return DeliveryReceipt(
+        event_id, source, attributes.get(envelope.TYPE, b"").decode(), version, letter.agency,
+        letter.subscription, "", service, transaction or event_id, causation, DISCARDED,
+        letter.why.get("reason"), int(attempts) if attempts.isdecimal() else 0, *home.partition, offset,
+        letter.timestamp * 1000, letter.timestamp * 1000, at_us, at_us, 0, len(value),
+        sha256(value).hexdigest(),
+    )  # fmt: skip
 
 
 def _letter(agency: str, record: Record) -> Letter:

@@ -85,5 +85,8 @@ OUTCOME_NAMES: dict[type[Ack] | type[Retry] | type[DeadLetter], str] = {
     DeadLetter: "dead-letter",
 }
 
+DISCARDED = "discarded"
+"""What receipts say of a dead letter that an operator has given up."""
+
 ACK = Ack()
 """The plain case, of which one is enough."""

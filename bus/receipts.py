@@ -60,6 +60,9 @@ class PublishReceipt:
 class DeliveryReceipt:
     """One delivery of one event to one subscription: `ack`, `retry` or `dead-letter`.
 
+    `discarded` is no delivery: an operator gave the dead letter up, at `finished_us`. Of one that a source
+    set aside, subscription, source and type are empty.
+
     Where the record holds no event that can be read, `<topic>/<partition>/<offset>` is event id and
     transaction, and source, type and version are empty. It belongs to no transaction.
     """

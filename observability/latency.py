@@ -88,6 +88,8 @@ def hops(deliveries: Iterable[DeliveryReceipt]) -> list[Hop]:
     """Return one hop per event and subscription, in the order of publication."""
     attempts: dict[tuple[str, str, str, str], list[DeliveryReceipt]] = defaultdict(list)
     for delivery in deliveries:
+        if delivery.outcome == "discarded":
+            continue  # an operator's act, no attempt
         key = (delivery.source, delivery.event_id, delivery.agency, delivery.subscription)
         attempts[key].append(delivery)
     return sorted((_hop(found) for found in attempts.values()), key=_by_publication)

@@ -6,9 +6,8 @@ samples come from a window of the newest rows, whose size stands below.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, case, exists, func, or_, select
 
 from bus import DeliveryReceipt, PublishReceipt, agency_of
 from contracts import Service
@@ -85,7 +84,7 @@ def summarize(connection: Connection, now_us: int) -> SummaryView:
         stuck=sum(stuck for stuck, _ in flying.values()),
         untracked=untracked,
         refused=_sum(held, "agency", "refused"),
-        dead_letters=(connection.scalar(_unresolved()) or 0) + _sum(held, "agency", "set-aside"),
+        dead_letters=sum(dead_letters_by_reason(connection).values()),
         published=_sum(held, "agency", "published"),
         delivered=_sum(held, "agency", "ack"),
         receipts=held.get(("store", "", "receipts"), 0),
@@ -158,7 +157,7 @@ def find_dead_letters(connection: Connection, limit: int) -> tuple[DeadLetterVie
     """Return deliveries given up and records set aside, newest first."""
     columns = [deliveries.c[name] for name in DELIVERY_FIELDS]
     query = (
-        select(_acknowledged().label("resolved"), *columns)
+        select(_resolved().label("resolved"), *columns)
         .where(given_up)
         .order_by(deliveries.c.finished_us.desc(), deliveries.c.event_id)
         .limit(limit)
@@ -169,15 +168,24 @@ def find_dead_letters(connection: Connection, limit: int) -> tuple[DeadLetterVie
     ]
     columns = [publishes.c[name] for name in PUBLISH_FIELDS]
     at = publishes.c.broker_time_us
-    query = select(*columns).where(set_aside).order_by(at.desc(), publishes.c.event_id).limit(limit)
-    found += [_dead_letter(PublishReceipt(*row), resolved=False) for row in connection.execute(query)]
+    query = (
+        select(_discarded().label("resolved"), *columns)
+        .where(set_aside)
+        .order_by(at.desc(), publishes.c.event_id)
+        .limit(limit)
+    )
+    found += [
+        _dead_letter(PublishReceipt(*receipt), resolved=bool(resolved))
+        for resolved, *receipt in connection.execute(query)
+    ]
     return tuple(sorted(found, key=lambda letter: letter.time, reverse=True)[:limit])
 
 
 def dead_letters_by_reason(connection: Connection) -> Mapping[tuple[str, str], int]:
     """Return how many unresolved dead letters there are by agency and reason."""
     found: Counter[tuple[str, str]] = Counter()
-    for table, condition in ((deliveries, given_up & ~_acknowledged()), (publishes, set_aside)):
+    open_ones = ((deliveries, given_up & ~_resolved()), (publishes, set_aside & ~_discarded()))
+    for table, condition in open_ones:
         agency, reason = table.c.agency, table.c.reason
         query = select(agency, reason, func.count()).where(condition).group_by(agency, reason)
         for name, why, number in connection.execute(query):
@@ -201,14 +209,19 @@ def _sum(held: Totals, scope: str, measure: str) -> int:
     return sum(value for (found, _, name), value in held.items() if (found, name) == (scope, measure))
 
 
-def _acknowledged() -> ColumnElement[bool]:
-    acked = deliveries.alias("acked")
+def _resolved() -> ColumnElement[bool]:
+    """Whether a delivery that was given up was handled after all, or discarded by an operator."""
+    later = deliveries.alias("later")
     same = ("transaction", "source", "event_id", "agency", "subscription")
-    return exists().where(*(acked.c[name] == deliveries.c[name] for name in same), acked.c.outcome == "ack")
+    settled = later.c.outcome.in_(("ack", "discarded"))
+    return exists().where(*(later.c[name] == deliveries.c[name] for name in same), settled)
 
 
-def _unresolved() -> Select[Any]:
-    return select(func.count()).select_from(deliveries).where(given_up, ~_acknowledged())
+def _discarded() -> ColumnElement[bool]:
+    """Whether an operator has discarded what a source set aside."""
+    act = deliveries.alias("act")
+    same = ("transaction", "event_id", "agency")
+    return exists().where(*(act.c[name] == publishes.c[name] for name in same), act.c.outcome == "discarded")
 
 
 def _steps(connection: Connection, service: Service) -> tuple[StepView, ...]:

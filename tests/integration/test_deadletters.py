@@ -14,8 +14,9 @@ import pytest
 from bus import Bus, ContractViolationError, Draft, Event, Reason, RetryPolicy, UsageError
 from bus.deadletters import DeadLetters, Filter, Operator, in_source_order
 from bus.topics import audit_topic
+from observability import Store
 from tests.small_catalog import SmallCountry, case
-from tests.worlds import KafkaWorld, World, until
+from tests.worlds import KafkaWorld, World, receipts, until
 
 ONCE = RetryPolicy((0.02,), jitter=0)
 MAE = Operator("mae", "the register is mended")
@@ -158,6 +159,22 @@ async def test_a_discarded_letter_lets_its_key_go_on(world: World) -> None:
         (letter,) = await opened.read()
     assert [number for key, number in office.seen if key == "k"] == [1, 1, 2]
     assert (letter.state, letter.held) == ("discarded", False)
+
+
+async def test_a_discarded_letter_is_resolved_for_everybody(world: World, tmp_path: Path) -> None:
+    """An event, and what a source set aside: the monitor counts neither any more, and still lists both."""
+    await with_a_dead_letter(world, Office())
+    async with world.bus(world.country.south) as bus:
+        await bus.dead_letter(b"a;b", reason=Reason.MALFORMED_RECORD, stage="read", where={"line": "3"})
+    with Store(f"sqlite:///{tmp_path / 'monitor.db'}", {}) as store:
+        store.apply(await receipts(world))
+        assert store.summary().dead_letters == 2
+        async with letters_of(world) as opened:
+            for letter in await opened.read():
+                await opened.discard(letter, MAE)
+        store.apply(await receipts(world))
+        assert store.summary().dead_letters == 0
+        assert [letter.resolved for letter in store.dead_letters()] == [True, True]
 
 
 async def test_an_edited_event_is_handled_and_the_original_is_kept(world: World) -> None:
