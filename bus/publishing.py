@@ -63,6 +63,8 @@ class Publishing:
         """
         draft = Draft(data, key, id, time, service, transaction, ce_subject)
         future = self.submit(subject, draft, version=version, system=system, cause=cause)
+        if future.done():
+            return future.result()
         try:
             async with asyncio.timeout(self.settings.publish_timeout_seconds):
                 return await future
