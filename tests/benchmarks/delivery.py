@@ -6,10 +6,16 @@ The open loop publishes at a steady rate and measures from the broker's time of 
 
 import asyncio
 import json
+import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -22,15 +28,29 @@ EVENTS, KEYS, ROUNDS = 40_000, 5_000, 3
 PARKED_KEYS = 100_000
 OPEN_LOOP_SECONDS, RATE = 15, 1_000
 WARM_SECONDS = 3
+LATER = 10_000_000
+"""Number of the first event that is measured."""
+FAILING = {"1 key in 100 fails": 100}
+REPLAYED = """
+import os
+from bus import Bus
+
+bus = Bus(os.environ["REPLAYED_AGENCY"])
+
+@bus.subscribe(os.environ["REPLAYED_SUBJECT"], version=1, purpose="bench", name="bench")
+async def take(event):
+    pass
+"""
 POLICY = RetryPolicy((1.0,) * 3, jitter=0, when_exhausted="release")
 
 
 class Bench:
     """One broker and one small country."""
 
-    def __init__(self, settings: Settings, country: SmallCountry) -> None:
+    def __init__(self, settings: Settings, folder: Path) -> None:
         self.settings = settings
-        self.country = country
+        self.folder = folder
+        self.country = SmallCountry(folder)
 
     async def publish(self, first: int, count: int, keys: int = KEYS) -> None:
         """Publish numbered events over that many keys."""
@@ -94,6 +114,28 @@ class Bench:
         ordered = sorted(delays)
         return statistics.median(ordered), ordered[int(len(ordered) * 0.99)]
 
+    @contextmanager
+    def replaying(self) -> Iterator[None]:
+        """Let a process of its own read everything again meanwhile, at the usual rate."""
+        (self.folder / "replayed.py").write_text(REPLAYED)
+        environment = {
+            **os.environ, "GOVBUS_CATALOG": str(self.folder), "REPLAYED_AGENCY": self.country.south,
+            "GOVBUS_BOOTSTRAP_SERVERS": self.settings.bootstrap_servers,
+            "REPLAYED_SUBJECT": self.country.opened,
+        }  # fmt: skip
+        until = (datetime.now(UTC) - timedelta(seconds=1)).strftime("%Y-%m-%dT%H:%M:%S")
+        command = ["replay", "bench", "--app", "replayed:bus", "--from", "2020-01-01", "--to", until]
+        said = ["--by", "bench", "--approved-by", "nobody", "--why", "measured"]
+        child = subprocess.Popen(
+            [sys.executable, "-m", "bus", *command, *said], env=environment, cwd=self.folder
+        )
+        try:
+            yield
+            assert child.poll() is None, "the replay was over before the measuring was"
+        finally:
+            child.kill()
+            child.wait()
+
     async def memory(self) -> float:
         """Return the megabytes that parking `PARKED_KEYS` keys adds to this process."""
         before, parked = 0, 0
@@ -122,7 +164,7 @@ def _slow(subscription: Any) -> Any:
 
 async def main(settings: Settings, folder: Path) -> dict[str, Any]:
     """Run everything and return the figures."""
-    bench = Bench(settings, SmallCountry(folder / "rates"))
+    bench = Bench(settings, folder / "rates")
     await apply_topics(settings, bench.country.catalog)
     await bench.publish(0, EVENTS)
     rounds: dict[str, list[float]] = {"plain": [], "1 in 1,000 fails": [], "exactly once": []}
@@ -131,20 +173,37 @@ async def main(settings: Settings, folder: Path) -> dict[str, Any]:
         rounds["1 in 1,000 fails"].append(await bench.rate(failing_every=1_000))
         rounds["exactly once"].append(await bench.rate(exactly_once=True))
     found: dict[str, Any] = {name: round(statistics.median(rates)) for name, rates in rounds.items()}
-    delays: dict[int, list[tuple[float, float]]] = {0: [], 100: []}
-    for number in range(ROUNDS * 2):
-        calm = Bench(settings, SmallCountry(folder / f"delays-{number}"))
-        await apply_topics(settings, calm.country.catalog)
-        every = 100 if number % 2 else 0
-        delays[every].append(await calm.delays(0, failing_every=every))
-    for every, ms in delays.items():
-        middle = [round(statistics.median(one), 1) for one in zip(*ms, strict=True)]
-        found[f"ms p50, p99, {f'1 key in {every}' if every else 'none'} fails"] = middle
-    crowd = Bench(settings, SmallCountry(folder / "crowd"))
-    await apply_topics(settings, crowd.country.catalog)
-    await crowd.publish(0, PARKED_KEYS, PARKED_KEYS)
-    found[f"MB for {PARKED_KEYS} parked keys"] = round(await crowd.memory())
+    delays: dict[str, list[tuple[float, float]]] = {
+        "none fails": [],
+        "1 key in 100 fails": [],
+        "a replay": [],
+    }
+    for number in range(ROUNDS):
+        for kind, found_here in delays.items():
+            calm = Bench(settings, folder / f"{kind} {number}")
+            await apply_topics(settings, calm.country.catalog)
+            if kind == "a replay":
+                await calm.publish(0, EVENTS)
+                await asyncio.sleep(1)
+            with calm.replaying() if kind == "a replay" else nullcontext():
+                found_here.append(await calm.delays(LATER, failing_every=FAILING.get(kind, 0)))
+    for kind, ms in delays.items():
+        found[f"ms p50, p99, {kind}"] = [round(statistics.median(one), 1) for one in zip(*ms, strict=True)]
     return found
+
+
+def megabytes(settings: Settings, folder: Path) -> float:
+    """Return what parked keys take in a process that has done nothing else before."""
+    crowd = Bench(settings, folder / "crowd")
+    asyncio.run(apply_topics(settings, crowd.country.catalog))
+
+    def publish() -> None:
+        asyncio.run(crowd.publish(0, PARKED_KEYS, PARKED_KEYS))
+
+    publisher = get_context("fork").Process(target=publish)
+    publisher.start()
+    publisher.join()
+    return asyncio.run(crowd.memory())
 
 
 if __name__ == "__main__":
@@ -152,5 +211,7 @@ if __name__ == "__main__":
 
     logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory() as name, EmbeddedKafka() as node:
-        figures = asyncio.run(main(Settings(bootstrap_servers=node.bootstrap_servers), Path(name)))
+        near = Settings(bootstrap_servers=node.bootstrap_servers)
+        parked = {f"MB for {PARKED_KEYS} parked keys": round(megabytes(near, Path(name)))}
+        figures = parked | asyncio.run(main(near, Path(name)))
     print(json.dumps(figures, indent=1))  # noqa: T201 - that is what it is for
