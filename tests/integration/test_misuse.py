@@ -70,11 +70,13 @@ async def test_a_handler_that_blocks_the_loop_is_named(
     assert "runs in a thread" in message
 
 
-@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, BaseException])
+@pytest.mark.parametrize(
+    "error", [SystemExit, KeyboardInterrupt, BaseException, asyncio.CancelledError, GeneratorExit]
+)
 async def test_an_error_that_would_end_the_program_ends_the_attempt(
     world: World, error: type[BaseException]
 ) -> None:
-    """It is tried again by its schedule, and the next event is handled."""
+    """It is tried again by its schedule and no oftener, and the next event is handled."""
     seen: list[int] = []
 
     async def raises(event: Event[Any]) -> None:
@@ -106,26 +108,6 @@ async def test_so_it_does_in_a_plain_function(world: World, error: type[BaseExce
         await until(lambda: 2 in seen)
     assert seen.count(1) == 2
     assert ("retry", "handler-failed") in await outcomes(world)
-
-
-@pytest.mark.parametrize("error", [asyncio.CancelledError, GeneratorExit])
-async def test_a_cancellation_of_the_handlers_own_is_a_failure_like_others(
-    world: World, error: type[BaseException]
-) -> None:
-    """It is tried by its schedule and no oftener, and the subscription goes on."""
-    seen: list[int] = []
-
-    async def raises(event: Event[Any]) -> None:
-        seen.append(event.data["number"])
-        if event.data["number"] == 1:
-            raise error
-
-    async with subscribed(world, raises) as bus:
-        await publish(world, ("k", 1), ("other", 2))
-        await until(lambda: world.records(f"{world.country.south}.dead-letters"))
-        await until(lambda: 2 in seen)
-        assert bus.serving
-    assert seen.count(1) == 2
 
 
 async def test_a_handler_that_swallows_its_interruption_is_interrupted_again(world: World) -> None:
