@@ -1,6 +1,5 @@
 """Events for a crash run: a contract's own examples, each with a key of its own, or what a file holds."""
 
-import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -13,7 +12,6 @@ from bus.errors import UsageError
 from contracts import Contract, ContractVersion
 
 KEYS = 24
-_DIGITS = re.compile(r"\d+(?=\D*$)")
 
 
 class Sample(NamedTuple):
@@ -71,10 +69,12 @@ def varied(version: ContractVersion, example: Any, number: int) -> Any:
 
 
 def _others(value: Any, number: int) -> list[Any]:
+    """Return values that are alike, the likeliest first: most references take digits at their end."""
     if isinstance(value, int):
         return [number + 1]
-    numbered = _DIGITS.sub(lambda found: f"{number + 1:0{len(found[0])}}", str(value), count=1)
-    return [numbered, f"{value}-{number + 1}"] if numbered != value else [f"{value}-{number + 1}"]
+    text = str(value)
+    ends = [f"{number + 1:0{width}}" for width in (6, 5, 4, 3)]
+    return [*(text[: -len(end)] + end for end in ends), f"{text}-{number + 1}"]
 
 
 def read_events(file: Path) -> dict[str, list[tuple[Any, str | None]]]:

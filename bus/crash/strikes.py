@@ -9,7 +9,7 @@ from bus.crash import app_trial
 from bus.crash.app import load, subscriptions_of
 from bus.crash.app_trial import AppTrial
 from bus.crash.country_trial import CountryTrial, run
-from bus.crash.faults import ONLY_COUNTRY, SHARED, fault_for, guarantees_of, missing, near
+from bus.crash.faults import NAMES, ONLY_COUNTRY, SHARED, fault_for, guarantees_of, missing, near
 from bus.crash.report import Run
 from bus.crash.samples import Samples, read_events, samples_for
 from bus.kafka.embedded import EmbeddedKafka
@@ -77,6 +77,8 @@ class App:
 
     def why_not(self, fault: str) -> str:
         """Return why a fault cannot strike this program here; nothing where it can."""
+        if fault not in NAMES:
+            return f"known are {', '.join(NAMES)}"
         if fault in ONLY_COUNTRY:
             return "strikes the kit's own handler only"
         promised = {"exactly-once" if one.exactly_once else "at-least-once" for one in self._subscriptions}

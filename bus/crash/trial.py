@@ -109,7 +109,8 @@ class Trial(ABC):
     async def bursts(self, count: int) -> AsyncIterator[range]:
         """Yield which of `count` events to publish next, so that there are some before, during and after.
 
-        Half come in bursts, then fewer and fewer as long as the fault takes, the last once it is over.
+        Once somebody is at work half come in bursts, then fewer and fewer as long as the fault takes, and the
+        last once it is over.
         """
         burst, start = max(1, count // BURSTS), 0
         while start < count:
@@ -120,6 +121,7 @@ class Trial(ABC):
                 size = min(burst, max(1, (left - burst) // TRICKLE))
             yield range(start, min(start + size, count))
             start += size
+            await self.until(self.count_handled)
             await asyncio.sleep(BURST_SECONDS)
 
     async def dead(self, instance: str) -> None:
