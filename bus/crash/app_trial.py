@@ -12,8 +12,9 @@ from pathlib import Path
 from uuid import uuid4
 
 from bus.bus import Bus
-from bus.crash.account import account, is_final, place_of
+from bus.crash.account import account
 from bus.crash.app import part_of
+from bus.crash.heard import Heard
 from bus.crash.samples import Samples
 from bus.crash.trial import Fault, Trial, publish_surely, strike_while_publishing
 from bus.crash.verdict import Accepted, Place, Verdict
@@ -29,8 +30,6 @@ from bus.subscriber import Subscription
 from bus.topics import parked_topic
 from contracts import Catalog
 
-QUIET_SECONDS = 15.0
-"""With no news for so long, what is parked or passed over is left; longer than the default's first wait."""
 AGAIN_SECONDS = 0.5
 
 
@@ -45,11 +44,7 @@ class AppTrial(Trial):
     samples: Mapping[str, Samples] = field(kw_only=True)
     mark: str = field(default_factory=lambda: uuid4().hex[:8])
     accepted: list[Accepted] = field(default_factory=list)
-    seen: set[tuple[str, Place]] = field(default_factory=set)
-    final: set[tuple[str, Place]] = field(default_factory=set)
-    furthest: dict[tuple[str, Place], int] = field(default_factory=dict)
-    """The last offset with a receipt, by subscription and partition."""
-    news_at: float = 0.0
+    heard: Heard = field(default_factory=Heard)
 
     def command(self) -> list[str]:
         """Run the agency's bus."""
@@ -62,23 +57,17 @@ class AppTrial(Trial):
 
     def count_handled(self) -> int:
         """Count the deliveries that have a receipt."""
-        return len(self.seen)
+        return len(self.heard.seen)
 
     def has_settled(self) -> bool:
-        """Whether each accepted event is done with everywhere, or parked and in no hurry."""
-        wanted = {
+        """Whether each accepted event is done with everywhere, or waits and is in no hurry."""
+        owed = [
             (one.name, each.place)
             for one in self.subscriptions
             for each in self.accepted
             if each.place[0] in one.expected
-        }
-        left = wanted - self.final
-        quiet = time.monotonic() > self.news_at + QUIET_SECONDS
-        return not left or (quiet and all(self._is_behind(*delivery) for delivery in left))
-
-    def _is_behind(self, subscription: str, place: Place) -> bool:
-        """Whether a subscription has come to an event, or beyond it."""
-        return int(place[-1]) <= self.furthest.get((subscription, place[:-1]), -1)
+        ]
+        return self.heard.is_settled(owed, time.monotonic())
 
     async def publish(self) -> None:
         """Publish events of every topic in bursts."""
@@ -98,13 +87,8 @@ class AppTrial(Trial):
         chosen = [samples.sample(number) for number in numbers]
         drafts = [
             # One transaction for each key, so that its receipts stand in one order.
-            Draft(
-                one.data,
-                one.key,
-                id=f"{version.type}-{self.mark}-{number}",
-                transaction=f"{self.mark}-{one.key}",
-            )
-            for number, one in zip(numbers, chosen, strict=True)
+            Draft(one.data, one.key, f"{version.type}-{self.mark}-{n}", transaction=f"{self.mark}-{one.key}")
+            for n, one in zip(numbers, chosen, strict=True)
         ]
         receipts = await publish_surely(bus, version.contract.subject, drafts, version.number)
         self.accepted += [
@@ -121,26 +105,20 @@ class AppTrial(Trial):
                     while True:
                         for records in (await consumer.poll(0.25, 1_000)).values():
                             for record in records:
-                                self._take(record)
+                                self.heard.take(self._own(record), time.monotonic())
             except BusError:
                 await asyncio.sleep(AGAIN_SECONDS)
 
-    def _take(self, record: Record) -> None:
-        for row in deliveries(record):
-            delivery = row.subscription, place_of(row)
-            self.seen.add(delivery)
-            partition = row.subscription, (row.topic, row.partition)
-            self.furthest[partition] = max(self.furthest.get(partition, -1), row.offset)
-            if is_final(row):
-                self.final.add(delivery)
-            self.news_at = time.monotonic()
+    def _own(self, record: Record) -> list[DeliveryReceipt]:
+        rows = decode_receipts(record.value)
+        return [row for row in rows if isinstance(row, DeliveryReceipt) and row.agency == self.agency]
 
     async def judge(self) -> dict[str, Verdict]:
         """Return a verdict for each subscription, from all receipts and what is parked."""
         transport = KafkaTransport(self.settings)
         await transport.start()
         try:
-            rows = [row for record in await transport.read_all(RECEIPTS_TOPIC) for row in deliveries(record)]
+            rows = [row for record in await transport.read_all(RECEIPTS_TOPIC) for row in self._own(record)]
             parked: dict[tuple[str, Place], bool] = {}
             for record in await transport.read_all(parked_topic(self.agency)):
                 if (row := read_row(record)) is not None:
@@ -155,17 +133,12 @@ class AppTrial(Trial):
     ) -> Verdict:
         verdict = account(
             [each for each in self.accepted if each.place[0] in one.expected],
-            [row for row in rows if (row.agency, row.subscription) == (one.agency, one.name)],
+            [row for row in rows if row.subscription == one.name],
             {place for name, place in waiting if name == one.name},
             exactly_once=one.exactly_once,
             restarted_at=self.restarted_at,
         )
         return replace(verdict, struck=self.struck, ended=self.ended)
-
-
-def deliveries(record: Record) -> list[DeliveryReceipt]:
-    """Return the deliveries among the receipts of one record."""
-    return [row for row in decode_receipts(record.value) if isinstance(row, DeliveryReceipt)]
 
 
 async def run(trial: AppTrial, strike: Fault) -> dict[str, Verdict]:
@@ -179,6 +152,7 @@ async def run(trial: AppTrial, strike: Fault) -> dict[str, Verdict]:
         finally:
             await trial.end()
             following.cancel()
+            await asyncio.wait([following])
         found = await trial.judge()
         if any(one.broken for one in found.values()):
             kept = trial.keep()

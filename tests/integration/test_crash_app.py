@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from bus import UsageError
-from bus.crash import app_trial
+from bus.cli import run
+from bus.crash import heard
 from bus.crash.account import total
 from bus.crash.strikes import App
 from bus.crash.verdict import Verdict
@@ -60,7 +61,7 @@ def written(country: SmallCountry, name: str, does: str = "pass", more: str = ""
 def country(country: SmallCountry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SmallCountry:
     """The small country, where the environment names its catalogue."""
     monkeypatch.setenv("GOVBUS_CATALOG", str(tmp_path / "catalog"))
-    monkeypatch.setattr(app_trial, "QUIET_SECONDS", 2.0)
+    monkeypatch.setattr(heard, "QUIET_SECONDS", 2.0)
     return country
 
 
@@ -93,22 +94,35 @@ def test_a_program_that_commits_ahead_of_its_work_is_caught(country: SmallCountr
     assert (verdict.accepted, verdict.lost, verdict.broken) == (240, 9, True)
 
 
-def test_what_a_handler_refuses_is_told_apart_from_a_loss(country: SmallCountry) -> None:
-    """One event is a dead letter, the others of its key wait behind it; no promise is broken."""
-    app = written(country, "refusing", 'assert event.key != "k3"')
-    verdict = struck(app, "kill after-handler")
-    assert not verdict.broken, verdict
-    assert (verdict.dead_letters, verdict.waiting) == (1, len([n for n in range(240) if n % 50 % 7 == 3]) - 1)
+def test_what_a_handler_refuses_is_told_apart_from_a_loss(
+    country: SmallCountry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One event is a dead letter, the others of its key wait behind it; no promise is broken: 0."""
+    written(country, "refusing", 'assert event.key != "k3"')
+    assert checked("refusing", "kill after-handler") == 0
+    (found,) = [json.loads(line) for line in Path("runs.jsonl").read_text().splitlines()]
+    waiting = len([n for n in range(240) if n % 50 % 7 == 3]) - 1
+    assert (found["accepted"], found["dead_letters"], found["waiting"]) == (240, 1, waiting)
+    assert "database say, is not seen" in capsys.readouterr().out
 
 
-def test_a_process_that_ends_by_itself_is_a_finding(country: SmallCountry) -> None:
-    """Its last words are told, and its logs are kept."""
-    does = 'event.offset == 0 and (print("out of paper", flush=True), os._exit(3))'
-    verdict = struck(written(country, "ending", does), "kill after-commit")
-    assert verdict.broken
-    assert "ended by itself with 3" in verdict.ended
-    assert "out of paper" in verdict.ended
-    assert "out of paper" in (Path(verdict.logs) / "one.log").read_text()
+def test_a_process_that_ends_by_itself_is_a_finding(
+    country: SmallCountry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its last words are told, its logs are kept, and the exit code says so."""
+    written(country, "ending", 'event.offset == 0 and (print("out of paper", flush=True), os._exit(3))')
+    assert checked("ending", "kill after-commit") == 100
+    told = capsys.readouterr().err
+    assert "A PROCESS ENDED" in told
+    assert "ended by itself with 3\nout of paper" in told
+    (found,) = [json.loads(line) for line in Path("runs.jsonl").read_text().splitlines()]
+    assert "out of paper" in (Path(found["logs"]) / "one.log").read_text()
+
+
+def checked(name: str, fault: str) -> int:
+    """Run the command and return its exit code."""
+    said = f"--app {name}:bus --events events.jsonl --count 240 --json runs.jsonl --point"
+    return run(["check", "--crash", *said.split(), fault])
 
 
 def test_a_bus_with_servers_of_its_own_does_not_run(country: SmallCountry) -> None:

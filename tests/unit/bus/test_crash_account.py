@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bus.crash.account import account, total
+from bus.crash.heard import Heard
 from bus.crash.samples import Samples, read_events, samples_for
 from bus.crash.verdict import Accepted, Verdict
 from bus.receipts import DeliveryReceipt
@@ -93,6 +94,18 @@ def test_all_subscriptions_together() -> None:
     one = Verdict(6, 1, 2, 0, 0, restart_seconds=1.0, dead_letters=1)
     both = total([one, replace(one, restart_seconds=2.0, waiting=3)])
     assert both == Verdict(12, 2, 4, 0, 0, restart_seconds=2.0, dead_letters=2, waiting=3)
+
+
+def test_a_run_is_over_when_all_is_done_or_nothing_more_is_to_come() -> None:
+    """After a while without news what was parked or passed over is left; the rest is waited for."""
+    owed = [("a", one.place) for one in ACCEPTED]
+    heard = Heard()
+    heard.take([*rows(0, 1, 4), row(2, "retry", "handler-failed")], now=100.0)
+    assert not heard.is_settled(owed[:5], now=114.0)
+    assert heard.is_settled(owed[:5], now=116.0)
+    assert not heard.is_settled(owed, now=999.0)
+    heard.take([*rows(2, 3), row(5, "dead-letter", "handler-failed")], now=1_000.0)
+    assert heard.is_settled(owed, now=1_000.0)
 
 
 @pytest.mark.parametrize("subject", sorted(CATALOG.contracts))
