@@ -1,21 +1,20 @@
 """`govbus check --crash`: kill the bus at every named point, and hold its books against each other."""
 
-import asyncio
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 import click
 import orjson
 
-from bus.crash.faults import NAMES, OWN, SHARED, broker_for, guarantees_of, missing
+from bus.crash.faults import NAMES
 from bus.crash.report import Line, Run, summarize
-from bus.crash.trial import Trial, run
-from bus.kafka.embedded import EmbeddedKafka
-from bus.settings import Settings
+from bus.crash.strikes import App, strike
 
 FINDINGS = 100
+SEEN_BY_RECEIPTS = (
+    "judged by receipts alone: what was accepted, handled, parked or set aside; what handlers did elsewhere, "
+    "in a database say, is not seen"
+)
 
 
 @click.command()
@@ -26,6 +25,13 @@ FINDINGS = 100
     expose_value=False,
     help="Strike the bus with faults; takes a while.",
 )
+@click.option("--app", metavar="MODULE:BUS", help="Strike this agency's program instead of the kit's own.")
+@click.option(
+    "--events",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="JSON lines of subject and data for --app; the contracts' examples if absent.",
+)
+@click.option("--count", type=click.IntRange(24), default=600, help="Events of each topic for --app; 600.")
 @click.option(
     "--point", "points", multiple=True, type=click.Choice(NAMES), help="Only this fault; may be repeated."
 )
@@ -33,81 +39,87 @@ FINDINGS = 100
 @click.option("--seeds", type=click.IntRange(1), default=1, help="How many runs of each; 1.")
 @click.option("--seed", type=int, default=1, help="The first seed; a run repeats with its own.")
 @click.option("--json", "report", type=click.Path(path_type=Path), help="Write each run to this file too.")
-def check(points: tuple[str, ...], guarantee: str | None, seeds: int, seed: int, report: Path | None) -> int:
+def check(
+    *,
+    app: str | None,
+    events: Path | None,
+    count: int,
+    points: tuple[str, ...],
+    guarantee: str | None,
+    seeds: int,
+    seed: int,
+    report: Path | None,
+) -> int:
     """Prove on this machine that nothing is lost, repeated or overtaken."""
+    if app is None and events is not None:
+        raise click.UsageError("`--events` is for `--app`")
+    if app is not None and guarantee is not None:
+        raise click.UsageError("`--guarantee` is not for `--app`: its subscriptions say themselves")
+    chosen, numbers = points or NAMES, range(seed, seed + seeds)
+    found: Iterator[Run] = (
+        strike(chosen, guarantee, numbers, _left_out)
+        if app is None
+        else App(app, events=events, count=count).strike(chosen, numbers, _left_out)
+    )
     runs = []
-    for found in strike(points or NAMES, guarantee, range(seed, seed + seeds)):
-        runs.append(found)
-        _tell(found)
+    for one in found:
+        runs.append(one)
+        _tell(one)
     if report is not None:
         report.write_bytes(b"".join(orjson.dumps(one.as_json()) + b"\n" for one in runs))
     lines = summarize(runs)
-    _show(lines)
-    return FINDINGS if any(line.broken_seeds for line in lines) else 0
+    _show(lines, app)
+    return FINDINGS if any(line.broken_seeds for line in lines) or not runs else 0
 
 
-def strike(points: Sequence[str], guarantee: str | None, seeds: Sequence[int]) -> Iterator[Run]:
-    """Yield every run as it ends; a fault that this machine cannot make is told and left out.
-
-    Args:
-        points: names of faults.
-        guarantee: only this one; both if None.
-        seeds: one run for each.
-    """
-    with ExitStack() as stack:
-        shared: Settings | None = None
-        for name in points:
-            why = missing(name)
-            if why:
-                click.echo(f"{name}: left out - {why}", err=True)
-                continue
-            if name in SHARED and shared is None:
-                node = stack.enter_context(EmbeddedKafka())
-                shared = Settings(bootstrap_servers=node.bootstrap_servers)
-            for promised in guarantees_of(name):
-                for number in seeds if guarantee in (None, promised) else ():
-                    yield asyncio.run(_once(name, promised, number, shared))
-
-
-async def _once(name: str, guarantee: str, seed: int, shared: Settings | None) -> Run:
-    if name in SHARED:
-        assert shared is not None  # noqa: S101 - started where it is needed
-        verdict = await run(Trial(shared, guarantee, name, seed), SHARED[name])
-        return Run(name, guarantee, seed, verdict)
-    with tempfile.TemporaryDirectory(prefix="govbus-disk-") as folder:
-        async with broker_for(name, Path(folder)) as broker:
-            trial = Trial(broker.settings, guarantee, name, seed)
-            return Run(name, guarantee, seed, await run(trial, OWN[name](broker)))
+def _left_out(fault: str, why: str) -> None:
+    click.echo(f"{fault}: left out - {why}", err=True)
 
 
 def _tell(found: Run) -> None:
     verdict = found.verdict
-    said = ("BROKEN" if verdict.struck else "DID NOT STRIKE") if verdict.broken else "kept"
+    said = "kept"
+    if verdict.broken:
+        said = "A PROCESS ENDED" if verdict.ended else "BROKEN" if verdict.struck else "DID NOT STRIKE"
     click.echo(
-        f"{found.fault}, {found.guarantee}, seed {found.seed}: {said} - accepted {verdict.accepted}, "
-        f"lost {verdict.lost}, twice {verdict.twice}, out of order {verdict.out_of_order}, "
-        f"again {verdict.again}",
+        f"{found.fault}, {found.subscription or found.guarantee}, seed {found.seed}: {said} - accepted "
+        f"{verdict.accepted}, lost {verdict.lost}, twice {verdict.twice}, out of order "
+        f"{verdict.out_of_order}, again {verdict.again}"
+        + (f", not reached {verdict.unreached}" if verdict.unreached else ""),
         err=True,
     )
+    if verdict.ended:
+        click.echo(verdict.ended, err=True)
+    if verdict.logs:
+        click.echo(f"the logs of the processes: {verdict.logs}", err=True)
 
 
-def _show(lines: Sequence[Line]) -> None:
+def _show(lines: Sequence[Line], app: str | None) -> None:
     from rich.console import Console  # noqa: PLC0415 - keeps `govbus --help` quick
     from rich.table import Table  # noqa: PLC0415
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("FAULT")
-    table.add_column("GUARANTEE")
-    for heading in ("RUNS", "ACCEPTED", "LOST", "TWICE", "OUT OF ORDER", "MOST AGAIN", "RESTART P95"):
+    for heading in ("FAULT", "GUARANTEE") if app is None else ("FAULT", "SUBSCRIPTION"):
+        table.add_column(heading, no_wrap=True)
+    more = () if app is None else ("DEAD LETTERS", "WAITING", "NOT REACHED")
+    for heading in ("RUNS", "ACCEPTED", "LOST", "TWICE", "OUT OF ORDER", "MOST AGAIN", *more, "RESTART P95"):
         table.add_column(heading, justify="right")
     for line in lines:
-        restart = "" if line.restart_p95_seconds is None else f"{line.restart_p95_seconds:.2f} s"
-        cells = (line.runs, line.accepted, line.lost, line.twice, line.out_of_order, line.most_again)
-        style = "bold red" if line.broken_seeds else None
-        table.add_row(line.fault, line.guarantee, *map(str, cells), restart, style=style)
+        table.add_row(*_cells(line, app), style="bold red" if line.broken_seeds else None)
     console = Console(highlight=False)
-    (console if console.is_terminal else Console(highlight=False, width=140)).print(table)
+    (console if console.is_terminal else Console(highlight=False, width=180)).print(table)
     for line in lines:
         for number in line.broken_seeds:
-            again = f'--point "{line.fault}" --guarantee {line.guarantee} --seed {number}'
+            told = f"--guarantee {line.guarantee}" if app is None else f"--app {app}"
+            again = f'--point "{line.fault}" {told} --seed {number}'
             click.echo(f"broken: see it again by `govbus check --crash {again}`")
+    if app is not None:
+        click.echo(SEEN_BY_RECEIPTS)
+
+
+def _cells(line: Line, app: str | None) -> list[str]:
+    counts = [line.runs, line.accepted, line.lost, line.twice, line.out_of_order, line.most_again]
+    if app is not None:
+        counts += [line.dead_letters, line.waiting, line.unreached]
+    restart = "" if line.restart_p95_seconds is None else f"{line.restart_p95_seconds:.2f} s"
+    return [line.fault, line.subscription or line.guarantee, *map(str, counts), restart]

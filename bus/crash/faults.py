@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -19,6 +20,8 @@ from bus.settings import Settings
 BOTH = ("at-least-once", "exactly-once")
 ONLY_EXACT = frozenset({"inside-transaction", "after-sends", "after-offset-record"})
 ONLY_LEAST = frozenset({"after-receipts"})
+ONLY_COUNTRY = frozenset({"slow-handler"})
+"""Faults of the kit's own handler."""
 ASLEEP_SECONDS = 13.0
 """Longer than a group waits for a member, 10 s."""
 CUT_SECONDS = 4.0
@@ -27,7 +30,9 @@ DISK = "48m"
 
 def _passings(trial: Trial, point: str) -> int:
     """Return at which passing of a point to strike, so that it is somewhere in the middle of the run."""
-    return trial.chance.randint(100, 900) if point == "after-handler" else trial.chance.randint(2, 8)
+    if point == "after-handler":
+        return trial.chance.randint(trial.events // 12, trial.events * 3 // 4)
+    return trial.chance.randint(2, 8)
 
 
 def kill_at(point: str) -> Fault:
@@ -45,7 +50,7 @@ def kill_at(point: str) -> Fault:
 async def kill_in_rebalance(trial: Trial) -> None:
     """Let a second subscriber come, and kill the first while it hands over."""
     trial.start("one", "during-rebalance:1:SIGKILL")
-    await trial.has_handled(100)
+    await trial.has_handled(1 / 12)
     trial.start("two")
     await trial.dead("one")
     trial.restarted_at = time.time()
@@ -55,7 +60,7 @@ async def kill_in_rebalance(trial: Trial) -> None:
 async def zombie(trial: Trial) -> None:
     """Let a subscriber sleep until the group has given its partitions away, then wake it."""
     first = trial.start("one")
-    await trial.has_handled(trial.chance.randint(50, 300))
+    await trial.has_handled(trial.chance.uniform(1 / 24, 1 / 4))
     trial.start("two")
     await asyncio.sleep(trial.chance.random() * 3)
     first.send_signal(signal.SIGSTOP)
@@ -66,7 +71,12 @@ async def zombie(trial: Trial) -> None:
 async def slow_handler(trial: Trial) -> None:
     """Let one handler take three times as long as it may."""
     trial.start("one")
-    await trial.has_handled(400)
+    await trial.has_handled(1 / 3)
+
+
+def near(servers: str) -> Settings:
+    """Return how to reach a broker of this machine, whichever cluster the environment tells of."""
+    return Settings(bootstrap_servers=servers, security_protocol="PLAINTEXT", instance=None)
 
 
 class Broker:
@@ -76,12 +86,12 @@ class Broker:
         self._node = node
         self._link = link
         self._disk = disk
-        self.settings = Settings(bootstrap_servers=node.bootstrap_servers)
+        self.settings = near(node.bootstrap_servers)
 
     async def killed(self, trial: Trial) -> None:
         """Kill it while everybody works, and start it again."""
         trial.start("one")
-        await trial.has_handled(trial.chance.randint(50, 500))
+        await trial.has_handled(trial.chance.uniform(1 / 24, 5 / 12))
         await asyncio.to_thread(self._node.kill)
         await asyncio.sleep(trial.chance.random())
         trial.restarted_at = time.time()
@@ -90,7 +100,7 @@ class Broker:
     async def paused(self, trial: Trial) -> None:
         """Let it stand still for a while."""
         trial.start("one")
-        await trial.has_handled(trial.chance.randint(50, 500))
+        await trial.has_handled(trial.chance.uniform(1 / 24, 5 / 12))
         await asyncio.to_thread(self._node.pause)
         await asyncio.sleep(CUT_SECONDS)
         trial.restarted_at = time.time()
@@ -100,7 +110,7 @@ class Broker:
         """Cut everybody off from it, with or without a word."""
         assert self._link is not None  # noqa: S101 - given where it is needed
         trial.start("one")
-        await trial.has_handled(trial.chance.randint(50, 500))
+        await trial.has_handled(trial.chance.uniform(1 / 24, 5 / 12))
         self._link.cut(silently=trial.chance.random() < 0.5)
         await asyncio.sleep(CUT_SECONDS)
         trial.restarted_at = time.time()
@@ -110,7 +120,7 @@ class Broker:
         """Fill its disk until it gives up, then make room and start it again."""
         assert self._disk is not None  # noqa: S101 - given where it is needed
         trial.start("one")
-        await trial.has_handled(100)
+        await trial.has_handled(1 / 12)
         ballast = self._disk / "ballast"
         await asyncio.to_thread(_fill, ballast)
         await asyncio.sleep(CUT_SECONDS)
@@ -170,8 +180,15 @@ def missing(name: str) -> str:
 
 
 @asynccontextmanager
-async def broker_for(name: str, folder: Path) -> AsyncIterator[Broker]:
-    """Start a broker for one run of one of the faults `OWN`, in an empty folder."""
+async def fault_for(name: str) -> AsyncIterator[tuple[Settings, Fault]]:
+    """Start a broker for one run of any fault, and return how to reach it and what strikes."""
+    with tempfile.TemporaryDirectory(prefix="govbus-disk-") as folder:
+        async with _broker(name, Path(folder)) as broker:
+            yield broker.settings, OWN[name](broker) if name in OWN else SHARED[name]
+
+
+@asynccontextmanager
+async def _broker(name: str, folder: Path) -> AsyncIterator[Broker]:
     if name == "network cut":
         async with Link() as link:
             node = EmbeddedKafka(advertised=(link.address,))
@@ -179,7 +196,7 @@ async def broker_for(name: str, folder: Path) -> AsyncIterator[Broker]:
             link.target = node.addresses[0]
             try:
                 broker = Broker(node, link)
-                broker.settings = Settings(bootstrap_servers=link.address)
+                broker.settings = near(link.address)
                 yield broker
             finally:
                 await asyncio.to_thread(node.stop)

@@ -15,10 +15,13 @@ class Run:
     guarantee: str
     seed: int
     verdict: Verdict
+    subscription: str = ""
+    """Whose, in a run of an agency's program."""
 
     def as_json(self) -> dict[str, Any]:
         """Return it for a machine."""
-        return {"fault": self.fault, "guarantee": self.guarantee, "seed": self.seed, **asdict(self.verdict)}
+        said = asdict(self)
+        return {**said, **said.pop("verdict")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +38,21 @@ class Line:
     most_again: int
     restart_p95_seconds: float | None
     broken_seeds: tuple[int, ...]
+    subscription: str = ""
+    dead_letters: int = 0
+    waiting: int = 0
+    unreached: int = 0
 
 
 def summarize(runs: Sequence[Run]) -> list[Line]:
-    """Return a line for each fault and guarantee, in the order they came."""
-    groups: dict[tuple[str, str], list[Run]] = {}
+    """Return a line for each fault, guarantee and subscription, in the order they came."""
+    groups: dict[tuple[str, str, str], list[Run]] = {}
     for run in runs:
-        groups.setdefault((run.fault, run.guarantee), []).append(run)
-    return [_line(fault, guarantee, found) for (fault, guarantee), found in groups.items()]
+        groups.setdefault((run.fault, run.guarantee, run.subscription), []).append(run)
+    return [_line(*what, found) for what, found in groups.items()]
 
 
-def _line(fault: str, guarantee: str, runs: Sequence[Run]) -> Line:
+def _line(fault: str, guarantee: str, subscription: str, runs: Sequence[Run]) -> Line:
     verdicts = [run.verdict for run in runs]
     restarts = sorted(one.restart_seconds for one in verdicts if one.restart_seconds is not None)
     return Line(
@@ -59,4 +66,8 @@ def _line(fault: str, guarantee: str, runs: Sequence[Run]) -> Line:
         max(one.again for one in verdicts),
         restarts[min(len(restarts) - 1, int(len(restarts) * 0.95))] if restarts else None,
         tuple(run.seed for run in runs if run.verdict.broken),
+        subscription,
+        sum(one.dead_letters for one in verdicts),
+        sum(one.waiting for one in verdicts),
+        sum(one.unreached for one in verdicts),
     )

@@ -1,69 +1,91 @@
-"""One run: events are published, a fault strikes, everybody comes back, and the books are compared."""
+"""Where a fault strikes: child processes, what they are fed, and what is known of them afterwards.
+
+Law of this file: a child dies by the fault or is ended by the kit; one that ends by itself is a finding, and
+what it said is kept.
+"""
 
 import asyncio
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import orjson
-
-from bus.bus import Bus
-from bus.crash.country import Country
-from bus.crash.verdict import Accepted, Handled, Verdict, judge
 from bus.crash_points import VARIABLE
-from bus.errors import BusError
-from bus.kafka.admin import apply_topics
-from bus.kafka.consumer import open_consumer
-from bus.publisher import Draft
+from bus.errors import BusError, RefusedError
+from bus.publisher import Draft, Receipt
+from bus.publishing import Publishing
 from bus.settings import Settings
 
-EVENTS, KEYS, BURST = 1_200, 24, 100
 MAX_UNCOMMITTED = 300
 PATIENCE_SECONDS = 90.0
-CHILD = ("-m", "bus.crash.child")
-"""The subscriber that is killed, as Python's arguments."""
 LOOK_SECONDS = 0.05
-QUIET_POLLS = 4
+BURSTS = 12
+BURST_SECONDS = 0.15
+TRICKLE = 16
+"""The part of what is left that is published at once while a fault strikes."""
+LAST_WORDS = 12
+"""Lines of the log of a child that ended by itself."""
 
 
 @dataclass(slots=True)
-class Trial:
+class Trial(ABC):
     """What a fault works with.
 
     Args:
         settings: the cluster.
-        guarantee: `at-least-once` or `exactly-once`.
         fault: what strikes.
         seed: makes the run the same again.
+        events: how many are published.
         servers: where the children find the cluster, if elsewhere.
     """
 
     settings: Settings
-    guarantee: str
     fault: str
     seed: int
+    events: int = 1_200
     servers: str | None = None
     chance: random.Random = field(init=False)
     folder: Path = field(init=False)
-    country: Country = field(init=False)
     children: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
-    accepted: list[Accepted] = field(default_factory=list)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    """Whether the fault has struck, and everybody was started again."""
     restarted_at: float | None = None
     struck: bool = True
     """Whether the fault came; a run without it proves nothing."""
+    ended: str = ""
+    """The last words of a child that ended by itself."""
 
-    @property
-    def journal(self) -> Path:
-        """Where the children write down what they have handled."""
-        return self.folder / "journal"
+    def __post_init__(self) -> None:
+        self.chance = random.Random(f"{self.fault} {self.seed}")  # noqa: S311 - repeatable, not secret
+
+    @abstractmethod
+    def command(self) -> list[str]:
+        """Return the subscriber's program, as Python's arguments."""
+
+    @abstractmethod
+    def environment(self) -> dict[str, str]:
+        """Return what the subscriber's program finds in its environment, beside the cluster."""
+
+    @abstractmethod
+    async def publish(self) -> None:
+        """Publish, and note what the bus acknowledges."""
+
+    @abstractmethod
+    def count_handled(self) -> int:
+        """Return how many events were handled so far."""
+
+    @abstractmethod
+    def has_settled(self) -> bool:
+        """Whether everything that was published is done with."""
 
     def start(self, instance: str, crash: str = "") -> "subprocess.Popen[bytes]":
         """Start a child under a name; it kills itself as `crash` says."""
@@ -71,119 +93,123 @@ class Trial:
             **os.environ,
             **_variables(self.settings),
             "GOVBUS_BOOTSTRAP_SERVERS": self.servers or self.settings.bootstrap_servers,
-            "GOVBUS_CATALOG": str(self.country.folder),
             "GOVBUS_INSTANCE": instance,
             "GOVBUS_MAX_UNCOMMITTED": str(MAX_UNCOMMITTED),
             "GOVBUS_MAX_POLL_RECORDS": "50",
             "GOVBUS_MAX_TRANSACTION_RECORDS": "50",
+            **self.environment(),
             VARIABLE: crash,
         }
-        country = self.country
-        arguments = [country.south, country.opened, country.closed, str(self.journal)]
-        with (self.folder / f"{instance}.log").open("ab") as log:
+        with self._log(instance).open("ab") as log:
             self.children[instance] = subprocess.Popen(  # noqa: S603 - our own program
-                [sys.executable, *CHILD, *arguments, self.guarantee, self.fault],
-                env=environment, stdout=log, stderr=log,
-            )  # fmt: skip
+                [sys.executable, *self.command()], env=environment, stdout=log, stderr=log
+            )
         return self.children[instance]
+
+    async def bursts(self, count: int) -> AsyncIterator[range]:
+        """Yield which of `count` events to publish next, so that there are some before, during and after.
+
+        Once somebody is at work half come in bursts, then fewer and fewer as long as the fault takes, and the
+        last once it is over.
+        """
+        burst, start = max(1, count // BURSTS), 0
+        while start < count:
+            size, left = burst, count - start
+            if start >= count // 2 and not self.over.is_set():
+                if left <= burst:
+                    await self.over.wait()
+                size = min(burst, max(1, (left - burst) // TRICKLE))
+            yield range(start, min(start + size, count))
+            start += size
+            await self.until(self.count_handled)
+            await asyncio.sleep(BURST_SECONDS)
 
     async def dead(self, instance: str) -> None:
         """Wait until a child has killed itself; without that nothing was struck."""
+        child = self.children[instance]
         try:
-            await asyncio.to_thread(self.children[instance].wait, PATIENCE_SECONDS)
+            code = await asyncio.to_thread(child.wait, PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
             self.struck = False
-            self.children[instance].kill()
+            child.kill()
+            return
+        if code != -signal.SIGKILL:
+            self.struck = False
+            self._note_end(instance, code)
 
-    async def has_handled(self, events: int) -> None:
-        """Wait until that many events were handled."""
-        await self.until(lambda: len(self.handled()) >= events)
+    async def has_handled(self, share: float) -> None:
+        """Wait until that share of the events was handled."""
+        await self.until(lambda: self.count_handled() >= share * self.events)
 
     async def until(self, check: Callable[[], Any]) -> None:
-        """Wait until something holds; give up after `PATIENCE_SECONDS`."""
+        """Wait until something holds; give up after `PATIENCE_SECONDS`, or when no child is left."""
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while not check() and time.monotonic() < deadline:  # noqa: ASYNC110 - a file tells nobody
+        while not check() and time.monotonic() < deadline:
+            if self.children and all(child.poll() is not None for child in self.children.values()):
+                return
             await asyncio.sleep(LOOK_SECONDS)
 
-    def handled(self) -> list[Handled]:
-        """Return what the children have written down."""
-        if not self.journal.exists():
-            return []
-        lines = [line.split() for line in self.journal.read_text().splitlines()]
-        return [
-            Handled(float(at), (int(partition), int(offset)), key, int(number))
-            for at, partition, offset, key, number in (line for line in lines if len(line) == 5)
-        ]
+    async def end(self) -> None:
+        """End every child, and note which ended before."""
+        for instance, child in self.children.items():
+            if (code := child.poll()) is not None and self.struck and not self.ended:
+                self._note_end(instance, code)
+            child.send_signal(signal.SIGKILL)
+            await asyncio.to_thread(child.wait, 10)
+
+    def _note_end(self, instance: str, code: int) -> None:
+        said = self._log(instance).read_text(errors="replace").splitlines()[-LAST_WORDS:]
+        self.ended = "\n".join([f"process `{instance}` ended by itself with {code}", *said])
+
+    def _log(self, instance: str) -> Path:
+        return self.folder / f"{instance}.log"
+
+    def keep(self) -> str:
+        """Keep the logs of a run that is a finding; return where."""
+        kept = tempfile.mkdtemp(prefix="govbus-crash-logs-")
+        for log in self.folder.glob("*.log"):
+            shutil.copy(log, kept)
+        return kept
 
 
 Fault = Callable[[Trial], Awaitable[None]]
 
 
-async def run(trial: Trial, strike: Fault) -> Verdict:
-    """Publish while a fault strikes, let everybody finish, and judge."""
-    trial.chance = random.Random(f"{trial.fault} {trial.seed}")  # noqa: S311 - repeatable, not secret
-    with tempfile.TemporaryDirectory(prefix="govbus-crash-") as folder:
-        trial.folder = Path(folder)
-        trial.country = Country(trial.folder / "catalog")
-        await apply_topics(trial.settings, trial.country.catalog)
-        publishing = asyncio.create_task(_publish(trial))
+async def strike_while_publishing(trial: Trial, strike: Fault) -> None:
+    """Publish while a fault strikes, and let everybody finish.
+
+    Raises:
+        BusError: what was to be published is refused.
+    """
+    tasks = [asyncio.create_task(_strike(trial, strike)), asyncio.create_task(trial.publish())]
+    try:
+        await asyncio.gather(*tasks)
+        await trial.until(trial.has_settled)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+async def _strike(trial: Trial, strike: Fault) -> None:
+    await strike(trial)
+    trial.over.set()
+
+
+async def publish_surely(
+    bus: Publishing, subject: str, drafts: list[Draft], version: str | None = None
+) -> list[Receipt]:
+    """Publish; what is not acknowledged is published again under its id.
+
+    Raises:
+        RefusedError: an event is wrong; no repeating will mend it.
+    """
+    while True:
         try:
-            await strike(trial)
-            await publishing
-            wanted = {one.place for one in trial.accepted}
-            await trial.until(lambda: wanted <= {one.place for one in trial.handled()})
-            published = await _published(trial) if trial.guarantee == "exactly-once" else None
-        finally:
-            publishing.cancel()
-            for child in trial.children.values():
-                child.send_signal(signal.SIGKILL)
-                await asyncio.to_thread(child.wait, 10)
-        return judge(
-            trial.accepted,
-            trial.handled(),
-            published=published,
-            restarted_at=trial.restarted_at,
-            struck=trial.struck,
-        )
-
-
-async def _publish(trial: Trial) -> None:
-    """Publish in bursts; what is not acknowledged is published again under its id."""
-    country = trial.country
-    async with Bus(country.north, settings=trial.settings, catalog=country.catalog) as bus:
-        for start in range(0, EVENTS, BURST):
-            drafts = [
-                Draft({"reference": f"key-{n % KEYS}", "number": n}, key=f"key-{n % KEYS}", id=f"case-{n}")
-                for n in range(start, start + BURST)
-            ]
-            while True:
-                try:
-                    receipts = await bus.publish_many(country.opened, drafts)
-                    break
-                except BusError:
-                    await asyncio.sleep(0.5)
-            trial.accepted += [
-                Accepted((receipt.partition, receipt.offset), draft.key or "", draft.data["number"])
-                for receipt, draft in zip(receipts, drafts, strict=True)
-            ]
-            await asyncio.sleep(0.15)
-
-
-async def _published(trial: Trial) -> list[int]:
-    """Return the numbers that a reader of committed records sees, once no more come."""
-    found: list[int] = []
-    topic, group = f"{trial.country.closed}.v1", f"{trial.country.south}.count"
-    async with open_consumer(trial.settings, group=group, topics=[topic]) as consumer:
-        quiet, deadline = 0, time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < deadline and (len(set(found)) < len(trial.accepted) or quiet < QUIET_POLLS):
-            batches = await consumer.poll(0.25, 10_000)
-            quiet = 0 if batches else quiet + 1
-            found += [
-                orjson.loads(record.value or b"{}")["number"]
-                for records in batches.values()
-                for record in records
-            ]
-    return found
+            return await bus.publish_many(subject, drafts, version=version)
+        except RefusedError:
+            raise
+        except BusError:
+            await asyncio.sleep(0.5)
 
 
 def _variables(settings: Settings) -> dict[str, str]:

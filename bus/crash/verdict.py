@@ -6,14 +6,16 @@ an earlier event of its key; twice is what a reader of the result sees more than
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Self
+
+Place = tuple[str | int, ...]
 
 
 class Accepted(NamedTuple):
     """One event that the bus acknowledged."""
 
-    place: tuple[int, int]
+    place: Place
     key: str
     number: int
 
@@ -23,7 +25,7 @@ class Handled(NamedTuple):
 
     seconds: float
     """Local time since the epoch."""
-    place: tuple[int, int]
+    place: Place
     key: str
     number: int
 
@@ -43,11 +45,26 @@ class Verdict:
     """Whether the fault came at all."""
     restart_seconds: float | None = None
     """From the restart to the first event handled after it."""
+    dead_letters: int = 0
+    """Set aside, as the subscription says; not lost."""
+    waiting: int = 0
+    """Parked when the run ended, as the subscription says; not lost."""
+    unreached: int = 0
+    """Not come to when the run ended: too slow, or lost at the very end."""
+    ended: str = ""
+    """The last words of a process that ended by itself; the bus or a handler is to blame, not the fault."""
+    logs: str = ""
+    """Where the logs of a broken run are kept."""
 
     @property
     def broken(self) -> bool:
-        """Whether a promise was broken, or nothing was put to the test."""
-        return bool(self.lost or self.twice or self.out_of_order or not self.struck)
+        """Whether a promise was broken, or not all of it was put to the test."""
+        found = self.lost or self.twice or self.out_of_order or self.unreached
+        return bool(found or self.ended or not self.struck)
+
+    def with_logs(self, folder: str) -> Self:
+        """Return the same, with where its logs are kept."""
+        return replace(self, logs=folder)
 
 
 def judge(
@@ -57,6 +74,7 @@ def judge(
     published: Iterable[int] | None = None,
     restarted_at: float | None = None,
     struck: bool = True,
+    ended: str = "",
 ) -> Verdict:
     """Hold what was accepted against what was seen.
 
@@ -67,6 +85,7 @@ def judge(
             publish nothing.
         restarted_at: local time of a restart.
         struck: whether the fault came at all.
+        ended: the last words of a process that ended by itself.
     """
     places = Counter(one.place for one in handled)
     seen = None if published is None else Counter(published)
@@ -85,19 +104,21 @@ def judge(
         out_of_order=_out_of_order(handled),
         struck=struck,
         restart_seconds=first,
+        ended=ended,
     )
 
 
 def _out_of_order(handled: Iterable[Handled]) -> int:
-    """Count the first handlings that come after one of a later event of the same key."""
-    known: set[tuple[int, int]] = set()
-    latest: dict[str, int] = {}
+    """Count the first handlings that come, on paper and in time, after one of a later event of the key."""
+    known: set[Place] = set()
+    latest: dict[str, Handled] = {}
     wrong = 0
     for one in handled:
         if one.place in known:
             continue
         known.add(one.place)
-        before = latest.get(one.key, -1)
-        wrong += one.number < before
-        latest[one.key] = max(before, one.number)
+        before = latest.setdefault(one.key, one)
+        wrong += one.number < before.number and one.seconds >= before.seconds
+        if one.number > before.number:
+            latest[one.key] = one
     return wrong

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from bus import Settings
-from bus.crash import trial as trials
+from bus.crash import country_trial, trial
+from bus.crash.country_trial import CountryTrial, run
 from bus.crash.faults import SHARED
-from bus.crash.trial import Trial, run
 
 KINDS = [
     ("kill after-handler", "at-least-once"),
@@ -49,11 +49,11 @@ asyncio.run(main())
 @pytest.mark.parametrize(("fault", "guarantee"), KINDS)
 def test_no_promise_is_broken(kafka: str, fault: str, guarantee: str) -> None:
     """Nothing lost, nothing overtaken, nothing seen twice; what comes again is one batch at most."""
-    trial = Trial(Settings(bootstrap_servers=kafka), guarantee, fault, seed=3)
-    verdict = asyncio.run(run(trial, SHARED[fault]))
-    assert verdict.accepted == trials.EVENTS
+    found = CountryTrial(Settings(bootstrap_servers=kafka), fault, seed=3, guarantee=guarantee)
+    verdict = asyncio.run(run(found, SHARED[fault]))
+    assert verdict.accepted == found.events
     assert not verdict.broken, verdict
-    assert verdict.again <= trials.MAX_UNCOMMITTED
+    assert verdict.again <= trial.MAX_UNCOMMITTED
 
 
 def test_a_subscriber_that_commits_too_early_is_caught(
@@ -62,8 +62,8 @@ def test_a_subscriber_that_commits_too_early_is_caught(
     """The event in its hand is lost, and the kit says so."""
     program = tmp_path / "broken.py"
     program.write_text(BROKEN)
-    monkeypatch.setattr(trials, "CHILD", (str(program),))
-    monkeypatch.setattr(trials, "PATIENCE_SECONDS", 12.0)
-    trial = Trial(Settings(bootstrap_servers=kafka), "at-least-once", "kill after-handler", seed=3)
-    verdict = asyncio.run(run(trial, SHARED["kill after-handler"]))
+    monkeypatch.setattr(country_trial, "CHILD", (str(program),))
+    monkeypatch.setattr(trial, "PATIENCE_SECONDS", 12.0)
+    fault, settings = "kill after-handler", Settings(bootstrap_servers=kafka)
+    verdict = asyncio.run(run(CountryTrial(settings, fault, 3, guarantee="at-least-once"), SHARED[fault]))
     assert verdict.lost == 1
