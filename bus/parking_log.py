@@ -20,6 +20,8 @@ logger = logging.getLogger("govbus.parking")
 
 POLL_SECONDS = 0.2
 AGAIN_SECONDS = 1.0
+TELL_SECONDS = 30.0
+WHY_NOT = "the broker is away, or a transaction that another process began there has not ended"
 MAX_RECORDS = 1_000
 OBJECT_BYTES = 160
 """What a header takes beside its bytes, and a record too."""
@@ -194,7 +196,10 @@ class ParkingLog:
             waiter = _Waiter(opened, ends, asyncio.get_running_loop().create_future())
             self._waiters.append(waiter)
             try:
-                await waiter.done
+                while not waiter.done.done():
+                    await asyncio.wait([waiter.done], timeout=TELL_SECONDS)
+                    if not waiter.done.done():
+                        logger.warning("%s cannot be read to its end yet; %s", self.topic, WHY_NOT)
             finally:
                 self._waiters.remove(waiter)
         else:

@@ -38,7 +38,7 @@ def replay_command(subscription: str, app: str, identity: str | None, *, dry_run
         identity or str(uuid7()), _utc(said["since"]), _utc(said["until"]), said["by"],
         said["approved_by"], said["why"], said["rate"],
     )  # fmt: skip
-    bus = _load(app)
+    bus = load_bus(app)
     if dry_run:
         return asyncio.run(_count(bus, subscription, order))
     order.require_sound()
@@ -51,12 +51,22 @@ def _utc(when: datetime) -> datetime:
     return when.replace(tzinfo=UTC) if when.tzinfo is None else when
 
 
-def _load(app: str) -> "Bus":
+def load_bus(app: str) -> "Bus":
+    """Return the bus that `MODULE:BUS` names, not started.
+
+    Raises:
+        UsageError: there is none.
+    """
     from bus.bus import Bus  # noqa: PLC0415 - keeps `govbus --help` quick
 
     module, _, name = app.partition(":")
     sys.path.insert(0, "")
-    found = getattr(importlib.import_module(module), name, None)
+    try:
+        found = getattr(importlib.import_module(module), name, None)
+    except ImportError as error:
+        raise UsageError(
+            f"Expected a module that can be imported, got `{app}` ({error}) - at `--app`"
+        ) from error
     if not isinstance(found, Bus):
         raise UsageError(f"Expected `MODULE:BUS` that names a bus, got `{app}` - at `--app`")
     return found

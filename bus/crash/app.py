@@ -11,24 +11,10 @@ from types import MappingProxyType
 
 from bus.bus import Bus
 from bus.errors import UsageError
-from bus.replay_cli import _load
+from bus.replay_cli import load_bus
 from bus.settings import Settings
 from bus.subscriber import Subscription
 from contracts import Catalog
-
-
-def load(app: str) -> Bus:
-    """Return the bus that `MODULE:BUS` names, not started.
-
-    Raises:
-        UsageError: there is none.
-    """
-    try:
-        return _load(app)
-    except ImportError as error:
-        raise UsageError(
-            f"Expected a module that can be imported, got `{app}` ({error}) - at `--app`"
-        ) from error
 
 
 def subscriptions_of(bus: Bus) -> list[Subscription]:
@@ -62,7 +48,7 @@ async def main(app: str) -> None:
     Raises:
         UsageError: it would not go to the cluster that the environment names.
     """
-    bus = load(app)
+    bus = load_bus(app)
     if bus.settings.bootstrap_servers != Settings().bootstrap_servers:
         raise UsageError(
             f"Expected a bus that finds its cluster by GOVBUS_BOOTSTRAP_SERVERS, got `{app}` with servers of "

@@ -6,13 +6,14 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bus.crash import app_trial
-from bus.crash.app import load, subscriptions_of
+from bus.crash.app import subscriptions_of
 from bus.crash.app_trial import AppTrial
 from bus.crash.country_trial import CountryTrial, run
 from bus.crash.faults import NAMES, ONLY_COUNTRY, SHARED, fault_for, guarantees_of, missing, near
 from bus.crash.report import Run
 from bus.crash.samples import Samples, read_events, samples_for
 from bus.kafka.embedded import EmbeddedKafka
+from bus.replay_cli import load_bus
 from bus.settings import Settings
 
 Told = Callable[[str, str], None]
@@ -64,7 +65,7 @@ class App:
 
     def __init__(self, name: str, *, events: Path | None = None, count: int = 600) -> None:
         self.name = name
-        self._bus = load(name)
+        self._bus = load_bus(name)
         self._subscriptions = subscriptions_of(self._bus)
         self._count = count
         given = read_events(events) if events is not None else {}

@@ -63,7 +63,8 @@ async def begin(client: Any, settings: Settings, where: str) -> None:
     except BaseException as error:
         close = client.close if hasattr(client, "close") else client.stop
         await close()
-        if isinstance(error, KafkaError | TimeoutError):
+        # aiokafka asserts that it has found a broker, which one that has just slept may not have been.
+        if isinstance(error, KafkaError | TimeoutError | AssertionError):
             raise await _reason(error, settings, where) from error
         raise
 

@@ -147,7 +147,7 @@ class KafkaConsumer:
             if self._astray:
                 await self._rewind()
             found = await self._poll(int(timeout_seconds * 1000), max_records)
-        except (KafkaError, ConsumerStoppedError, asyncio.CancelledError) as error:
+        except (KafkaError, ConsumerStoppedError, AssertionError, asyncio.CancelledError) as error:
             if _is_for_us(error):
                 raise
             self._astray = True

@@ -33,10 +33,12 @@ async def count(event: Event) -> None:
     {does}
 """
 COMMITS_AHEAD = """
+import sys
 from bus.offsets import OffsetTracker
 
-take = OffsetTracker.take
-OffsetTracker.take = lambda self: {place: offset + 3 for place, offset in take(self).items()}
+if "pytest" not in sys.modules:  # only in the process that is struck
+    take = OffsetTracker.take
+    OffsetTracker.take = lambda self: {place: offset + 3 for place, offset in take(self).items()}
 """
 
 
