@@ -1,6 +1,6 @@
 """The process that is killed: a subscriber that writes down each event it has handled, by one write.
 
-`python -m bus.crash.child AGENCY OPENED CLOSED JOURNAL GUARANTEE FAULT`
+`python -m bus.crash.child AGENCY OPENED CLOSED JOURNAL GUARANTEE FAULT [SUBSCRIPTION]`
 """
 
 import asyncio
@@ -21,7 +21,7 @@ LIMIT_SECONDS = 1.0
 
 async def main(*arguments: str) -> None:
     """Handle cases until told to stop."""
-    agency, opened, closed, journal, guarantee, fault = arguments
+    agency, opened, closed, journal, guarantee, fault, *named = arguments
     file = os.open(journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     bus = Bus(agency)
     slow = {"left": fault == "slow-handler"}
@@ -41,7 +41,8 @@ async def main(*arguments: str) -> None:
         os.write(file, line.encode())
 
     bus.subscribe(
-        opened, version=1, purpose="crash", name="crash", retry=RetryPolicy((0.3, 0.3, 1.0, 1.0), jitter=0),
+        opened, version=1, purpose="crash", name="".join(named) or "crash",
+        retry=RetryPolicy((0.3, 0.3, 1.0, 1.0), jitter=0),
         timeout_seconds=LIMIT_SECONDS if fault == "slow-handler" else 60.0,
         exactly_once=guarantee == "exactly-once",
     )(take)  # fmt: skip

@@ -1,5 +1,6 @@
 """`govbus check --crash`: kill the bus at every named point, and hold its books against each other."""
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -18,12 +19,19 @@ SEEN_BY_RECEIPTS = (
 
 
 @click.command()
+@click.option("--crash", is_flag=True, help="Strike the bus with faults; takes a while.")
 @click.option(
-    "--crash",
-    is_flag=True,
-    required=True,
-    expose_value=False,
-    help="Strike the bus with faults; takes a while.",
+    "--soak",
+    type=click.FloatRange(0.5),
+    metavar="MINUTES",
+    help="Strike it while events flow.",
+)
+@click.option("--rate", type=click.IntRange(1), default=2_000, help="Events per second for --soak; 2000.")
+@click.option(
+    "--nodes",
+    type=click.Choice(["1", "3"]),
+    default="1",
+    help="For --soak: 1 broker and every fault in turn, or 3 of which one is killed at a time; 1.",
 )
 @click.option("--app", metavar="MODULE:BUS", help="Strike this agency's program instead of the kit's own.")
 @click.option(
@@ -41,6 +49,10 @@ SEEN_BY_RECEIPTS = (
 @click.option("--json", "report", type=click.Path(path_type=Path), help="Write each run to this file too.")
 def check(
     *,
+    crash: bool,
+    soak: float | None,
+    rate: int,
+    nodes: str,
     app: str | None,
     events: Path | None,
     count: int,
@@ -51,6 +63,10 @@ def check(
     report: Path | None,
 ) -> int:
     """Prove on this machine that nothing is lost, repeated or overtaken."""
+    if crash == (soak is not None):
+        raise click.UsageError("say what to check: either `--crash` or `--soak MINUTES`")
+    if soak is not None:
+        return _soak(soak, rate, int(nodes), seed, guarantee or "at-least-once")
     if app is None and events is not None:
         raise click.UsageError("`--events` is for `--app`")
     if app is not None and guarantee is not None:
@@ -70,6 +86,20 @@ def check(
     lines = summarize(runs)
     _show(lines, app)
     return FINDINGS if any(line.broken_seeds for line in lines) or not runs else 0
+
+
+def _soak(minutes: float, rate: int, nodes: int, seed: int, guarantee: str) -> int:
+    from bus.crash import soak as soaking  # noqa: PLC0415 - keeps `govbus --help` quick
+
+    found = asyncio.run(
+        soaking.soak(
+            minutes=minutes, rate=rate, nodes=nodes, seed=seed, guarantee=guarantee,
+            told=lambda line: click.echo(line, err=True),
+        )
+    )  # fmt: skip
+    for line in found.lines():
+        click.echo(line)
+    return FINDINGS if found.broken else 0
 
 
 def _left_out(fault: str, why: str) -> None:

@@ -157,6 +157,12 @@ class Trial(ABC):
             child.send_signal(signal.SIGKILL)
             await asyncio.to_thread(child.wait, 10)
 
+    def look(self, instance: str) -> None:
+        """Note the end of a child that has ended by itself."""
+        child = self.children.get(instance)
+        if child is not None and (code := child.poll()) not in (None, -signal.SIGKILL) and not self.ended:
+            self._note_end(instance, code)
+
     def _note_end(self, instance: str, code: int) -> None:
         said = self._log(instance).read_text(errors="replace").splitlines()[-LAST_WORDS:]
         self.ended = "\n".join([f"process `{instance}` ended by itself with {code}", *said])
