@@ -1,0 +1,40 @@
+"""A long run, cut short: events flow, a broker or its nodes are struck, and the books agree."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+
+def check(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run `govbus check`."""
+    return subprocess.run(
+        [sys.executable, "-m", "bus", "check", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("nodes", ["1", "3"])
+def test_nothing_is_lost_while_events_flow(nodes: str) -> None:
+    """Neither by the subscription that is struck, nor by its neighbour."""
+    run = check("--soak", "0.5", "--rate", "200", "--nodes", nodes)
+    assert run.returncode == 0, run.stdout + run.stderr
+    told = re.findall(r"accepted (\d+), lost (\d+), out of order (\d+)", run.stdout)
+    assert len(told) == 2
+    for accepted, lost, wrong in told:
+        assert int(accepted) > 2_000
+        assert (lost, wrong) == ("0", "0")
+    assert "struck: " in run.stdout
+    assert "memory of the witness: too short to tell" in run.stdout
+
+
+@pytest.mark.parametrize("arguments", [(), ("--crash", "--soak", "1")])
+def test_either_is_asked_for(arguments: tuple[str, ...]) -> None:
+    """The message names both."""
+    run = check(*arguments)
+    assert run.returncode == 2
+    assert "either `--crash` or `--soak MINUTES`" in run.stderr
