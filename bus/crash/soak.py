@@ -95,8 +95,13 @@ class _Victim(CountryTrial):
     """The subscription that is struck, by the faults of short runs."""
 
     async def has_handled(self, share: float) -> None:  # noqa: ARG002 - of a run without an end
-        """Wait a moment: there is always something at work in a long run."""
-        await asyncio.sleep(1 + self.chance.random() * 2)
+        """Wait until whoever was just started is at work, and a moment more."""
+        before = self._size()
+        await self.until(lambda: self._size() > before)
+        await asyncio.sleep(self.chance.random() * 2)
+
+    def _size(self) -> int:
+        return self.journal.stat().st_size if self.journal.exists() else 0
 
     def start(self, instance: str, crash: str = "") -> "subprocess.Popen[bytes]":
         """Start it; one that runs under this name is killed first."""
