@@ -14,6 +14,12 @@ from contracts.rules import document as rules
 MAX_ENTRIES: Final = 10_000
 
 
+def is_inside(real: Path, root: Path) -> bool:
+    """Whether a path without links lies in the catalogue at `root`, which may be reached by links."""
+    # What begins a path without links has none itself, so most roots need not be resolved for each file.
+    return real.is_relative_to(root) or real.is_relative_to(root.resolve())
+
+
 def names_in(root: Path, folder: str) -> list[str]:
     """The names in a folder of the catalogue at `root`, sorted, without hidden ones; none when it is absent.
 
@@ -24,7 +30,7 @@ def names_in(root: Path, folder: str) -> list[str]:
     try:
         if not path.is_dir():
             return []
-        if not path.resolve().is_relative_to(root.resolve()):
+        if not is_inside(path.resolve(), root):
             raise DocumentError(rules.OUTSIDE.at(Place(folder), "lies outside the catalogue"))
         with os.scandir(path) as entries:
             names = [entry.name for entry in islice(entries, MAX_ENTRIES + 1)]

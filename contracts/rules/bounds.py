@@ -12,7 +12,6 @@ from contracts.paths import Step
 from contracts.patterns import Language, TooLargeError, UnsupportedPatternError
 from contracts.patterns.safety import backtracking_risk
 from contracts.schema_parts import Part, View, Way, pointer, types
-from contracts.schema_walk import subschemas
 
 STRING: Final = Rule(
     "string-bounded",
@@ -125,9 +124,8 @@ def _open(view: View, way: Way) -> str | None:
     return None
 
 
-def is_risky(documents: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether some pattern may take a backtracking validator more than linear time."""
-    nodes = (node for document in documents for _, node in subschemas(document))
+def is_risky(nodes: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether some pattern of these schemas may take a backtracking validator more than linear time."""
     return any(_risk(pattern) for node in nodes for _, pattern in _patterns_of((), node))
 
 

@@ -13,7 +13,7 @@ from contracts.evaluation import is_bounded
 from contracts.finding import Finding, Place, Rule
 from contracts.folders import names_in
 from contracts.loading import LoadedContract, LoadedVersion
-from contracts.schema_walk import references_in, root_spot, subschemas
+from contracts.schema_walk import references_in, root_spot
 
 DIALECT: Final = Rule(
     "dialect-declared",
@@ -88,7 +88,7 @@ def _hashes(entry: LoadedContract, row: LoadedVersion) -> Iterator[Finding]:
 
 
 def _schema(row: LoadedVersion) -> Iterator[Finding]:
-    unknown = [document for document in (row.document, *row.references) if not _has_dialect(document)]
+    unknown = [document for document in row.documents if not _has_dialect(document)]
     for document in unknown:
         yield DIALECT.at(document.place("$schema"), "`$schema` names no dialect that is read here")
     if unknown:
@@ -103,7 +103,7 @@ def _schema(row: LoadedVersion) -> Iterator[Finding]:
 
 
 def _malformed(row: LoadedVersion) -> Iterator[Finding]:
-    for document in (row.document, *row.references):
+    for document in row.documents:
         if fault := schema_fault(document.value):
             steps, what = fault
             yield COMPILES.at(document.place(*steps), what)
@@ -111,17 +111,17 @@ def _malformed(row: LoadedVersion) -> Iterator[Finding]:
 
 def _references(row: LoadedVersion) -> Iterator[Finding]:
     known = by_id(row.version.schema, row.version.references)
-    for document in (row.document, *row.references):
-        for reference in references_in(document.value, known):
+    for document in row.documents:
+        for reference in references_in(document.value, row.schemas[document.file], known):
             if reference.fault:
                 what = f"`{reference.target[:200]}` {reference.fault}"
                 yield REFERENCE.at(document.place(*reference.steps), what)
 
 
 def _bounded(row: LoadedVersion) -> Iterator[Finding]:
-    for document in (row.document, *row.references):
-        nodes = [node for _, node in subschemas(document.value)]
-        known = by_id(row.version.schema, row.version.references)
+    known = by_id(row.version.schema, row.version.references)
+    for document in row.documents:
+        nodes = [node for _, node in row.schemas[document.file]]
         if any("$ref" in node or "$dynamicRef" in node for node in nodes):
             root = root_spot(document.value, known)
             if not is_bounded(root, [document.value, *nodes]):
