@@ -18,6 +18,7 @@ from contracts.finding import Finding, Place, Proof, Rule
 from contracts.impact import readers_hit
 from contracts.loading import Loaded, LoadedContract
 from contracts.paths import Step
+from contracts.processes import ask_all
 from contracts.rules import breaking as rules
 from contracts.rules import compatibility
 from contracts.rules.compatibility import verdicts
@@ -55,8 +56,10 @@ def breaking(loaded: Loaded, before: Before, today: date) -> tuple[Finding, ...]
         rules.UNREADABLE.at(Place(_file(subject)), f"`{subject}` cannot be read as it was before")
         for subject in before.unreadable
     ]
-    for subject, entry in loaded.contracts.items():
-        found += _contract(entry, before.catalog.contracts.get(subject), loaded, today)
+    known = before.catalog.contracts
+    found += ask_all(
+        lambda named: _contract(named[1], known.get(named[0]), loaded, today), tuple(loaded.contracts.items())
+    )
     told = [finding for finding in found if not config.breaking.silences(finding.code, finding.place.file)]
     kept = apply_waivers(told, loaded, today, check="breaking")
     return tuple(sorted({*kept, *faults, *loaded.findings}))

@@ -126,7 +126,6 @@ class Loaded:
 
 def load(root: Path) -> Loaded:
     """Read the whole catalogue at `root`. Faults become findings; nothing is raised for them."""
-    root = root.absolute()
     loaded = Loaded(root)
     if not (root / "agencies").is_dir():
         loaded.findings.append(
