@@ -126,6 +126,7 @@ def references_in(
     if all(node.keys().isdisjoint(_REFERRING) for _, node in nodes):
         return
     bases: dict[tuple[Step, ...], Spot] = {(): root_spot(document, known)}
+    ends: dict[int, str | None] = {}
     for steps, node in nodes:
         base = bases[next(steps[:length] for length in range(len(steps), -1, -1) if steps[:length] in bases)]
         if steps and isinstance(node.get("$id"), str):
@@ -133,22 +134,28 @@ def references_in(
         for keyword in _REFERRING:
             target = node.get(keyword)
             if isinstance(target, str):
-                yield Reference((*steps, keyword), target, _fault(target, base))
+                yield Reference((*steps, keyword), target, _fault(target, base, ends))
 
 
-def _fault(target: str, spot: Spot) -> str | None:
+def _fault(target: str, spot: Spot, ends: dict[int, str | None]) -> str | None:
+    """Why a reference fails; `ends` remembers it of every schema on the way, as many may lead there."""
     seen: set[int] = set()
     while True:
         reached = spot.follow(target)
         if reached is None:
-            return "leads nowhere in this contract"
-        further = reached.schema.get("$ref")
-        if not isinstance(further, str):
-            return None
-        if id(reached.schema) in seen:
-            return "leads back to itself"
-        seen.add(id(reached.schema))
+            fault: str | None = "leads nowhere in this contract"
+            break
+        key, further = id(reached.schema), reached.schema.get("$ref")
+        if key in ends or not isinstance(further, str):
+            fault = ends.get(key)
+            break
+        if key in seen:
+            fault = "leads back to itself"
+            break
+        seen.add(key)
         target, spot = further, reached
+    ends.update(dict.fromkeys(seen, fault))
+    return fault
 
 
 def spots_at(root: Spot, steps: tuple[Step, ...]) -> list[Spot]:

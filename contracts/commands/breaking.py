@@ -17,8 +17,8 @@ from contracts.commands.options import (
     failing_plainly,
     limit_option,
 )
-from contracts.loading import load
 from contracts.reports import Format, format_option
+from contracts.soundness import load_sound
 
 
 @click.command()
@@ -35,4 +35,4 @@ def breaking(catalog: Path | None, against: str | None, form: Format, limit_to: 
     """
     root = catalog or REFERENCE_CATALOG
     before = catalog_before(against, root)
-    conclude(breaking_of(load(root), before, datetime.now(UTC).date()), form, root, limit_to)
+    conclude(breaking_of(load_sound(root), before, datetime.now(UTC).date()), form, root, limit_to)

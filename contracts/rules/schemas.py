@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from contracts.contract import ContractVersion
 from contracts.dialect import by_id, dialect_of, schema_fault
 from contracts.document import Document
 from contracts.errors import DocumentError, SchemaUnusableError
@@ -14,6 +15,7 @@ from contracts.finding import Finding, Place, Rule
 from contracts.folders import names_in
 from contracts.loading import LoadedContract, LoadedVersion
 from contracts.schema_walk import references_in, root_spot
+from contracts.shapes import VersionShape
 
 DIALECT: Final = Rule(
     "dialect-declared",
@@ -63,7 +65,7 @@ def check_schemas(entry: LoadedContract, root: Path) -> Iterator[Finding]:
     """
     for row in entry.versions:
         yield from _hashes(entry, row)
-        yield from _schema(row)
+        yield from check_schema(row)
     listed = {reference.file for row in entry.versions for reference in row.shape.references}
     for row in entry.versions:
         listed |= {each.file for each in (row.shape, row.shape.upcast, row.shape.downcast) if each}
@@ -87,7 +89,8 @@ def _hashes(entry: LoadedContract, row: LoadedVersion) -> Iterator[Finding]:
             yield HASH_PRESENT.at(place, f"`{reference.file}` has no `sha256`")
 
 
-def _schema(row: LoadedVersion) -> Iterator[Finding]:
+def check_schema(row: LoadedVersion) -> Iterator[Finding]:
+    """Every reason why one version's schema, or one it refers to, cannot be used."""
     unknown = [document for document in row.documents if not _has_dialect(document)]
     for document in unknown:
         yield DIALECT.at(document.place("$schema"), "`$schema` names no dialect that is read here")
@@ -95,11 +98,19 @@ def _schema(row: LoadedVersion) -> Iterator[Finding]:
         return
     faults = [*_malformed(row)] or [*_references(row)] or [*_bounded(row)]
     yield from faults
+    if faults:
+        return
     try:
         row.version.compile()
     except SchemaUnusableError as error:
-        if not faults:
-            yield COMPILES.at(row.document.place(), str(error))
+        yield COMPILES.at(row.document.place(), str(error))
+
+
+def check_draft(version: ContractVersion, file: str) -> Iterator[Finding]:
+    """Every reason why a schema that came out of some file, and stands in none yet, cannot be used."""
+    document = Document(file, b"", version.schema, {})
+    shape = VersionShape(number=version.number, file="v1.0.json")
+    yield from check_schema(LoadedVersion(version, 0, shape, document, ()))
 
 
 def _malformed(row: LoadedVersion) -> Iterator[Finding]:
