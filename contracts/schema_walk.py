@@ -16,6 +16,7 @@ from referencing.exceptions import Unresolvable
 
 from contracts.dialect import Schema
 from contracts.paths import EVERY, Step
+from contracts.patterns.safety import backtracking_risk
 from contracts.schema_registry import registry_of, specification_of
 
 _NAMED: Final = (
@@ -106,6 +107,19 @@ def subschemas(schema: object) -> Iterator[Placed]:
             if keyword in node and isinstance(listed := node[keyword], list):
                 rest.extend([((*steps, keyword, index), child) for index, child in enumerate(listed)])
         rest.extend([((*steps, keyword), node[keyword]) for keyword in _SINGLE if keyword in node])
+
+
+def patterns_of(steps: tuple[Step, ...], node: Mapping[str, Any]) -> Iterator[tuple[tuple[Step, ...], str]]:
+    """Every pattern that one schema itself asks texts or names to match, with its place."""
+    if isinstance(pattern := node.get("pattern"), str):
+        yield (*steps, "pattern"), pattern
+    if isinstance(named := node.get("patternProperties"), Mapping):
+        yield from (((*steps, "patternProperties", key), key) for key in named)
+
+
+def is_risky(inside: Iterable[Placed]) -> bool:
+    """Whether some pattern of these schemas may take a backtracking validator more than linear time."""
+    return any(backtracking_risk(pattern) for placed in inside for _, pattern in patterns_of(*placed))
 
 
 def references_in(

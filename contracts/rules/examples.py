@@ -14,10 +14,9 @@ from contracts.evaluation import is_bounded_for
 from contracts.finding import Finding, Place, Rule
 from contracts.folders import names_in
 from contracts.loading import LoadedContract, LoadedVersion
-from contracts.rules.bounds import is_risky
 from contracts.rules.document import TOO_LARGE as TOO_MANY
 from contracts.rules.schemas import BOUNDED
-from contracts.schema_walk import Spot
+from contracts.schema_walk import Spot, is_risky
 from contracts.second_opinion import second_opinion
 
 PRESENT: Final = Rule(
@@ -99,12 +98,12 @@ def check_examples(entry: LoadedContract, root: Path) -> Iterator[Finding]:
 def _judges(row: LoadedVersion) -> _Judges:
     version = row.version
     version.compile()
-    nodes = [node for inside in row.schemas.values() for _, node in inside]
-    if is_risky(nodes):
+    placed = [each for inside in row.schemas.values() for each in inside]
+    if is_risky(placed):
         second = None  # `pattern-linear` tells it
     else:
         second = second_opinion(*version.writer_documents, assert_formats=version.assert_formats)
-    repeats = any("$ref" in node or "$dynamicRef" in node for node in nodes)
+    repeats = any("$ref" in node or "$dynamicRef" in node for _, node in placed)
     return _Judges(row.root if repeats else None, second)
 
 

@@ -158,3 +158,23 @@ def test_each_command_refuses_each_hostile_thing(
     assert FINDING.search(told["out"] + told["err"]), told
     assert not out.exists()
     assert before == (fingerprint(root) if is_new else "")
+
+
+@pytest.mark.parametrize("pattern", ["^(a+)+$", "^(a|a?a)*$", "^(?:a*)*$"])
+def test_a_pattern_cannot_stop_the_proof_of_a_break(pattern: str, run: Runner, tmp_path: Path) -> None:
+    """The second validator backtracks, and is not asked about a text that could keep it for ever."""
+    text = "a" * 60 + "!"
+    pair = {"id": 1, "old": {"enum": [text]}, "new": {"type": "string", "pattern": pattern}}
+    (tmp_path / "pairs").write_text(json.dumps(pair))
+    told = run(["compare", "--pairs", str(tmp_path / "pairs")])
+    assert told["code"] == 0, told
+    assert json.loads(told["out"])["verdict"] == "undecided"
+
+
+def test_an_ordinary_pattern_is_proved_on_long_texts(run: Runner, tmp_path: Path) -> None:
+    """Only patterns that try ways without number leave a break without proof."""
+    pair = {"id": 1, "old": {"enum": ["a" * 60 + "!"]}, "new": {"type": "string", "pattern": "^a+$"}}
+    (tmp_path / "pairs").write_text(json.dumps(pair))
+    assert (
+        json.loads(run(["compare", "--pairs", str(tmp_path / "pairs")])["out"])["verdict"] == "incompatible"
+    )
