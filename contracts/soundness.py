@@ -6,21 +6,34 @@ lint refuses in the same words. What is unsound is left out and told; only lint 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from contracts.catalog import Catalog
 from contracts.errors import CatalogError
-from contracts.loading import Loaded, load
+from contracts.finding import Finding
+from contracts.loading import Loaded, LoadedContract, load
+from contracts.processes import ask_all
 from contracts.rules.schemas import check_schema
 
 
-def load_sound(root: Path) -> Loaded:
-    """Read the catalogue at `root`; a contract with a schema that cannot be used is only a finding."""
+def load_sound(root: Path, *, compiled: bool = True) -> Loaded:
+    """Read the catalogue at `root`; a contract with a schema that cannot be used is only a finding.
+
+    Args:
+        root: Its folder.
+        compiled: Whether every schema is compiled; a comparison compiles those that differ, and tells.
+    """
     loaded = load(root)
-    for subject, entry in list(loaded.contracts.items()):
-        if found := [finding for row in entry.versions for finding in check_schema(row)]:
-            loaded.findings += found
-            del loaded.contracts[subject]
+
+    def faults(named: tuple[str, LoadedContract]) -> Iterator[tuple[str, Finding]]:
+        subject, entry = named
+        found = (check_schema(row, compiled=compiled) for row in entry.versions)
+        yield from ((subject, finding) for each in found for finding in each)
+
+    for subject, finding in ask_all(faults, tuple(loaded.contracts.items())):
+        loaded.findings.append(finding)
+        loaded.contracts.pop(subject, None)
     return loaded
 
 

@@ -36,30 +36,31 @@ def against_option(command: Callable[..., None]) -> Callable[..., None]:
     )(command)
 
 
-def catalog_before(against: str | None, catalog: Path) -> Before:
+def catalog_before(against: str | None, catalog: Path, *, compiled: bool = True) -> Before:
     """The catalogue that `--against` names.
 
     Args:
         against: The option's value.
         catalog: The folder of the catalogue it is compared with.
+        compiled: Whether every schema of it is compiled.
 
     Raises:
         click.UsageError: The value names nothing that could be read.
         ContractError: What it names cannot be read.
     """
     if against == "live":
-        return _live()
+        return _live(compiled=compiled)
     if against is not None and "#" not in against and Path(against).name != ".git":
-        return _folder(against)
+        return _folder(against, compiled=compiled)
     with _revision(against, catalog) as folder:
-        return _before(load_sound(folder))
+        return _before(load_sound(folder, compiled=compiled))
 
 
-def _folder(against: str) -> Before:
+def _folder(against: str, *, compiled: bool) -> Before:
     folder = Path(against)
     if not (folder / "agencies").is_dir():
         raise click.UsageError(f"Expected a catalogue, got a folder without `agencies/` - pass {_HOW}")
-    return _before(load_sound(folder))
+    return _before(load_sound(folder, compiled=compiled))
 
 
 @contextmanager
@@ -92,10 +93,10 @@ def _before(loaded: Loaded) -> Before:
     return Before(Catalog.of(loaded), tuple(sorted(loaded.subjects - loaded.contracts.keys())))
 
 
-def _live() -> Before:
+def _live(*, compiled: bool) -> Before:
     for found in entry_points(group=LIVE):
         with TemporaryDirectory(prefix="govbus-") as folder:
-            return _before(load_sound(found.load()(Path(folder))))
+            return _before(load_sound(found.load()(Path(folder)), compiled=compiled))
     raise ContractError(
         f"Expected a package that knows the live catalogue, got none in the entry-point group `{LIVE}`"
         " - install govbus whole, or pass another --against"

@@ -89,7 +89,7 @@ def _hashes(entry: LoadedContract, row: LoadedVersion) -> Iterator[Finding]:
             yield HASH_PRESENT.at(place, f"`{reference.file}` has no `sha256`")
 
 
-def check_schema(row: LoadedVersion) -> Iterator[Finding]:
+def check_schema(row: LoadedVersion, *, compiled: bool = True) -> Iterator[Finding]:
     """Every reason why one version's schema, or one it refers to, cannot be used."""
     unknown = [document for document in row.documents if not _has_dialect(document)]
     for document in unknown:
@@ -98,7 +98,7 @@ def check_schema(row: LoadedVersion) -> Iterator[Finding]:
         return
     faults = [*_malformed(row)] or [*_references(row)] or [*_bounded(row)]
     yield from faults
-    if faults:
+    if faults or not compiled:
         return
     try:
         row.version.compile()
