@@ -14,10 +14,12 @@ from contracts.config import read_config
 from contracts.containment import NO_WITNESS
 from contracts.contract import Compatibility, Contract, ContractVersion
 from contracts.differences import differences
+from contracts.errors import CatalogError
 from contracts.finding import Finding, Place, Proof, Rule
 from contracts.impact import readers_hit
 from contracts.loading import Loaded, LoadedContract
 from contracts.paths import Step
+from contracts.processes import ask_all
 from contracts.rules import breaking as rules
 from contracts.rules import compatibility
 from contracts.rules.compatibility import verdicts
@@ -40,6 +42,22 @@ class Before:
     catalog: Catalog
     unreadable: tuple[str, ...] = ()
 
+    @property
+    def faults(self) -> tuple[Finding, ...]:
+        """A finding for each that could not be read."""
+        what = "`{}` cannot be read as it was before"
+        return tuple(rules.UNREADABLE.at(Place(_file(name)), what.format(name)) for name in self.unreadable)
+
+    def whole(self) -> Catalog:
+        """The catalogue, where nothing of it is missing.
+
+        Raises:
+            CatalogError: Something could not be read.
+        """
+        if self.faults:
+            raise CatalogError(self.faults)
+        return self.catalog
+
 
 def breaking(loaded: Loaded, before: Before, today: date) -> tuple[Finding, ...]:
     """Every finding about the change of a catalogue, sorted by place; none when it breaks nothing.
@@ -50,13 +68,11 @@ def breaking(loaded: Loaded, before: Before, today: date) -> tuple[Finding, ...]
         today: The day by which a sunset is over and a waiver must hold.
     """
     config, faults = read_config(loaded.root, {"breaking": [rule.code for rule in RULES]})
-    found = [*_removed(loaded, before.catalog, today)]
-    found += [
-        rules.UNREADABLE.at(Place(_file(subject)), f"`{subject}` cannot be read as it was before")
-        for subject in before.unreadable
-    ]
-    for subject, entry in loaded.contracts.items():
-        found += _contract(entry, before.catalog.contracts.get(subject), loaded, today)
+    found = [*_removed(loaded, before.catalog, today), *before.faults]
+    known = before.catalog.contracts
+    found += ask_all(
+        lambda named: _contract(named[1], known.get(named[0]), loaded, today), tuple(loaded.contracts.items())
+    )
     told = [finding for finding in found if not config.breaking.silences(finding.code, finding.place.file)]
     kept = apply_waivers(told, loaded, today, check="breaking")
     return tuple(sorted({*kept, *faults, *loaded.findings}))

@@ -7,11 +7,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from contracts import names
 from contracts.contract import Agency, Contract, ContractVersion, Service
 from contracts.errors import CatalogError, UnknownContractError, UnknownVersionError
 from contracts.subscriptions import Subscriptions
+
+if TYPE_CHECKING:
+    from contracts.loading import Loaded
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,11 @@ class Catalog:
         loaded = load(Path(__file__).parent if path is None else Path(path))
         if loaded.findings:
             raise CatalogError(sorted(loaded.findings))
+        return cls.of(loaded)
+
+    @classmethod
+    def of(cls, loaded: Loaded) -> Catalog:
+        """What could be read of a folder."""
         return cls(
             agencies=MappingProxyType(loaded.agencies),
             contracts=MappingProxyType({name: entry.contract for name, entry in loaded.contracts.items()}),

@@ -24,26 +24,24 @@ from contracts.dialect import Schema
 from contracts.object_parts import Node, Parts
 
 Documents = Mapping[str, Schema]
+Rewritten = tuple[dict[str, Any], dict[str, Any]]
+"""A schema, and the documents it refers to by their `$id`."""
 
 
 def closed(schema: Schema, references: Documents | None = None) -> dict[str, Any]:
     """The writer's schema: only what is declared may be sent."""
-    return closed_all(schema, references or {})[0]
+    return closed_and_opened(schema, references or {})[0][0]
 
 
 def opened(schema: Schema, references: Documents | None = None) -> dict[str, Any]:
     """The reader's schema: what is not declared is ignored."""
-    return opened_all(schema, references or {})[0]
+    return closed_and_opened(schema, references or {})[1][0]
 
 
-def closed_all(schema: Schema, references: Documents) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The writer's schema and the documents it refers to, by their `$id`."""
-    return Parts(schema, references).rewrite(_close)
-
-
-def opened_all(schema: Schema, references: Documents) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The reader's schema and the documents it refers to, by their `$id`."""
-    return Parts(schema, references).rewrite(_open)
+def closed_and_opened(schema: Schema, references: Documents) -> tuple[Rewritten, Rewritten]:
+    """The writer's and the reader's schema, each with the documents it refers to."""
+    parts = Parts(schema, references)
+    return parts.rewrite(_close), parts.rewrite(_open)
 
 
 def _close(parts: Parts, node: Node, written: dict[str, Any]) -> None:

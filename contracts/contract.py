@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 from contracts import names, routes
-from contracts.content_model import closed_all, opened_all
+from contracts.content_model import closed_and_opened
 from contracts.conversion import Conversion
 from contracts.errors import PartitionKeyError, UnknownVersionError
 from contracts.paths import Step, parse_path
@@ -166,12 +166,12 @@ class ContractVersion:
     @cached_property
     def writer_documents(self) -> Documents:
         """The schema that publishers are held to, and what it refers to."""
-        return closed_all(*self._as_written) if self.content_model == "tolerant" else self._as_written
+        return self._models[0]
 
     @cached_property
     def reader_documents(self) -> Documents:
         """The schema that delivered data is checked by, and what it refers to."""
-        return opened_all(*self._as_written) if self.content_model == "tolerant" else self._as_written
+        return self._models[1]
 
     @cached_property
     def writer(self) -> CompiledSchema:
@@ -192,9 +192,10 @@ class ContractVersion:
         return self._compiled(self.reader_documents)
 
     @cached_property
-    def _as_written(self) -> Documents:
-        self._compiled((self.schema, self.references))  # a malformed schema has no model
-        return self.schema, self.references
+    def _models(self) -> tuple[Documents, Documents]:
+        written = self.schema, self.references
+        self._compiled(written)  # a malformed schema has no model
+        return closed_and_opened(*written) if self.content_model == "tolerant" else (written, written)
 
     def _compiled(self, documents: Documents) -> CompiledSchema:
         return compile_validator(*documents, assert_formats=self.assert_formats)

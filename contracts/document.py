@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from contracts.errors import DocumentError
 from contracts.finding import Place
+from contracts.folders import real_path
 from contracts.json_places import json_depth, json_places
 from contracts.paths import Step
 from contracts.rules import document as rules
@@ -99,11 +100,8 @@ def read_json(root: Path, file: str) -> Document:
 
 
 def _content(root: Path, file: str, limit: int) -> bytes:
-    path = root / file
     try:
-        real = path.resolve()
-        if not real.is_relative_to(root.resolve()):
-            raise DocumentError(rules.OUTSIDE.at(Place(file), "lies outside the catalogue"))
+        real = real_path(root, file)
         if not real.is_file():
             raise DocumentError(rules.MISSING.at(Place(file), "is not a regular file"))
         with real.open("rb") as stream:

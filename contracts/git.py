@@ -94,10 +94,10 @@ def write_catalog(source: Revision, target: Path) -> None:
     files = list(_files(listed.decode("utf-8", "surrogateescape")))
     if len(files) > MAX_FILES or sum(size for _, size, _ in files) > MAX_BYTES:
         raise GitError(f"the catalogue has more than {MAX_FILES:,} files or {MAX_BYTES:,} bytes")
+    for folder in {PurePosixPath(path).parent for path, _, _ in files}:
+        (target / folder).mkdir(parents=True, exist_ok=True)
     for (path, _, _), content in zip(files, _contents(source.repository, files), strict=True):
-        file = target / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content)
+        (target / path).write_bytes(content)
 
 
 def folder_of(repository: Path, catalog: Path) -> str:

@@ -14,6 +14,7 @@ from typing import Final, get_args
 from contracts import config, waivers
 from contracts.finding import Category, Finding, Rule
 from contracts.loading import Loaded, LoadedContract, load
+from contracts.processes import ask_all
 from contracts.rules import (
     bounds,
     bumps,
@@ -79,8 +80,9 @@ def lint(
     asked = _asked(use or settings.use) - frozenset(excepted) - settings.lint.excepted | ALWAYS
     loaded = load(root)
     found = {*slips, *loaded.findings, *_uses(loaded, asked, day)}
-    for entry in loaded.contracts.values():
-        found.update(_contract(entry, loaded, asked, day))
+    found.update(
+        ask_all(lambda entry: _contract(entry, loaded, asked, day), tuple(loaded.contracts.values()))
+    )
     told = [finding for finding in found if finding.code in asked and not _is_ignored(finding, settings.lint)]
     left = {rule.code for rule in RULES} - asked
     return tuple(sorted(waivers.apply_waivers(told, loaded, day, left=left)))

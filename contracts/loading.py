@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, TypeVar
 
@@ -27,6 +28,7 @@ from contracts.folders import names_in
 from contracts.paths import Step
 from contracts.rules import document as document_rules
 from contracts.rules import loading as rules
+from contracts.schema_walk import Placed, Spot, root_spot, subschemas
 from contracts.shapes import (
     AgencyShape,
     ContractShape,
@@ -55,6 +57,25 @@ class LoadedVersion:
     shape: VersionShape
     document: Document
     references: tuple[Document, ...]
+
+    @property
+    def documents(self) -> tuple[Document, ...]:
+        """The schema's own document, and those it refers to."""
+        return self.document, *self.references
+
+    @cached_property
+    def schemas(self) -> Mapping[str, tuple[Placed, ...]]:
+        """Every schema inside each document, with its place in it, parents first; by the document's file."""
+        return {document.file: tuple(subschemas(document.value)) for document in self.documents}
+
+    @cached_property
+    def root(self) -> Spot:
+        """The schema as a whole, with what resolves its references.
+
+        Raises:
+            SchemaUnusableError: The dialect is unknown.
+        """
+        return root_spot(self.version.schema, self.version.references)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ beside it, and *as a test* under `not`, `if` and `contains`. One definition may 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, Literal, TypeAlias
@@ -28,7 +28,10 @@ _BELOW: Final = (
     "prefixItems",
 )
 _TESTS: Final = ("not", "if", "contains")
-_DEFINED: Final = ("$defs", "definitions")
+_BRANCHES_AND_DEPENDENT: Final = (*_BRANCHES, *_DEPENDENT)
+_INNER_NAMED: Final = (*_BRANCHES_AND_DEPENDENT, *_BELOW_NAMED, "$defs", "definitions")
+_INNER: Final = (*_BELOW, *_TESTS, *_PLACED, "propertyNames")
+_PLAIN: Final = (str, int, float, type(None))
 _DEEPEST: Final = 100
 _OTHERS: Final = ("additionalProperties", "unevaluatedProperties", "$dynamicRef", "$recursiveRef")
 
@@ -72,6 +75,7 @@ class Parts:
         self._nodes: dict[int, Node] = {}
         self._uses: dict[int, set[Use]] = {}
         self._targets: dict[int, Node | None] = {}
+        self._besides: dict[int, list[Node]] = {}
         is_draft_07 = _is_old(self._root, default=False)
         for uri, document in self._documents.items():
             self._index(document, _Resource(uri, document, _is_old(document, default=is_draft_07)))
@@ -166,7 +170,7 @@ class Parts:
             anchor = here.get("$anchor", identity if isinstance(identity, str) else None)
             if isinstance(anchor, str):
                 owner.anchors[anchor.removeprefix("#")] = node
-            rest.extend((child, owner) for child in _inner(here))
+            rest.extend((child, owner) for child in (*_within(here, _INNER_NAMED), *_at(here, _INNER)))
         return self._nodes[id(schema)]
 
     def _follow_uses(self) -> None:
@@ -191,27 +195,23 @@ class Parts:
             inherited: Use = use if part.key in heirs else "part"
             yield part, "test" if use == "test" else inherited
         below: Use = "test" if use == "test" else "whole"
-        for keyword in _BELOW_NAMED:
-            yield from ((self._nodes[id(child)], below) for child in _schemas(schema.get(keyword)))
-        for keyword in _BELOW:
-            value = schema.get(keyword)
-            listed = value if isinstance(value, list) else [value]
-            yield from ((self._nodes[id(child)], below) for child in _schemas(listed))
-        for keyword in _TESTS:
-            yield from ((self._nodes[id(child)], "test") for child in _schemas([schema.get(keyword)]))
+        for child in (*_within(schema, _BELOW_NAMED), *_at(schema, _BELOW)):
+            yield self._nodes[id(child)], below
+        for child in _at(schema, _TESTS):
+            yield self._nodes[id(child)], "test"
 
-    def _beside(self, node: Node) -> Iterator[Node]:
-        schema = _seen(node)
-        if target := self.target(node):
-            yield target
-        for keyword in (*_BRANCHES, *_DEPENDENT):
-            yield from (self._nodes[id(child)] for child in _schemas(schema.get(keyword)))
-        for keyword in _PLACED:
-            yield from (self._nodes[id(child)] for child in _schemas([schema.get(keyword)]))
+    def _beside(self, node: Node) -> list[Node]:
+        known = self._besides.get(node.key)
+        if known is None:
+            schema, target = _seen(node), self.target(node)
+            children = (*_within(schema, _BRANCHES_AND_DEPENDENT), *_at(schema, _PLACED))
+            known = [self._nodes[id(child)] for child in children]
+            self._besides[node.key] = known = [target, *known] if target else known
+        return known
 
     def _neighbours(self, node: Node) -> Iterator[Node]:
         yield from self._beside(node)
-        yield from (self._nodes[id(test)] for test in _schemas([_seen(node).get("if")]))
+        yield from (self._nodes[id(test)] for test in _at(_seen(node), ("if",)))
 
     def _parts(self, node: Node) -> list[Node]:
         found: dict[int, Node] = {}
@@ -284,7 +284,7 @@ class Parts:
         children = [
             (name, self._nodes[id(child)])
             for name, child in _seen(node).get("properties", {}).items()
-            if isinstance(child, Mapping)
+            if isinstance(child, dict)
         ]
         return {name: {child.key: child} for name, child in children if self.declares(child)}
 
@@ -345,21 +345,26 @@ def _seen(node: Node) -> Mapping[str, Any]:
     return {} if node.document.is_draft_07 and "$ref" in node.schema else node.schema
 
 
-def _inner(schema: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    for keyword in (*_BRANCHES, *_DEPENDENT, *_BELOW_NAMED, *_DEFINED):
-        yield from _schemas(schema.get(keyword))
-    for keyword in (*_BELOW, *_TESTS, *_PLACED, "propertyNames"):
-        value = schema.get(keyword)
-        yield from _schemas(value if isinstance(value, list) else [value])
+def _within(schema: Mapping[str, Any], keywords: Sequence[str]) -> list[dict[str, Any]]:
+    """The schemas that these keywords hold by name or in a list."""
+    return [child for keyword in keywords if keyword in schema for child in _schemas(schema[keyword])]
 
 
-def _schemas(value: object) -> Iterator[dict[str, Any]]:
-    children = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
-    yield from (child for child in children if isinstance(child, dict))
+def _at(schema: Mapping[str, Any], keywords: Sequence[str]) -> list[dict[str, Any]]:
+    """The schemas that these keywords are, or list."""
+    values = [schema[keyword] for keyword in keywords if keyword in schema]
+    return [child for value in values for child in _schemas(value if isinstance(value, list) else [value])]
+
+
+def _schemas(value: object) -> list[dict[str, Any]]:
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [child for child in children if isinstance(child, dict)]
 
 
 def _copied(value: Any) -> Any:
     """The same again, no part of it shared with another part."""
+    if isinstance(value, _PLAIN):
+        return value  # most are; asked first, as it takes long to tell that something is no mapping
     if isinstance(value, Mapping):
         return {name: _copied(item) for name, item in value.items()}
     return [_copied(item) for item in value] if isinstance(value, list | tuple) else value

@@ -19,7 +19,7 @@ from contracts.document import Document
 from contracts.errors import SchemaUnusableError
 from contracts.loading import LoadedContract, LoadedVersion
 from contracts.paths import Step
-from contracts.schema_walk import root_spot, subschemas
+from contracts.schema_walk import root_spot
 
 Node = Mapping[str, Any]
 Steps = tuple[Step, ...]
@@ -64,7 +64,7 @@ class Shelf:
     """The documents of one version, for a validator to reach them by names of lint's own."""
 
     def __init__(self, row: LoadedVersion) -> None:
-        self._documents = (row.document, *row.references)
+        self._documents = row.documents
         self._known = by_id(row.version.schema, row.version.references)
 
     def uri(self, document: Document) -> str:
@@ -105,10 +105,10 @@ class View:
         """Whether `format` refuses in this contract."""
         return self.row.version.assert_formats
 
-    @cached_property
+    @property
     def nodes(self) -> tuple[tuple[Steps, Node], ...]:
         """Every schema inside the document with its place, parents first."""
-        return tuple(subschemas(self.document.value))
+        return self.row.schemas[self.document.file]
 
     @cached_property
     def parts(self) -> tuple[Part, ...]:
@@ -197,7 +197,7 @@ def views(entry: LoadedContract) -> Iterator[View]:
         if row.version.deprecated or not _compiles(row):
             continue
         shelf = Shelf(row)
-        for document in (row.document, *row.references):
+        for document in row.documents:
             if document.file not in seen and (document is row.document or _is_sound(document)):
                 seen.add(document.file)
                 yield View(document, row, shelf)

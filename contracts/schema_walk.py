@@ -7,15 +7,16 @@ Constants and annotations are no schemas and are not entered.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 from referencing import Resource, Specification
 from referencing.exceptions import Unresolvable
 
 from contracts.dialect import Schema
 from contracts.paths import EVERY, Step
+from contracts.patterns.safety import backtracking_risk
 from contracts.schema_registry import registry_of, specification_of
 
 _NAMED: Final = (
@@ -31,9 +32,13 @@ _SINGLE: Final = (
     *("items", "additionalItems", "additionalProperties", "unevaluatedItems", "unevaluatedProperties"),
     *("contains", "contentSchema", "propertyNames", "not", "if", "then", "else"),
 )
+_REFERRING: Final = ("$ref", "$dynamicRef")
 _WAYS: Final = ("anyOf", "oneOf")
 _CONDITIONAL: Final = ("if", "then", "else")
 _MOST_NODES: Final = 2_000
+
+Placed: TypeAlias = tuple[tuple[Step, ...], Mapping[str, Any]]
+"""A schema inside a document, after its place in it."""
 
 
 class Lookup(Protocol):
@@ -87,49 +92,84 @@ def root_spot(schema: Schema, references: Mapping[str, Schema]) -> Spot:
     return Spot(schema, registry_of(schema, references).resolver_with_root(root), specification)
 
 
-def subschemas(schema: object) -> Iterator[tuple[tuple[Step, ...], Mapping[str, Any]]]:
+def subschemas(schema: object) -> Iterator[Placed]:
     """Every schema inside a schema document, with its place in it, parents first."""
     rest: list[tuple[tuple[Step, ...], object]] = [((), schema)]
     while rest:
         steps, node = rest.pop()
-        if not isinstance(node, Mapping):
+        if not isinstance(node, dict) and not isinstance(node, Mapping):  # a dictionary is told sooner
             continue
         yield steps, node
         for keyword in _NAMED:
-            if isinstance(named := node.get(keyword), Mapping):
-                rest.extend(((*steps, keyword, name), child) for name, child in named.items())
+            if keyword in node and isinstance(named := node[keyword], Mapping):
+                rest.extend([((*steps, keyword, name), child) for name, child in named.items()])
         for keyword in _LISTED:
-            if isinstance(listed := node.get(keyword), list):
-                rest.extend(((*steps, keyword, index), child) for index, child in enumerate(listed))
-        rest.extend(((*steps, keyword), node.get(keyword)) for keyword in _SINGLE)
+            if keyword in node and isinstance(listed := node[keyword], list):
+                rest.extend([((*steps, keyword, index), child) for index, child in enumerate(listed)])
+        rest.extend([((*steps, keyword), node[keyword]) for keyword in _SINGLE if keyword in node])
 
 
-def references_in(document: Schema, references: Mapping[str, Schema]) -> Iterator[Reference]:
-    """Every `$ref` of a document, each followed to its end."""
-    bases: dict[tuple[Step, ...], Spot] = {(): root_spot(document, references)}
-    for steps, node in subschemas(document):
+def patterns_of(steps: tuple[Step, ...], node: Mapping[str, Any]) -> Iterator[tuple[tuple[Step, ...], str]]:
+    """Every pattern that one schema itself asks texts or names to match, with its place."""
+    if isinstance(pattern := node.get("pattern"), str):
+        yield (*steps, "pattern"), pattern
+    if isinstance(named := node.get("patternProperties"), Mapping):
+        yield from (((*steps, "patternProperties", key), key) for key in named)
+
+
+def is_risky(inside: Iterable[Placed]) -> bool:
+    """Whether some pattern of these schemas may take a backtracking validator more than linear time."""
+    return any(backtracking_risk(pattern) for placed in inside for _, pattern in patterns_of(*placed))
+
+
+def references_in(
+    document: Schema, inside: Iterable[Placed], known: Mapping[str, Schema]
+) -> Iterator[Reference]:
+    """Every `$ref` of a document, each followed to its end.
+
+    Args:
+        document: The document.
+        inside: Its `subschemas`.
+        known: The documents that it may refer to, by `$id`.
+    """
+    nodes = [
+        (steps, node)
+        for steps, node in inside
+        if not node.keys().isdisjoint(_REFERRING) or (steps and "$id" in node)
+    ]
+    if all(node.keys().isdisjoint(_REFERRING) for _, node in nodes):
+        return
+    bases: dict[tuple[Step, ...], Spot] = {(): root_spot(document, known)}
+    ends: dict[int, str | None] = {}
+    for steps, node in nodes:
         base = bases[next(steps[:length] for length in range(len(steps), -1, -1) if steps[:length] in bases)]
         if steps and isinstance(node.get("$id"), str):
             base = bases[steps] = base.inner(node)
-        for keyword in ("$ref", "$dynamicRef"):
+        for keyword in _REFERRING:
             target = node.get(keyword)
             if isinstance(target, str):
-                yield Reference((*steps, keyword), target, _fault(target, base))
+                yield Reference((*steps, keyword), target, _fault(target, base, ends))
 
 
-def _fault(target: str, spot: Spot) -> str | None:
+def _fault(target: str, spot: Spot, ends: dict[int, str | None]) -> str | None:
+    """Why a reference fails; `ends` remembers it of every schema on the way, as many may lead there."""
     seen: set[int] = set()
     while True:
         reached = spot.follow(target)
         if reached is None:
-            return "leads nowhere in this contract"
-        further = reached.schema.get("$ref")
-        if not isinstance(further, str):
-            return None
-        if id(reached.schema) in seen:
-            return "leads back to itself"
-        seen.add(id(reached.schema))
+            fault: str | None = "leads nowhere in this contract"
+            break
+        key, further = id(reached.schema), reached.schema.get("$ref")
+        if key in ends or not isinstance(further, str):
+            fault = ends.get(key)
+            break
+        if key in seen:
+            fault = "leads back to itself"
+            break
+        seen.add(key)
         target, spot = further, reached
+    ends.update(dict.fromkeys(seen, fault))
+    return fault
 
 
 def spots_at(root: Spot, steps: tuple[Step, ...]) -> list[Spot]:

@@ -20,6 +20,8 @@ from referencing.jsonschema import DRAFT4, DRAFT6, DRAFT7, DRAFT201909, DRAFT202
 from contracts.containment.documents import DRAFTS
 from contracts.dialect import Schema
 from contracts.formats import LEFT_ALONE
+from contracts.json_values import longest_text
+from contracts.schema_walk import is_risky, subschemas
 from contracts.second_opinion import FORMAT_CHECKER
 from contracts.validation import NOT_JSON
 
@@ -40,6 +42,8 @@ _FAULTS: Final = (
     AttributeError,
     KeyError,
 )
+_SHORT: Final = 8
+"""So many characters take a backtracking engine little, whatever the pattern."""
 _IGNORED_FORMATS: Final = dict.fromkeys(LEFT_ALONE, lambda _text: True)
 
 
@@ -86,9 +90,20 @@ class Judge:
     def agree_that_it_is(self, valid: bool, data: Any) -> bool:
         """Whether both validators find the data valid, or both find it invalid. A fault is no agreement."""
         try:
-            return self._fast.is_valid(data) is valid and self._slow(data) is valid
+            if self._fast.is_valid(data) is not valid or self._may_never_end(data):
+                return False
+            return self._slow(data) is valid
         except _FAULTS:
             return False
+
+    def _may_never_end(self, data: Any) -> bool:
+        """Whether the slow validator, which backtracks, may try ways without number on the data's texts."""
+        return longest_text(data) > _SHORT and self._is_risky
+
+    @cached_property
+    def _is_risky(self) -> bool:
+        documents = (self._schema, *self._references.values())
+        return any(is_risky(subschemas(document)) for document in documents)
 
     def finds(self, data: Any) -> bool | None:
         """What the fast validator alone says; None where it cannot tell."""

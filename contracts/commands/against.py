@@ -15,7 +15,8 @@ from contracts import git
 from contracts.breaking import Before
 from contracts.catalog import Catalog
 from contracts.errors import ContractError, GitError
-from contracts.loading import Loaded, load
+from contracts.loading import Loaded
+from contracts.soundness import load_sound
 
 LIVE: Final = "govbus.contracts.live"
 """The entry-point group whose function writes the live catalogue into an empty folder and returns that."""
@@ -35,40 +36,42 @@ def against_option(command: Callable[..., None]) -> Callable[..., None]:
     )(command)
 
 
-def catalog_before(against: str | None, catalog: Path) -> Before:
+def catalog_before(against: str | None, catalog: Path, *, compiled: bool = True) -> Before:
     """The catalogue that `--against` names.
 
     Args:
         against: The option's value.
         catalog: The folder of the catalogue it is compared with.
+        compiled: Whether every schema of it is compiled.
 
     Raises:
         click.UsageError: The value names nothing that could be read.
         ContractError: What it names cannot be read.
     """
     if against == "live":
-        return _live()
+        return _live(compiled=compiled)
     if against is not None and "#" not in against and Path(against).name != ".git":
-        return _folder(against)
+        return _folder(against, compiled=compiled)
     with _revision(against, catalog) as folder:
-        return _before(load(folder))
+        return _before(load_sound(folder, compiled=compiled))
 
 
-def _folder(against: str) -> Before:
+def _folder(against: str, *, compiled: bool) -> Before:
     folder = Path(against)
     if not (folder / "agencies").is_dir():
         raise click.UsageError(f"Expected a catalogue, got a folder without `agencies/` - pass {_HOW}")
-    return _before(load(folder))
+    return _before(load_sound(folder, compiled=compiled))
 
 
 @contextmanager
 def _revision(against: str | None, catalog: Path) -> Iterator[Path]:
-    try:
-        source = git.merge_base(catalog) if against is None else _named(against, catalog)
-    except GitError as error:
-        raise click.UsageError(f"Expected a catalogue to compare with, but {error} - pass {_HOW}") from None
     with TemporaryDirectory(prefix="govbus-") as folder:
-        git.write_catalog(source, Path(folder))
+        try:
+            source = git.merge_base(catalog) if against is None else _named(against, catalog)
+            git.write_catalog(source, Path(folder))
+        except GitError as error:
+            what = f"Expected a catalogue to compare with, but {error}"
+            raise click.UsageError(f"{what} - pass {_HOW}") from None
         yield Path(folder)
 
 
@@ -87,19 +90,13 @@ def _named(against: str, catalog: Path) -> git.Revision:
 
 
 def _before(loaded: Loaded) -> Before:
-    catalog = Catalog(
-        agencies=loaded.agencies,
-        contracts={subject: entry.contract for subject, entry in loaded.contracts.items()},
-        services={name: entry.service for name, entry in loaded.services.items()},
-        subscriptions={key: entry.subscription for key, entry in loaded.subscriptions.items()},
-    )
-    return Before(catalog, tuple(sorted(loaded.subjects - loaded.contracts.keys())))
+    return Before(Catalog.of(loaded), tuple(sorted(loaded.subjects - loaded.contracts.keys())))
 
 
-def _live() -> Before:
+def _live(*, compiled: bool) -> Before:
     for found in entry_points(group=LIVE):
         with TemporaryDirectory(prefix="govbus-") as folder:
-            return _before(load(found.load()(Path(folder))))
+            return _before(load_sound(found.load()(Path(folder)), compiled=compiled))
     raise ContractError(
         f"Expected a package that knows the live catalogue, got none in the entry-point group `{LIVE}`"
         " - install govbus whole, or pass another --against"

@@ -17,8 +17,8 @@ from contracts.commands.options import (
     failing_plainly,
     limit_option,
 )
-from contracts.loading import load
 from contracts.reports import Format, format_option
+from contracts.soundness import load_sound
 
 
 @click.command()
@@ -34,5 +34,7 @@ def breaking(catalog: Path | None, against: str | None, form: Format, limit_to: 
     and exit code 100.
     """
     root = catalog or REFERENCE_CATALOG
-    before = catalog_before(against, root)
-    conclude(breaking_of(load(root), before, datetime.now(UTC).date()), form, root, limit_to)
+    before = catalog_before(against, root, compiled=False)
+    conclude(
+        breaking_of(load_sound(root, compiled=False), before, datetime.now(UTC).date()), form, root, limit_to
+    )

@@ -23,8 +23,8 @@ from contracts.config import read_config
 from contracts.coverage import GAPS, Coverage, Offer, measure
 from contracts.errors import CatalogError
 from contracts.finding import Finding
-from contracts.loading import load
 from contracts.rules.loading import DEADLINE
+from contracts.soundness import load_sound
 
 _WIDE: Final = 160
 
@@ -60,16 +60,12 @@ def coverage(catalog: Path | None, form: str) -> None:
 
 
 def _open(root: Path, faults: tuple[Finding, ...]) -> Catalog:
-    loaded = load(root)
+    loaded = load_sound(root)
     # A service without deadline is no fault here: it is what the plan wants named.
     findings = [*faults, *(each for each in loaded.findings if each.code != DEADLINE.code)]
     if findings:
         raise CatalogError(sorted(findings))
-    return Catalog(
-        agencies=loaded.agencies,
-        contracts={name: entry.contract for name, entry in loaded.contracts.items()},
-        services={name: entry.service for name, entry in loaded.services.items()},
-    )
+    return Catalog.of(loaded)
 
 
 def as_json(found: Coverage) -> dict[str, Any]:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from contracts.catalog import Catalog
 from contracts.changes import Form, changes, write_changes
 from contracts.commands.against import against_option, catalog_before
 from contracts.commands.options import REFERENCE_CATALOG, catalog_option, failing_plainly
+from contracts.soundness import open_sound
 
 
 @click.command()
@@ -21,5 +21,5 @@ def diff(catalog: Path | None, against: str | None, form: Form) -> None:
     """Show what has changed: each schema, field by field, and whom each change can break."""
     root = catalog or REFERENCE_CATALOG
     before = catalog_before(against, root)
-    if told := write_changes(list(changes(before.catalog, Catalog.open(root))), form):
+    if told := write_changes(list(changes(before.whole(), open_sound(root))), form):
         click.echo(told)

@@ -9,11 +9,11 @@ from typing import Any
 import click
 import yaml
 
-from contracts.catalog import Catalog
-from contracts.commands.options import catalog_option, failing_plainly
+from contracts.commands.options import REFERENCE_CATALOG, catalog_option, failing_plainly
 from contracts.exports.asyncapi import asyncapi
 from contracts.exports.cloudevents import cloudevents
 from contracts.exports.odcs import odcs
+from contracts.soundness import open_sound
 
 _OUTPUT = click.Path(path_type=Path)
 
@@ -30,7 +30,7 @@ def export(form: str, output: Path | None, catalog: Path | None) -> None:
     called `.json`, else YAML). `odcs`: an Open Data Contract Standard 3.1 document for each event and major
     version. `cloudevents`: the event types, as JSON.
     """
-    opened = Catalog.open(catalog)
+    opened = open_sound(catalog or REFERENCE_CATALOG)
     if form == "odcs":
         _write_odcs(odcs(opened), output)
         return

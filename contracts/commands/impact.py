@@ -10,11 +10,11 @@ from typing import Literal
 
 import click
 
-from contracts.catalog import Catalog
 from contracts.commands.against import against_option, catalog_before
 from contracts.commands.options import FINDINGS, REFERENCE_CATALOG, catalog_option, failing_plainly
 from contracts.impact import EFFECTS, Impact, impacts
 from contracts.reports import json_line
+from contracts.soundness import open_sound
 
 
 @click.command()
@@ -30,7 +30,7 @@ def impact(catalog: Path | None, against: str | None, form: Literal["text", "jso
     root = catalog or REFERENCE_CATALOG
     before = catalog_before(against, root)
     found = sorted(
-        impacts(before.catalog, Catalog.open(root)),
+        impacts(before.whole(), open_sound(root)),
         key=lambda each: (each.new.contract.subject, each.new.number, list(EFFECTS).index(each.effect)),
     )
     lines = _json(found) if form == "json" else _text(found)

@@ -7,8 +7,14 @@ from pathlib import Path
 import click
 
 from contracts import tables
-from contracts.catalog import Catalog
-from contracts.commands.options import catalog_option, echo_json, failing_plainly, json_option
+from contracts.commands.options import (
+    REFERENCE_CATALOG,
+    catalog_option,
+    echo_json,
+    failing_plainly,
+    json_option,
+)
+from contracts.soundness import open_sound
 
 
 @click.command("list")
@@ -17,7 +23,7 @@ from contracts.commands.options import catalog_option, echo_json, failing_plainl
 @failing_plainly
 def list_contracts(catalog: Path | None, as_json: bool) -> None:
     """List every contract and service of the catalogue."""
-    opened = Catalog.open(catalog)
+    opened = open_sound(catalog or REFERENCE_CATALOG)
     if as_json:
         echo_json(tables.catalog_json(opened))
     else:
@@ -31,7 +37,7 @@ def list_contracts(catalog: Path | None, as_json: bool) -> None:
 @failing_plainly
 def show(subject: str, catalog: Path | None, as_json: bool) -> None:
     """Show one contract: SUBJECT is `<agency>.<event>`, with or without `.v<major>`."""
-    opened = Catalog.open(catalog)
+    opened = open_sound(catalog or REFERENCE_CATALOG)
     version = opened.contract(subject).version() if subject in opened.contracts else opened.by_type(subject)
     if as_json:
         echo_json(tables.contract_json(opened, version))

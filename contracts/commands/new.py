@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from contracts.catalog import Catalog
 from contracts.commands.options import failing_plainly
 from contracts.errors import ContractError
 from contracts.imports.scaffold import agency_documents, empty_draft, event_documents
 from contracts.imports.sources import read_draft
 from contracts.imports.versions import next_version
+from contracts.soundness import open_sound
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -69,7 +69,7 @@ def _event(catalog: Path, subject: str, source: str | None) -> None:
 
 
 def _next_version(catalog: Path, subject: str, *, is_major: bool) -> None:
-    contract = Catalog.open(catalog).contract(subject)
+    contract = open_sound(catalog).contract(subject)
     documents, text = next_version(catalog, contract, is_major=is_major)
     _write(catalog, documents)
     file = f"agencies/{contract.agency}/{contract.event}/contract.yaml"

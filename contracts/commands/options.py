@@ -10,7 +10,7 @@ from typing import Any, Final, ParamSpec
 
 import click
 
-from contracts.errors import ContractError
+from contracts.errors import CatalogError, ContractError, DocumentError
 from contracts.finding import Finding
 from contracts.reports import Format, within, write
 
@@ -24,12 +24,15 @@ _FOLDER: Final = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 def failing_plainly(command: Callable[P, None]) -> Callable[P, None]:
-    """Make a fault of the tool one line on stderr and exit code 1."""
+    """Make a fault one line on stderr, with the exit code for findings where it is the catalogue's."""
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             command(*args, **kwargs)
+        except (CatalogError, DocumentError) as error:
+            click.echo(f"error: {error}", err=True)
+            raise click.exceptions.Exit(FINDINGS) from None
         except (ContractError, OSError) as error:
             click.echo(f"error: {error}", err=True)
             raise click.exceptions.Exit(1) from None

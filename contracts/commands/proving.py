@@ -14,9 +14,9 @@ from contracts.commands.options import (
     failing_plainly,
     limit_option,
 )
-from contracts.loading import load
 from contracts.reports import Format, format_option
 from contracts.rules.conversions import check_conversions
+from contracts.soundness import load_sound
 from contracts.upcasting import FULL_COUNT
 
 
@@ -38,7 +38,7 @@ def prove(*, catalog: Path | None, count: int, limit_to: Sequence[Path], form: F
     Silent where all arrive; otherwise one line per conversion that fails and exit code 100.
     """
     root = catalog or REFERENCE_CATALOG
-    loaded = load(root)
+    loaded = load_sound(root)
     findings = list(loaded.findings)
     for entry in loaded.contracts.values():
         findings += check_conversions(entry, root, count)

@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 import uvicorn
 
-from contracts.catalog import Catalog
-from contracts.commands.options import catalog_option, failing_plainly
+from contracts.commands.options import REFERENCE_CATALOG, catalog_option, failing_plainly
 from contracts.http_registry.app import RegistryApp
+from contracts.soundness import open_sound
 
 _CONNECTIONS = 200
 
@@ -28,7 +28,7 @@ def serve(host: str, port: int, catalog: Path | None) -> None:
     It is read once; serve it again after a change. Anyone who reaches the port may read: where that must not
     be, put what authenticates before it.
     """
-    app = RegistryApp(Catalog.open(catalog))
+    app = RegistryApp(open_sound(catalog or REFERENCE_CATALOG))
     with _listening(host, port) as listener:
         address = f"[{host}]" if ":" in host else host
         click.echo(f"serving at http://{address}:{listener.getsockname()[1]} until Ctrl-C", err=True)

@@ -11,7 +11,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from time import monotonic
+from time import thread_time
 from typing import Any, Final
 
 from contracts.containment.candidates import suggested
@@ -54,7 +54,7 @@ def decide(
         old_references: Further documents of the old schema, by URI.
         new_references: Further documents of the new schema, by URI.
         assert_formats: Whether the formats of `contracts.formats` refuse; else all of them annotate.
-        limit_seconds: When to give up.
+        limit_seconds: When to give up, in seconds of computing, so that a busy machine gives no other answer.
     """
     try:
         with _deep_enough():
@@ -98,7 +98,7 @@ class _Pair:
         self._old_judge = Judge(old, old_references, draft, assert_formats=assert_formats)
         self._new_judge = Judge(new, new_references, draft, assert_formats=assert_formats)
         self._space = Space()
-        self._budget = Budget(monotonic, 0)
+        self._budget = Budget(thread_time, 0)
         self._reader = Reader(self._space, self._budget.spend, assert_formats=assert_formats)
         self._sides = ((old, old_references), (new, new_references))
         self._draft = draft

@@ -90,12 +90,11 @@ def _among_multiples(demand: _Demand, factor: Fraction) -> Result:
         return EMPTY
     first = None if demand.low is None else math.ceil(demand.low / factor)
     last = None if demand.high is None else math.floor(demand.high / factor)
-    tried = list(islice(_outward(first, last), _MOST_TRIED + 1))
-    found = next((factor * k for k in tried if demand.allows(factor * k)), None)
+    multiples = (factor * k for k in _outward(first, last))
+    found = next((number for number in islice(multiples, _MOST_TRIED) if demand.allows(number)), None)
     if found is not None:
         return Found(written(found))
-    is_all = len(tried) <= _MOST_TRIED
-    return EMPTY if is_all else Unknown("more multiples than can be tried")
+    return EMPTY if next(multiples, None) is None else Unknown("more multiples than can be tried")
 
 
 def _outward(first: int | None, last: int | None) -> Iterator[int]:

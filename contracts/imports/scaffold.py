@@ -12,11 +12,12 @@ from typing import Any, Final
 from contracts import names
 from contracts.contract import ContractVersion
 from contracts.dialect import DRAFT_2020_12
-from contracts.errors import ContractError
+from contracts.errors import CatalogError, ContractError
 from contracts.formatting import format_json
 from contracts.imports.sources import Draft, as_text
 from contracts.instances import instances
 from contracts.paths import render_path
+from contracts.rules.schemas import check_draft
 from contracts.schema_walk import is_required, root_spot, spots_at, types_of
 
 _KEYS: Final = ("reference", "id", "key", "number")
@@ -95,6 +96,8 @@ def event_documents(subject: str, draft: Draft) -> dict[str, str]:
         **body,
     }
     version = ContractVersion(1, 0, schema, "", content_model="tolerant")
+    if faults := list(check_draft(version, draft.file)):
+        raise CatalogError(faults)
     valid = _valid(version, draft)
     name, broken = _broken(version, valid)
     return {

@@ -28,10 +28,12 @@ class Draft:
     Attributes:
         schema: A whole schema.
         samples: Data that keeps it; none where the source is no data.
+        file: Where it comes from.
     """
 
     schema: dict[str, Any]
     samples: tuple[Any, ...] = ()
+    file: str = "schema"
 
 
 def read_draft(source: str) -> Draft:
@@ -45,13 +47,13 @@ def read_draft(source: str) -> Draft:
     reader = read_yaml if path.suffix in (".yaml", ".yml") else read_json
     value = reader(path.parent, path.name).value
     if isinstance(value, dict) and ("openapi" in value or "asyncapi" in value or pointer):
-        return Draft(_part(value, pointer or _only_part(value)))
+        return Draft(_part(value, pointer or _only_part(value)), file=name)
     if isinstance(value, dict) and ("$schema" in value or _looks_like_schema(value)):
-        return Draft({"$schema": DRAFT_2020_12, **value})
+        return Draft({"$schema": DRAFT_2020_12, **value}, file=name)
     samples = value if isinstance(value, list) else [value]
     if not samples or not all(isinstance(sample, dict) and sample for sample in samples):
         raise ContractError("Expected a schema, an object with data, or a list of such objects")
-    return Draft({"$schema": DRAFT_2020_12, **inferred(samples)}, tuple(samples))
+    return Draft({"$schema": DRAFT_2020_12, **inferred(samples)}, tuple(samples), name)
 
 
 def _looks_like_schema(value: Mapping[str, Any]) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from contracts.contract import Contract, ContractVersion
 from contracts.document import Document, read_json, read_yaml
 from contracts.errors import ContractError
+from contracts.folders import names_in
 from contracts.formatting import format_json
 from contracts.yaml_reader import read_yaml_text
 
@@ -48,11 +49,14 @@ def _renumbered(schema: Document, last: ContractVersion, number: str) -> str:
 
 
 def _examples(root: Path, folder: str, old: int, new: int) -> dict[str, str]:
-    return {
-        f"{folder}/examples/v{new}/{kind}/{path.name}": path.read_text(encoding="utf-8")
+    names = [
+        f"{kind}/{name}"
         for kind in ("valid", "invalid")
-        for path in sorted((root / folder / "examples" / f"v{old}" / kind).glob("*.json"))
-    }
+        for name in names_in(root, f"{folder}/examples/v{old}/{kind}")
+        if name.endswith(".json")
+    ]
+    read = {name: read_json(root, f"{folder}/examples/v{old}/{name}") for name in names}
+    return {f"{folder}/examples/v{new}/{name}": each.content.decode() for name, each in read.items()}
 
 
 def _with_row(document: Document, number: str, references: Any) -> str:

@@ -8,6 +8,7 @@ each other can share one (Weber and Seidl 1991). Counts above `FEW` are taken fo
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import product
 
 from contracts.patterns import charset
@@ -26,6 +27,7 @@ EXPONENTIAL = "exponential time: a repetition holds another, or a choice, that c
 POLYNOMIAL = "polynomial time: repetitions that follow each other can take the same characters"
 
 
+@lru_cache(maxsize=4096)
 def backtracking_risk(pattern: str) -> str | None:
     """Why a backtracking engine may need more than linear time for a pattern.
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from contracts.finding import Finding, Rule
@@ -12,7 +11,7 @@ from contracts.paths import Step
 from contracts.patterns import Language, TooLargeError, UnsupportedPatternError
 from contracts.patterns.safety import backtracking_risk
 from contracts.schema_parts import Part, View, Way, pointer, types
-from contracts.schema_walk import subschemas
+from contracts.schema_walk import patterns_of
 
 STRING: Final = Rule(
     "string-bounded",
@@ -125,17 +124,6 @@ def _open(view: View, way: Way) -> str | None:
     return None
 
 
-def is_risky(documents: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether some pattern may take a backtracking validator more than linear time."""
-    nodes = (node for document in documents for _, node in subschemas(document))
-    return any(_risk(pattern) for node in nodes for _, pattern in _patterns_of((), node))
-
-
-@lru_cache(maxsize=4096)
-def _risk(pattern: str) -> str | None:
-    return backtracking_risk(pattern)
-
-
 def _ordered(view: View, steps: tuple[Step, ...], node: Mapping[str, Any]) -> Iterator[Finding]:
     for low, high in _PAIRS:
         least, most = node.get(low), node.get(high)
@@ -145,13 +133,6 @@ def _ordered(view: View, steps: tuple[Step, ...], node: Mapping[str, Any]) -> It
 
 
 def _patterns(view: View, steps: tuple[Step, ...], node: Mapping[str, Any]) -> Iterator[Finding]:
-    for where, pattern in _patterns_of(steps, node):
-        if risk := _risk(pattern):
+    for where, pattern in patterns_of(steps, node):
+        if risk := backtracking_risk(pattern):
             yield PATTERN.at(view.document.place(*where), f"`{pointer(where)[:300]}`: {risk}")
-
-
-def _patterns_of(steps: tuple[Step, ...], node: Mapping[str, Any]) -> Iterator[tuple[tuple[Step, ...], str]]:
-    if isinstance(pattern := node.get("pattern"), str):
-        yield (*steps, "pattern"), pattern
-    if isinstance(named := node.get("patternProperties"), Mapping):
-        yield from (((*steps, "patternProperties", key), key) for key in named)

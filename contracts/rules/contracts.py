@@ -10,7 +10,7 @@ from contracts.errors import SchemaUnusableError
 from contracts.finding import Finding, Rule
 from contracts.loading import LoadedContract
 from contracts.paths import EVERY, parse_path
-from contracts.schema_walk import Spot, is_required, root_spot, spots_at, types_of
+from contracts.schema_walk import Spot, is_required, spots_at, types_of
 from contracts.shapes import SENSITIVE_CATEGORIES
 
 OWNER: Final = Rule(
@@ -87,9 +87,8 @@ def check_contract(entry: LoadedContract) -> Iterator[Finding]:
             row.version.compile()
         except SchemaUnusableError:
             continue  # `schema-compiles` tells it
-        root = root_spot(row.version.schema, row.version.references)
-        yield from _personal_fields(entry, root, row.shape.number)
-        yield from _key(entry, root, row.shape.number)
+        yield from _personal_fields(entry, row.root, row.shape.number)
+        yield from _key(entry, row.root, row.shape.number)
     yield from _key_personal(entry)
 
 

@@ -13,11 +13,10 @@ from contracts.errors import DocumentError, PartitionKeyError, SchemaUnusableErr
 from contracts.evaluation import is_bounded_for
 from contracts.finding import Finding, Place, Rule
 from contracts.folders import names_in
-from contracts.loading import LoadedContract
-from contracts.rules.bounds import is_risky
+from contracts.loading import LoadedContract, LoadedVersion
 from contracts.rules.document import TOO_LARGE as TOO_MANY
 from contracts.rules.schemas import BOUNDED
-from contracts.schema_walk import Spot, root_spot, subschemas
+from contracts.schema_walk import Spot, is_risky
 from contracts.second_opinion import second_opinion
 
 PRESENT: Final = Rule(
@@ -77,7 +76,8 @@ class _Judges:
 def check_examples(entry: LoadedContract, root: Path) -> Iterator[Finding]:
     """Every finding about one contract's examples, each against the latest minor of its major version."""
     folder = f"{entry.folder}/examples"
-    majors = {f"v{version.major}": version for version in entry.contract.versions}
+    rows = sorted(entry.versions, key=lambda row: (row.version.major, row.version.minor))
+    majors = {f"v{row.version.major}": row for row in rows}
     try:
         names = names_in(root, folder)
     except DocumentError as error:
@@ -86,25 +86,25 @@ def check_examples(entry: LoadedContract, root: Path) -> Iterator[Finding]:
     for name in names:
         if name not in majors:
             yield MAJOR.at(Place(f"{folder}/{name}"), "no version of the contract is called so")
-    for version in majors.values():
+    for row in majors.values():
         try:
-            judges = _judges(version)
+            judges = _judges(row)
         except SchemaUnusableError:
             continue  # `schema-compiles` or `dialect-declared` tells it
         for kind in ("valid", "invalid"):
-            yield from _folder(entry, root, version, judges, kind)
+            yield from _folder(entry, root, row.version, judges, kind)
 
 
-def _judges(version: ContractVersion) -> _Judges:
+def _judges(row: LoadedVersion) -> _Judges:
+    version = row.version
     version.compile()
-    documents = (version.schema, *version.references.values())
-    if is_risky(documents):
+    placed = [each for inside in row.schemas.values() for each in inside]
+    if is_risky(placed):
         second = None  # `pattern-linear` tells it
     else:
         second = second_opinion(*version.writer_documents, assert_formats=version.assert_formats)
-    nodes = (node for document in documents for _, node in subschemas(document))
-    repeats = any("$ref" in node or "$dynamicRef" in node for node in nodes)
-    return _Judges(root_spot(version.schema, version.references) if repeats else None, second)
+    repeats = any("$ref" in node or "$dynamicRef" in node for _, node in placed)
+    return _Judges(row.root if repeats else None, second)
 
 
 def _folder(

@@ -10,7 +10,7 @@ from contracts.finding import Finding, Rule
 from contracts.loading import LoadedContract
 from contracts.paths import EVERY, Step, parse_path, render_path
 from contracts.schema_parts import View
-from contracts.schema_walk import leaves, root_spot
+from contracts.schema_walk import leaves
 
 LEAF: Final = Rule(
     "leaf-classified",
@@ -63,10 +63,9 @@ def check_privacy(entry: LoadedContract, views: tuple[View, ...]) -> Iterator[Fi
     stated = shape.other_fields or (shape.classification in ("public", "internal") and not personal)
     for view in views:
         if view.document is view.row.document:
-            root = root_spot(view.row.version.schema, view.row.version.references)
             open_leaves = [
                 steps
-                for steps in leaves(root, most=_MOST_LEAVES, deepest=_DEEPEST)
+                for steps in leaves(view.row.root, most=_MOST_LEAVES, deepest=_DEEPEST)
                 if not any(steps[: len(path)] == path for path in personal)
             ]
             if not stated and open_leaves:

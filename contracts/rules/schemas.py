@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from contracts.contract import ContractVersion
 from contracts.dialect import by_id, dialect_of, schema_fault
 from contracts.document import Document
 from contracts.errors import DocumentError, SchemaUnusableError
@@ -13,7 +14,8 @@ from contracts.evaluation import is_bounded
 from contracts.finding import Finding, Place, Rule
 from contracts.folders import names_in
 from contracts.loading import LoadedContract, LoadedVersion
-from contracts.schema_walk import references_in, root_spot, subschemas
+from contracts.schema_walk import references_in, root_spot
+from contracts.shapes import VersionShape
 
 DIALECT: Final = Rule(
     "dialect-declared",
@@ -63,7 +65,7 @@ def check_schemas(entry: LoadedContract, root: Path) -> Iterator[Finding]:
     """
     for row in entry.versions:
         yield from _hashes(entry, row)
-        yield from _schema(row)
+        yield from check_schema(row)
     listed = {reference.file for row in entry.versions for reference in row.shape.references}
     for row in entry.versions:
         listed |= {each.file for each in (row.shape, row.shape.upcast, row.shape.downcast) if each}
@@ -87,23 +89,32 @@ def _hashes(entry: LoadedContract, row: LoadedVersion) -> Iterator[Finding]:
             yield HASH_PRESENT.at(place, f"`{reference.file}` has no `sha256`")
 
 
-def _schema(row: LoadedVersion) -> Iterator[Finding]:
-    unknown = [document for document in (row.document, *row.references) if not _has_dialect(document)]
+def check_schema(row: LoadedVersion, *, compiled: bool = True) -> Iterator[Finding]:
+    """Every reason why one version's schema, or one it refers to, cannot be used."""
+    unknown = [document for document in row.documents if not _has_dialect(document)]
     for document in unknown:
         yield DIALECT.at(document.place("$schema"), "`$schema` names no dialect that is read here")
     if unknown:
         return
     faults = [*_malformed(row)] or [*_references(row)] or [*_bounded(row)]
     yield from faults
+    if faults or not compiled:
+        return
     try:
         row.version.compile()
     except SchemaUnusableError as error:
-        if not faults:
-            yield COMPILES.at(row.document.place(), str(error))
+        yield COMPILES.at(row.document.place(), str(error))
+
+
+def check_draft(version: ContractVersion, file: str) -> Iterator[Finding]:
+    """Every reason why a schema that came out of some file, and stands in none yet, cannot be used."""
+    document = Document(file, b"", version.schema, {})
+    shape = VersionShape(number=version.number, file="v1.0.json")
+    yield from check_schema(LoadedVersion(version, 0, shape, document, ()))
 
 
 def _malformed(row: LoadedVersion) -> Iterator[Finding]:
-    for document in (row.document, *row.references):
+    for document in row.documents:
         if fault := schema_fault(document.value):
             steps, what = fault
             yield COMPILES.at(document.place(*steps), what)
@@ -111,17 +122,17 @@ def _malformed(row: LoadedVersion) -> Iterator[Finding]:
 
 def _references(row: LoadedVersion) -> Iterator[Finding]:
     known = by_id(row.version.schema, row.version.references)
-    for document in (row.document, *row.references):
-        for reference in references_in(document.value, known):
+    for document in row.documents:
+        for reference in references_in(document.value, row.schemas[document.file], known):
             if reference.fault:
                 what = f"`{reference.target[:200]}` {reference.fault}"
                 yield REFERENCE.at(document.place(*reference.steps), what)
 
 
 def _bounded(row: LoadedVersion) -> Iterator[Finding]:
-    for document in (row.document, *row.references):
-        nodes = [node for _, node in subschemas(document.value)]
-        known = by_id(row.version.schema, row.version.references)
+    known = by_id(row.version.schema, row.version.references)
+    for document in row.documents:
+        nodes = [node for _, node in row.schemas[document.file]]
         if any("$ref" in node or "$dynamicRef" in node for node in nodes):
             root = root_spot(document.value, known)
             if not is_bounded(root, [document.value, *nodes]):

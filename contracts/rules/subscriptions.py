@@ -10,7 +10,7 @@ from contracts.errors import SchemaUnusableError
 from contracts.finding import Finding, Rule
 from contracts.loading import Loaded, LoadedSubscription
 from contracts.paths import parse_path
-from contracts.schema_walk import root_spot, spots_at
+from contracts.schema_walk import spots_at
 
 EVENT: Final = Rule(
     "subscription-event-exists",
@@ -87,18 +87,17 @@ def _contract(entry: LoadedSubscription, loaded: Loaded) -> Iterator[Finding]:
     owned = loaded.contracts.get(subscription.subject)
     if owned is None:
         return  # its own findings tell why it could not be read
-    versions = [version for version in owned.contract.versions if version.major == subscription.major]
-    if not versions:
+    rows = [row for row in owned.versions if row.version.major == subscription.major]
+    if not rows:
         what = f"`{subscription.subject}` has no version {subscription.major}"
         yield VERSION.at(document.place("version"), what)
         return
     try:
-        versions[-1].compile()
+        owned.contract.version(subscription.major).compile()
     except SchemaUnusableError:
         return  # `schema-compiles` tells it
-    roots = [root_spot(version.schema, version.references) for version in versions]
     for index, path in enumerate(subscription.fields):
-        if not any(spots_at(root, parse_path(path)) for root in roots):
+        if not any(spots_at(row.root, parse_path(path)) for row in rows):
             what = f"`{path}` is not in the schemas of version {subscription.major}"
             yield FIELD.at(document.place("fields", index), what)
     if owned.contract.personal_fields and not subscription.legal_basis:

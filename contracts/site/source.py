@@ -14,9 +14,13 @@ from contracts.config import read_config
 from contracts.contract import ContractVersion
 from contracts.coverage import Coverage, measure
 from contracts.document import read_json
-from contracts.errors import CatalogError
+from contracts.errors import CatalogError, DocumentError
+from contracts.evaluation import is_bounded_for
 from contracts.finding import Finding
-from contracts.loading import load
+from contracts.folders import names_in
+from contracts.rules.schemas import BOUNDED
+from contracts.schema_walk import root_spot
+from contracts.soundness import load_sound, open_sound
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ def read_source(root: Path) -> Source:
         CatalogError: It is not sound.
         DocumentError: An example cannot be read.
     """
-    catalog = Catalog.open(root)
+    catalog = open_sound(root)
     config, faults = read_config(root, {})
     if faults:
         raise CatalogError(sorted(faults))
@@ -84,18 +88,23 @@ def compared(source: Source, root: Path, before: Before, today: date) -> Source:
         today: The day by which a sunset is over and a waiver must hold.
     """
     now, then = set(source.catalog.contracts), set(before.catalog.contracts)
-    breaks = breaking(load(root), before, today)
+    breaks = breaking(load_sound(root), before, today)
     return replace(source, changed=Changed(tuple(sorted(now - then)), tuple(sorted(then - now)), breaks))
 
 
 def _examples(root: Path, version: ContractVersion) -> list[Example]:
     contract = version.contract
     folder = f"agencies/{contract.agency}/{contract.event}/examples/v{version.major}"
+    schema = root_spot(version.schema, version.references)
     found = []
     for kind in ("valid", "invalid"):
-        for path in sorted((root / folder / kind).glob("*.json")):
-            value = read_json(root, f"{folder}/{kind}/{path.name}").value
-            text = json.dumps(value, ensure_ascii=False, indent=2)
-            faults = tuple(violation.message for violation in version.violations(value))
-            found.append(Example(path.stem.replace("-", " "), text, faults))
+        names = [name for name in names_in(root, f"{folder}/{kind}") if name.endswith(".json")]
+        for name in names:
+            document = read_json(root, f"{folder}/{kind}/{name}")
+            if not is_bounded_for(schema, document.value):
+                what = "asks more about this event than a validator can answer"
+                raise DocumentError(BOUNDED.at(document.place(), what))
+            text = json.dumps(document.value, ensure_ascii=False, indent=2)
+            faults = tuple(violation.message for violation in version.violations(document.value))
+            found.append(Example(name.removesuffix(".json").replace("-", " "), text, faults))
     return found

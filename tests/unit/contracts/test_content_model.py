@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from contracts.content_model import closed, closed_all, opened, opened_all
+from contracts.content_model import closed, closed_and_opened, opened
 from contracts.dialect import DRAFT_07, DRAFT_2020_12
 
 PERSON: dict[str, Any] = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
@@ -142,11 +142,12 @@ def test_referenced_documents_are_derived_too(dialect: str) -> None:
     """A schema reached by its `$id` closes where it is used whole."""
     document = in_dialect(dialect, **{"$id": "urn:example:person"}, **PERSON)
     schema = in_dialect(dialect, properties={"owner": {"$ref": "urn:example:person"}})
-    written, documents = closed_all(schema, {"urn:example:person": document})
+    (written, documents), (read, opened_documents) = closed_and_opened(
+        schema, {"urn:example:person": document}
+    )
     assert documents["urn:example:person"]["additionalProperties"] is False
     assert "additionalProperties" not in written["properties"]["owner"]
-    read, documents = opened_all(schema, {"urn:example:person": document})
-    assert (read, documents) == (schema, {"urn:example:person": document})
+    assert (read, opened_documents) == (schema, {"urn:example:person": document})
 
 
 def test_a_recursive_schema_is_closed_once() -> None:

@@ -123,8 +123,8 @@ def test_json_holds_what_the_text_says(root: Path) -> None:
 
 
 def test_a_broken_catalogue_is_a_failure_and_no_verdict(root: Path) -> None:
-    """Exit code 1 with the place; a plan cannot be judged by half a catalogue."""
+    """The place of the fault; a plan cannot be judged by half a catalogue."""
     write(root, "catalog.yaml", {"services": {"goal": 3}})
     result = run("--catalog", root)
-    assert (result.exit_code, result.stdout) == (1, "")
+    assert (result.exit_code, result.stdout) == (100, "")
     assert "services.goal" in result.stderr

@@ -143,13 +143,14 @@ def test_a_link_out_of_the_catalogue_is_not_followed(here: Path, tmp_path: Path)
 
 def test_an_unusable_schema_is_told(here: Path) -> None:
     """A schema that does not compile, or that no object keeps, is no contract's."""
-    for schema in (
-        {"$schema": "https://example.org/x"},
-        {"type": "object", "properties": {"a": {"$ref": "http://127.0.0.1:9/x"}}},
+    for schema, code in (
+        ({"$schema": "https://example.org/x"}, "dialect-declared"),
+        ({"type": "object", "properties": {"a": {"$ref": "http://127.0.0.1:9/x"}}}, "reference-resolves"),
     ):
         (here / "schema.json").write_text(json.dumps(schema))
         result = new(SUBJECT, "--from", "schema.json")
-        assert (result.exit_code, result.stderr.startswith("error: Expected")) == (1, True)
+        assert result.exit_code == 100
+        assert result.stderr.startswith(f"error: schema.json:1:1 {code} ")
         assert not (here / "agencies").exists()
 
 
