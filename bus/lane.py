@@ -4,6 +4,7 @@ import asyncio
 from time import time_ns
 from typing import TYPE_CHECKING
 
+from bus.parking import ParkedEvent
 from bus.parking_log import ParkedPartition
 from bus.record import TopicPartition
 from bus.stages.deduplicate import Window
@@ -20,8 +21,8 @@ class Lane:
 
     __slots__ = (
         "attempts", "busy_since_ns", "end", "exact", "held", "ignoring", "in_hand", "leaving", "ledger",
-        "next_offset", "parked", "partition", "resting_offset", "resume_at", "task", "timed_out", "until_ns",
-        "window",
+        "next_offset", "parked", "partition", "reached", "resting_offset", "resume_at", "task", "timed_out",
+        "until_ns", "window",
     )  # fmt: skip
 
     def __init__(
@@ -45,6 +46,8 @@ class Lane:
         """Held back while its records take long, so that the other partitions go on."""
         self.next_offset: int | None = None
         """Where to read on, if not behind the batch."""
+        self.reached = 0
+        """Every record before this offset was read, here or by who held the partition before."""
         self.resume_at: float | None = None
         """Monotonic time until which the partition rests, since its target or the broker is away."""
         self.resting_offset = -1
@@ -81,7 +84,14 @@ class Lane:
         """Return which attempt at a record this is, from 1."""
         return self.attempts + 1 if offset == self.resting_offset else 1
 
+    def due(self, now_us: int) -> tuple[bytes, ParkedEvent] | None:
+        """Return the parked event to try now, with its key: none before what comes again ahead of it."""
+        due = self.parked.keys.due(now_us)
+        return None if due is None or due[1].offset >= self.reached else due
+
     def seconds_until_due(self, now_us: int) -> float | None:
         """Return how long until a parked event is due, on the broker's clock; None where none is."""
         due_us = self.parked.keys.next_due_us()
-        return None if due_us is None else max(0.0, (due_us - now_us) / 1e6)
+        if due_us is None or (due_us <= now_us and self.due(now_us) is None):
+            return None
+        return max(0.0, (due_us - now_us) / 1e6)

@@ -206,9 +206,11 @@ class Subscriber:
             try:
                 await asyncio.gather(*(one.open(self._consumer) for one in exact.values()))
                 opened = await self._parking.open([Home(self.subscription.name, place) for place in new])
+                reached = {place: await self._consumer.position(place) for place in new}
                 lanes = [Lane(one.home.partition, one, exact.get(one.home.partition)) for one in opened]
                 for lane in lanes:
                     lane.end = self.subscription.ends.get(lane.partition)
+                    lane.reached = reached[lane.partition]
             finally:
                 if lanes and self._revocations == before:
                     self._lanes |= {lane.partition: lane for lane in lanes}

@@ -10,7 +10,7 @@ from bus import Bus, DeliveryReceipt, Draft, Event, Retry, RetryPolicy, parking_
 from bus.parked_rows import Home, Row, erase_row, write_row
 from bus.parking import ParkedEvent
 from bus.parking_log import ParkingLog
-from bus.record import StoredRecord, TopicPartition
+from bus.record import Record, StoredRecord, TopicPartition
 from bus.table import deliver
 from bus.transport import Consumer
 from tests.small_catalog import case
@@ -283,3 +283,26 @@ async def test_a_row_that_comes_while_others_are_read_hides_none_of_them(world: 
 
 async def _is_past(reader: Consumer, place: TopicPartition, offset: int) -> bool:
     return await reader.position(place) > offset
+
+
+async def test_what_comes_again_is_handled_before_what_waits_behind_it(world: World) -> None:
+    """As after a kill that left the row of the third event, and no position: it has been due since."""
+    await publish(world, ("k", 1), ("k", 2), ("k", 3))
+    *_, third = [record for record in await world.records(world.country.topic) if record.key == b"k"]
+    await _write(world, third, ParkedEvent(third.offset, attempts=1))
+    seen: Seen = []
+    async with subscribed(world, failing(seen, lambda _: False), SOON):
+        await until(lambda: len(seen) >= 3)
+        await until(lambda: _nothing_waits(world))
+    assert [number for _, number in seen] == [1, 2, 3]
+
+
+async def _write(world: World, record: Record, event: ParkedEvent) -> None:
+    """Write the row of another process."""
+    home = Home(NAME, TopicPartition(record.topic, record.partition))
+    row = write_row(home, event, record, "another")
+    transport = world.bus(world.country.south).transport
+    await transport.start()
+    topic = f"{world.country.south}.parked"
+    await deliver(transport, topic, row.key, row.value, list(row.headers), partition=0)
+    await transport.stop()
