@@ -85,7 +85,7 @@ class RowWriter:
         self._transport = transport
         self._topic = topic
         self._writer = writer
-        self._marks: dict[bytes, tuple[Row, ParkedEvent | None]] = {}
+        self._marks: dict[bytes, tuple[Home, Row, ParkedEvent | None]] = {}
         self._turn = asyncio.Lock()
 
     @property
@@ -95,15 +95,19 @@ class RowWriter:
 
     def parked(self, home: Home, event: ParkedEvent, record: Record) -> None:
         """Note that an event waits, or that it waits for something else now."""
-        self._mark(write_row(home, event, record, self._writer), event)
+        self._mark(home, write_row(home, event, record, self._writer), event)
 
     def released(self, home: Home, event: ParkedEvent, record: Record) -> None:
         """Note that an event waits no more."""
-        self._mark(erase_row(home, event.offset, record.key, self._writer), None)
+        self._mark(home, erase_row(home, event.offset, record.key, self._writer), None)
 
-    def _mark(self, row: Row, event: ParkedEvent | None) -> None:
+    def _mark(self, home: Home, row: Row, event: ParkedEvent | None) -> None:
         self._marks.pop(row.key, None)
-        self._marks[row.key] = (row, event)
+        self._marks[row.key] = (home, row, event)
+
+    def forget(self, homes: Collection[Home]) -> None:
+        """Write nothing more of partitions that have left: they are another's to speak of."""
+        self._marks = {key: mark for key, mark in self._marks.items() if mark[0] not in homes}
 
     async def flush(self) -> None:
         """Return once the broker has every row, those that another call is sending included.
@@ -120,14 +124,15 @@ class RowWriter:
         marks, self._marks = self._marks, {}
         sent = [
             deliver(self._transport, self._topic, row.key, row.value, list(row.headers), partition=0)
-            for row, _ in marks.values()
+            for _, row, _ in marks.values()
         ]
         places = await asyncio.gather(*sent, return_exceptions=True)
         fault: BaseException | None = None
-        for (row, event), place in zip(marks.values(), places, strict=True):
+        for (key, mark), place in zip(marks.items(), places, strict=True):
+            event = mark[2]
             if isinstance(place, BaseException):
                 fault = place
-                self._marks.setdefault(row.key, (row, event))
+                self._marks.setdefault(key, mark)
             elif event is not None:
                 event.row_offset = place.offset
         if fault is not None:

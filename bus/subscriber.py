@@ -218,7 +218,9 @@ class Subscriber:
                     await self._let_go(new, exact.values())
 
     async def _let_go(self, partitions: Collection[TopicPartition], exact: Collection[ExactlyOnce]) -> None:
-        self._parking.close([Home(self.subscription.name, partition) for partition in partitions])
+        homes = [Home(self.subscription.name, partition) for partition in partitions]
+        self._parking.close(homes)
+        self._delivery.rows.forget(homes)
         await asyncio.gather(*(one.close() for one in exact))
 
     def _room(self) -> int:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import pytest
@@ -12,9 +13,10 @@ from bus.parking import ParkedEvent
 from bus.parking_log import ParkingLog
 from bus.record import Record, StoredRecord, TopicPartition
 from bus.table import deliver
+from bus.topics import partition_of
 from bus.transport import Consumer
-from tests.small_catalog import case
-from tests.worlds import World, receipts, until
+from tests.small_catalog import SmallCountry, case
+from tests.worlds import MemoryWorld, World, receipts, until
 
 NAME = "edge"
 SOON = RetryPolicy((0.05,) * 3, jitter=0)
@@ -306,3 +308,39 @@ async def _write(world: World, record: Record, event: ParkedEvent) -> None:
     topic = f"{world.country.south}.parked"
     await deliver(transport, topic, row.key, row.value, list(row.headers), partition=0)
     await transport.stop()
+
+
+async def test_a_process_that_was_replaced_parks_nothing_any_more(country: SmallCountry) -> None:
+    """What it could not write while it held a partition would bring back an event that is done with."""
+    world = MemoryWorld(country)
+    partitions = len(world.cluster.log(country.topic))
+    leaving, staying = (_key_in(number, partitions) for number in (1, 0))
+    entered, gate, seen = asyncio.Event(), asyncio.Event(), Seen()
+
+    async def fails_late(event: Event[Any]) -> None:
+        if event.key == leaving:
+            entered.set()
+            await gate.wait()
+            raise RuntimeError
+
+    one = subscribed(world, fails_late, LATER)
+    two = subscribed(world, failing(seen, lambda _: False), LATER)
+    async with one:
+        await publish(world, (leaving, 1))
+        await entered.wait()
+        joining = asyncio.create_task(two.start())
+        (lane,) = [lane for lane in one._subscribers[0]._lanes.values() if lane.in_hand]
+        await until(lambda: lane.leaving)
+        world.cluster.available = False
+        gate.set()
+        await joining
+        world.cluster.available = True
+        await until(lambda: (leaving, 1) in seen)
+        await publish(world, (staying, 2))
+        await until(lambda: _committed_all(world, 2))
+        assert await waiting(world) == set()
+        await two.stop()
+
+
+def _key_in(partition: int, partitions: int) -> str:
+    return next(f"k{n}" for n in count() if partition_of(b"k%d" % n, partitions) == partition)
