@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import orjson
 import pytest
 from aiokafka import AIOKafkaProducer
 
 from bus import Event
+from tests.deliveries import envelope_of
 from tests.small_catalog import case
 from tests.worlds import KafkaWorld, until
 
@@ -59,3 +61,36 @@ async def test_headers_that_the_letters_cannot_take_are_left_out(
     assert headers["govbus-dead-letter-reason"] == b"tombstone"
     assert "govbus-dead-letter-omitted" in headers
     assert "odd" not in headers
+
+
+@pytest.mark.parametrize("large", ["key", "name", "value"])
+async def test_what_no_row_of_parked_events_could_hold_is_set_aside_at_once(
+    kafka_world: KafkaWorld, large: str
+) -> None:
+    """Compressed it fits its topic; were it parked, nothing of its subscription could be committed again."""
+    world, text = kafka_world, "x" * 4_000_000
+    odd = {"key": ("odd", b""), "name": (text, b""), "value": ("odd", text.encode())}[large]
+    producer = AIOKafkaProducer(
+        bootstrap_servers=world.bootstrap_servers, max_request_size=9_000_000, compression_type="gzip"
+    )
+    await producer.start()
+    try:
+        key = text.encode() if large == "key" else b"k"
+        value = orjson.dumps(case(1))
+        await producer.send_and_wait(world.country.topic, value, key, headers=[*envelope_of(world), odd])
+    finally:
+        await producer.stop()
+    bus = world.bus(world.country.south)
+
+    @bus.subscribe(world.country.opened, version=1, purpose="test", name="edge")
+    async def fail(event: Event[Any]) -> None:
+        raise RuntimeError
+
+    async with bus:
+        await until(lambda: _committed(world))
+    (letter,) = await world.records(f"{world.country.south}.dead-letters")
+    assert dict(letter.headers)["govbus-dead-letter-reason"] == b"too-large"
+
+
+async def _committed(world: KafkaWorld) -> bool:
+    return await world.committed(f"{world.country.south}.edge", world.country.topic) == 1
