@@ -21,8 +21,8 @@ class Lane:
 
     __slots__ = (
         "attempts", "busy_since_ns", "end", "exact", "held", "ignoring", "in_hand", "leaving", "ledger",
-        "next_offset", "parked", "partition", "reached", "resting_offset", "resume_at", "task", "timed_out",
-        "until_ns", "window",
+        "next_offset", "parked", "partition", "resting_offset", "resume_at", "task", "timed_out", "until_ns",
+        "window",
     )  # fmt: skip
 
     def __init__(
@@ -46,8 +46,6 @@ class Lane:
         """Held back while its records take long, so that the other partitions go on."""
         self.next_offset: int | None = None
         """Where to read on, if not behind the batch."""
-        self.reached = 0
-        """Every record before this offset was read, here or by who held the partition before."""
         self.resume_at: float | None = None
         """Monotonic time until which the partition rests, since its target or the broker is away."""
         self.resting_offset = -1
@@ -87,7 +85,7 @@ class Lane:
     def due(self, now_us: int) -> tuple[bytes, ParkedEvent] | None:
         """Return the parked event to try now, with its key: none before what comes again ahead of it."""
         due = self.parked.keys.due(now_us)
-        return None if due is None or due[1].offset >= self.reached else due
+        return None if due is None or due[1].offset >= self.parked.reached else due
 
     def seconds_until_due(self, now_us: int) -> float | None:
         """Return how long until a parked event is due, on the broker's clock; None where none is."""

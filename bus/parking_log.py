@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from bus.errors import BusError
+from bus.letters import REDRIVEN
 from bus.parked_rows import Home, ReadRow, Row, erase_row, read_row, write_row
 from bus.parking import ParkedEvent, ParkedKeys
 from bus.record import Record, TopicPartition
@@ -25,6 +26,8 @@ OBJECT_BYTES = 160
 """What a header takes beside its bytes, and a record too."""
 KEPT_BYTES = 4 * 1_048_576
 """How much of its parked events a partition keeps in memory; others are fetched again when they are due."""
+STRAY = "stray"
+"""Why an event seems to wait that is done with: its row is to be erased."""
 
 
 @dataclass(slots=True, eq=False)
@@ -36,6 +39,8 @@ class ParkedPartition:
     applied: int = 0
     """Offset in the topic of parked events up to which rows are known here."""
     loaded: bool = False
+    reached: int = 0
+    """Every event before this offset was read, here or by who held the partition before."""
     kept_bytes: int = 0
 
     def keep(self, event: ParkedEvent, record: Record) -> None:
@@ -58,9 +63,16 @@ class ParkedPartition:
         self.keys.remove(key, offset)
 
     def take(self, row: ReadRow) -> None:
-        """Go by a row that another has written."""
-        self.remove(row.key, row.offset)
+        """Go by a row that another has written: an operator, or who held the partition before.
+
+        What that one says once it was replaced is no news of events that were read here.
+        """
         event = row.event
+        if event is not None and event.reason != REDRIVEN and self.loaded and row.offset < self.reached:
+            if self.keys.find(row.key, row.offset) is not None:
+                return
+            event.reason, event.due_us, event.held = STRAY, 0, False
+        self.remove(row.key, row.offset)
         if event is not None and event.record is not None:
             record, event.record = event.record, None
             self.put(row.key, event, record)

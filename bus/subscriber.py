@@ -210,7 +210,7 @@ class Subscriber:
                 lanes = [Lane(one.home.partition, one, exact.get(one.home.partition)) for one in opened]
                 for lane in lanes:
                     lane.end = self.subscription.ends.get(lane.partition)
-                    lane.reached = reached[lane.partition]
+                    lane.parked.reached = reached[lane.partition]
             finally:
                 if lanes and self._revocations == before:
                     self._lanes |= {lane.partition: lane for lane in lanes}

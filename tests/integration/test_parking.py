@@ -344,3 +344,18 @@ async def test_a_process_that_was_replaced_parks_nothing_any_more(country: Small
 
 def _key_in(partition: int, partitions: int) -> str:
     return next(f"k{n}" for n in count() if partition_of(b"k%d" % n, partitions) == partition)
+
+
+async def test_a_row_of_a_process_that_was_replaced_brings_back_nothing(world: World) -> None:
+    """It comes late, and says of a handled event that it waits; the next process does not handle it again."""
+    seen: Seen = []
+    async with subscribed(world, failing(seen, lambda _: False), LATER):
+        await publish(world, ("k", 1), ("k", 2))
+        await until(lambda: _committed_all(world, 2))
+        first, _ = await world.records(world.country.topic)
+        await _write(world, first, ParkedEvent(first.offset, attempts=1, due_us=1 << 60))
+        await until(lambda: _nothing_waits(world))
+    async with subscribed(world, failing(seen, lambda _: False), LATER):
+        await publish(world, ("k", 3))
+        await until(lambda: ("k", 3) in seen)
+    assert [number for _, number in seen] == [1, 2, 3]
