@@ -5,9 +5,13 @@ from dataclasses import dataclass
 
 from bus.outcome import DeadLetter
 from bus.record import Headers, Record
+from bus.topics import MAX_RECORD_BYTES
 
 PREFIX = "govbus-dead-letter-"
 """Every header the bus adds begins with it; all others are the event's own."""
+
+RECORD_BYTES, HEADER_BYTES = 256, 16
+"""What a record and a header take at most beside their bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +21,12 @@ class DeadLetterRecord:
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...]
+
+    @property
+    def fits(self) -> bool:
+        """Whether the dead letters take it: a transaction in which a record is refused is lost."""
+        headers = sum(HEADER_BYTES + len(name.encode()) + len(value or b"") for name, value in self.headers)
+        return RECORD_BYTES + len(self.key or b"") + len(self.value or b"") + headers <= MAX_RECORD_BYTES
 
 
 def dead_letter(
@@ -31,6 +41,9 @@ def dead_letter(
     held: bool = False,
 ) -> DeadLetterRecord:
     """Return the dead letter of a delivered record; null and binary headers stay as they are.
+
+    Of a record that the dead letters do not take whole it leaves the data out, and of one whose key and
+    headers are too large these as well.
 
     Args:
         record: the record as it was read.
@@ -55,7 +68,10 @@ def dead_letter(
         "held": "yes" if held else "",
     }
     added = explain(verdict.reason, stage, verdict.detail, where)
-    return DeadLetterRecord(record.key, record.value, (*record.headers, *added))
+    letter = DeadLetterRecord(record.key, record.value, (*record.headers, *added))
+    if not letter.fits:
+        letter = without_value(letter)
+    return letter if letter.fits else without_value(DeadLetterRecord(None, None, tuple(added)))
 
 
 def without_value(letter: DeadLetterRecord) -> DeadLetterRecord:

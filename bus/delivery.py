@@ -23,7 +23,7 @@ from bus.offsets import OffsetTracker
 from bus.outcome import ACK, DeadLetter, Outcome, Reason, Retry
 from bus.parked_rows import read_row
 from bus.parking import ParkedEvent, Standing, key_of
-from bus.parking_log import RowWriter
+from bus.parking_log import STRAY, RowWriter
 from bus.pipeline import HANDLE, Verdict, admit
 from bus.receipt_log import ReceiptLog
 from bus.record import Record
@@ -96,6 +96,8 @@ class Delivery:
         """Handle what is due, then `records` in order, until the last, an outage, or the partition leaves."""
         lane.next_offset = records[0].offset if records else None  # should anything go wrong from here
         lane.ledger = ledger = Ledger(self._scribe, lane.partition)
+        if records:
+            lane.parked.reached = records[0].offset
         try:
             if lane.parked.keys:
                 await self._try_due(lane, ledger)
@@ -136,6 +138,8 @@ class Delivery:
                 return
             now = time_ns()
         lane.next_offset = None
+        if records:
+            lane.parked.reached = records[-1].offset + 1
 
     async def _handle(self, lane: Lane, event: Event[Any], attempt: int, received: int) -> Outcome:
         event.attempt, event.replay = attempt, self.subscription.replay
@@ -192,7 +196,7 @@ class Delivery:
     async def _try_due(self, lane: Lane, ledger: Ledger) -> None:
         """Try parked events whose time has come, those first that have been due for longest."""
         for _ in range(RETRIES_PER_TURN):
-            due = lane.parked.keys.due(self._broker_us(time_ns()))
+            due = lane.due(self._broker_us(time_ns()))
             late = lane.leaving or time_ns() > lane.until_ns
             if due is None or late or lane.resume_at is not None:
                 return
@@ -204,6 +208,11 @@ class Delivery:
         except BusError as error:
             logger.warning("%s could not read a parked event: %s", self.subscription.group, error)
             lane.resume_at = monotonic() + WITHOUT_BROKER_SECONDS
+            return
+        if state.reason == STRAY:
+            lane.parked.remove(key, state.offset)
+            self.rows.released(lane.parked.home, state, record)
+            self.offsets.done(lane.partition, None)
             return
         received, attempt, keys = time_ns(), state.attempts + 1, lane.parked.keys
         verdict = admit(record, self.subscription.expected[lane.partition.topic], lane.window)

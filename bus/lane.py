@@ -4,6 +4,7 @@ import asyncio
 from time import time_ns
 from typing import TYPE_CHECKING
 
+from bus.parking import ParkedEvent
 from bus.parking_log import ParkedPartition
 from bus.record import TopicPartition
 from bus.stages.deduplicate import Window
@@ -81,7 +82,14 @@ class Lane:
         """Return which attempt at a record this is, from 1."""
         return self.attempts + 1 if offset == self.resting_offset else 1
 
+    def due(self, now_us: int) -> tuple[bytes, ParkedEvent] | None:
+        """Return the parked event to try now, with its key: none before what comes again ahead of it."""
+        due = self.parked.keys.due(now_us)
+        return None if due is None or due[1].offset >= self.parked.reached else due
+
     def seconds_until_due(self, now_us: int) -> float | None:
         """Return how long until a parked event is due, on the broker's clock; None where none is."""
         due_us = self.parked.keys.next_due_us()
-        return None if due_us is None else max(0.0, (due_us - now_us) / 1e6)
+        if due_us is None or (due_us <= now_us and self.due(now_us) is None):
+            return None
+        return max(0.0, (due_us - now_us) / 1e6)

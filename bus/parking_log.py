@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from bus.errors import BusError
+from bus.letters import REDRIVEN
 from bus.parked_rows import Home, ReadRow, Row, erase_row, read_row, write_row
 from bus.parking import ParkedEvent, ParkedKeys
 from bus.record import Record, TopicPartition
@@ -27,6 +28,8 @@ OBJECT_BYTES = 160
 """What a header takes beside its bytes, and a record too."""
 KEPT_BYTES = 4 * 1_048_576
 """How much of its parked events a partition keeps in memory; others are fetched again when they are due."""
+STRAY = "stray"
+"""Why an event seems to wait that is done with: its row is to be erased."""
 
 
 @dataclass(slots=True, eq=False)
@@ -38,6 +41,8 @@ class ParkedPartition:
     applied: int = 0
     """Offset in the topic of parked events up to which rows are known here."""
     loaded: bool = False
+    reached: int = 0
+    """Every event before this offset was read, here or by who held the partition before."""
     kept_bytes: int = 0
 
     def keep(self, event: ParkedEvent, record: Record) -> None:
@@ -60,9 +65,16 @@ class ParkedPartition:
         self.keys.remove(key, offset)
 
     def take(self, row: ReadRow) -> None:
-        """Go by a row that another has written."""
-        self.remove(row.key, row.offset)
+        """Go by a row that another has written: an operator, or who held the partition before.
+
+        What that one says once it was replaced is no news of events that were read here.
+        """
         event = row.event
+        if event is not None and event.reason != REDRIVEN and self.loaded and row.offset < self.reached:
+            if self.keys.find(row.key, row.offset) is not None:
+                return
+            event.reason, event.due_us, event.held = STRAY, 0, False
+        self.remove(row.key, row.offset)
         if event is not None and event.record is not None:
             record, event.record = event.record, None
             self.put(row.key, event, record)
@@ -87,7 +99,7 @@ class RowWriter:
         self._transport = transport
         self._topic = topic
         self._writer = writer
-        self._marks: dict[bytes, tuple[Row, ParkedEvent | None]] = {}
+        self._marks: dict[bytes, tuple[Home, Row, ParkedEvent | None]] = {}
         self._turn = asyncio.Lock()
 
     @property
@@ -97,15 +109,19 @@ class RowWriter:
 
     def parked(self, home: Home, event: ParkedEvent, record: Record) -> None:
         """Note that an event waits, or that it waits for something else now."""
-        self._mark(write_row(home, event, record, self._writer), event)
+        self._mark(home, write_row(home, event, record, self._writer), event)
 
     def released(self, home: Home, event: ParkedEvent, record: Record) -> None:
         """Note that an event waits no more."""
-        self._mark(erase_row(home, event.offset, record.key, self._writer), None)
+        self._mark(home, erase_row(home, event.offset, record.key, self._writer), None)
 
-    def _mark(self, row: Row, event: ParkedEvent | None) -> None:
+    def _mark(self, home: Home, row: Row, event: ParkedEvent | None) -> None:
         self._marks.pop(row.key, None)
-        self._marks[row.key] = (row, event)
+        self._marks[row.key] = (home, row, event)
+
+    def forget(self, homes: Collection[Home]) -> None:
+        """Write nothing more of partitions that have left: they are another's to speak of."""
+        self._marks = {key: mark for key, mark in self._marks.items() if mark[0] not in homes}
 
     async def flush(self) -> None:
         """Return once the broker has every row, those that another call is sending included.
@@ -122,14 +138,15 @@ class RowWriter:
         marks, self._marks = self._marks, {}
         sent = [
             deliver(self._transport, self._topic, row.key, row.value, list(row.headers), partition=0)
-            for row, _ in marks.values()
+            for _, row, _ in marks.values()
         ]
         places = await asyncio.gather(*sent, return_exceptions=True)
         fault: BaseException | None = None
-        for (row, event), place in zip(marks.values(), places, strict=True):
+        for (key, mark), place in zip(marks.items(), places, strict=True):
+            event = mark[2]
             if isinstance(place, BaseException):
                 fault = place
-                self._marks.setdefault(row.key, (row, event))
+                self._marks.setdefault(key, mark)
             elif event is not None:
                 event.row_offset = place.offset
         if fault is not None:

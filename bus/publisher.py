@@ -73,7 +73,7 @@ class Publication(Outgoing):
 
     __slots__ = (
         "digest", "error", "followers", "index", "offset", "publisher", "settled", "size_bytes", "span",
-        "stamp", "stamper", "timestamp", "waiting",
+        "stamp", "stamper", "timestamp", "together", "waiting",
     )  # fmt: skip
 
     def __init__(
@@ -86,6 +86,8 @@ class Publication(Outgoing):
         self.size_bytes = len(prepared.value)
         self.digest = sha256(prepared.value).hexdigest()
         self.waiting: Settled | None = None
+        self.together: Together | None = None
+        """Its older versions, which end the caller's wait with it."""
         self.index = 0
         self.span: telemetry.PublishSpan | None = None
         self.offset = -1
@@ -118,13 +120,20 @@ class Publication(Outgoing):
         self.settle(error)
 
     def settle(self, error: BusError | None) -> None:
+        """Take the end of its own way."""
+        if self.span is not None:
+            self.span.end(self.partition, self.offset, error)
+        if self.together is None:
+            self.end(error)
+        else:
+            self.together.settled(error)
+
+    def end(self, error: BusError | None) -> None:
         """End the caller's wait."""
         self.settled, self.error = True, error
         followers, self.followers = self.followers, []
         for one in followers:
             one.follow(self)
-        if self.span is not None:
-            self.span.end(self.partition, self.offset, error)
         if self.waiting is not None:
             self.waiting.settled(self, error)
 
@@ -186,7 +195,7 @@ class Publisher:
         if draft.id is not None:
             before = self._first(publications[0])
             if before is not publications[0]:
-                publications[0].waiting = waiting
+                publications[0].together = None
                 publications[0].follow(before)
                 return
         for publication in publications:
@@ -226,10 +235,10 @@ class Publisher:
         publication = Publication(self, stamper, stamp, prepared)
         publication.span, publication.waiting, publication.index = span, waiting, index
         others = [Publication(self, *older) for older in beside]
-        if others and waiting is not None:
-            together = Together(publication, waiting, 1 + len(others))
+        if others:
+            together = Together(publication, 1 + len(others))
             for one in (publication, *others):
-                one.waiting = together
+                one.together = together
         return [publication, *others]
 
     async def send_many(

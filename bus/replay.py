@@ -141,18 +141,21 @@ async def replay(bus: "Bus", name: str, order: Order) -> int:
 
 
 async def _begun(bus: "Bus", subscription: "Subscription", order: Order) -> Offsets:
-    """Return the offsets of a replay: those on record under its id, else new ones, written down first."""
+    """Return the offsets of a replay: those on record under its id, else new ones, now on record."""
     topic = audit_topic(bus.agency)
     for record in await bus.transport.read_all(topic):
         said = orjson.loads(record.value or b"{}")
         if said.get("act") == "replay-begun" and said.get("id") == order.id:
+            if (other := said["subscription"]) != subscription.name:
+                raise UsageError(f"Expected an id of its own, got that of `{other}` - at a replay")
             return {
                 TopicPartition(str(where), int(number)): (int(start), int(end))
                 for where, number, start, end in said["offsets"]
             }
     offsets = await window(bus.transport, subscription, order)
-    await _audit(bus, order, subscription.name, "begun", offsets)
+    # First the group: what is on record is gone on with, and must not begin at the earliest event.
     await bus.transport.preset(subscription.group, {place: start for place, (start, _) in offsets.items()})
+    await _audit(bus, order, subscription.name, "begun", offsets)
     return offsets
 
 

@@ -206,9 +206,11 @@ class Subscriber:
             try:
                 await asyncio.gather(*(one.open(self._consumer) for one in exact.values()))
                 opened = await self._parking.open([Home(self.subscription.name, place) for place in new])
+                reached = {place: await self._consumer.position(place) for place in new}
                 lanes = [Lane(one.home.partition, one, exact.get(one.home.partition)) for one in opened]
                 for lane in lanes:
                     lane.end = self.subscription.ends.get(lane.partition)
+                    lane.parked.reached = reached[lane.partition]
             finally:
                 if lanes and self._revocations == before:
                     self._lanes |= {lane.partition: lane for lane in lanes}
@@ -216,7 +218,9 @@ class Subscriber:
                     await self._let_go(new, exact.values())
 
     async def _let_go(self, partitions: Collection[TopicPartition], exact: Collection[ExactlyOnce]) -> None:
-        self._parking.close([Home(self.subscription.name, partition) for partition in partitions])
+        homes = [Home(self.subscription.name, partition) for partition in partitions]
+        self._parking.close(homes)
+        self._delivery.rows.forget(homes)
         await asyncio.gather(*(one.close() for one in exact))
 
     def _room(self) -> int:

@@ -226,6 +226,8 @@ class _Member:
         self._paused.discard(partition)
 
     async def position(self, partition: TopicPartition) -> int:
+        if partition not in self.positions:
+            raise BusUnavailableError("the partition is not held any more - memory")
         return self.positions[partition]
 
     def assigned(self) -> Collection[TopicPartition]:

@@ -18,6 +18,8 @@ AUDIT_TOPIC = "govbus.audit"
 
 MAX_EVENT_BYTES = 1_048_576
 """The largest data any contract may allow."""
+MAX_RECORD_BYTES = 2 * MAX_EVENT_BYTES
+"""The largest record of a topic: room for the headers, which Kafka counts too."""
 
 DAY_MS = 86_400_000
 AUDIT_CONFIG = {
@@ -102,8 +104,7 @@ def _spec(name: str, partitions: int, retention_days: float) -> TopicSpec:
         {
             "message.timestamp.type": "LogAppendTime",
             "retention.ms": str(int(retention_days * DAY_MS)),
-            # Room for the headers, which Kafka counts too.
-            "max.message.bytes": str(2 * MAX_EVENT_BYTES),
+            "max.message.bytes": str(MAX_RECORD_BYTES),
         },
     )
 

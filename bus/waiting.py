@@ -37,23 +37,21 @@ class Waiter:
 
 
 class Together:
-    """Settles an event once it is on the broker in every version it is published in."""
+    """Ends an event once it is on the broker in every version it is published in."""
 
-    __slots__ = ("_error", "_open", "_publication", "_waiting")
+    __slots__ = ("_error", "_open", "_publication")
 
-    def __init__(self, publication: Publication, waiting: Settled, count: int) -> None:
+    def __init__(self, publication: Publication, count: int) -> None:
         self._publication = publication
-        self._waiting = waiting
         self._open = count
         self._error: BusError | None = None
 
-    def settled(self, publication: Publication, error: BusError | None) -> None:
-        """Take the end of one version's wait; the event's own receipt is the caller's."""
-        del publication
+    def settled(self, error: BusError | None) -> None:
+        """Take the end of one version's way; the event's own receipt is the caller's."""
         self._open -= 1
         self._error = self._error or error
         if self._open == 0:
-            self._waiting.settled(self._publication, self._error)
+            self._publication.end(self._error)
 
 
 class Window:

@@ -16,6 +16,9 @@ from contracts import ContractVersion
 
 NAME = "decode"
 
+MAX_BESIDE_BYTES = 262_144
+"""The most that key and headers may take: compressed, a topic takes more than may be parked with the data."""
+
 _PLAIN = (envelope.CONTENT_TYPE, envelope.JSON)
 
 
@@ -43,8 +46,8 @@ def decode(record: Record, expected: Expected) -> Event[Any] | DeadLetter:
     value = record.value
     if value is None:
         return DeadLetter(Reason.TOMBSTONE, "Expected data, got null")
-    if len(value) > expected.max_bytes:
-        return DeadLetter(Reason.TOO_LARGE, f"Expected at most {expected.max_bytes} bytes, got {len(value)}")
+    if (excess := _excess(record, len(value), expected.max_bytes)) is not None:
+        return DeadLetter(Reason.TOO_LARGE, excess)
     headers = record.headers
     try:
         if not _is_binary(headers):
@@ -67,6 +70,17 @@ def decode(record: Record, expected: Expected) -> Event[Any] | DeadLetter:
         return Event(record, attributes, identity, orjson.loads(value), contract)
     except ValueError:
         return DeadLetter(Reason.NOT_JSON, "Expected JSON, got other bytes")
+
+
+def _excess(record: Record, size_bytes: int, limit_bytes: int) -> str | None:
+    if size_bytes > limit_bytes:
+        return f"Expected at most {limit_bytes} bytes, got {size_bytes}"
+    beside = len(record.key or b"") + 16 * len(record.headers)
+    for name, value in record.headers:
+        beside += len(name) + len(value or b"")
+    if beside > MAX_BESIDE_BYTES:
+        return f"Expected at most {MAX_BESIDE_BYTES} bytes of key and headers, got {beside}"
+    return None
 
 
 def _is_newer(schema: bytes, current: ContractVersion) -> bool:

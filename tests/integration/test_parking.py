@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import pytest
@@ -10,11 +11,12 @@ from bus import Bus, DeliveryReceipt, Draft, Event, Retry, RetryPolicy, parking_
 from bus.parked_rows import Home, Row, erase_row, write_row
 from bus.parking import ParkedEvent
 from bus.parking_log import ParkingLog
-from bus.record import StoredRecord, TopicPartition
+from bus.record import Record, StoredRecord, TopicPartition
 from bus.table import deliver
+from bus.topics import partition_of
 from bus.transport import Consumer
-from tests.small_catalog import case
-from tests.worlds import World, receipts, until
+from tests.small_catalog import SmallCountry, case
+from tests.worlds import MemoryWorld, World, receipts, until
 
 NAME = "edge"
 SOON = RetryPolicy((0.05,) * 3, jitter=0)
@@ -283,3 +285,77 @@ async def test_a_row_that_comes_while_others_are_read_hides_none_of_them(world: 
 
 async def _is_past(reader: Consumer, place: TopicPartition, offset: int) -> bool:
     return await reader.position(place) > offset
+
+
+async def test_what_comes_again_is_handled_before_what_waits_behind_it(world: World) -> None:
+    """As after a kill that left the row of the third event, and no position: it has been due since."""
+    await publish(world, ("k", 1), ("k", 2), ("k", 3))
+    *_, third = [record for record in await world.records(world.country.topic) if record.key == b"k"]
+    await _write(world, third, ParkedEvent(third.offset, attempts=1))
+    seen: Seen = []
+    async with subscribed(world, failing(seen, lambda _: False), SOON):
+        await until(lambda: len(seen) >= 3)
+        await until(lambda: _nothing_waits(world))
+    assert [number for _, number in seen] == [1, 2, 3]
+
+
+async def _write(world: World, record: Record, event: ParkedEvent) -> None:
+    """Write the row of another process."""
+    home = Home(NAME, TopicPartition(record.topic, record.partition))
+    row = write_row(home, event, record, "another")
+    transport = world.bus(world.country.south).transport
+    await transport.start()
+    topic = f"{world.country.south}.parked"
+    await deliver(transport, topic, row.key, row.value, list(row.headers), partition=0)
+    await transport.stop()
+
+
+async def test_a_process_that_was_replaced_parks_nothing_any_more(country: SmallCountry) -> None:
+    """What it could not write while it held a partition would bring back an event that is done with."""
+    world = MemoryWorld(country)
+    partitions = len(world.cluster.log(country.topic))
+    leaving, staying = (_key_in(number, partitions) for number in (1, 0))
+    entered, gate, seen = asyncio.Event(), asyncio.Event(), Seen()
+
+    async def fails_late(event: Event[Any]) -> None:
+        if event.key == leaving:
+            entered.set()
+            await gate.wait()
+            raise RuntimeError
+
+    one = subscribed(world, fails_late, LATER)
+    two = subscribed(world, failing(seen, lambda _: False), LATER)
+    async with one:
+        await publish(world, (leaving, 1))
+        await entered.wait()
+        joining = asyncio.create_task(two.start())
+        (lane,) = [lane for lane in one._subscribers[0]._lanes.values() if lane.in_hand]
+        await until(lambda: lane.leaving)
+        world.cluster.available = False
+        gate.set()
+        await joining
+        world.cluster.available = True
+        await until(lambda: (leaving, 1) in seen)
+        await publish(world, (staying, 2))
+        await until(lambda: _committed_all(world, 2))
+        assert await waiting(world) == set()
+        await two.stop()
+
+
+def _key_in(partition: int, partitions: int) -> str:
+    return next(f"k{n}" for n in count() if partition_of(b"k%d" % n, partitions) == partition)
+
+
+async def test_a_row_of_a_process_that_was_replaced_brings_back_nothing(world: World) -> None:
+    """It comes late, and says of a handled event that it waits; the next process does not handle it again."""
+    seen: Seen = []
+    async with subscribed(world, failing(seen, lambda _: False), LATER):
+        await publish(world, ("k", 1), ("k", 2))
+        await until(lambda: _committed_all(world, 2))
+        first, _ = await world.records(world.country.topic)
+        await _write(world, first, ParkedEvent(first.offset, attempts=1, due_us=1 << 60))
+        await until(lambda: _nothing_waits(world))
+    async with subscribed(world, failing(seen, lambda _: False), LATER):
+        await publish(world, ("k", 3))
+        await until(lambda: ("k", 3) in seen)
+    assert [number for _, number in seen] == [1, 2, 3]

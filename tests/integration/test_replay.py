@@ -11,7 +11,7 @@ from bus import Bus, DeliveryReceipt, Draft, Event, UsageError
 from bus.replay import Order, replay, window
 from bus.topics import audit_topic
 from tests.small_catalog import case
-from tests.worlds import World, receipts, until
+from tests.worlds import KafkaWorld, World, receipts, until
 
 Seen = list[tuple[int, str | None]]
 
@@ -93,6 +93,42 @@ async def test_a_replay_that_was_cut_short_goes_on(world: World) -> None:
     await replay(subscribed(world, seen), "edge", order(since, end))
     assert {number for number, _ in seen} == {n for n in range(10, 20) if n != 13}
     assert len(seen) < first + 10
+
+
+async def test_a_replay_cut_short_once_it_is_on_record_reads_its_window_alone(
+    kafka_world: KafkaWorld,
+) -> None:
+    """What was published before the window is not read again."""
+    world = kafka_world
+    since, end = await lived_through(world)
+    looking, audit = world.bus(world.country.south).transport, audit_topic(world.country.south)
+    await looking.start()
+    await looking.ends(audit)
+    task = asyncio.create_task(replay(subscribed(world, []), "edge", order(since, end)))
+    while not any((await looking.ends(audit)).values()):  # noqa: ASYNC110 - nobody tells
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    await looking.stop()
+    seen = Seen()
+    await replay(subscribed(world, seen), "edge", order(since, end))
+    assert {number for number, _ in seen} <= set(range(10, 20))
+
+
+async def test_an_id_belongs_to_one_subscription(world: World) -> None:
+    """Another one's replay goes not on under it: its windows are of other topics."""
+    since, end = await lived_through(world)
+    await replay(subscribed(world, []), "edge", order(since, end))
+    bus, seen = world.bus(world.country.south), Seen()
+
+    @bus.subscribe(world.country.closed, version=1, purpose="count", name="other")
+    async def note(event: Event[Any]) -> None:
+        seen.append((event.data["number"], event.replay))
+
+    async with asyncio.timeout(20):
+        with pytest.raises(UsageError, match="edge"):
+            await replay(bus, "other", order(since, end))
+    assert seen == []
 
 
 async def test_the_live_subscription_goes_on_meanwhile(world: World) -> None:

@@ -15,6 +15,7 @@ from bus import (
     OlderVersionError,
     PublishReceipt,
     Record,
+    TopicMissingError,
     VersionRetiredError,
 )
 from bus.dead_letter import PREFIX
@@ -249,3 +250,18 @@ async def test_writers_keep_to_what_is_declared_and_readers_ignore_the_rest(
         await world.append(topic, orjson.dumps(data), headers=headers)
         await taken(world, f"{country.south}.one", topic, 1)
     assert [event.data for event in seen] == [data]
+
+
+async def test_what_reached_one_version_only_is_published_again_in_both(country: GrowingCountry) -> None:
+    """After an error, repeating with the same id brings the version that was missing."""
+    world = MemoryWorld(country)
+    older, data = f"{country.moved}.v1", {"reference": "case-a", "count": 1}
+    async with world.bus(country.north) as bus:
+        world.cluster.delete_topic(older)
+        with pytest.raises(TopicMissingError):
+            await bus.publish(country.moved, data, id="m-1")
+        world.cluster.create_topic(older)
+        again = await bus.publish(country.moved, data, id="m-1")
+        assert await bus.publish(country.moved, data, id="m-1") == again
+    (record,) = await world.records(older)
+    assert dict(record.headers)["ce_derivedfrom"] == b"m-1"
