@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench crash lock clean
+.PHONY: help demo test check format bench crash soak lock clean
 
 # The folder of what was installed is named by what it was installed from, so a second run has nothing to do.
 SETUP := $(shell { pwd; cat requirements.lock pyproject.toml; } | cksum | tr ' ' '-')
@@ -33,6 +33,10 @@ bench: $(READY) ## Measure the bus beside its neighbours
 
 crash: $(READY) ## Strike the bus with every fault, 20 times each (ARGS="--seeds 3")
 	@$(BIN)/govbus check --crash --seeds 20 $(ARGS)
+
+soak: $(READY) ## Strike it while events flow: a cluster for 5 min, one broker for 30
+	@$(BIN)/govbus check --soak 5 --nodes 3 $(ARGS)
+	@$(BIN)/govbus check --soak 30 $(ARGS)
 
 lock: $(READY) ## Renew requirements.lock and the lock of Kafka's jars (ARGS=--upgrade)
 	@$(BIN)/python -c 'import uv' 2>/dev/null || $(BIN)/pip install --quiet uv

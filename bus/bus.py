@@ -254,7 +254,11 @@ class Bus(Publishing, Rereading):
                 await self._parking.start()
                 for subscription in self._subscriptions.values():
                     self._subscribers.append(self._make_subscriber(subscription, self._parking))
-            await asyncio.gather(*(subscriber.start() for subscriber in self._subscribers))
+            begun = [subscriber.start() for subscriber in self._subscribers]
+            # All of them come to an end before any is stopped: none joins its group afterwards.
+            for fault in await asyncio.gather(*begun, return_exceptions=True):
+                if fault is not None:
+                    raise fault
         except BaseException:
             await self.stop()
             raise

@@ -28,6 +28,7 @@ from bus.letters import (
 )
 from bus.receipts import RECEIPTS_TOPIC, encode_receipts, partition_of_transaction
 from bus.record import StoredRecord
+from bus.replay import REPLAY
 from bus.table import deliver
 from bus.topics import audit_topic, dead_letter_topic, parked_topic
 from bus.transport import Transport
@@ -80,10 +81,15 @@ class DeadLetters:
             edited: other data for the event, which must keep its contract.
 
         Raises:
-            UsageError: it never was an event of a subscription, or its bytes are gone.
+            UsageError: it never was an event of a live subscription, or its bytes are gone.
             ContractViolationError: the edited data breaks the contract; nothing was done.
             BusError: it could not be written; do it again.
         """
+        if REPLAY in letter.subscription:
+            raise UsageError(
+                f"Expected an event of a live subscription, got one of a replay - {letter.name}. Nobody "
+                "reads for that one any more: mend the handler, and replay the window under a new id"
+            )
         event = letter.event(edited) or await self._original(letter)
         if edited is not None:
             self._require_valid(letter, edited)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from bus.subscriber import Subscription
 
 LOOK_SECONDS = 0.1
+REPLAY = ".replay."
+"""What stands between a subscription's name and a replay's id in the replay's own name."""
 GIVE_UP_AT_ONCE = RetryPolicy((), unavailable_forever=False, when_exhausted="release")
 
 Offsets = Mapping[TopicPartition, tuple[int, int]]
@@ -86,7 +88,7 @@ def of_replay(subscription: "Subscription", order: Order) -> "Subscription":
 
     What fails is a dead letter of the replay's name at once; nothing of the live subscription waits for it.
     """
-    name = f"{subscription.name}.replay.{order.id}"
+    name = f"{subscription.name}{REPLAY}{order.id}"
     return replace(
         subscription,
         name=name,
@@ -143,15 +145,17 @@ async def replay(bus: "Bus", name: str, order: Order) -> int:
 async def _begun(bus: "Bus", subscription: "Subscription", order: Order) -> Offsets:
     """Return the offsets of a replay: those on record under its id, else new ones, now on record."""
     topic = audit_topic(bus.agency)
-    for record in await bus.transport.read_all(topic):
-        said = orjson.loads(record.value or b"{}")
-        if said.get("act") == "replay-begun" and said.get("id") == order.id:
-            if (other := said["subscription"]) != subscription.name:
-                raise UsageError(f"Expected an id of its own, got that of `{other}` - at a replay")
-            return {
-                TopicPartition(str(where), int(number)): (int(start), int(end))
-                for where, number, start, end in said["offsets"]
-            }
+    told = [orjson.loads(record.value or b"{}") for record in await bus.transport.read_all(topic)]
+    acts = {said["act"]: said for said in told if said.get("id") == order.id}
+    if (said := acts.get("replay-begun")) is not None:
+        if (other := said["subscription"]) != subscription.name:
+            raise UsageError(f"Expected an id of its own, got that of `{other}` - at a replay")
+        if "replay-ended" in acts:
+            raise UsageError(f"Expected a replay that was cut short, got `{order.id}`, which has ended")
+        return {
+            TopicPartition(str(where), int(number)): (int(start), int(end))
+            for where, number, start, end in said["offsets"]
+        }
     offsets = await window(bus.transport, subscription, order)
     # First the group: what is on record is gone on with, and must not begin at the earliest event.
     await bus.transport.preset(subscription.group, {place: start for place, (start, _) in offsets.items()})

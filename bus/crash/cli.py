@@ -63,14 +63,9 @@ def check(
     report: Path | None,
 ) -> int:
     """Prove on this machine that nothing is lost, repeated or overtaken."""
-    if crash == (soak is not None):
-        raise click.UsageError("say what to check: either `--crash` or `--soak MINUTES`")
+    _require_sense(crash, soak, app, events, guarantee)
     if soak is not None:
         return _soak(soak, rate, int(nodes), seed, guarantee or "at-least-once")
-    if app is None and events is not None:
-        raise click.UsageError("`--events` is for `--app`")
-    if app is not None and guarantee is not None:
-        raise click.UsageError("`--guarantee` is not for `--app`: its subscriptions say themselves")
     chosen, numbers = points or NAMES, range(seed, seed + seeds)
     found: Iterator[Run] = (
         strike(chosen, guarantee, numbers, _left_out)
@@ -86,6 +81,19 @@ def check(
     lines = summarize(runs)
     _show(lines, app)
     return FINDINGS if any(line.broken_seeds for line in lines) or not runs else 0
+
+
+def _require_sense(
+    crash: bool, soak: float | None, app: str | None, events: Path | None, guarantee: str | None
+) -> None:
+    if crash == (soak is not None):
+        raise click.UsageError("say what to check: either `--crash` or `--soak MINUTES`")
+    if app is None and events is not None:
+        raise click.UsageError("`--events` is for `--app`")
+    if app is not None and soak is not None:
+        raise click.UsageError("`--app` is for `--crash`")
+    if app is not None and guarantee is not None:
+        raise click.UsageError("`--guarantee` is not for `--app`: its subscriptions say themselves")
 
 
 def _soak(minutes: float, rate: int, nodes: int, seed: int, guarantee: str) -> int:

@@ -61,12 +61,23 @@ async def begin(client: Any, settings: Settings, where: str) -> None:
         async with asyncio.timeout(settings.publish_timeout_seconds):
             await client.start()
     except BaseException as error:
-        close = client.close if hasattr(client, "close") else client.stop
-        await close()
+        await end(client)
         # aiokafka asserts that it has found a broker, which one that has just slept may not have been.
         if isinstance(error, KafkaError | TimeoutError | AssertionError):
             raise await _reason(error, settings, where) from error
         raise
+
+
+async def end(client: Any) -> None:
+    """Close an aiokafka client.
+
+    aiokafka takes a cancellation of ours for the end of its own tasks, which it awaits: it goes on here.
+    """
+    task = asyncio.current_task()
+    before = task.cancelling() if task is not None else 0
+    await (client.close() if hasattr(client, "close") else client.stop())
+    if task is not None and task.cancelling() > before:
+        raise asyncio.CancelledError
 
 
 async def _reason(error: BaseException, settings: Settings, where: str) -> BusError:

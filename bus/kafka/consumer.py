@@ -19,7 +19,7 @@ from aiokafka.errors import (
 from aiokafka.structs import TopicPartition as KafkaPartition
 
 from bus.errors import UsageError
-from bus.kafka.client import begin, connection
+from bus.kafka.client import begin, connection, end
 from bus.kafka.errors import translate
 from bus.record import Record, StoredRecord, TopicPartition
 from bus.settings import Settings
@@ -128,7 +128,7 @@ class KafkaConsumer:
         _SUBSCRIBED.discard(self)
         try:
             async with asyncio.timeout(self._settings.stop_timeout_seconds):
-                await self._kafka.stop()
+                await end(self._kafka)
         except TimeoutError:
             logger.warning("group `%s` could not be left; the broker will notice", self.group)
         except (asyncio.CancelledError, Exception) as error:

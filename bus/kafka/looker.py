@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition as KafkaPartition
 
 from bus.errors import BusUnavailableError
-from bus.kafka.client import begin, connection
+from bus.kafka.client import begin, connection, end
 from bus.kafka.errors import translate
 from bus.record import Record, TopicPartition
 from bus.settings import Settings
@@ -29,7 +29,7 @@ class Looker:
         """Disconnect."""
         consumer, self._kafka = self._kafka, None
         if consumer is not None:
-            await consumer.stop()
+            await end(consumer)
 
     async def ends(self, places: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Return high watermarks, what open transactions have written included."""

@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 
 from bus.clock import BrokerClock
 from bus.errors import BusError, BusUnavailableError, EnvelopeError, TopicMissingError
-from bus.kafka.client import begin, connection
+from bus.kafka.client import begin, connection, end
 from bus.kafka.errors import translate
 from bus.record import TopicPartition
 from bus.settings import Settings
@@ -89,7 +89,7 @@ class Producer:
             if any(stuck):
                 # aiokafka would wait for these batches for ever; without its sender it closes at once.
                 self._kafka._sender.sender_task.cancel()  # noqa: SLF001 - there is no public way
-            await self._kafka.stop()
+            await end(self._kafka)
             self._kafka = None
 
     def send(self, outgoing: Outgoing) -> None:

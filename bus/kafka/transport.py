@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition as KafkaPartition
 
 from bus.clock import BrokerClock
-from bus.kafka.client import begin, connection
+from bus.kafka.client import begin, connection, end
 from bus.kafka.consumer import KafkaConsumer
 from bus.kafka.errors import translate
 from bus.kafka.looker import Looker
@@ -96,7 +96,7 @@ class KafkaTransport:
         except KafkaError as error:
             raise translate(error, f"group `{group}`") from error
         finally:
-            await consumer.stop()
+            await end(consumer)
 
     async def read_all(self, topic: str) -> Sequence[Record]:
         """Return every record a topic holds now."""
@@ -120,4 +120,4 @@ class KafkaTransport:
         except KafkaError as error:
             raise translate(error, f"topic `{topic}`") from error
         finally:
-            await consumer.stop()
+            await end(consumer)

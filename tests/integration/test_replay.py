@@ -1,6 +1,7 @@
 """A window read again: the same handler, marked, on record, and the live group left alone."""
 
 import asyncio
+import gc
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,12 +9,15 @@ import orjson
 import pytest
 
 from bus import Bus, DeliveryReceipt, Draft, Event, UsageError
+from bus.deadletters import DeadLetters, Operator
 from bus.replay import Order, replay, window
 from bus.topics import audit_topic
 from tests.small_catalog import case
-from tests.worlds import KafkaWorld, World, receipts, until
+from tests.worlds import PATIENCE_SECONDS, KafkaWorld, World, receipts, until
 
 Seen = list[tuple[int, str | None]]
+cut_short = pytest.mark.filterwarnings("ignore::ResourceWarning")
+"""aiokafka leaves a connection open when it is cancelled while it makes one."""
 
 
 def order(since: datetime, until: datetime, **said: Any) -> Order:
@@ -79,6 +83,7 @@ async def test_exactly_the_window_is_read_again_and_marked(world: World) -> None
     assert sum(row.subscription == "edge.replay.r1" for row in rows) == 10
 
 
+@cut_short
 async def test_a_replay_that_was_cut_short_goes_on(world: World) -> None:
     """Under its id it reads what is left of the same window, though more has been published since."""
     since, end = await lived_through(world)
@@ -88,6 +93,8 @@ async def test_a_replay_that_was_cut_short_goes_on(world: World) -> None:
     await until(lambda: len(seen) >= 3)
     task.cancel()
     await asyncio.wait([task])
+    del task
+    gc.collect()
     first = len(seen)
     await published(world, 30, 10)
     await replay(subscribed(world, seen), "edge", order(since, end))
@@ -95,6 +102,7 @@ async def test_a_replay_that_was_cut_short_goes_on(world: World) -> None:
     assert len(seen) < first + 10
 
 
+@cut_short
 async def test_a_replay_cut_short_once_it_is_on_record_reads_its_window_alone(
     kafka_world: KafkaWorld,
 ) -> None:
@@ -104,11 +112,14 @@ async def test_a_replay_cut_short_once_it_is_on_record_reads_its_window_alone(
     looking, audit = world.bus(world.country.south).transport, audit_topic(world.country.south)
     await looking.start()
     await looking.ends(audit)
-    task = asyncio.create_task(replay(subscribed(world, []), "edge", order(since, end)))
+    slow = order(since, end, rate=1.0)
+    task = asyncio.create_task(replay(subscribed(world, []), "edge", slow))
     while not any((await looking.ends(audit)).values()):  # noqa: ASYNC110 - nobody tells
         await asyncio.sleep(0)
     task.cancel()
     await asyncio.wait([task])
+    del task
+    gc.collect()
     await looking.stop()
     seen = Seen()
     await replay(subscribed(world, seen), "edge", order(since, end))
@@ -125,10 +136,36 @@ async def test_an_id_belongs_to_one_subscription(world: World) -> None:
     async def note(event: Event[Any]) -> None:
         seen.append((event.data["number"], event.replay))
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         with pytest.raises(UsageError, match="edge"):
             await replay(bus, "other", order(since, end))
     assert seen == []
+
+
+async def test_a_replay_that_has_ended_is_not_begun_again(world: World) -> None:
+    """Its group may be forgotten by then, and it would begin at the earliest event."""
+    since, end = await lived_through(world)
+    await replay(subscribed(world, []), "edge", order(since, end))
+    seen = Seen()
+    with pytest.raises(UsageError, match="has ended"):
+        await replay(subscribed(world, seen), "edge", order(since, end))
+    assert seen == []
+
+
+async def test_a_dead_letter_of_a_replay_is_not_redriven(world: World) -> None:
+    """Nobody reads for the replay any more; the live subscription never failed."""
+    since, end = await lived_through(world)
+
+    await replay(subscribed(world, []), "edge", order(since, end))
+    looking = world.bus(world.country.south).transport
+    await looking.start()
+    try:
+        letters = DeadLetters(looking, world.country.south, world.country.catalog)
+        letter = next(one for one in await letters.read() if ".replay." in one.subscription)
+        with pytest.raises(UsageError, match="under a new id"):
+            await letters.redrive(letter, Operator("mae", "the handler is mended"))
+    finally:
+        await looking.stop()
 
 
 async def test_the_live_subscription_goes_on_meanwhile(world: World) -> None:
