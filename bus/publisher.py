@@ -206,6 +206,8 @@ class Publisher:
             return self._recent.first(publication)
         except IdReusedError as error:
             self._refused(publication.stamper, publication.stamp, error)
+            if publication.span is not None:
+                publication.span.end(None, -1, error)
             raise
 
     def prepare(

@@ -14,7 +14,7 @@ from tests.worlds import PATIENCE_SECONDS, KafkaWorld
 COMMON = """
 import asyncio, json, sys, time
 from bus import lane
-from bus import Bus, Event, RetryPolicy, DeadLetter, Reason, ContractViolationError
+from bus import Bus, Event, RetryPolicy, DeadLetter, Reason, ContractViolationError, IdReusedError
 
 north, south, opened, closed, mode = sys.argv[1:]
 seen = {"caused": [], "handled": [], "closed": []}
@@ -75,11 +75,12 @@ async def publish(bus):
     with trace.get_tracer("test").start_as_current_span("counter"):
         await bus.publish(opened, {"reference": "case-0001", "number": 1}, service="one-case")
     for number in (2, 3, 4):
-        await bus.publish(opened, {"reference": f"case-000{number}", "number": number})
-    try:
-        await bus.publish(opened, {"reference": "Grace Hopper"}, key="case-0005")
-    except ContractViolationError:
-        pass
+        await bus.publish(opened, {"reference": f"case-000{number}", "number": number}, id=f"case-{number}")
+    for wrong in ({"reference": "Grace Hopper"}, {"reference": "case-0002", "number": 9}):
+        try:
+            await bus.publish(opened, wrong, id="case-2", key="case-0002")
+        except (ContractViolationError, IdReusedError):
+            pass
 
 def done():
     # One of the closed case and one of its closing, two each of those that fail or hang, one of the rejected.
@@ -214,7 +215,8 @@ def assert_attributes(world: KafkaWorld, story: dict[str, Any], opened: str) -> 
 def assert_refusal(story: dict[str, Any], opened: str) -> None:
     """Fail unless the refused publish, and no other, ended in an error."""
     failed = [span for span in named(story, f"send {opened}") if span["status"]["status_code"] == "ERROR"]
-    assert [span["attributes"]["error.type"] for span in failed] == ["ContractViolationError"]
+    told = [span["attributes"]["error.type"] for span in failed]
+    assert told == ["ContractViolationError", "IdReusedError"]
 
 
 async def test_every_failed_attempt_is_an_error_of_its_span(
