@@ -78,7 +78,7 @@ class KafkaTransactional:
     async def abort(self) -> None:
         """Abort, if it can be done."""
         self._begun = False
-        with contextlib.suppress(BusError, AssertionError):
+        with contextlib.suppress(BusError, AssertionError, TimeoutError):
             async with asyncio.timeout(ABORT_SECONDS):
                 await self._ask(self._producer.kafka.abort_transaction())
 

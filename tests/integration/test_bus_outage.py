@@ -18,6 +18,8 @@ from bus import (
     Receipt,
     apply_topics,
 )
+from bus.kafka import transactional
+from bus.table import deliver
 from tests.small_catalog import SmallCountry, case
 from tests.worlds import PATIENCE_SECONDS, KafkaWorld, receipts, running, until
 
@@ -204,6 +206,26 @@ async def test_a_process_that_starts_before_its_broker_waits_for_it(
     await until(lambda: seen)
     os.kill(os.getpid(), signal.SIGTERM)
     await running
+
+
+async def test_an_abort_that_nobody_answers_is_given_up(
+    world: KafkaWorld, node: EmbeddedKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever begins the transaction anew ends the old one; a subscriber must not end with it."""
+    monkeypatch.setattr(transactional, "ABORT_SECONDS", 0.5)
+    transport = world.bus(world.country.south)._transport
+    await transport.start()
+    one = transport.transactional("abandoned")
+    try:
+        await one.start()
+        await one.begin()
+        await deliver(one, f"{world.country.south}.parked", b"key", b"value", partition=0)
+        node.pause()
+        await one.abort()
+    finally:
+        node.resume()
+        await one.stop()
+        await transport.stop()
 
 
 @pytest.mark.parametrize("end", ["cancelled", "failed"])
