@@ -3,11 +3,12 @@
 Law of this file: it judges as `verdict` does, in memory that grows by bytes and not by objects.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-MARK = 255
+from bus.crash.verdict import Order
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,39 +39,34 @@ class Waits:
 
 
 class Pages:
-    """A count for each record of a topic, by partition and offset, up to 254."""
+    """Whether each record of a topic was met, by partition and offset."""
 
     def __init__(self) -> None:
         self._partitions: dict[int, bytearray] = {}
 
-    def count(self, partition: int, offset: int) -> int:
-        """Count a record once more; return how often it was counted before."""
+    def add(self, partition: int, offset: int) -> None:
+        """Note that a record was met."""
         page = self._partitions.setdefault(partition, bytearray())
         if offset >= len(page):
             page.extend(bytes(offset + 1 - len(page) + len(page) // 4))
-        before = page[offset]
-        page[offset] = min(before + 1, MARK - 1)
-        return before
+        page[offset] = 1
 
     def has(self, partition: int, offset: int) -> bool:
-        """Whether a record was counted."""
+        """Whether a record was met."""
         page = self._partitions.get(partition, b"")
-        return offset < len(page) and page[offset] > 0
+        return offset < len(page) and page[offset] == 1
 
 
 def compare(accepted: Path, handled: Path) -> Compared:
     """Hold the writer's journal against the journal of a subscription's processes."""
-    seen, again, wrong = Pages(), 0, 0
-    latest: dict[str, tuple[int, float]] = {}
+    seen, order, again, wrong = Pages(), Order(), 0, 0
     for at, partition, offset, key, number in _lines(handled, 5):
-        if seen.count(int(partition), int(offset)):
+        place = int(partition), int(offset)
+        if seen.has(*place):
             again += 1
             continue
-        this, seconds = int(number), float(at)
-        before = latest.setdefault(key, (this, seconds))
-        wrong += this < before[0] and seconds >= before[1]
-        if this > before[0]:
-            latest[key] = (this, seconds)
+        seen.add(*place)
+        wrong += order.was_overtaken(key, int(number), float(at))
     count = lost = 0
     for _, _, partition, offset, _, _ in _lines(accepted, 6):
         count += 1
@@ -85,7 +81,8 @@ def waits(accepted: Path, strikes: Iterable[float], seconds: float) -> tuple[Wai
     calm: list[float] = []
     for due, acknowledged, *_ in _lines(accepted, 6):
         at = float(due)
-        near = any(begun <= at < begun + seconds for begun in times)
+        before = bisect_right(times, at)
+        near = before > 0 and at < times[before - 1] + seconds
         (struck if near else calm).append(float(acknowledged) - at)
     return Waits.of(struck), Waits.of(calm)
 

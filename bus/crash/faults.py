@@ -188,18 +188,25 @@ async def fault_for(name: str) -> AsyncIterator[tuple[Settings, Fault]]:
 
 
 @asynccontextmanager
+async def behind_a_link() -> AsyncIterator[Broker]:
+    """Start a broker that everybody reaches over a network that can be cut."""
+    async with Link() as link:
+        node = EmbeddedKafka(advertised=(link.address,))
+        await asyncio.to_thread(node.start)
+        link.target = node.addresses[0]
+        try:
+            broker = Broker(node, link)
+            broker.settings = near(link.address)
+            yield broker
+        finally:
+            await asyncio.to_thread(node.stop)
+
+
+@asynccontextmanager
 async def _broker(name: str, folder: Path) -> AsyncIterator[Broker]:
     if name == "network cut":
-        async with Link() as link:
-            node = EmbeddedKafka(advertised=(link.address,))
-            await asyncio.to_thread(node.start)
-            link.target = node.addresses[0]
-            try:
-                broker = Broker(node, link)
-                broker.settings = near(link.address)
-                yield broker
-            finally:
-                await asyncio.to_thread(node.stop)
+        async with behind_a_link() as broker:
+            yield broker
         return
     disk = folder if name == "disk full" else None
     if disk is not None:

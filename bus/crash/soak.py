@@ -21,8 +21,7 @@ from statistics import median
 from bus.crash.books import Compared, Waits, compare, waits
 from bus.crash.country import Country
 from bus.crash.country_trial import CountryTrial
-from bus.crash.faults import SHARED, Broker, guarantees_of, near
-from bus.crash.network import Link
+from bus.crash.faults import OWN, SHARED, Broker, behind_a_link, guarantees_of, near
 from bus.crash.trial import Fault
 from bus.kafka.admin import apply_topics
 from bus.kafka.embedded import EmbeddedKafka
@@ -234,7 +233,7 @@ def _growth(samples: Sequence[Sample]) -> float | None:
 
 def faults_of(broker: Broker, guarantee: str) -> dict[str, Fault]:
     """Return what may strike in a long run with one broker."""
-    own = {"broker killed": broker.killed, "broker paused": broker.paused, "network cut": broker.cut_off}
+    own = {name: fault_of(broker) for name, fault_of in OWN.items()}
     return {
         name: fault
         for name, fault in {**SHARED, **own}.items()
@@ -306,13 +305,5 @@ async def _cluster(nodes: int, guarantee: str, seed: int) -> AsyncIterator[tuple
         finally:
             await asyncio.to_thread(cluster.stop)
         return
-    async with Link() as link:
-        node = EmbeddedKafka(advertised=(link.address,))
-        await asyncio.to_thread(node.start)
-        link.target = node.addresses[0]
-        try:
-            broker = Broker(node, link)
-            broker.settings = near(link.address)
-            yield broker.settings, faults_of(broker, guarantee)
-        finally:
-            await asyncio.to_thread(node.stop)
+    async with behind_a_link() as broker:
+        yield broker.settings, faults_of(broker, guarantee)

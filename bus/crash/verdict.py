@@ -67,6 +67,20 @@ class Verdict:
         return replace(self, logs=folder)
 
 
+class Order:
+    """Tells which first handlings come, on paper and in time, after one of a later event of their key."""
+
+    def __init__(self) -> None:
+        self._latest: dict[str, tuple[int, float]] = {}
+
+    def was_overtaken(self, key: str, number: int, seconds: float) -> bool:
+        """Take a first handling, in the order they were written down."""
+        latest, since = self._latest.setdefault(key, (number, seconds))
+        if number > latest:
+            self._latest[key] = (number, seconds)
+        return number < latest and seconds >= since
+
+
 def judge(
     accepted: Sequence[Accepted],
     handled: Sequence[Handled],
@@ -109,16 +123,10 @@ def judge(
 
 
 def _out_of_order(handled: Iterable[Handled]) -> int:
-    """Count the first handlings that come, on paper and in time, after one of a later event of the key."""
     known: set[Place] = set()
-    latest: dict[str, Handled] = {}
-    wrong = 0
+    order, wrong = Order(), 0
     for one in handled:
-        if one.place in known:
-            continue
-        known.add(one.place)
-        before = latest.setdefault(one.key, one)
-        wrong += one.number < before.number and one.seconds >= before.seconds
-        if one.number > before.number:
-            latest[one.key] = one
+        if one.place not in known:
+            known.add(one.place)
+            wrong += order.was_overtaken(one.key, one.number, one.seconds)
     return wrong
