@@ -5,7 +5,7 @@ from typing import Any
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
-from bus.kafka.client import begin, connection
+from bus.kafka.client import begin, connection, end
 from bus.kafka.errors import translate
 from bus.settings import Settings
 from bus.topics import TopicSpec, topics_of
@@ -38,7 +38,7 @@ async def apply_topics(settings: Settings | None = None, catalog: Catalog | None
     except KafkaError as error:
         raise translate(error, settings.bootstrap_servers) from error
     finally:
-        await admin.close()
+        await end(admin)
 
 
 def _new_topic(spec: TopicSpec, settings: Settings) -> Any:

@@ -15,7 +15,7 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.admin import DescribeAclsRequest, DescribeClientQuotasRequest
 
-from bus.kafka.client import begin, connection
+from bus.kafka.client import begin, connection, end
 from bus.kafka.errors import translate
 from bus.kafka.requests import alter_quotas, alter_topic_config, create_access, delete_access
 from bus.settings import Settings
@@ -59,7 +59,7 @@ class Cluster:
         except KafkaError as error:
             raise translate(error, settings.bootstrap_servers) from error
         finally:
-            await cluster._admin.close()
+            await end(cluster._admin)
 
     async def observe(self) -> ClusterState:
         """Return topics, access and quotas as they are; the registry's entries are read elsewhere."""

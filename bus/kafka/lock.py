@@ -9,7 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
 
 from bus.errors import BusUnavailableError
-from bus.kafka.client import begin, connection
+from bus.kafka.client import begin, connection, end
 from bus.kafka.errors import translate
 from bus.settings import Settings
 
@@ -43,11 +43,11 @@ async def held(settings: Settings, *, group: str, topic: str, wait_seconds: floa
                 raise _busy(group)
             yield
         finally:
-            await member.stop()
+            await end(member)
     except KafkaError as error:
         raise translate(error, f"group `{group}`") from error
     finally:
-        await admin.close()
+        await end(admin)
 
 
 def _member(settings: Settings, group: str, topic: str) -> AIOKafkaConsumer:
