@@ -42,7 +42,7 @@ lock: $(READY) ## Renew requirements.lock and the lock of Kafka's jars (ARGS=--u
 	@$(BIN)/python -c 'import uv' 2>/dev/null || $(BIN)/pip install --quiet uv
 	@$(BIN)/python -m uv pip compile --quiet --universal --generate-hashes --all-extras --python-version 3.11 \
 		--no-emit-index-url --no-emit-find-links --no-header --no-annotate $(ARGS) pyproject.toml -o requirements.lock
-	@$(BIN)/python -m bus.kafka.embedded_fetch
+	@$(BIN)/python -m bus.embedded.fetch
 
 clean: ## Remove .venv and everything made here (Kafka's jars stay in the user's cache)
 	@rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -4,6 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from bus.bus import Bus
+from bus.deliver.retry import RetryPolicy
+from bus.embedded.kafka import EmbeddedKafka
 from bus.envelope import agency_of
 from bus.errors import (
     AccessDeniedError,
@@ -25,10 +27,10 @@ from bus.errors import (
 from bus.event import Event
 from bus.kafka.admin import apply_topics
 from bus.kafka.consumer import open_consumer
-from bus.kafka.embedded import EmbeddedKafka
 from bus.outcome import Ack, DeadLetter, Outcome, Reason, Retry
-from bus.publisher import Draft, Receipt
-from bus.receipts import (
+from bus.publish.publisher import Draft, Receipt
+from bus.publish.transactions import Transaction
+from bus.receipts.receipts import (
     RECEIPTS_TOPIC,
     DeliveryReceipt,
     PublishReceipt,
@@ -36,21 +38,19 @@ from bus.receipts import (
     encode_receipts,
 )
 from bus.record import Record, StoredRecord, TopicPartition
-from bus.retry import RetryPolicy
 from bus.settings import Settings
-from bus.transactions import Transaction
 
 if TYPE_CHECKING:
-    from bus.handled import HandledEvents
-    from bus.outbox import Outbox
-    from bus.outbox_rows import OutboxEvent, outbox_table
+    from bus.database.handled_events import HandledEvents
+    from bus.database.outbox import Outbox
+    from bus.database.outbox_rows import OutboxEvent, outbox_table
 
 # SQLAlchemy takes as long to load as a command has; it loads for whoever asks for one of these.
 _LATER = {
-    "HandledEvents": "bus.handled",
-    "Outbox": "bus.outbox",
-    "OutboxEvent": "bus.outbox_rows",
-    "outbox_table": "bus.outbox_rows",
+    "HandledEvents": "bus.database.handled_events",
+    "Outbox": "bus.database.outbox",
+    "OutboxEvent": "bus.database.outbox_rows",
+    "outbox_table": "bus.database.outbox_rows",
 }
 
 __all__ = [

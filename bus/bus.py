@@ -11,33 +11,33 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from uuid_utils import uuid7
 
-from bus.dead_letter import DeadLetterRecord, explain
-from bus.delivery import Delivery
+from bus.cluster.registry import Follower, trusted_keys
+from bus.dead_letters.record import DeadLetterRecord, explain
+from bus.deliver.bounded_reading import Rereading
+from bus.deliver.delivery import Delivery
+from bus.deliver.exactly_once import ExactlyOnce
+from bus.deliver.handlers import adapt
+from bus.deliver.retry import RetryPolicy
+from bus.deliver.subscriber import Subscriber, Subscription
+from bus.deliver.versions import expectations, renewed
+from bus.deliver.watchdog import Watchdog
 from bus.errors import BusError, UsageError
-from bus.exactly_once import ExactlyOnce
-from bus.handlers import adapt
 from bus.kafka.injection import Injection
 from bus.kafka.transport import KafkaTransport
 from bus.outcome import Reason
-from bus.parking_log import ParkingLog, RowWriter
-from bus.publishing import Publishing
-from bus.reading import expectations, renewed
-from bus.receipt_log import ReceiptLog
-from bus.receipts import RECEIPTS_TOPIC
+from bus.parking.log import ParkingLog, RowWriter
+from bus.publish.context import Surroundings
+from bus.publish.surface import Publishing
+from bus.publish.transactions import Transaction, Transactions
+from bus.receipts.receipts import RECEIPTS_TOPIC
+from bus.receipts.writer import ReceiptLog
 from bus.record import Headers, Position, TopicPartition
-from bus.registry import Follower, trusted_keys
-from bus.rereading import Rereading
-from bus.retry import RetryPolicy
 from bus.serving import serve
 from bus.settings import Settings
-from bus.subscriber import Subscriber, Subscription
-from bus.surroundings import Surroundings
 from bus.table import Table, deliver
 from bus.telemetry import Telemetry
 from bus.topics import dead_letter_topic, group_of, parked_topic, topic_of
-from bus.transactions import Transaction, Transactions
 from bus.transport import Transport
-from bus.watchdog import Watchdog
 from contracts import Catalog
 
 if TYPE_CHECKING:

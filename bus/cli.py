@@ -23,7 +23,7 @@ import click
 from bus.rooms import room_files, stranger
 
 if TYPE_CHECKING:
-    from bus.kafka.embedded import EmbeddedKafka
+    from bus.embedded.kafka import EmbeddedKafka
 
 COMMANDS = "govbus.commands"
 TELEMETRY = "govbus.telemetry"
@@ -178,7 +178,7 @@ def up(
     no_topics: bool,
 ) -> None:
     """Run an Apache Kafka for development until stopped."""
-    from bus.kafka.embedded import EmbeddedKafka  # noqa: PLC0415 - keeps `govbus --help` quick
+    from bus.embedded.kafka import EmbeddedKafka  # noqa: PLC0415 - keeps `govbus --help` quick
 
     click.echo("starting Apache Kafka", err=True)
     with EmbeddedKafka(data, nodes=nodes, port=port, sasl=sasl, tls=tls) as kafka:
@@ -197,7 +197,7 @@ def up(
 
 
 def _issue(kafka: "EmbeddedKafka", catalog: Path | None) -> None:
-    from bus.desired import MONITOR  # noqa: PLC0415 - keeps `govbus --help` quick
+    from bus.cluster.desired import MONITOR  # noqa: PLC0415 - keeps `govbus --help` quick
     from bus.settings import Settings  # noqa: PLC0415
     from contracts import Catalog  # noqa: PLC0415
 

@@ -11,7 +11,7 @@ from bus.errors import UsageError
 from bus.record import Headers, Record
 
 if TYPE_CHECKING:
-    from bus.publisher import Receipt
+    from bus.publish.publisher import Receipt
     from contracts import ContractVersion
 
 T_co = TypeVar("T_co", covariant=True)

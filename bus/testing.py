@@ -16,8 +16,8 @@ from typing import Any
 from bus.bus import Bus
 from bus.clock import BrokerClock
 from bus.errors import BusUnavailableError, TopicMissingError
-from bus.memory_transactional import MemoryTransactional, OpenRecords
-from bus.receipts import RECEIPTS_TOPIC, DeliveryReceipt, PublishReceipt, decode_receipts
+from bus.memory.transactional import MemoryTransactional, OpenRecords
+from bus.receipts.receipts import RECEIPTS_TOPIC, DeliveryReceipt, PublishReceipt, decode_receipts
 from bus.record import Record, StoredRecord, TopicPartition
 from bus.settings import Settings
 from bus.topics import partition_of, topics_of

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from bus.receipts import RECEIPTS_PARTITIONS, RECEIPTS_TOPIC
+from bus.receipts.receipts import RECEIPTS_PARTITIONS, RECEIPTS_TOPIC
 from contracts import Catalog
 
 CHECKPOINTS_TOPIC = "govbus.checkpoints"

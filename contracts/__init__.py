@@ -4,7 +4,25 @@
 """
 
 from contracts.catalog import Catalog
+from contracts.cluster.plan import (
+    Access,
+    Change,
+    ClusterState,
+    Plan,
+    PlanScope,
+    RegistryEntry,
+    TopicState,
+    compare_states,
+)
+from contracts.cluster.registry import (
+    SigningKey,
+    TrustedKeys,
+    registry_entries,
+    withdrawal,
+    write_registry_folder,
+)
 from contracts.contract import Agency, Contract, ContractVersion, KeyRule, Milestone, Service
+from contracts.documents.subscriptions import Subscription
 from contracts.errors import (
     CatalogError,
     ContractError,
@@ -15,26 +33,8 @@ from contracts.errors import (
     UnknownContractError,
     UnknownVersionError,
 )
-from contracts.plan import (
-    Access,
-    Change,
-    ClusterState,
-    Plan,
-    PlanScope,
-    RegistryEntry,
-    TopicState,
-    compare_states,
-)
-from contracts.registry import (
-    SigningKey,
-    TrustedKeys,
-    registry_entries,
-    withdrawal,
-    write_registry_folder,
-)
-from contracts.routes import Route
-from contracts.subscriptions import Subscription
 from contracts.validation import Violation
+from contracts.versions.routes import Route
 
 __all__ = [
     "Access",

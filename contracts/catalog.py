@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from contracts import names
 from contracts.contract import Agency, Contract, ContractVersion, Service
+from contracts.documents.subscriptions import Subscriptions
 from contracts.errors import CatalogError, UnknownContractError, UnknownVersionError
-from contracts.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
-    from contracts.loading import Loaded
+    from contracts.documents.loading import Loaded
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Catalog:
         Raises:
             CatalogError: The folder is not a sound catalogue; holds every finding.
         """
-        from contracts.loading import load  # noqa: PLC0415 - its parsers take most of this room's start
+        from contracts.documents.loading import load  # noqa: PLC0415 - its parsers take most of this room's start
 
         loaded = load(Path(__file__).parent if path is None else Path(path))
         if loaded.findings:

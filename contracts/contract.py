@@ -9,13 +9,14 @@ from functools import cached_property
 from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
-from contracts import names, routes
-from contracts.content_model import closed_and_opened
-from contracts.conversion import Conversion
+from contracts import names
 from contracts.errors import PartitionKeyError, UnknownVersionError
 from contracts.paths import Step, parse_path
-from contracts.schema_ids import schema_guid
+from contracts.schema.content_model import closed_and_opened
+from contracts.schema.ids import schema_guid
 from contracts.validation import CompiledSchema, Violation, compile_validator
+from contracts.versions import routes
+from contracts.versions.conversion import Conversion
 
 Classification: TypeAlias = Literal["public", "internal", "personal", "sensitive"]
 Compatibility: TypeAlias = Literal[
@@ -87,7 +88,7 @@ class ContractVersion:
         schema: The JSON Schema document.
         sha256: The hash, in hexadecimal, of the schema's file.
         references: Further schemas by their `$id`, for `$ref` across files.
-        assert_formats: Whether `format` refuses (see `contracts.formats`) or only annotates.
+        assert_formats: Whether `format` refuses (see `contracts.schema.formats`) or only annotates.
         content_model: `tolerant` (closed for writers, open for readers) or `as-written` for both.
         deprecated: Whether publishers should move to a newer version.
         sunset: The last day, in UTC, on which it is published.
@@ -338,12 +339,12 @@ class Service:
     """A service to the public that crosses agencies, as a watcher sees it.
 
     Attributes:
-        category: Which essential service this is (see `contracts.shapes.SERVICE_CATEGORIES`).
+        category: Which essential service this is (see `contracts.documents.shapes.SERVICE_CATEGORIES`).
         owner: The agency that answers for the whole.
         start: The subject whose event begins a transaction.
         ends: The subjects that must all occur to complete it.
         deadline_seconds: From the first event to the last end, in seconds; infinite where the document says
-            none, which only `contracts.coverage` meets.
+            none, which only `contracts.lint.coverage` meets.
         channels: Where the public can ask for it.
     """
 

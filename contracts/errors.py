@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, ClassVar
 from contracts.names import quotable
 
 if TYPE_CHECKING:
-    from contracts.conversion import Conversion
     from contracts.finding import Finding
+    from contracts.versions.conversion import Conversion
 
 
 class ContractError(Exception):

@@ -14,7 +14,9 @@ from typing import Any, Final
 
 import jsonschema_rs
 
-from contracts.dialect import (
+from contracts.errors import SchemaUnusableError
+from contracts.paths import EVERY, Step, render_path
+from contracts.schema.dialect import (
     DRAFT_07,
     DRAFT_2020_12,
     Schema,
@@ -22,11 +24,9 @@ from contracts.dialect import (
     declared_names,
     dialect_of,
 )
-from contracts.errors import SchemaUnusableError
-from contracts.formats import LEFT_ALONE
-from contracts.json_values import first_not_json, is_larger, json_type, steps_of
-from contracts.paths import EVERY, Step, render_path
-from contracts.wording import ROWS, describe, describe_in_short
+from contracts.schema.formats import LEFT_ALONE
+from contracts.schema.json_values import first_not_json, is_larger, json_type, steps_of
+from contracts.schema.wording import ROWS, describe, describe_in_short
 
 MAX_VIOLATIONS: Final = 1_000
 _Kind = jsonschema_rs.ValidationErrorKind

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from bus.kafka.embedded import EmbeddedKafka
-from bus.kafka.embedded_config import HOST, NodePlan, Ports, node_properties
-from bus.kafka.embedded_errors import JarError
-from bus.kafka.embedded_folder import free_ports
+from bus.embedded.config import HOST, NodePlan, Ports, node_properties
+from bus.embedded.errors import JarError
+from bus.embedded.folder import free_ports
+from bus.embedded.kafka import EmbeddedKafka
 
 ADDRESS = "GOVBUS_TEST_BOOTSTRAP_SERVERS"
 IMAGE = os.environ.get("GOVBUS_TEST_KAFKA_IMAGE", "apache/kafka:4.4.0")

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from bus import Bus, EmbeddedKafka, Settings
-from bus.rollout import Author, Rollout
+from bus.cluster.rollout import Author, Rollout
 from contracts import Catalog, Plan
 from tests.small_catalog import SmallCountry
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from contracts import Catalog
 from contracts.commands.serving import server
-from contracts.http_registry.app import RegistryApp
+from contracts.publish.http_registry.app import RegistryApp
 
 PATIENCE_SECONDS = 60.0
 

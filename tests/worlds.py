@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import TopicPartition as KafkaPartition
 
 from bus import Bus, DeliveryReceipt, PublishReceipt, Record, Settings, TopicPartition, decode_receipts
-from bus.receipts import RECEIPTS_TOPIC
+from bus.receipts.receipts import RECEIPTS_TOPIC
 from bus.testing import InMemoryBus, InMemoryCluster
 from tests.small_catalog import SmallCountry
 

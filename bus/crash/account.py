@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from bus.crash.verdict import Accepted, Handled, Place, Verdict, judge
-from bus.receipts import DeliveryReceipt
+from bus.receipts.receipts import DeliveryReceipt
 
 
 def place_of(row: DeliveryReceipt) -> Place:

@@ -10,10 +10,10 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from bus.bus import Bus
+from bus.deliver.subscriber import Subscription
 from bus.errors import UsageError
-from bus.replay_cli import load_bus
+from bus.replay.cli import load_bus
 from bus.settings import Settings
-from bus.subscriber import Subscription
 from contracts import Catalog
 
 

@@ -10,8 +10,8 @@ import time
 from typing import Any
 
 from bus.bus import Bus
+from bus.deliver.retry import RetryPolicy
 from bus.event import Event
-from bus.retry import RetryPolicy
 
 FAILING = 29
 """Each event with a number that this divides fails at its first attempt, so that its key is parked."""

@@ -14,7 +14,7 @@ from bus.crash.trial import Fault, Trial, publish_surely, strike_while_publishin
 from bus.crash.verdict import Accepted, Handled, Verdict, judge
 from bus.kafka.admin import apply_topics
 from bus.kafka.consumer import open_consumer
-from bus.publisher import Draft
+from bus.publish.publisher import Draft
 
 KEYS = 24
 CHILD = ("-m", "bus.crash.child")

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from bus.crash.network import Link
 from bus.crash.trial import Fault, Trial
 from bus.crash_points import POINTS
-from bus.kafka.embedded import EmbeddedKafka
+from bus.embedded.kafka import EmbeddedKafka
 from bus.settings import Settings
 
 BOTH = ("at-least-once", "exactly-once")

@@ -14,9 +14,9 @@ from bus.crash.account import total
 from bus.crash.faults import missing, near
 from bus.crash.strikes import App
 from bus.crash.verdict import Verdict
+from bus.embedded.kafka import EmbeddedKafka
 from bus.errors import UsageError
 from bus.kafka.admin import apply_topics
-from bus.kafka.embedded import EmbeddedKafka
 from bus.settings import Settings
 
 CrashTrial = Callable[..., Verdict]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from bus.crash.account import is_final, place_of
 from bus.crash.verdict import Place
-from bus.receipts import DeliveryReceipt
+from bus.receipts.receipts import DeliveryReceipt
 
 QUIET_SECONDS = 15.0
 """With no news for so long, what is parked or passed over is left; longer than the default's first wait."""

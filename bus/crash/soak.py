@@ -23,8 +23,8 @@ from bus.crash.country import Country
 from bus.crash.country_trial import CountryTrial
 from bus.crash.faults import OWN, SHARED, Broker, behind_a_link, guarantees_of, near
 from bus.crash.trial import Fault
+from bus.embedded.kafka import EmbeddedKafka
 from bus.kafka.admin import apply_topics
-from bus.kafka.embedded import EmbeddedKafka
 from bus.settings import Settings
 
 EVERY_SECONDS = 20.0

@@ -12,8 +12,8 @@ from bus.crash.country_trial import CountryTrial, run
 from bus.crash.faults import NAMES, ONLY_COUNTRY, SHARED, fault_for, guarantees_of, missing, near
 from bus.crash.report import Run
 from bus.crash.samples import Samples, read_events, samples_for
-from bus.kafka.embedded import EmbeddedKafka
-from bus.replay_cli import load_bus
+from bus.embedded.kafka import EmbeddedKafka
+from bus.replay.cli import load_bus
 from bus.settings import Settings
 
 Told = Callable[[str, str], None]

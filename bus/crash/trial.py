@@ -21,8 +21,8 @@ from typing import Any
 
 from bus.crash_points import VARIABLE
 from bus.errors import BusError, RefusedError
-from bus.publisher import Draft, Receipt
-from bus.publishing import Publishing
+from bus.publish.publisher import Draft, Receipt
+from bus.publish.surface import Publishing
 from bus.settings import Settings
 
 MAX_UNCOMMITTED = 300

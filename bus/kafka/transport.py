@@ -12,7 +12,7 @@ from bus.clock import BrokerClock
 from bus.kafka.client import begin, connection, end
 from bus.kafka.consumer import KafkaConsumer
 from bus.kafka.errors import translate
-from bus.kafka.looker import Looker
+from bus.kafka.one_off_reads import Looker
 from bus.kafka.producer import Producer
 from bus.kafka.transactional import KafkaTransactional
 from bus.record import Record, TopicPartition

@@ -2,7 +2,8 @@
 
 Law of this file: a row is deleted only after Kafka has its event, and the checkpoint that says so is saved in
 between. What is killed before is published again under the same id; a row that a transaction commits late is
-simply there. Rows are published by position, which within a key is the order of commits (`bus/key_order.py`).
+simply there. Rows are published by position, which within a key is the order of commits
+(`bus/database/key_order.py`).
 """
 
 from collections.abc import Sequence

@@ -11,12 +11,12 @@ from typing import Final
 
 import click
 
-from contracts import git
-from contracts.breaking import Before
 from contracts.catalog import Catalog
+from contracts.documents import git
+from contracts.documents.loading import Loaded
 from contracts.errors import ContractError, GitError
-from contracts.loading import Loaded
-from contracts.soundness import load_sound
+from contracts.lint.breaking import Before
+from contracts.lint.soundness import load_sound
 
 LIVE: Final = "govbus.contracts.live"
 """The entry-point group whose function writes the live catalogue into an empty folder and returns that."""

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 
-from contracts.breaking import breaking as breaking_of
 from contracts.commands.against import against_option, catalog_before
 from contracts.commands.options import (
     REFERENCE_CATALOG,
@@ -17,8 +16,9 @@ from contracts.commands.options import (
     failing_plainly,
     limit_option,
 )
-from contracts.reports import Format, format_option
-from contracts.soundness import load_sound
+from contracts.lint.breaking import breaking as breaking_of
+from contracts.lint.reports import Format, format_option
+from contracts.lint.soundness import load_sound
 
 
 @click.command()

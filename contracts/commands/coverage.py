@@ -19,12 +19,12 @@ from contracts.commands.options import (
     echo_json,
     failing_plainly,
 )
-from contracts.config import read_config
-from contracts.coverage import GAPS, Coverage, Offer, measure
+from contracts.documents.loading_rules import DEADLINE
 from contracts.errors import CatalogError
 from contracts.finding import Finding
-from contracts.rules.loading import DEADLINE
-from contracts.soundness import load_sound
+from contracts.lint.config import read_config
+from contracts.lint.coverage import GAPS, Coverage, Offer, measure
+from contracts.lint.soundness import load_sound
 
 _WIDE: Final = 160
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from contracts.changes import Form, changes, write_changes
 from contracts.commands.against import against_option, catalog_before
 from contracts.commands.options import REFERENCE_CATALOG, catalog_option, failing_plainly
-from contracts.soundness import open_sound
+from contracts.compatibility.changes import Form, changes, write_changes
+from contracts.lint.soundness import open_sound
 
 
 @click.command()

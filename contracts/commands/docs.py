@@ -9,7 +9,7 @@ import click
 
 from contracts.commands.against import catalog_before
 from contracts.commands.options import REFERENCE_CATALOG, catalog_option, failing_plainly
-from contracts.site import build, compared, read_source, write
+from contracts.publish.site import build, compared, read_source, write
 
 
 @click.command()

@@ -10,10 +10,10 @@ import click
 import yaml
 
 from contracts.commands.options import REFERENCE_CATALOG, catalog_option, failing_plainly
-from contracts.exports.asyncapi import asyncapi
-from contracts.exports.cloudevents import cloudevents
-from contracts.exports.odcs import odcs
-from contracts.soundness import open_sound
+from contracts.lint.soundness import open_sound
+from contracts.publish.exports.asyncapi import asyncapi
+from contracts.publish.exports.cloudevents import cloudevents
+from contracts.publish.exports.odcs import odcs
 
 _OUTPUT = click.Path(path_type=Path)
 

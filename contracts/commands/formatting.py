@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from contracts.commands.options import FINDINGS, REFERENCE_CATALOG, catalog_option, failing_plainly
-from contracts.fixing import formatted, write_formatted
-from contracts.reports import write as write_report
+from contracts.documents.fixing import formatted, write_formatted
+from contracts.lint.reports import write as write_report
 
 
 @click.command()

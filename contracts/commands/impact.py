@@ -12,9 +12,9 @@ import click
 
 from contracts.commands.against import against_option, catalog_before
 from contracts.commands.options import FINDINGS, REFERENCE_CATALOG, catalog_option, failing_plainly
-from contracts.impact import EFFECTS, Impact, impacts
-from contracts.reports import json_line
-from contracts.soundness import open_sound
+from contracts.compatibility.impact import EFFECTS, Impact, impacts
+from contracts.lint.reports import json_line
+from contracts.lint.soundness import open_sound
 
 
 @click.command()

@@ -15,13 +15,13 @@ from contracts.commands.options import (
     failing_plainly,
     limit_option,
 )
-from contracts.config import meant
+from contracts.documents.fixing import fix as fix_folder
+from contracts.documents.hashes import write_hashes as write_hashes_of
 from contracts.finding import Category
-from contracts.fixing import fix as fix_folder
-from contracts.hashes import write_hashes as write_hashes_of
-from contracts.lint import ALWAYS, RULES
-from contracts.lint import lint as lint_folder
-from contracts.reports import Format, format_option
+from contracts.lint.config import meant
+from contracts.lint.lint import ALWAYS, RULES
+from contracts.lint.lint import lint as lint_folder
+from contracts.lint.reports import Format, format_option
 
 
 def _known(_context: click.Context, _option: click.Parameter, codes: Sequence[str]) -> Sequence[str]:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from contracts import tables
 from contracts.commands.options import (
     REFERENCE_CATALOG,
     catalog_option,
@@ -14,7 +13,8 @@ from contracts.commands.options import (
     failing_plainly,
     json_option,
 )
-from contracts.soundness import open_sound
+from contracts.lint.soundness import open_sound
+from contracts.publish import tables
 
 
 @click.command("list")

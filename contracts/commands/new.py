@@ -11,7 +11,7 @@ from contracts.errors import ContractError
 from contracts.imports.scaffold import agency_documents, empty_draft, event_documents
 from contracts.imports.sources import read_draft
 from contracts.imports.versions import next_version
-from contracts.soundness import open_sound
+from contracts.lint.soundness import open_sound
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 

@@ -12,7 +12,7 @@ import click
 
 from contracts.errors import CatalogError, ContractError, DocumentError
 from contracts.finding import Finding
-from contracts.reports import Format, within, write
+from contracts.lint.reports import Format, within, write
 
 FINDINGS: Final = 100
 """The exit code of a command that ran and found something wrong."""

@@ -17,6 +17,9 @@ from typing import Any, Final, Protocol
 
 import click
 
+from contracts.cluster.drift_rules import drift
+from contracts.cluster.plan import Change, Plan
+from contracts.cluster.plan_text import line_of, render_plan, summary
 from contracts.commands.options import (
     FINDINGS,
     REFERENCE_CATALOG,
@@ -25,14 +28,11 @@ from contracts.commands.options import (
     failing_plainly,
     json_option,
 )
+from contracts.documents.git import revision
 from contracts.errors import GitError
-from contracts.git import revision
-from contracts.lint import lint
-from contracts.plan import Change, Plan
-from contracts.plan_text import line_of, render_plan, summary
-from contracts.reports import Format, format_option
-from contracts.rules.drift import drift
-from contracts.rules.subscriptions import EXPIRED
+from contracts.lint.lint import lint
+from contracts.lint.reports import Format, format_option
+from contracts.lint.rules.subscriptions import EXPIRED
 
 CLUSTER: Final = "govbus.contracts.cluster"
 

@@ -14,10 +14,10 @@ from contracts.commands.options import (
     failing_plainly,
     limit_option,
 )
-from contracts.reports import Format, format_option
-from contracts.rules.conversions import check_conversions
-from contracts.soundness import load_sound
-from contracts.upcasting import FULL_COUNT
+from contracts.lint.conversion_proof import FULL_COUNT
+from contracts.lint.reports import Format, format_option
+from contracts.lint.rules.conversions import check_conversions
+from contracts.lint.soundness import load_sound
 
 
 @click.command()

@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from contracts.commands.options import echo_json
-from contracts.lint import CATEGORIES, RULES
-from contracts.rules import breaking, compatibility
+from contracts.compatibility import kinds as compatibility
+from contracts.lint.lint import CATEGORIES, RULES
+from contracts.lint.rules import breaking
 
 _WIDE = 200
 

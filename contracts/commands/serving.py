@@ -9,8 +9,8 @@ import click
 import uvicorn
 
 from contracts.commands.options import REFERENCE_CATALOG, catalog_option, failing_plainly
-from contracts.http_registry.app import RegistryApp
-from contracts.soundness import open_sound
+from contracts.lint.soundness import open_sound
+from contracts.publish.http_registry.app import RegistryApp
 
 _CONNECTIONS = 200
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from contracts.json_values import json_type
+from contracts.schema.json_values import json_type
 
 _FORMATS: Final = (
     ("date", re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)),

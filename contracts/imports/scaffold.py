@@ -11,14 +11,14 @@ from typing import Any, Final
 
 from contracts import names
 from contracts.contract import ContractVersion
-from contracts.dialect import DRAFT_2020_12
+from contracts.documents.formatting import format_json
 from contracts.errors import CatalogError, ContractError
-from contracts.formatting import format_json
 from contracts.imports.sources import Draft, as_text
-from contracts.instances import instances
+from contracts.lint.rules.schemas import check_draft
 from contracts.paths import render_path
-from contracts.rules.schemas import check_draft
-from contracts.schema_walk import is_required, root_spot, spots_at, types_of
+from contracts.schema.dialect import DRAFT_2020_12
+from contracts.schema.generated_data import instances
+from contracts.schema.walk import is_required, root_spot, spots_at, types_of
 
 _KEYS: Final = ("reference", "id", "key", "number")
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
 
-from contracts.dialect import DRAFT_2020_12
-from contracts.document import read_json, read_yaml
+from contracts.documents.document import read_json, read_yaml
 from contracts.errors import ContractError
 from contracts.imports.samples import inferred
+from contracts.schema.dialect import DRAFT_2020_12
 
 _PARTS: Final = ("components/schemas", "components/messages", "definitions")
 _SHOWN: Final = 20

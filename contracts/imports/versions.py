@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from contracts.contract import Contract, ContractVersion
-from contracts.document import Document, read_json, read_yaml
+from contracts.documents.document import Document, read_json, read_yaml
+from contracts.documents.folders import names_in
+from contracts.documents.formatting import format_json
+from contracts.documents.yaml_reader import read_yaml_text
 from contracts.errors import ContractError
-from contracts.folders import names_in
-from contracts.formatting import format_json
-from contracts.yaml_reader import read_yaml_text
 
 _LAYOUT: Final = (
     "Expected each of `versions` in `{}` on lines of its own - write it so, or add the row by hand"

@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from contracts.commands.options import REFERENCE_CATALOG
-from contracts.site import build, read_source, write
+from contracts.publish.site import build, read_source, write
 from tests.browsers import AXE_TAGS, CHROMIUM, FLAGS
 
 NAMES = (

@@ -18,7 +18,7 @@ from bus.cli import run
 from bus.rooms import ROOMS
 parents = {Path(importlib.import_module(room).__file__).parent.parent for room in ROOMS}
 assert parents == {Path(sys.argv[1])}, parents
-from bus.kafka.embedded_jars import locked_jars
+from bus.embedded.jars import locked_jars
 from contracts import Catalog
 assert locked_jars() and Catalog.open().contracts
 sys.exit(run(["--help"]))

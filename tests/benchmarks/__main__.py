@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bus import EmbeddedKafka
-from bus.kafka.embedded_jars import KAFKA_VERSION
+from bus.embedded.jars import KAFKA_VERSION
 from tests.benchmarks import machine, races, report
 from tests.benchmarks.plan import PAYLOADS, SECTIONS, Plan, quick
 from tests.benchmarks.track import Track

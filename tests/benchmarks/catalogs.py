@@ -18,10 +18,10 @@ from pathlib import Path
 
 import yaml
 
-from contracts.breaking import breaking
 from contracts.commands.against import catalog_before
-from contracts.lint import lint
-from contracts.soundness import load_sound
+from contracts.lint.breaking import breaking
+from contracts.lint.lint import lint
+from contracts.lint.soundness import load_sound
 
 REFERENCE = Path(__file__).parents[2] / "contracts" / "agencies"
 EVENTS_PER_AGENCY = 20

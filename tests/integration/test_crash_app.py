@@ -34,7 +34,7 @@ async def count(event: Event) -> None:
 """
 COMMITS_AHEAD = """
 import sys
-from bus.offsets import OffsetTracker
+from bus.deliver.offsets import OffsetTracker
 
 if "pytest" not in sys.modules:  # only in the process that is struck
     take = OffsetTracker.take

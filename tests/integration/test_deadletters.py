@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from bus import Bus, ContractViolationError, Draft, Event, Reason, RetryPolicy, UsageError
-from bus.deadletters import DeadLetters, Filter, Operator, in_source_order
+from bus.dead_letters.operations import DeadLetters, Filter, Operator, in_source_order
 from bus.topics import audit_topic
 from observability import Store
 from tests.small_catalog import SmallCountry, case

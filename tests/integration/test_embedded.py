@@ -16,14 +16,14 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 
-from bus.kafka.embedded import EmbeddedKafka
-from bus.kafka.embedded_errors import JarError, NodeError
+from bus.embedded.errors import JarError, NodeError
+from bus.embedded.kafka import EmbeddedKafka
 from tests.ports import held_port
 
 OWNER = """
 import sys, time
 from pathlib import Path
-from bus.kafka.embedded import EmbeddedKafka
+from bus.embedded.kafka import EmbeddedKafka
 node = EmbeddedKafka(Path(sys.argv[1]) if len(sys.argv) > 1 else None).start()
 print(*node.pids, node.folder, flush=True)
 time.sleep(600)
@@ -101,7 +101,7 @@ def test_a_killed_owner_leaves_its_named_folder(tmp_path: Path) -> None:
 
 def test_a_changed_jar_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cache that somebody wrote to starts no node."""
-    from bus.kafka.embedded_jars import cache_folder, locked_jars
+    from bus.embedded.jars import cache_folder, locked_jars
 
     mine = tmp_path / "kafka"
     mine.mkdir()

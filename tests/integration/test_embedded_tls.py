@@ -17,8 +17,8 @@ from bus import (
     apply_topics,
     open_consumer,
 )
-from bus.kafka.embedded_errors import NodeError
-from bus.kafka.embedded_tls import Authority, ClientCertificate
+from bus.embedded.errors import NodeError
+from bus.embedded.tls import Authority, ClientCertificate
 from contracts import Catalog
 from tests.granted import PASSWORD, GuardedCountry
 from tests.small_catalog import SmallCountry, case

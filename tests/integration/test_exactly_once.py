@@ -26,7 +26,7 @@ from bus import (
     UsageError,
     decode_receipts,
 )
-from bus.receipts import RECEIPTS_TOPIC
+from bus.receipts.receipts import RECEIPTS_TOPIC
 from tests.small_catalog import SmallCountry, case
 from tests.worlds import KafkaWorld, World, until
 

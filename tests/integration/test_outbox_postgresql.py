@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from bus import Draft, Outbox, UsageError
-from bus.key_order import MOST_KEYS
+from bus.database.key_order import MOST_KEYS
 from connectors.outbox import OutboxOptions, OutboxSource
 from tests.postgresql import new_database, private_server
 from tests.small_catalog import SmallCountry, case

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from bus import Bus, DeliveryReceipt, Draft, Event, Retry, RetryPolicy, parking_log
-from bus.parked_rows import Home, Row, erase_row, write_row
-from bus.parking import ParkedEvent
-from bus.parking_log import ParkingLog
+from bus import Bus, DeliveryReceipt, Draft, Event, Retry, RetryPolicy
+from bus.parking import log as parking_log
+from bus.parking.keys import ParkedEvent
+from bus.parking.log import ParkingLog
+from bus.parking.rows import Home, Row, erase_row, write_row
 from bus.record import Record, StoredRecord, TopicPartition
 from bus.table import deliver
 from bus.topics import partition_of

@@ -22,7 +22,7 @@ from bus import (
     decode_receipts,
     open_consumer,
 )
-from bus.desired import MONITOR
+from bus.cluster.desired import MONITOR
 from bus.topics import AUDIT_TOPIC, CHECKPOINTS_TOPIC, REGISTRY_TOPIC, dead_letter_topic
 from tests.granted import GuardedCountry, client, until
 from tests.small_catalog import case

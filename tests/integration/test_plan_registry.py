@@ -14,9 +14,9 @@ import pytest
 from confluent_kafka import Producer
 
 from bus import Bus, BusUnavailableError, EmbeddedKafka, Event
+from bus.cluster.rollout import LOCK
 from bus.kafka.lock import held
 from bus.kafka.transport import KafkaTransport
-from bus.rollout import LOCK
 from bus.topics import AUDIT_TOPIC, REGISTRY_TOPIC
 from contracts import UnknownVersionError
 from tests.granted import AUTHOR, TODAY, GuardedCountry, administrator, client, make_keys, until
@@ -26,7 +26,7 @@ APPLY = """
 import asyncio, sys, time
 from datetime import date
 from pathlib import Path
-from bus.rollout import Author, Rollout
+from bus.cluster.rollout import Author, Rollout
 told = []
 def done(change):
     told.append(change)

@@ -9,8 +9,8 @@ import orjson
 import pytest
 
 from bus import Bus, DeliveryReceipt, Draft, Event, UsageError
-from bus.deadletters import DeadLetters, Operator
-from bus.replay import Order, replay, window
+from bus.dead_letters.operations import DeadLetters, Operator
+from bus.replay.replay import Order, replay, window
 from bus.topics import audit_topic
 from tests.small_catalog import case
 from tests.worlds import PATIENCE_SECONDS, KafkaWorld, World, receipts, until

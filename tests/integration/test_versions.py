@@ -18,9 +18,9 @@ from bus import (
     TopicMissingError,
     VersionRetiredError,
 )
-from bus.dead_letter import PREFIX
+from bus.dead_letters.record import PREFIX
+from bus.deliver.versions import expectations
 from bus.pipeline import prepare
-from bus.reading import expectations
 from bus.stages.stamp import Stamp, Stamper
 from bus.testing import InMemoryBus
 from bus.topics import dead_letter_topic

@@ -9,7 +9,7 @@ from bus.crash.account import account, total
 from bus.crash.heard import Heard
 from bus.crash.samples import Samples, read_events, samples_for
 from bus.crash.verdict import Accepted, Verdict
-from bus.receipts import DeliveryReceipt
+from bus.receipts.receipts import DeliveryReceipt
 from contracts import Catalog
 
 ACCEPTED = [Accepted(("t", 0, n), "ab"[n % 2], n) for n in range(6)]

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus import DeadLetter, Reason, StoredRecord
-from bus.dead_letter import PREFIX, dead_letter, explain
+from bus.dead_letters.record import PREFIX, dead_letter, explain
 
 pairs = st.tuples(st.text(max_size=8), st.none() | st.binary(max_size=8))
 

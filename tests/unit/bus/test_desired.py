@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from bus.desired import MONITOR, desired_state, scope_of
+from bus.cluster.desired import MONITOR, desired_state, scope_of
 from bus.settings import Settings
 from contracts import Access, Catalog
 from tests.small_catalog import SmallCountry

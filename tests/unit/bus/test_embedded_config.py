@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bus.kafka.embedded_config import (
+from bus.embedded.config import (
     Admin,
     Guard,
     NodePlan,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bus.kafka.embedded_errors import NodeError
-from bus.kafka.embedded_folder import (
+from bus.embedded.errors import NodeError
+from bus.embedded.folder import (
     NodeState,
     claim,
     free_ports,

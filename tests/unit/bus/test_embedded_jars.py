@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from bus.kafka.embedded_errors import JarError
-from bus.kafka.embedded_fetch import fetch_jars
-from bus.kafka.embedded_jars import LOCK_NAME, Jar, cache_folder, locked_jars, provide_jars
-from bus.kafka.embedded_progress import Progress
+from bus.embedded.errors import JarError
+from bus.embedded.fetch import fetch_jars
+from bus.embedded.jars import LOCK_NAME, Jar, cache_folder, locked_jars, provide_jars
+from bus.embedded.progress import Progress
 
 CONTENT = {"kafka": b"broker", "log": b"book"}
 JARS = tuple(
@@ -49,7 +49,7 @@ def test_the_lock_is_one_that_jgo_reads() -> None:
     """The format is jgo's own, so its tools work on our lock."""
     from jgo.env import LockFile
 
-    with resources.as_file(resources.files("bus.kafka").joinpath(LOCK_NAME)) as path:
+    with resources.as_file(resources.files("bus.embedded").joinpath(LOCK_NAME)) as path:
         theirs = LockFile.load(path)
     expected = [(jar.coordinate, jar.sha256) for jar in locked_jars()]
     assert expected == [(f"{d.groupId}:{d.artifactId}:{d.version}", d.sha256) for d in theirs.dependencies]

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bus.kafka.embedded_errors import JavaError
-from bus.kafka.embedded_java import Java, find_java, major_version
+from bus.embedded.errors import JavaError
+from bus.embedded.java import Java, find_java, major_version
 
 OPENJDK_17 = 'openjdk version "17.0.15" 2025-04-15\nOpenJDK Runtime Environment'
 

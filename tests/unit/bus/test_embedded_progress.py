@@ -4,7 +4,7 @@ from io import StringIO
 
 from rich.console import Console
 
-from bus.kafka.embedded_progress import shown_progress
+from bus.embedded.progress import shown_progress
 
 
 def test_without_a_terminal_a_line_tells_the_megabytes() -> None:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, event
 
-from bus import HandledEvents, UsageError, handled
+from bus import HandledEvents, UsageError
+from bus.database import handled_events as handled
 from tests.unit.bus.events import delivered
 from tests.unit.bus.handle_once_promises import DATA, HandleOncePromises
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from typing_extensions import TypedDict  # pydantic takes typing's own from Python 3.12 on
 
 from bus import DeadLetter, Event, Reason, StoredRecord, UsageError
-from bus.handlers import adapt
+from bus.deliver.handlers import adapt
 from contracts import Catalog
 
 DATA = {"reference": "case-0001", "number": 4}

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus import DeadLetter, Reason, StoredRecord
-from bus.dead_letter import PREFIX, dead_letter
-from bus.letters import Act, hashes_of, read_letters, redriven_row, released_row, write_act
-from bus.parked_rows import read_row
+from bus.dead_letters.record import PREFIX, dead_letter
+from bus.dead_letters.stored import Act, hashes_of, read_letters, redriven_row, released_row, write_act
+from bus.parking.rows import read_row
 
 VERDICT = DeadLetter(Reason.HANDLER_FAILED, "Every retry of the schedule failed", "KeyError")
 names = st.text(max_size=8) | st.sampled_from([f"{PREFIX}reason", f"{PREFIX}topic", "govbus-dead-letter-act"])

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus import TopicPartition
-from bus.offsets import OffsetTracker
+from bus.deliver.offsets import OffsetTracker
 
 ONE, OTHER = TopicPartition("t", 0), TopicPartition("t", 1)
 

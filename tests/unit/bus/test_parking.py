@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.parked_rows import Home, erase_row, read_row, write_row
-from bus.parking import ParkedEvent, ParkedKeys, Standing, key_of
-from bus.parking_log import RowWriter
+from bus.parking.keys import ParkedEvent, ParkedKeys, Standing, key_of
+from bus.parking.log import RowWriter
+from bus.parking.rows import Home, erase_row, read_row, write_row
 from bus.record import StoredRecord, TopicPartition
 from bus.transport import Outgoing
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus import DeliveryReceipt, PublishReceipt, decode_receipts, encode_receipts
-from bus.receipts import (
+from bus.receipts.receipts import (
     DELIVERY_COMMON,
     DELIVERY_ROW,
     PUBLISH_COMMON,

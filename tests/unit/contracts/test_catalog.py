@@ -17,8 +17,8 @@ from contracts import (
     UnknownContractError,
     UnknownVersionError,
 )
+from contracts.documents.loading import load
 from contracts.finding import Place
-from contracts.loading import load
 from tests.unit.contracts.catalogs import AGENCY, CONTRACT, FOLDER, SCHEMA, edit, event, schema, write
 
 COUNTRY = {

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from contracts.cli import contracts
-from contracts.lint import lint
+from contracts.lint.lint import lint
 from tests.unit.contracts.catalogs import AGENCY, CONTRACT, FOLDER, SCHEMA, edit, schema, write
 
 

@@ -6,9 +6,9 @@ from typing import Any, get_args
 
 import pytest
 
-from contracts.compatibility import DIRECTIONS, breaks, judge
+from contracts.compatibility.modes import DIRECTIONS, breaks, judge
 from contracts.contract import Compatibility, Contract, ContractVersion, KeyRule
-from contracts.dialect import DRAFT_07, DRAFT_2020_12
+from contracts.schema.dialect import DRAFT_07, DRAFT_2020_12
 
 DIALECTS = pytest.mark.parametrize("dialect", [DRAFT_2020_12, DRAFT_07])
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.config import Config, read_config
+from contracts.lint.config import Config, read_config
 from tests.unit.contracts.catalogs import CONTRACT, write
 
 KNOWN = {"lint": ["owner-present", "string-bounded"], "breaking": ["TYPE_NARROWED"]}

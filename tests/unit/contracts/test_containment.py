@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from contracts.containment import NO_WITNESS, decide
-from contracts.dialect import DRAFT_07, DRAFT_2020_12
+from contracts.compatibility.containment import NO_WITNESS, decide
+from contracts.schema.dialect import DRAFT_07, DRAFT_2020_12
 
 PATIENCE_SECONDS = 30.0
 A_STRING = {"properties": {"a": {"type": "string"}}}

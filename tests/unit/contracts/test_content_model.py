@@ -8,8 +8,8 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from contracts.content_model import closed, closed_and_opened, opened
-from contracts.dialect import DRAFT_07, DRAFT_2020_12
+from contracts.schema.content_model import closed, closed_and_opened, opened
+from contracts.schema.dialect import DRAFT_07, DRAFT_2020_12
 
 PERSON: dict[str, Any] = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from contracts import Catalog, Contract, ConversionError
-from contracts.conversion import Conversion, faults
-from contracts.instances import instances
-from contracts.upcasting import prove
+from contracts.lint.conversion_proof import prove
+from contracts.schema.generated_data import instances
 from contracts.validation import compile_validator
+from contracts.versions.conversion import Conversion, faults
 from tests.growing_catalog import GrowingCountry
 from tests.unit.contracts.catalogs import CONTRACT, FOLDER, edit, event, schema, write
 

@@ -13,8 +13,8 @@ from click.testing import CliRunner, Result
 
 from contracts import Catalog
 from contracts.cli import contracts
-from contracts.coverage import GAPS, measure
-from contracts.shapes import SERVICE_CATEGORIES
+from contracts.documents.shapes import SERVICE_CATEGORIES
+from contracts.lint.coverage import GAPS, measure
 from tests.unit.contracts.catalogs import SERVICE, edit, write
 
 CATEGORY = "submit-income-tax"

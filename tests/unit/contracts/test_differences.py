@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from contracts.containment import decide
-from contracts.content_model import closed, opened
-from contracts.dialect import DRAFT_2020_12
-from contracts.differences import differences
-from contracts.rules.compatibility import KINDS, RULES, verdicts
+from contracts.compatibility.containment import decide
+from contracts.compatibility.differences import differences
+from contracts.compatibility.kinds import KINDS, RULES, verdicts
+from contracts.schema.content_model import closed, opened
+from contracts.schema.dialect import DRAFT_2020_12
 
 FIXTURES = Path(__file__).parent / "fixtures" / "differences"
 

@@ -8,10 +8,10 @@ from contextlib import suppress
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.dialect import schema_fault
+from contracts.documents.json_places import json_depth, json_places
+from contracts.documents.yaml_reader import read_yaml_text
 from contracts.errors import DocumentError
-from contracts.json_places import json_depth, json_places
-from contracts.yaml_reader import read_yaml_text
+from contracts.schema.dialect import schema_fault
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**17), 10**17) | st.text(max_size=5),

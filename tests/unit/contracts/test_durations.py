@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from contracts.durations import parse_duration, render_duration
+from contracts.documents.durations import parse_duration, render_duration
 
 
 @pytest.mark.parametrize(

@@ -20,10 +20,10 @@ from jsonschema import Draft201909Validator, Draft202012Validator
 
 from contracts import Catalog
 from contracts.cli import contracts as command
-from contracts.exports.asyncapi import asyncapi
-from contracts.exports.cloudevents import cloudevents
-from contracts.exports.draft7 import InexpressibleError, as_draft_07
-from contracts.exports.odcs import odcs
+from contracts.publish.exports.asyncapi import asyncapi
+from contracts.publish.exports.cloudevents import cloudevents
+from contracts.publish.exports.draft7 import InexpressibleError, as_draft_07
+from contracts.publish.exports.odcs import odcs
 from tests.unit.contracts import catalogs
 
 PARSER = Path(__file__).parents[2] / "asyncapi_parser"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from contracts.formats import ASSERTED
+from contracts.schema.formats import ASSERTED
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.cli import contracts
-from contracts.formatting import format_json, format_yaml
-from contracts.lint import RULES, lint
+from contracts.documents.formatting import format_json, format_yaml
+from contracts.lint.lint import RULES, lint
 from tests.unit.contracts.catalogs import AGENCY, CONTRACT, SCHEMA, VALID, edit, schema, write
 
 JSON = st.recursive(

@@ -21,9 +21,9 @@ from jsonschema import Draft202012Validator
 
 import contracts
 from contracts import Catalog, ContractError
-from contracts.http_registry import holdings
-from contracts.http_registry.holdings import Holdings
-from contracts.schema_ids import schema_guid, schema_id
+from contracts.publish.http_registry import holdings
+from contracts.publish.http_registry.holdings import Holdings
+from contracts.schema.ids import schema_guid, schema_id
 from tests.registries import served
 from tests.unit.contracts import catalogs
 

@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from contracts.cli import contracts
-from contracts.dialect import DRAFT_07, DRAFT_2020_12, Schema
-from contracts.projection import project
+from contracts.schema.dialect import DRAFT_07, DRAFT_2020_12, Schema
+from contracts.schema.projection import project
 from tests.unit.contracts.histories import Change, publish, subscribe
 
 

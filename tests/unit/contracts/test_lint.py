@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from contracts.lint import lint
+from contracts.lint.lint import lint
 from tests.unit.contracts.catalogs import (
     AGENCY,
     CONTRACT,

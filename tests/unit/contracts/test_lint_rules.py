@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from contracts.lint import RULES, lint
+from contracts.lint.lint import RULES, lint
 from tests.unit.contracts.catalogs import (
     AGENCY,
     CONTRACT,

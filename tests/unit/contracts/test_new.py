@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from contracts import Catalog
 from contracts.cli import contracts as command
-from contracts.lint import lint
+from contracts.lint.lint import lint
 from tests.unit.contracts import catalogs
 
 SUBJECT = "land-registry.title-moved"

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from contracts import SchemaUnusableError
-from contracts.dialect import DRAFT_2020_12
-from contracts.formats import ASSERTED
-from contracts.second_opinion import second_opinion
+from contracts.schema.dialect import DRAFT_2020_12
+from contracts.schema.formats import ASSERTED
+from contracts.schema.reference_validator import second_opinion
 from contracts.validation import compile_validator
 
 SHARED = Path(os.environ.get("GOVBUS_SHARED", Path(__file__).resolve().parents[4] / "shared"))

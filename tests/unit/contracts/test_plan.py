@@ -27,9 +27,9 @@ from contracts import (
     withdrawal,
     write_registry_folder,
 )
-from contracts.plan import duration
-from contracts.plan_text import render_plan
-from contracts.rules.drift import drift
+from contracts.cluster.drift_rules import drift
+from contracts.cluster.plan import duration
+from contracts.cluster.plan_text import render_plan
 
 DAY = 86_400_000
 TOPIC = "tax.refund-paid.v1"

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 
 import contracts
 from contracts.cli import contracts as command
-from contracts.lint import lint
-from contracts.shapes import ContractShape
+from contracts.documents.shapes import ContractShape
+from contracts.lint.lint import lint
 
 README = (Path(contracts.__file__).parent / "README.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^\$ govbus contracts (.+)$", README, re.MULTILINE)

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from contracts import Catalog
-from contracts.lint import lint
+from contracts.lint.lint import lint
 from tests.real_catalogs import (
     CLOUD_EVENT,
     FILING,

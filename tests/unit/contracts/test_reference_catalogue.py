@@ -10,11 +10,11 @@ import pytest
 
 from contracts import Catalog
 from contracts.commands.options import REFERENCE_CATALOG
-from contracts.config import read_config
-from contracts.coverage import LEVELS, events_of, measure
-from contracts.lint import lint
+from contracts.lint.config import read_config
+from contracts.lint.coverage import LEVELS, events_of, measure
+from contracts.lint.lint import lint
 from contracts.paths import parse_path
-from contracts.schema_walk import root_spot, spots_at
+from contracts.schema.walk import root_spot, spots_at
 
 SCRIPTS = {
     *("ARABIC", "ARMENIAN", "BENGALI", "CJK", "CYRILLIC", "DEVANAGARI", "ETHIOPIC", "GEORGIAN", "GREEK"),

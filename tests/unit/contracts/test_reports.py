@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from contracts.finding import Finding, Place, Proof, Rule
-from contracts.reports import Format, format_option, json_line, within, write
+from contracts.lint.reports import Format, format_option, json_line, within, write
 
 RULE = Rule("TYPE_NARROWED", "a reader must accept what was sent before", "publish a new major version")
 PLACE = Place("agencies/tax/refund-paid/v1.1.json", 7, 5)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from contracts import Catalog, CatalogError
-from contracts.lint import lint
+from contracts.lint.lint import lint
 from tests.unit.contracts.catalogs import write
 
 FOLDER = "agencies/tax/subscriptions"

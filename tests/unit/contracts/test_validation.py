@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts import SchemaUnusableError, Violation
-from contracts.dialect import DRAFT_07, DRAFT_2020_12, dialect_of
-from contracts.json_values import first_not_json, json_type
-from contracts.second_opinion import second_opinion
+from contracts.schema.dialect import DRAFT_07, DRAFT_2020_12, dialect_of
+from contracts.schema.json_values import first_not_json, json_type
+from contracts.schema.reference_validator import second_opinion
+from contracts.schema.wording import ROWS
 from contracts.validation import MAX_VIOLATIONS, CompiledSchema, compile_validator
-from contracts.wording import ROWS
 
 CANARY = "Κανάριον"
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from contracts.documents.loading import load
 from contracts.finding import Finding, Place, Rule
-from contracts.loading import load
-from contracts.waivers import FILE, RULES, apply_waivers
+from contracts.lint.waivers import FILE, RULES, apply_waivers
 from tests.unit.contracts.catalogs import write
 
 TODAY = date(2026, 5, 4)

@@ -1,0 +1,272 @@
+"""From repo to cluster: what would change, and making it so.
+
+Law: nothing is done while anything is refused. Each step leaves the cluster sound and can be done twice, so
+an `apply` that was killed is finished by the next one; who began and who finished stands in `govbus.audit`.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from itertools import groupby
+from pathlib import Path
+
+import orjson
+from uuid_utils import uuid7
+
+from bus.cluster.desired import desired_state, scope_of
+from bus.cluster.registry import read_registry
+from bus.errors import UsageError
+from bus.kafka.cluster import Cluster
+from bus.kafka.lock import held
+from bus.kafka.transport import KafkaTransport
+from bus.settings import Settings
+from bus.table import deliver
+from bus.topics import AUDIT_TOPIC, REGISTRY_TOPIC
+from bus.transport import Transport
+from contracts import (
+    Catalog,
+    Change,
+    Plan,
+    RegistryEntry,
+    SigningKey,
+    TrustedKeys,
+    compare_states,
+    registry_entries,
+    withdrawal,
+    write_registry_folder,
+)
+
+LOCK = "govbus.apply"
+LOCK_WAIT_SECONDS = 20.0
+IN_FORCE_SECONDS = 30.0
+LOOK_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who applies, and from which commit of the repo; both stand in the audit topic."""
+
+    name: str
+    commit: str = ""
+
+
+class Rollout:
+    """One catalogue folder and one cluster.
+
+    Args:
+        folder: the catalogue.
+        settings: the cluster; from the `GOVBUS_*` variables if absent.
+        allow_destroy: let topics and published versions go, and retention shrink.
+    """
+
+    def __init__(
+        self, folder: Path, *, settings: Settings | None = None, allow_destroy: bool = False
+    ) -> None:
+        self._settings = settings or Settings()
+        self._folder = folder
+        self._catalog = Catalog.open(folder)
+        self._allow_destroy = allow_destroy
+        self._key = SigningKey.read(self._settings.registry_key) if self._settings.registry_key else None
+        self._trusted = _trusted(self._settings, self._key)
+
+    def author(self, name: str, commit: str) -> Author:
+        """Return who applies."""
+        return Author(name, commit)
+
+    async def plan(self, today: date) -> Plan:
+        """Return what would change; nothing is changed.
+
+        Raises:
+            BusError: the cluster cannot be reached, or does not let itself be looked at.
+        """
+        async with Cluster.open(self._settings) as cluster, _connected(self._settings) as transport:
+            return await self._plan(cluster, transport, today)
+
+    async def _plan(self, cluster: Cluster, transport: Transport, today: date) -> Plan:
+        observed = await cluster.observe()
+        notes = []
+        found = None
+        if self._trusted is None:
+            notes.append("the registry is left alone: neither registry_key nor registry_public_key is set")
+        else:
+            found = await read_registry(transport, self._trusted)
+        if observed.access is None:
+            notes.append(
+                "the cluster has no authorizer: everybody may do everything, and access is left alone"
+            )
+        entries = None if found is None else registry_entries(self._folder)
+        desired = desired_state(self._catalog, self._settings, today, entries)
+        scope = scope_of(self._catalog, found or (), self._settings)
+        observed = replace(observed, entries=found)
+        plan = compare_states(desired, observed, scope, allow_destroy=self._allow_destroy)
+        return replace(plan, notes=tuple(notes))
+
+    async def apply(
+        self, today: date, author: Author, done: Callable[[Change], None] = lambda _: None
+    ) -> Plan:
+        """Make the cluster what the repo says; nothing while anything is refused. Return what was to change.
+
+        Args:
+            today: the day on which subscriptions must hold.
+            author: who does it.
+            done: told of each change after it is made.
+
+        Raises:
+            BusError: the cluster cannot be reached, or another `apply` runs; the next one goes on from here.
+        """
+        async with Cluster.open(self._settings) as cluster, _connected(self._settings) as transport:
+            plan = await self._plan(cluster, transport, today)
+            if plan.refusals or not plan.changes:
+                return plan
+            if self._key is None and any(change.kind == "entry" for change in plan.changes):
+                raise UsageError(
+                    "Expected the key that signs entries of the registry - at GOVBUS_REGISTRY_KEY"
+                )
+            for change in plan.changes:
+                if change.kind == "topic" and change.name == AUDIT_TOPIC and change.topic:
+                    await cluster.make_topic(change.topic)
+            lock = held(self._settings, group=LOCK, topic=AUDIT_TOPIC, wait_seconds=LOCK_WAIT_SECONDS)
+            async with lock:
+                # What another `apply` did meanwhile need not be done again.
+                plan = await self._plan(cluster, transport, today)
+                if not plan.refusals:
+                    await self._audited(cluster, transport, plan, author, done)
+                return plan
+
+    async def _audited(
+        self,
+        cluster: Cluster,
+        transport: Transport,
+        plan: Plan,
+        author: Author,
+        done: Callable[[Change], None],
+    ) -> None:
+        identity = str(uuid7())
+        made: list[Change] = []
+        await _account(transport, identity, author, "begun", plan.changes)
+        outcome = "failed"
+        try:
+            for step in _steps(plan):
+                await self._do(cluster, transport, step, author)
+                made += step
+                for change in step:
+                    done(change)
+            await _in_force(cluster, plan)
+            outcome = "done"
+        finally:
+            await _account(transport, identity, author, outcome, made)
+
+    async def _do(
+        self, cluster: Cluster, transport: Transport, step: tuple[Change, ...], author: Author
+    ) -> None:
+        first = step[0]
+        match first.kind:
+            case "access":
+                access = [change.access for change in step if change.access]
+                await (cluster.grant(access) if first.action == "+" else cluster.revoke(access))
+            case "quota":
+                await cluster.set_quotas(first.name.removeprefix("User:"), dict(first.quota))
+            case "topic":
+                await _change_topic(cluster, first)
+            case "entry":
+                await self._write(transport, first, author)
+
+    async def _write(self, transport: Transport, change: Change, author: Author) -> None:
+        assert change.entry is not None and self._key is not None  # noqa: S101, PT018 - looked at before
+        entry = change.entry
+        if change.action == "-" and entry.fault:
+            await deliver(transport, REGISTRY_TOPIC, change.name.encode(), None)
+            return
+        if change.action == "-":
+            entry = withdrawal(entry)
+        value = self._key.sign(entry, datetime.now(UTC), author.commit)
+        await deliver(transport, REGISTRY_TOPIC, change.name.encode(), value)
+
+
+def _trusted(settings: Settings, key: SigningKey | None) -> TrustedKeys | None:
+    if settings.registry_public_key is not None:
+        return TrustedKeys.read(settings.registry_public_key)
+    return key.trusted if key is not None else None
+
+
+class _connected:  # noqa: N801 - used as a block
+    def __init__(self, settings: Settings) -> None:
+        self._transport = KafkaTransport(settings)
+
+    async def __aenter__(self) -> Transport:
+        await self._transport.start()
+        return self._transport
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._transport.stop()
+
+
+def _steps(plan: Plan) -> Iterator[tuple[Change, ...]]:
+    """The changes in order, those of the access list many at once."""
+    for (kind, _), changes in groupby(plan.changes, key=lambda change: (change.kind, change.action)):
+        if kind == "access":
+            yield tuple(changes)
+        else:
+            yield from ((change,) for change in changes)
+
+
+async def _in_force(cluster: Cluster, plan: Plan) -> None:
+    """Wait until a broker goes by the new access list: it hears of it a moment after it is written."""
+    given = {change.access for change in plan.changes if change.access and change.action == "+"}
+    taken = {change.access for change in plan.changes if change.access and change.action == "-"}
+    async with asyncio.timeout(IN_FORCE_SECONDS):
+        while given or taken:
+            found = await cluster.access() or frozenset()
+            given, taken = given - found, taken & found
+            await asyncio.sleep(LOOK_SECONDS if given or taken else 0)
+
+
+async def _change_topic(cluster: Cluster, change: Change) -> None:
+    assert change.topic is not None  # noqa: S101 - a change of a topic holds it
+    if change.action == "+":
+        await cluster.make_topic(change.topic)
+    elif change.action == "-":
+        await cluster.delete_topic(change.name)
+    else:
+        grows = any(what.startswith("partitions: ") for what in change.what)
+        await cluster.change_topic(change.topic, dict(change.config), partitions=grows)
+
+
+async def _account(
+    transport: Transport,
+    identity: str,
+    author: Author,
+    phase: str,
+    changes: list[Change] | tuple[Change, ...],
+) -> None:
+    said = {
+        "apply": identity,
+        "phase": phase,
+        "by": author.name,
+        "commit": author.commit,
+        "at": datetime.now(UTC).isoformat(),
+        "changes": [change.as_json() for change in changes],
+    }
+    await deliver(transport, AUDIT_TOPIC, identity.encode(), orjson.dumps(said))
+
+
+def live(folder: Path) -> Path:
+    """Write what the registry topic holds, as a catalogue, into an empty folder; return the folder.
+
+    Raises:
+        BusError: the cluster cannot be reached.
+        UsageError: no key is named whose entries are to be believed.
+    """
+
+    async def read() -> Mapping[str, RegistryEntry]:
+        settings = Settings()
+        key = SigningKey.read(settings.registry_key) if settings.registry_key else None
+        trusted = _trusted(settings, key)
+        if trusted is None:
+            raise UsageError("Expected the keys of the registry - at GOVBUS_REGISTRY_PUBLIC_KEY")
+        async with _connected(settings) as transport:
+            return await read_registry(transport, trusted)
+
+    write_registry_folder(asyncio.run(read()).values(), folder)
+    return folder

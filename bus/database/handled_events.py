@@ -1,0 +1,177 @@
+"""Handle once: a ledger of handled events in the handler's own database.
+
+Law of this file: the ledger's row and the handler's effect are one transaction. Of two processes that handle
+the same event at the same time, the second waits for the first on the row's primary key; if the first commits
+the second sees a repeated event, if it rolls back or dies the second handles it.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    DateTime,
+    Insert,
+    MetaData,
+    String,
+    Table,
+    Unicode,
+    delete,
+    insert,
+    select,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+
+from bus.database.shared_transaction import Transactional, require_shared, share
+from bus.errors import IdReusedError
+from bus.event import Event
+
+TABLE = "govbus_handled"
+SHOWN_CHARACTERS = 127
+
+# Where the database can pass over a row that is there already, without an error to recover from.
+_PASSING_OVER: dict[str, Callable[[Table], Any]] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class HandledEvents:
+    """Which events one subscription has handled, kept where its effects are.
+
+    Args:
+        subscription: whose events they are; another subscription handles the same event for itself.
+        table: the ledger's table, which subscriptions may share.
+        metadata: where the table is described, so that the program's own `create_all` makes it.
+        schema: the table's schema.
+        now: the current time, aware.
+    """
+
+    def __init__(
+        self,
+        subscription: str,
+        *,
+        table: str = TABLE,
+        metadata: MetaData | None = None,
+        schema: str | None = None,
+        now: Callable[[], datetime] = _utc_now,
+    ) -> None:
+        self.subscription = subscription
+        self.table = handled_table(table, metadata if metadata is not None else MetaData(), schema)
+        """The SQLAlchemy table, for `create` and migrations."""
+        self._now = now
+
+    def once(self, session: Transactional, event: Event[Any]) -> bool:
+        """Tell whether to handle an event now, and remember it with the transaction.
+
+        Ask first, then write the effect, then commit both. Waits while another transaction handles the same
+        event.
+
+        Args:
+            session: the session or connection that the effect is written with.
+            event: the delivered event.
+
+        Returns:
+            True where it is new; False where it was handled before.
+
+        Raises:
+            IdReusedError: it was handled before with other data.
+            UsageError: the connection commits each statement by itself.
+        """
+        connection = share(session, self.table)
+        digest = sha256(event.record.value or b"").hexdigest()
+        identity = identity_of(self.subscription, event.source, event.id)
+        row = {
+            "identity": identity,
+            "subscription": _shown(self.subscription),
+            "source": _shown(event.source),
+            "id": _shown(event.id),
+            "data_hash": digest,
+            "handled_at": self._now(),
+        }
+        if self._insert(connection, row):
+            require_shared(connection)
+            return True
+        handled = self._hash_of(connection, identity)
+        if handled is not None and handled != digest:
+            raise IdReusedError(handled, digest)
+        return False
+
+    def _insert(self, connection: Connection, row: dict[str, Any]) -> bool:
+        passing_over = _PASSING_OVER.get(connection.dialect.name)
+        if passing_over is not None:
+            statement: Insert = passing_over(self.table).on_conflict_do_nothing()
+            counted = statement.execution_options(preserve_rowcount=True)
+            return connection.execute(counted, row).rowcount == 1
+        try:
+            with connection.begin_nested():
+                connection.execute(insert(self.table), row)
+        except IntegrityError:
+            return False
+        return True
+
+    def _hash_of(self, connection: Connection, identity: str) -> str | None:
+        query = select(self.table.c.data_hash).where(self.table.c.identity == identity)
+        if connection.dialect.name not in _PASSING_OVER:
+            # Elsewhere the snapshot may be older than the row; a locking read sees it.
+            query = query.with_for_update()
+        return connection.execute(query).scalar()
+
+    def prune(self, session: Transactional, *, older_than_days: float) -> int:
+        """Forget this subscription's events that were handled long ago.
+
+        Keep them longer than the topic keeps events: what comes again after that is handled again.
+
+        Args:
+            session: a session or connection; the rows are gone when it commits.
+            older_than_days: the age from which on they are forgotten.
+
+        Returns:
+            How many were forgotten.
+        """
+        connection = share(session, self.table)
+        table = self.table
+        old = (table.c.subscription == _shown(self.subscription)) & (
+            table.c.handled_at < self._now() - timedelta(days=older_than_days)
+        )
+        return connection.execute(delete(table).where(old)).rowcount
+
+
+def handled_table(name: str, metadata: MetaData, schema: str | None = None) -> Table:
+    """Return the table of a ledger; subscriptions of one `metadata` share it.
+
+    The key is a hash: it has one length for ids of any length, and no collation that takes two for one.
+    """
+    known = metadata.tables.get(name if schema is None else f"{schema}.{name}")
+    if known is not None:
+        return known
+    return Table(
+        name,
+        metadata,
+        Column("identity", String(64), primary_key=True),
+        Column("subscription", Unicode(SHOWN_CHARACTERS), nullable=False),
+        Column("source", Unicode(SHOWN_CHARACTERS), nullable=False),
+        Column("id", Unicode(SHOWN_CHARACTERS), nullable=False),
+        Column("data_hash", String(64), nullable=False),
+        Column("handled_at", DateTime(timezone=True), nullable=False),
+        schema=schema,
+    )
+
+
+def identity_of(subscription: str, source: str, event_id: str) -> str:
+    """Return the primary key of an event: a hash over its parts, each behind its length."""
+    digest = sha256()
+    for part in (subscription, source, event_id):
+        encoded = part.encode()
+        digest.update(len(encoded).to_bytes(8, "big") + encoded)
+    return digest.hexdigest()
+
+
+def _shown(text: str) -> str:
+    """As people read it; a foreign id may be long, or hold what a database does not."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")[:SHOWN_CHARACTERS]

@@ -1,0 +1,158 @@
+"""The outbox: an agency's own transaction writes business row and event together.
+
+Law of this file: an event that breaks its contract fails the transaction that wants to tell it; one that is
+committed is published, once the relay (`connectors/outbox/`) has read it, under the id it has from here on.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from time import time_ns
+from typing import Any
+
+from sqlalchemy import MetaData, insert
+from uuid_utils import uuid7
+
+from bus import envelope, pipeline
+from bus.database.key_order import hold
+from bus.database.outbox_rows import TABLE, outbox_table, row_of
+from bus.database.shared_transaction import Transactional, require_shared, share
+from bus.errors import EnvelopeError
+from bus.event import Event
+from bus.publish.publisher import Draft
+from bus.publish.stampers import Stampers
+from bus.settings import Settings
+from bus.stages.stamp import Stamp
+from contracts import Catalog
+
+SYSTEM = "outbox"
+"""Stands in for the system, which the relay's file names."""
+MAX_ID_CHARACTERS = 255
+
+
+class Outbox:
+    """Keeps the events of one agency in its own database until a relay has published them.
+
+    Args:
+        agency: whose events they are.
+        catalog: the contracts; the one the `GOVBUS_*` settings name if absent.
+        table: the outbox's table.
+        metadata: where the table is described, so that the program's own `create_all` makes it.
+        schema: the table's schema.
+    """
+
+    def __init__(
+        self,
+        agency: str,
+        *,
+        catalog: Catalog | None = None,
+        table: str = TABLE,
+        metadata: MetaData | None = None,
+        schema: str | None = None,
+    ) -> None:
+        self.table = outbox_table(table, metadata, schema)
+        """The SQLAlchemy table, for `create` and migrations."""
+        self._stampers = Stampers(catalog or Catalog.open(Settings().catalog), agency)
+
+    def add(
+        self,
+        session: Transactional,
+        subject: str,
+        data: Any,
+        *,
+        key: str | None = None,
+        service: str | None = None,
+        transaction: str | None = None,
+        id: str | None = None,  # noqa: A002 - CloudEvents' own word
+        time: datetime | None = None,
+        ce_subject: str | None = None,
+        version: str | int | None = None,
+        cause: Event[Any] | None = None,
+    ) -> str:
+        """Write one event beside the business rows; it is published if and when they are committed.
+
+        Args:
+            session: the session or connection that writes the business rows.
+            subject: the event's name, such as `health.record-opened`.
+            data: what happened: a JSON value, a dataclass or a pydantic model.
+            key: partition key, opaque; made by the contract's key rule if absent.
+            service: the service whose transaction this event begins.
+            transaction: the transaction to continue.
+            id: unique within the source; a UUIDv7 if absent.
+            time: when the fact occurred (aware); now if absent.
+            ce_subject: the CloudEvents `subject` attribute: opaque, never a person's identifier.
+            version: `1` or `1.0`; the latest if absent.
+            cause: the event that caused this one; its transaction, service and trace go on.
+
+        Returns:
+            The event's id.
+
+        Raises:
+            ContractViolationError: the data breaks the contract; every violation is listed.
+            EventTooLargeError: it is larger than the contract allows.
+            EnvelopeError: an attribute may not travel.
+            ContractError: the catalogue has no such contract or version.
+            UsageError: the connection commits each statement by itself.
+        """
+        draft = Draft(data, key, id, time, service, transaction, ce_subject)
+        return self.add_many(session, subject, [draft], version=version, cause=cause)[0]
+
+    def add_many(
+        self,
+        session: Transactional,
+        subject: str,
+        items: Iterable[Any],
+        *,
+        version: str | int | None = None,
+        cause: Event[Any] | None = None,
+    ) -> list[str]:
+        """Write many events of one kind; all are checked before the first is written.
+
+        Args:
+            session: as in `add`.
+            subject: the events' name.
+            items: data, or `Draft`s, one per event.
+            version: as in `add`.
+            cause: as in `add`.
+
+        Returns:
+            The events' ids, in order.
+
+        Raises:
+            BusError: as `add`.
+            ContractError: as `add`.
+        """
+        stamper = self._stampers.get(subject, version, SYSTEM)
+        rows = []
+        for item in items:
+            draft = item if isinstance(item, Draft) else Draft(item)
+            stamp = _stamp(draft, cause, time_ns() // 1000)
+            prepared = pipeline.prepare(stamper, stamp, draft.data, draft.key)
+            pipeline.companions(stamper, stamp, prepared)  # refuses what an older version cannot say
+            rows.append(row_of(subject, stamper.contract.number, stamp, prepared.key, prepared.value))
+        if rows:
+            connection = share(session, self.table)
+            hold(connection, self.table, {row["partition_key"] for row in rows})
+            connection.execute(insert(self.table), rows)
+            require_shared(connection)
+        return [row["id"] for row in rows]
+
+
+def _stamp(draft: Draft, cause: Event[Any] | None, now_us: int) -> Stamp:
+    """What is said of an event now, so that publishing it twice says the same."""
+    event_id = draft.id or str(uuid7())
+    if len(event_id) > MAX_ID_CHARACTERS:
+        raise EnvelopeError(f"Expected at most {MAX_ID_CHARACTERS} characters, got {len(event_id)} - at `id`")
+    time_us = now_us if draft.time is None else envelope.moment_us(draft.time)
+    stamp = Stamp(event_id, time_us, now_us, draft.transaction, None, draft.service, None, draft.subject)
+    if cause is not None:
+        return stamp._replace(
+            transaction=draft.transaction or cause.transaction or cause.id,
+            service=draft.service or cause.service,
+            causation=cause.id,
+            started_us=envelope.moment_us(cause.started_at),
+            traceparent=cause.traceparent,
+            tracestate=cause.tracestate,
+        )
+    if draft.service is not None and draft.transaction is None:
+        return stamp._replace(transaction=str(uuid7()))
+    return stamp

@@ -1,0 +1,145 @@
+"""An outbox's rows: what is written beside the business rows, and the event that is read from it again.
+
+    position | id | event | version | partition_key | occurred_at | data | attributes
+
+`position` orders the rows of a key as their transactions commit. `data` is the event's JSON, as it
+will travel.
+`attributes` is a JSON object of what else there is to say: `service`, `transaction`, `subject`, and of the
+event that caused it its `cause` (id), `startedat`, `traceparent` and `tracestate`.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple, cast
+
+import orjson
+from sqlalchemy import BigInteger, Column, Identity, Integer, MetaData, String, Table, Unicode, UnicodeText
+from sqlalchemy.dialects.mysql import LONGTEXT
+
+from bus import envelope
+from bus.errors import EnvelopeError, NotJsonError
+from bus.event import Event
+from bus.publish.publisher import Draft
+from bus.stages.stamp import MAX_KEY_BYTES, Stamp
+
+TABLE = "govbus_outbox"
+COLUMNS = ("position", "id", "event", "version", "partition_key", "occurred_at", "data", "attributes")
+
+_TEXTS = frozenset((str,))
+_VERSION = re.compile(r"\d{1,6}(\.\d{1,6})?")
+
+
+@dataclass(frozen=True, slots=True)
+class _Cause:
+    """What publishing asks of the event that caused another one."""
+
+    id: str
+    transaction: str | None
+    service: str | None
+    started_at: datetime
+    traceparent: str | None
+    tracestate: str | None
+
+
+class OutboxEvent(NamedTuple):
+    """An event as an outbox holds it: give it to `Bus.submit`, and it is the same event each time."""
+
+    subject: str
+    version: str
+    draft: Draft
+    cause: Event[Any] | None
+
+    @classmethod
+    def read(cls, row: Sequence[Any]) -> "OutboxEvent":
+        """Return the event of a row.
+
+        Args:
+            row: the values of `COLUMNS`.
+
+        Raises:
+            NotJsonError: its data or attributes are not JSON; the message has no value.
+            EnvelopeError: a time in it is none.
+        """
+        _, event_id, subject, version, key, occurred_at, data, written = row
+        try:
+            content, attributes = orjson.loads(data), orjson.loads(written) if written else {}
+        except ValueError:
+            raise NotJsonError("Expected JSON in `data` and `attributes`, got other text") from None
+        if not (isinstance(attributes, dict) and _TEXTS.issuperset(map(type, attributes.values()))):
+            raise EnvelopeError("Expected a JSON object of texts - at `attributes`")
+        said = attributes.get
+        if not _VERSION.fullmatch(version):
+            raise EnvelopeError("Expected a version such as `1` or `1.0` - at `version`")
+        time = _moment(occurred_at, "occurred_at")
+        service, transaction = said("service"), said("transaction")
+        draft = Draft(content, key, event_id, time, service, transaction, said("subject"))
+        cause_id = said("cause")
+        if cause_id is None:
+            return cls(subject, version, draft, None)
+        started = _moment(said("startedat") or occurred_at, "startedat")
+        cause = _Cause(cause_id, transaction, service, started, said("traceparent"), said("tracestate"))
+        return cls(subject, version, draft, cast("Event[Any]", cause))
+
+
+def _moment(text: str, name: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = datetime.min  # noqa: DTZ901 - as wrong as a time without a zone
+    if moment.tzinfo is None:
+        raise EnvelopeError(f"Expected a time such as `2026-01-31T09:30:00Z` - at `{name}`")
+    return moment
+
+
+def outbox_table(name: str = TABLE, metadata: MetaData | None = None, schema: str | None = None) -> Table:
+    """Return the table of an outbox.
+
+    Args:
+        name: its name.
+        metadata: where it is described, so that the program's own `create_all` makes it.
+        schema: its schema.
+    """
+    metadata = metadata if metadata is not None else MetaData()
+    known = metadata.tables.get(name if schema is None else f"{schema}.{name}")
+    if known is not None:
+        return known
+    return Table(
+        name,
+        metadata,
+        # SQLite numbers only an INTEGER key, and must never give a number twice: rows are deleted.
+        Column("position", BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True),
+        Column("id", Unicode(255), nullable=False),
+        Column("event", Unicode(255), nullable=False),
+        Column("version", String(16), nullable=False),
+        Column("partition_key", Unicode(MAX_KEY_BYTES), nullable=True),
+        Column("occurred_at", String(32), nullable=False),
+        Column("data", UnicodeText().with_variant(LONGTEXT, "mysql", "mariadb"), nullable=False),
+        Column("attributes", UnicodeText, nullable=True),
+        schema=schema,
+        sqlite_autoincrement=True,
+    )
+
+
+def row_of(subject: str, version: str, stamp: Stamp, key: bytes, value: bytes) -> Mapping[str, Any]:
+    """Return the row of an event that keeps its contract; its position comes from the database."""
+    said = {
+        "service": stamp.service,
+        "transaction": stamp.transaction,
+        "subject": stamp.subject,
+        "cause": stamp.causation,
+        "startedat": None if stamp.started_us is None else envelope.time_bytes(stamp.started_us).decode(),
+        "traceparent": stamp.traceparent,
+        "tracestate": stamp.tracestate,
+    }
+    attributes = {name: value for name, value in said.items() if value is not None}
+    return {
+        "id": stamp.id,
+        "event": subject,
+        "version": version,
+        "partition_key": key.decode(),
+        "occurred_at": envelope.time_bytes(stamp.time_us).decode(),
+        "data": value.decode(),
+        "attributes": orjson.dumps(attributes).decode() if attributes else None,
+    }

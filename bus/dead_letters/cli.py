@@ -1,0 +1,262 @@
+"""`govbus deadletters`: what could not be handled, why, and what an operator does about it."""
+
+import asyncio
+import base64
+import os
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from bus.dead_letters.operations import DeadLetters, Filter, Operator, in_source_order, login
+from bus.dead_letters.stored import Letter
+from bus.errors import UsageError
+from bus.kafka.transport import KafkaTransport
+from bus.settings import Settings
+from contracts import Catalog
+
+FINDINGS = 100
+_WHEN = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"])
+_STATES = click.Choice(["open", "redriven", "discarded"])
+
+
+@click.group()
+def deadletters() -> None:
+    """List, inspect, redrive or discard what could not be handled."""
+
+
+def _filters(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say which letters are meant."""
+    options = [
+        click.argument("letters", nargs=-1, metavar="[AGENCY/OFFSET]..."),
+        click.option("--agency", help="Whose letters; known from their names otherwise."),
+        click.option("--subscription", help="Only those of this subscription."),
+        click.option("--reason", help="Only those with this reason, such as `handler-failed`."),
+        click.option("--key", help="Only those of this partition key."),
+        click.option("--state", type=_STATES, help="Only those in this state."),
+        click.option("--since", type=_WHEN, help="Only those set aside at or after this time (UTC)."),
+        click.option("--until", type=_WHEN, help="Only those set aside before this time (UTC)."),
+    ]
+
+    @wraps(command)
+    def filled(letters: tuple[str, ...], agency: str | None, **options: Any) -> Any:
+        names = {"subscription", "reason", "key", "state", "since", "until"}
+        asked = {name: options.pop(name) for name in names}
+        for name in ("since", "until"):
+            asked[name] = _utc(asked[name])
+        return command(_agency(letters, agency), Filter(names=frozenset(letters), **asked), **options)
+
+    for option in reversed(options):
+        filled = option(filled)
+    return filled
+
+
+def _utc(when: datetime | None) -> datetime | None:
+    return when.replace(tzinfo=UTC) if when is not None and when.tzinfo is None else when
+
+
+def _agency(names: Sequence[str], agency: str | None) -> str:
+    found = {agency} if agency else {name.rpartition("/")[0] for name in names}
+    if len(found) != 1 or "" in found:
+        raise click.UsageError("Expected one agency - at `--agency`, or letters named AGENCY/OFFSET")
+    return str(found.pop())
+
+
+@asynccontextmanager
+async def _opened(agency: str) -> AsyncIterator[DeadLetters]:
+    settings = Settings()
+    catalog = Catalog.open(settings.catalog)
+    if agency not in catalog.agencies:
+        raise UsageError(f"Expected an agency of the catalogue, got `{agency}` - at `--agency`")
+    transport = KafkaTransport(settings)
+    await transport.start()
+    try:
+        yield DeadLetters(transport, agency, catalog)
+    finally:
+        await transport.stop()
+
+
+def _chosen(agency: str, chosen: Filter) -> list[Letter]:
+    async def read() -> list[Letter]:
+        async with _opened(agency) as opened:
+            return [letter for letter in await opened.read() if chosen.takes(letter)]
+
+    return asyncio.run(read())
+
+
+@deadletters.command("list")
+@_filters
+@click.option("--json", "as_json", is_flag=True, help="JSON lines.")
+def list_command(agency: str, chosen: Filter, as_json: bool) -> int:
+    """List dead letters, newest last; exits with 100 where some are open."""
+    letters = _chosen(agency, chosen)
+    for letter in letters if as_json else ():
+        click.echo(orjson.dumps(_facts(letter)))
+    if not as_json:
+        _show_table(agency, letters)
+    return FINDINGS if any(letter.state == "open" for letter in letters) else 0
+
+
+def _show_table(agency: str, letters: Sequence[Letter]) -> None:
+    from rich.console import Console  # noqa: PLC0415 - keeps `govbus --help` quick
+    from rich.table import Table  # noqa: PLC0415
+
+    if not letters:
+        click.echo(f"no dead letters of {agency} that fit")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("LETTER", "SET ASIDE (UTC)", "SUBSCRIPTION", "REASON", "TRIED", "STATE"):
+        table.add_column(heading, overflow="fold")
+    for letter in letters:
+        state = "open, its key is held" if letter.held else letter.state
+        table.add_row(
+            letter.name, f"{letter.set_aside_at:%Y-%m-%d %H:%M:%S}", letter.subscription or "(a source)",
+            letter.why.get("reason", "?"), letter.why.get("attempts", ""), state,
+        )  # fmt: skip
+    console = Console(highlight=False)
+    (console if console.is_terminal else Console(highlight=False, width=160)).print(table)
+    held = sum(letter.held for letter in letters)
+    if held:
+        click.echo(f"{held} held: later events of those keys wait until the letter is redriven or discarded")
+
+
+@deadletters.command("show")
+@click.argument("letter", metavar="AGENCY/OFFSET")
+@click.option("--data", is_flag=True, help="Show the event's data too; it may be personal.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def show_command(letter: str, data: bool, as_json: bool) -> int:
+    """Show one dead letter: where it came from, why it lies here, what was done about it."""
+    found = _chosen(_agency([letter], None), Filter(names=frozenset({letter})))
+    if not found:
+        raise UsageError(f"Expected a dead letter that is kept, got none - `{letter}`")
+    facts = _facts(found[0])
+    if data:
+        facts["data"] = (found[0].value or b"").decode(errors="backslashreplace")
+    if as_json:
+        click.echo(orjson.dumps(facts))
+        return 0
+    for name, value in facts.items():
+        if name == "acts":
+            for act in value:
+                click.echo(f"{act['what']:<14}{act['at']} by {act['by']}: {act['why']}")
+        elif value not in ("", None):
+            click.echo(f"{name:<14}{value}")
+    return 0
+
+
+def _facts(letter: Letter) -> dict[str, Any]:
+    """Return what is said of a letter: nothing of its data, its key or its own headers."""
+    return {
+        "letter": letter.name, "state": letter.state, "held": letter.held,
+        "set_aside_at": letter.set_aside_at.isoformat(timespec="milliseconds"), **letter.why,
+        "size_bytes": len(letter.value or b""),
+        "acts": [
+            {"what": act.what, "by": act.by, "why": act.why, "at": act.at, "edited": act.edited,
+             "hashes": act.hashes}
+            for act in letter.acts
+        ],
+    }  # fmt: skip
+
+
+def _acting(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of an act."""
+
+    @wraps(command)
+    def filled(by: str, why: str, **options: Any) -> Any:
+        return command(operator=Operator(by, why), **options)
+
+    for option in (
+        click.option("--dry-run", is_flag=True, help="Only tell what would be done."),
+        click.option("--why", required=True, help="The reason, for the audit; no data."),
+        click.option("--by", default=login, help="Who acts; GOVBUS_OPERATOR or your login."),
+    ):
+        filled = option(filled)
+    return filled
+
+
+@deadletters.command()
+@_acting
+@_filters
+@click.option(
+    "--edit",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="JSON file with other data for one event; the original stays beside it.",
+)
+def redrive(agency: str, chosen: Filter, edit: Path | None, operator: Operator, dry_run: bool) -> int:
+    """Let the failing subscription, and no other, try events again in order."""
+    edited = None if edit is None else edit.read_bytes()
+
+    async def act(opened: DeadLetters, letter: Letter) -> None:
+        await opened.redrive(letter, operator, edited)
+
+    if edit is not None and len(chosen.names) != 1:
+        raise click.UsageError("Expected one letter by its name - with `--edit`")
+    return _act_on(agency, chosen, "redriven", act, dry_run=dry_run)
+
+
+@deadletters.command()
+@_acting
+@_filters
+def discard(agency: str, chosen: Filter, operator: Operator, dry_run: bool) -> int:
+    """Give events up; where a key is held, what waits behind it goes on."""
+
+    async def act(opened: DeadLetters, letter: Letter) -> None:
+        await opened.discard(letter, operator)
+
+    return _act_on(agency, chosen, "discarded", act, dry_run=dry_run)
+
+
+def _act_on(agency: str, chosen: Filter, what: str, act: Any, *, dry_run: bool) -> int:
+    if chosen == Filter():
+        raise click.UsageError("Expected letters by name, or a filter - to act on all give `--state open`")
+
+    async def run() -> int:
+        async with _opened(agency) as opened:
+            letters = [letter for letter in await opened.read() if chosen.takes(letter)]
+            letters = [letter for letter in in_source_order(letters) if letter.state == "open"]
+            for (subscription, reason), count in sorted(_counts(letters).items()):
+                click.echo(f"{count} of {subscription or '(a source)'}, {reason}", err=True)
+            for letter in () if dry_run else letters:
+                await act(opened, letter)
+            said = f"{len(letters)} would be {what}" if dry_run else f"{len(letters)} {what}"
+            click.echo(said if letters else "no open dead letters fit")
+            return 0
+
+    return asyncio.run(run())
+
+
+def _counts(letters: Iterable[Letter]) -> Counter[tuple[str, str]]:
+    return Counter((letter.subscription, letter.why.get("reason", "?")) for letter in letters)
+
+
+@deadletters.command()
+@_filters
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, help="A file that is not there yet."
+)
+def export(agency: str, chosen: Filter, output: Path) -> int:
+    """Write letters with their bytes as JSON lines, for whoever mends them."""
+    letters = _chosen(agency, chosen)
+    file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(file, "wb") as lines:
+        for letter in letters:
+            lines.write(orjson.dumps({**_facts(letter), **_bytes(letter)}) + b"\n")
+    click.echo(f"{len(letters)} written; the file holds the events' data, readable by you alone: {output}")
+    return 0
+
+
+def _bytes(letter: Letter) -> dict[str, Any]:
+    def text(value: bytes | None) -> str | None:
+        return None if value is None else base64.b64encode(value).decode()
+
+    return {
+        "key_base64": text(letter.key),
+        "value_base64": text(letter.value),
+        "headers_base64": [(name, text(value)) for name, value in letter.headers],
+    }

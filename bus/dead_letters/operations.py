@@ -1,0 +1,216 @@
+"""Reading an agency's dead letters, and acting on them: audited first, then done.
+
+Law of this file: who acts and why is on record before anything is done; an act that was cut short shows in
+the audit, and doing it again does no harm.
+"""
+
+import getpass
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import time_ns
+
+import orjson
+from uuid_utils import uuid7
+
+from bus.dead_letters.stored import (
+    Act,
+    Letter,
+    What,
+    discard_receipt,
+    hashes_of,
+    read_letters,
+    redriven_row,
+    released_row,
+    write_act,
+)
+from bus.errors import BusUnavailableError, ContractViolationError, UsageError
+from bus.receipts.receipts import RECEIPTS_TOPIC, encode_receipts, partition_of_transaction
+from bus.record import StoredRecord
+from bus.replay.replay import REPLAY
+from bus.table import deliver
+from bus.topics import audit_topic, dead_letter_topic, parked_topic
+from bus.transport import Transport
+from contracts import Catalog, ContractError
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Who acts, and why; both stand in the audit. No data belongs into either."""
+
+    by: str
+    why: str
+
+
+def login() -> str:
+    """Return who works at this terminal: `GOVBUS_OPERATOR`, else the system's user."""
+    return os.environ.get("GOVBUS_OPERATOR") or getpass.getuser()
+
+
+class DeadLetters:
+    """The dead letters of one agency.
+
+    Args:
+        transport: a started connection with the agency's rights.
+        agency: whose letters they are.
+        catalog: the contracts that edited data must keep.
+    """
+
+    def __init__(self, transport: Transport, agency: str, catalog: Catalog) -> None:
+        self._transport = transport
+        self._agency = agency
+        self._catalog = catalog
+        self._topic = dead_letter_topic(agency)
+        self._writer = str(uuid7())
+
+    async def read(self) -> list[Letter]:
+        """Return all letters that are kept, oldest first.
+
+        Raises:
+            BusError: they cannot be read.
+        """
+        return read_letters(self._agency, await self._transport.read_all(self._topic))
+
+    async def redrive(self, letter: Letter, operator: Operator, edited: bytes | None = None) -> None:
+        """Give an event back to the subscription that could not take it, before all that waits behind it.
+
+        Args:
+            letter: which.
+            operator: who wants it, and why.
+            edited: other data for the event, which must keep its contract.
+
+        Raises:
+            UsageError: it never was an event of a live subscription, or its bytes are gone.
+            ContractViolationError: the edited data breaks the contract; nothing was done.
+            BusError: it could not be written; do it again.
+        """
+        if REPLAY in letter.subscription:
+            raise UsageError(
+                f"Expected an event of a live subscription, got one of a replay - {letter.name}. Nobody "
+                "reads for that one any more: mend the handler, and replay the window under a new id"
+            )
+        event = letter.event(edited) or await self._original(letter)
+        if edited is not None:
+            self._require_valid(letter, edited)
+        row = redriven_row(letter, event, self._writer)
+        assert row is not None  # noqa: S101 - an event has a home
+        act = self._act("redrive", letter, operator, edited)
+        await self._audit(act, letter)
+        await deliver(
+            self._transport, parked_topic(self._agency), row.key, row.value, list(row.headers), partition=0
+        )
+        await self._note(act, edited)
+
+    async def discard(self, letter: Letter, operator: Operator) -> None:
+        """Give an event up; where its key is held, what waits behind it goes on.
+
+        Raises:
+            BusError: it could not be written; do it again.
+        """
+        act = self._act("discard", letter, operator, None)
+        await self._audit(act, letter)
+        row = released_row(letter, self._writer)
+        if row is not None:
+            await deliver(
+                self._transport, parked_topic(self._agency), row.key, None, list(row.headers), partition=0
+            )
+        await self._note(act, None)
+        receipt = discard_receipt(letter, time_ns() // 1000 + self._transport.clock.offset_us)
+        partition = partition_of_transaction(receipt.transaction)
+        await deliver(self._transport, RECEIPTS_TOPIC, None, encode_receipts([receipt]), partition=partition)
+
+    async def _original(self, letter: Letter) -> StoredRecord:
+        """Read an event that was too large for the letters where it was published."""
+        home, offset = letter.home(), letter.why.get("offset", "")
+        if home is None or not offset.isdecimal():
+            raise UsageError(
+                f"Expected an event of a subscription, got what a source set aside - {letter.name}. "
+                "Mend it where it comes from; its connector reads it again"
+            )
+        try:
+            found = await self._transport.fetch(home.partition, int(offset))
+        except BusUnavailableError as error:
+            raise UsageError(
+                f"Expected the event where it was published, got none - {letter.name}. It has expired, or "
+                f"this agency may not read it any more ({error})"
+            ) from error
+        return StoredRecord(
+            *home.partition, found.offset, found.timestamp, found.key, found.value, tuple(found.headers)
+        )
+
+    def _require_valid(self, letter: Letter, edited: bytes) -> None:
+        subject, _, major = letter.why.get("topic", "").rpartition(".v")
+        try:
+            version = self._catalog.contract(subject).version(int(major))
+            data = orjson.loads(edited)
+        except (ContractError, ValueError) as error:
+            raise UsageError(
+                f"Expected JSON for a contract of the catalogue, got other data - {letter.name} "
+                f"({type(error).__name__})"
+            ) from None
+        violations = version.reader.violations(data)
+        if violations:
+            raise ContractViolationError(f"{subject} {version.number}", violations)
+
+    def _act(self, what: What, letter: Letter, operator: Operator, edited: bytes | None) -> Act:
+        if not operator.by.strip() or not operator.why.strip():
+            raise UsageError("Expected who acts and why, got nothing - at `by` and `why`")
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        hashes = hashes_of(letter, edited)
+        return Act(what, letter.offset, operator.by, operator.why, at, edited is not None, hashes)
+
+    async def _audit(self, act: Act, letter: Letter) -> None:
+        said = {
+            "act": f"dead-letter-{act.what}", "agency": self._agency, "letter": letter.name, "by": act.by,
+            "why": act.why, "at": act.at, "edited": act.edited, "hashes": act.hashes,
+            "subscription": letter.subscription, "reason": letter.why.get("reason", ""),
+        }  # fmt: skip
+        await deliver(self._transport, audit_topic(self._agency), letter.name.encode(), orjson.dumps(said))
+
+    async def _note(self, act: Act, edited: bytes | None) -> None:
+        record = write_act(act, edited)
+        await deliver(
+            self._transport, self._topic, record.key, record.value, list(record.headers), partition=0
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which letters are meant; what is None is not asked about."""
+
+    names: frozenset[str] = frozenset()
+    subscription: str | None = None
+    reason: str | None = None
+    key: str | None = None
+    state: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def takes(self, letter: Letter) -> bool:
+        """Whether a letter is meant."""
+        return (
+            (not self.names or letter.name in self.names)
+            and self.subscription in (None, letter.subscription)
+            and self.reason in (None, letter.why.get("reason"))
+            and (self.key is None or self.key.encode() == letter.key)
+            and self.state in (None, letter.state)
+            and (self.since is None or letter.set_aside_at >= self.since)
+            and (self.until is None or letter.set_aside_at < self.until)
+        )
+
+
+def in_source_order(letters: Sequence[Letter]) -> list[Letter]:
+    """Return letters in the order their events were published, so that none overtakes another of its key."""
+
+    def place(letter: Letter) -> tuple[str, str, int, int]:
+        where = letter.why
+        partition, offset = where.get("partition", ""), where.get("offset", "")
+        return (
+            letter.subscription,
+            where.get("topic", ""),
+            int(partition) if partition.isdecimal() else -1,
+            int(offset) if offset.isdecimal() else -1,
+        )
+
+    return sorted(letters, key=place)

@@ -1,0 +1,1 @@
+"""From a record to its outcome: handlers, retries, offsets, transactions."""

@@ -1,0 +1,163 @@
+"""One partition whose batches are transactions: handled, published, counted as read, or nothing of it.
+
+Law of this file: first the predecessor is fenced, then the group is asked where it stands; nothing that a
+handler publishes is sent before it has returned, and nothing counts before the batch commits.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from functools import partial
+from time import time_ns
+from typing import TYPE_CHECKING, Any
+
+from bus.crash_points import reach
+from bus.dead_letters.record import DeadLetterRecord
+from bus.deliver.delivery import Delivery
+from bus.deliver.partition import Lane
+from bus.errors import BusError
+from bus.event import Event
+from bus.parking.log import ParkingLog, RowWriter
+from bus.publish.context import Surroundings
+from bus.publish.publisher import Draft, Publication, Publisher, Receipt
+from bus.publish.surface import Publishing
+from bus.receipts.writer import ReceiptLog
+from bus.record import Position, Record, TopicPartition
+from bus.table import deliver
+from bus.topics import dead_letter_topic
+from bus.transport import Consumer
+from contracts import Catalog
+
+if TYPE_CHECKING:
+    from bus.deliver.subscriber import Subscription
+
+COMMIT_SECONDS = 1.0
+"""How long a transaction takes further records in, so that what is published is soon seen."""
+
+
+class HeldPublishing(Publishing):
+    """What a handler publishes, kept until it has returned."""
+
+    def __init__(self, around: Surroundings, publisher: Publisher) -> None:
+        self.settings, self.system = around.settings, around.system
+        self._publisher = publisher
+        self._held: list[Publication] = []
+
+    def submit(
+        self,
+        subject: str,
+        data: Any,
+        *,
+        version: str | int | None = None,
+        system: str | None = None,
+        cause: Event[Any] | None = None,
+    ) -> "asyncio.Future[Receipt]":
+        """Keep one event; its receipt is there at once, and names no place yet: -1."""
+        draft = data if isinstance(data, Draft) else Draft(data)
+        stamper = self._publisher.stamper(subject, version, system or self.system)
+        prepared = self._publisher.prepare(stamper, draft, cause)
+        self._held += prepared
+        done: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        done.set_result(prepared[0].receipt()._replace(partition=-1))
+        return done
+
+    async def publish_many(
+        self,
+        subject: str,
+        items: Iterable[Any],
+        *,
+        version: str | int | None = None,
+        system: str | None = None,
+        cause: Event[Any] | None = None,
+    ) -> list[Receipt]:
+        """Keep many events; see `submit`."""
+        submit = partial(self.submit, subject, version=version, system=system, cause=cause)
+        return [submit(item).result() for item in items]
+
+    def let_go(self) -> list[Publication]:
+        """Return what was kept, and keep it no longer."""
+        held, self._held = self._held, []
+        return held
+
+
+class ExactlyOnce:
+    """One partition of an exactly-once subscription."""
+
+    def __init__(
+        self,
+        subscription: "Subscription",
+        around: Surroundings,
+        parking: ParkingLog,
+        partition: TopicPartition,
+    ) -> None:
+        self.partition = partition
+        self._group = subscription.group
+        identity = f"{subscription.group}.{partition.topic}.{partition.partition}"
+        self._transport = around.transport.transactional(identity)
+        self._receipts = ReceiptLog(self._transport)
+        self._publisher = around.publisher(self._transport, self._receipts)
+        self._published = HeldPublishing(around, self._publisher)
+        self._letters = dead_letter_topic(around.agency)
+        self._delivery = Delivery(
+            subscription,
+            self._published,
+            self._receipts,
+            around.telemetry,
+            around.transport.clock,
+            rows=RowWriter(self._transport, parking.topic, parking.writer),
+            set_aside=self._set_aside,
+            fetch=partial(around.transport.fetch, TopicPartition(parking.topic, 0)),
+            learn=around.learn,
+            handled=self._handled,
+        )
+
+    async def open(self, consumer: Consumer) -> None:
+        """Fence whoever held the partition before, then read on where the group stands.
+
+        Raises:
+            BusError: it cannot be had.
+        """
+        await self._transport.start()
+        await consumer.rewind(self.partition)
+
+    def adopt(self, subscription: "Subscription", catalog: Catalog) -> None:
+        """Go on with what a newer catalogue says."""
+        self._delivery.subscription = subscription
+        self._publisher.adopt(catalog)
+
+    async def drain(self, lane: Lane, records: Sequence[Record]) -> None:
+        """Take `records` to their outcome in one transaction.
+
+        Raises:
+            BusError: nothing of it counts, or that is not known: the partition must be opened anew.
+        """
+        lane.until_ns = time_ns() + int(COMMIT_SECONDS * 1e9)
+        try:
+            await self._transport.begin()
+            await self._delivery.drain(lane, records)
+            reach("inside-transaction")
+            await self._delivery.rows.flush()
+            while self._transport.unacknowledged:
+                await self._transport.drain()
+                await self._receipts.flush()
+            await self._receipts.flush()
+            reach("after-sends")
+            await self._transport.commit(self._group, self._delivery.offsets.take())
+            reach("after-commit")
+            self._delivery.offsets.committed()
+        except BusError:
+            await self._transport.abort()
+            raise
+
+    async def close(self) -> None:
+        """Let go of it; what has not been committed is not."""
+        await self._transport.stop()
+
+    async def _set_aside(self, letter: DeadLetterRecord) -> Position:
+        headers = list(letter.headers)
+        return await deliver(self._transport, self._letters, letter.key, letter.value, headers)
+
+    def _handled(self, *, well: bool) -> None:
+        """Send what a handler has published, if it came to a good end."""
+        for publication in self._published.let_go():
+            if well:
+                self._transport.send(publication)

@@ -1,0 +1,82 @@
+"""One call of a handler: what it returned, raised, or was interrupted for, as an outcome."""
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from bus.deliver.partition import Lane
+from bus.errors import BusError
+from bus.event import Event
+from bus.outcome import ACK, OUTCOME_NAMES, Ack, DeadLetter, Outcome, Reason, Retry
+from bus.telemetry import Telemetry
+from contracts import ContractError
+
+if TYPE_CHECKING:
+    from bus.deliver.subscriber import Subscription
+
+
+NEVER = "The handler says that it can never take this event"
+
+
+async def handle(
+    subscription: "Subscription", telemetry: Telemetry, lane: Lane, event: Event[Any]
+) -> Outcome:
+    """Return what the subscription's handler makes of an event, within a span where spans are made."""
+    if not telemetry.tracing:
+        return await _attempt(subscription, lane, event)
+    with telemetry.process(event, subscription.group, subscription.purpose) as span:
+        outcome = await _attempt(subscription, lane, event)
+        error = "" if isinstance(outcome, Ack) else outcome.error or outcome.reason.value
+        telemetry.decided(span, OUTCOME_NAMES[type(outcome)], outcome.reason, error)
+        return outcome
+
+
+async def _attempt(subscription: "Subscription", lane: Lane, event: Event[Any]) -> Outcome:
+    task = _current_task()
+    try:
+        result = await subscription.handler(event)
+        return ACK if result is None else _outcome(result)
+    except asyncio.CancelledError as error:
+        if lane.timed_out:
+            return Retry(Reason.HANDLER_TIMEOUT, error="TimeoutError")
+        if task is not None and task.cancelling():
+            return Retry(Reason.ABANDONED, 0.0)
+        return judge(error)  # something that the handler awaited was cancelled
+    except BaseException as error:
+        if isinstance(error, GeneratorExit) and _current_task() is not task:
+            raise  # the loop has gone
+        return judge(error)  # whatever a handler raises decides the event's fate alone
+    finally:
+        lane.busy_since_ns = 0
+        if lane.timed_out and task is not None:
+            task.uncancel()
+
+
+def _current_task() -> "asyncio.Task[Any] | None":
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None
+
+
+def _outcome(result: Any) -> Outcome:
+    if isinstance(result, Ack) and result.reason is None:
+        return ACK
+    if isinstance(result, Ack | Retry | DeadLetter):
+        return result
+    return ACK  # a handler's own return value, such as a database row, is nobody's business
+
+
+def judge(error: BaseException) -> Outcome:
+    """Return what an error of a handler means: `retriable` False is final, all else may pass with time.
+
+    An error may carry `retriable`, `reason` (a `Reason`) and `retry_after` (seconds). One that would end a
+    program, such as `SystemExit`, ends no more than the attempt.
+    """
+    reason = getattr(error, "reason", Reason.HANDLER_FAILED)
+    reason = reason if isinstance(reason, Reason) else Reason.HANDLER_FAILED
+    name = type(error).__name__
+    if getattr(error, "retriable", True) is False:
+        ours = isinstance(error, BusError | ContractError)  # whose words never quote data
+        return DeadLetter(reason, str(error) if ours else NEVER, name)
+    after = getattr(error, "retry_after", None)
+    return Retry(reason, after if isinstance(after, int | float) else None, name)

@@ -1,0 +1,58 @@
+"""What a subscription reads: the topics whose events are, or become, the version it asks for.
+
+Law of this file: every event comes once. What a publisher derives from a newer version's event lies in an
+older topic beside its original's, and is left to whoever asks for the older version.
+"""
+
+from dataclasses import replace
+from datetime import date
+from typing import TYPE_CHECKING
+
+from bus.stages.convert import Ways
+from bus.stages.decode import Expected
+from contracts import Catalog, Contract, ContractError
+
+if TYPE_CHECKING:
+    from bus.deliver.subscriber import Subscription
+
+
+def expectations(catalog: Catalog, subject: str, major: int, today: date) -> dict[str, Expected]:
+    """Return what each topic of a subscription holds, its own topic first.
+
+    Args:
+        catalog: the contracts.
+        subject: the event's name.
+        major: the major version asked for.
+        today: which day it is; the topic of a retired version is read until its events have expired.
+
+    Raises:
+        ContractError: the catalogue has no such contract or version.
+    """
+    contract = catalog.contract(subject)
+    majors = (major, *reversed(contract.elder_majors(major, today)))
+    return {contract.version(each).type: _expected(contract, each, major) for each in majors}
+
+
+def renewed(subscription: "Subscription", catalog: Catalog, today: date) -> "Subscription":
+    """Return a subscription that knows what a newer catalogue says; what that has not, it knows still."""
+    subject, _, major = subscription.topic.rpartition(".v")
+    try:
+        news = expectations(catalog, subject, int(major), today)
+    except ContractError:
+        return subscription
+    return replace(subscription, expected={**subscription.expected, **news})
+
+
+def _expected(contract: Contract, major: int, asked: int) -> Expected:
+    target, current = contract.version(asked), contract.version(major)
+    versions = [version for version in contract.versions if version.major == major]
+    routes = {version.minor: route for version in versions if (route := contract.upcasts(version, target))}
+    elder = major != asked
+    converts = elder or any(route.steps for route in routes.values())
+    return Expected(
+        type=current.type.encode(),
+        versions={version.dataschema.encode(): version for version in versions},
+        current=current,
+        max_bytes=contract.max_bytes,
+        ways=Ways(target, routes, elder) if converts else None,
+    )

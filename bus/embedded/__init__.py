@@ -1,0 +1,1 @@
+"""A real Apache Kafka on this machine, fetched and started by govbus."""

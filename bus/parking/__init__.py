@@ -1,0 +1,1 @@
+"""Events of a failing key, kept in order until the key can be tried again."""

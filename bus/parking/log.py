@@ -1,0 +1,277 @@
+"""The parked events of one agency, kept by Kafka: rows of a compacted topic, read by whoever comes next.
+
+Law of this file: whoever takes a partition over knows every row written before him, and a row is on the
+broker before the offset of what it speaks of is committed. What an operator writes counts at once.
+"""
+
+import asyncio
+import logging
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from bus.dead_letters.stored import REDRIVEN
+from bus.errors import BusError
+from bus.parking.keys import ParkedEvent, ParkedKeys
+from bus.parking.rows import Home, ReadRow, Row, erase_row, read_row, write_row
+from bus.record import Record, TopicPartition
+from bus.table import deliver
+from bus.transport import Consumer, Sender, Transport
+
+logger = logging.getLogger("govbus.parking")
+
+POLL_SECONDS = 0.2
+AGAIN_SECONDS = 1.0
+TELL_SECONDS = 30.0
+WHY_NOT = "the broker is away, or a transaction that another process began there has not ended"
+MAX_RECORDS = 1_000
+OBJECT_BYTES = 160
+"""What a header takes beside its bytes, and a record too."""
+KEPT_BYTES = 4 * 1_048_576
+"""How much of its parked events a partition keeps in memory; others are fetched again when they are due."""
+STRAY = "stray"
+"""Why an event seems to wait that is done with: its row is to be erased."""
+
+
+@dataclass(slots=True, eq=False)
+class ParkedPartition:
+    """What waits of one partition held by this process."""
+
+    home: Home
+    keys: ParkedKeys = field(default_factory=ParkedKeys)
+    applied: int = 0
+    """Offset in the topic of parked events up to which rows are known here."""
+    loaded: bool = False
+    reached: int = 0
+    """Every event before this offset was read, here or by who held the partition before."""
+    kept_bytes: int = 0
+
+    def keep(self, event: ParkedEvent, record: Record) -> None:
+        """Keep the event itself in memory, if there is room."""
+        size = _size(record)
+        if event.record is None and self.kept_bytes + size <= KEPT_BYTES:
+            event.record = record
+            self.kept_bytes += size
+
+    def put(self, key: bytes, event: ParkedEvent, record: Record) -> None:
+        """Park an event."""
+        self.keep(event, record)
+        self.keys.put(key, event)
+
+    def remove(self, key: bytes, offset: int) -> None:
+        """Let an event go."""
+        event = self.keys.find(key, offset)
+        if event is not None and event.record is not None:
+            self.kept_bytes -= _size(event.record)
+        self.keys.remove(key, offset)
+
+    def take(self, row: ReadRow) -> None:
+        """Go by a row that another has written: an operator, or who held the partition before.
+
+        What that one says once it was replaced is no news of events that were read here.
+        """
+        event = row.event
+        if event is not None and event.reason != REDRIVEN and self.loaded and row.offset < self.reached:
+            if self.keys.find(row.key, row.offset) is not None:
+                return
+            event.reason, event.due_us, event.held = STRAY, 0, False
+        self.remove(row.key, row.offset)
+        if event is not None and event.record is not None:
+            record, event.record = event.record, None
+            self.put(row.key, event, record)
+
+
+def _size(record: Record) -> int:
+    """Return about how much memory a record takes: its bytes, and as objects."""
+    headers = sum(len(name) + len(value or b"") + OBJECT_BYTES for name, value in record.headers)
+    return len(record.value or b"") + headers + OBJECT_BYTES
+
+
+class RowWriter:
+    """Writes the rows of one subscription's partitions, the latest state of each event.
+
+    Args:
+        transport: where they are sent; a transaction, where they count with its commit.
+        topic: the agency's topic of parked events.
+        writer: who writes.
+    """
+
+    def __init__(self, transport: Sender, topic: str, writer: str) -> None:
+        self._transport = transport
+        self._topic = topic
+        self._writer = writer
+        self._marks: dict[bytes, tuple[Home, Row, ParkedEvent | None]] = {}
+        self._turn = asyncio.Lock()
+
+    @property
+    def pending(self) -> int:
+        """Rows that the broker does not have yet."""
+        return len(self._marks)
+
+    def parked(self, home: Home, event: ParkedEvent, record: Record) -> None:
+        """Note that an event waits, or that it waits for something else now."""
+        self._mark(home, write_row(home, event, record, self._writer), event)
+
+    def released(self, home: Home, event: ParkedEvent, record: Record) -> None:
+        """Note that an event waits no more."""
+        self._mark(home, erase_row(home, event.offset, record.key, self._writer), None)
+
+    def _mark(self, home: Home, row: Row, event: ParkedEvent | None) -> None:
+        self._marks.pop(row.key, None)
+        self._marks[row.key] = (home, row, event)
+
+    def forget(self, homes: Collection[Home]) -> None:
+        """Write nothing more of partitions that have left: they are another's to speak of."""
+        self._marks = {key: mark for key, mark in self._marks.items() if mark[0] not in homes}
+
+    async def flush(self) -> None:
+        """Return once the broker has every row, those that another call is sending included.
+
+        Raises:
+            BusError: it has not; the next call tries again.
+        """
+        async with self._turn:
+            await self._flush()
+
+    async def _flush(self) -> None:
+        if not self._marks:
+            return
+        marks, self._marks = self._marks, {}
+        sent = [
+            deliver(self._transport, self._topic, row.key, row.value, list(row.headers), partition=0)
+            for _, row, _ in marks.values()
+        ]
+        places = await asyncio.gather(*sent, return_exceptions=True)
+        fault: BaseException | None = None
+        for (key, mark), place in zip(marks.items(), places, strict=True):
+            event = mark[2]
+            if isinstance(place, BaseException):
+                fault = place
+                self._marks.setdefault(key, mark)
+            elif event is not None:
+                event.row_offset = place.offset
+        if fault is not None:
+            raise fault
+
+
+@dataclass(slots=True, eq=False)
+class _Waiter:
+    """Who waits until all rows before some point are known."""
+
+    partitions: Mapping[Home, ParkedPartition]
+    ends: Mapping[TopicPartition, int]
+    done: asyncio.Future[None]
+    begun: bool = False
+
+
+class ParkingLog:
+    """Reads the agency's parked events, for the partitions that this process holds.
+
+    Args:
+        transport: the cluster.
+        topic: the agency's topic of parked events.
+        writer: who writes here, whose own rows are known already.
+    """
+
+    def __init__(self, transport: Transport, topic: str, writer: str) -> None:
+        self.topic = topic
+        self.writer = writer
+        self._transport = transport
+        self._open: dict[Home, ParkedPartition] = {}
+        self._waiters: list[_Waiter] = []
+        self._has_read = False
+        """Whether any row has gone by."""
+        self._reader: Consumer | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to read.
+
+        Raises:
+            BusError: the cluster cannot be reached, or does not let this agency read.
+        """
+        self._reader = self._transport.reader(self.topic)
+        await self._reader.start()
+        self._task = asyncio.create_task(self._run(self._reader))
+
+    async def stop(self) -> None:
+        """Stop reading."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        if self._reader is not None:
+            await self._reader.close()
+
+    async def open(self, homes: Collection[Home]) -> list[ParkedPartition]:
+        """Return what waits of partitions that this process has just been given.
+
+        Raises:
+            BusError: it could not be read.
+        """
+        opened = {home: ParkedPartition(home) for home in homes}
+        ends = await self._transport.ends(self.topic)
+        if any(ends.values()) or self._has_read:
+            waiter = _Waiter(opened, ends, asyncio.get_running_loop().create_future())
+            self._waiters.append(waiter)
+            try:
+                while not waiter.done.done():
+                    await asyncio.wait([waiter.done], timeout=TELL_SECONDS)
+                    if not waiter.done.done():
+                        logger.warning("%s cannot be read to its end yet; %s", self.topic, WHY_NOT)
+            finally:
+                self._waiters.remove(waiter)
+        else:
+            self._open |= opened
+        for partition in opened.values():
+            partition.loaded = True
+        return list(opened.values())
+
+    def close(self, homes: Collection[Home]) -> None:
+        """Forget partitions that have gone to another process."""
+        for home in homes:
+            self._open.pop(home, None)
+
+    async def _run(self, reader: Consumer) -> None:
+        while True:
+            try:
+                await self._turn(reader)
+            except BusError as error:
+                logger.warning("the parked events could not be read: %s", error)
+                await asyncio.sleep(AGAIN_SECONDS)
+            except Exception:  # a reader that ends in silence would leave every partition waiting
+                logger.exception("the parked events could not be read")
+                await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _turn(self, reader: Consumer) -> None:
+        if not all(waiter.begun for waiter in self._waiters):
+            for place in reader.assigned():
+                reader.seek(place, 0)  # what is known already is passed over, by `applied`
+            for waiter in self._waiters:
+                self._open |= waiter.partitions  # not before: a row read until now is behind others
+                waiter.begun = True
+        batches = await reader.poll(POLL_SECONDS, MAX_RECORDS)
+        self._has_read = self._has_read or bool(batches)
+        for records in batches.values():
+            for record in records:
+                self._take(record)
+        begun = [waiter for waiter in self._waiters if waiter.begun and not waiter.done.done()]
+        if begun:
+            known = {place: await reader.position(place) for place in reader.assigned()}
+            for waiter in begun:
+                if not waiter.done.done() and _covers(known, waiter.ends):
+                    waiter.done.set_result(None)
+
+    def _take(self, record: Record) -> None:
+        row = read_row(record)
+        if row is None:
+            logger.warning("a row of %s says nothing that can be read, at %d", self.topic, record.offset)
+            return
+        partition = self._open.get(row.home)
+        if partition is None or record.offset < partition.applied:
+            return
+        partition.applied = record.offset + 1
+        if not (partition.loaded and row.writer == self.writer):
+            partition.take(row)
+
+
+def _covers(known: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]) -> bool:
+    return all(known.get(place, -1) >= end for place, end in ends.items())

@@ -1,0 +1,106 @@
+"""A parked event on the wire: one record of the agency's topic of parked events. Pure.
+
+Wire format: the topic is compacted; its keys are `<subscription>/<topic>/<partition>/<offset>` of the event
+where it was published, so that the latest row of an event is its state and a null value its release. The
+value is the event's own, and so are the headers, but for two: `govbus-parked-key` is the event's own key,
+`govbus-parked` says the rest as JSON.
+"""
+
+from dataclasses import dataclass
+
+import orjson
+
+from bus.parking.keys import ParkedEvent
+from bus.record import Headers, Record, StoredRecord, TopicPartition
+
+STATE = "govbus-parked"
+KEY = "govbus-parked-key"
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """One partition of one subscription, whose events are parked together."""
+
+    subscription: str
+    partition: TopicPartition
+
+    def row_key(self, offset: int) -> bytes:
+        """Return the key of the row of the event at `offset`."""
+        topic, partition = self.partition
+        return f"{self.subscription}/{topic}/{partition}/{offset}".encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A record of the topic of parked events."""
+
+    key: bytes
+    value: bytes | None
+    headers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRow:
+    """What a row says: the event that waits, or, without one, that it waits no more."""
+
+    home: Home
+    offset: int
+    key: bytes
+    writer: str
+    event: ParkedEvent | None
+
+
+def write_row(home: Home, event: ParkedEvent, record: Record, writer: str) -> Row:
+    """Return the row of an event that waits.
+
+    Args:
+        home: where it belongs.
+        event: how it stands.
+        record: the event as it was read; of a held one no value is kept, its dead letter has it.
+        writer: who writes, to know his own rows again.
+    """
+    state = {
+        "by": writer, "attempts": event.attempts, "first": event.first_us, "due": event.due_us,
+        "held": event.held, "reason": event.reason, "timestamp": record.timestamp,
+    }  # fmt: skip
+    own: list[tuple[str, bytes | None]] = [(STATE, orjson.dumps(state))]
+    if record.key is not None:
+        own.append((KEY, record.key))
+    value = b"" if event.held else record.value or b""
+    return Row(home.row_key(event.offset), value, [*record.headers, *own])
+
+
+def erase_row(home: Home, offset: int, key: bytes | None, writer: str) -> Row:
+    """Return the row that says an event waits no more."""
+    own: list[tuple[str, bytes | None]] = [(STATE, orjson.dumps({"by": writer}))]
+    if key is not None:
+        own.append((KEY, key))
+    return Row(home.row_key(offset), None, own)
+
+
+def read_row(row: Record) -> ReadRow | None:
+    """Return what a row says; None where it is none that this version reads.
+
+    A parked event's `record` is as it was read from its own topic.
+    """
+    try:
+        subscription, topic, partition, offset = (row.key or b"").decode().rsplit("/", 3)
+        place = TopicPartition(topic, int(partition))
+        named = {name: value for name, value in row.headers if name in (STATE, KEY)}
+        state = orjson.loads(named[STATE] or b"")
+        key = named.get(KEY)
+        shared = b"\0%d" % int(offset) if key is None else key
+        home = Home(subscription, place)
+        if row.value is None:
+            return ReadRow(home, int(offset), shared, str(state["by"]), None)
+        headers = tuple(header for header in row.headers if header[0] not in (STATE, KEY))
+        record = StoredRecord(
+            topic, place.partition, int(offset), int(state["timestamp"]), key, row.value, headers
+        )
+        event = ParkedEvent(
+            record.offset, int(state["attempts"]), int(state["first"]), int(state["due"]),
+            bool(state["held"]), str(state["reason"]), row.offset, record,
+        )  # fmt: skip
+        return ReadRow(home, record.offset, shared, str(state["by"]), event)
+    except (KeyError, TypeError, ValueError):
+        return None

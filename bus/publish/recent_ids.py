@@ -1,0 +1,44 @@
+"""The latest events that were published under ids of their publisher's own choice.
+
+Law of this file: the same source and id with the same data is the same event, and has one place; with other
+data it is a mistake, and is refused. An event that was not acknowledged is not known.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bus.errors import IdReusedError
+
+if TYPE_CHECKING:
+    from bus.publish.publisher import Publication
+
+WINDOW_EVENTS = 10_000
+"""How many of the latest are known at least; twice as many at most."""
+
+
+class Recent:
+    """Publications by topic and id, kept in two halves so that forgetting costs nothing."""
+
+    def __init__(self, size: int = WINDOW_EVENTS) -> None:
+        self._size = size
+        self._new: dict[tuple[str, str, str], Publication] = {}
+        self._old: dict[tuple[str, str, str], Publication] = {}
+
+    def first(self, publication: Publication) -> Publication:
+        """Return the publication of the same event that came before, or this one, which is known from now on.
+
+        Raises:
+            IdReusedError: another event has this id.
+        """
+        stamp, stamper = publication.stamp, publication.stamper
+        name = (stamper.source, stamp.id, publication.topic)
+        known = self._new.get(name) or self._old.get(name)
+        if known is None or known.lost:
+            if len(self._new) >= self._size:
+                self._old, self._new = self._new, {}
+            self._new[name] = publication
+            return publication
+        if known.digest != publication.digest:
+            raise IdReusedError(known.digest, publication.digest)
+        return known

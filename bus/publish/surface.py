@@ -1,0 +1,132 @@
+"""The half of the bus that publishes: one event, one without waiting, or many."""
+
+import asyncio
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from bus.errors import BufferFullError, BusUnavailableError
+from bus.event import Event
+from bus.publish.publisher import Draft, Publisher, Receipt
+from bus.publish.waiting import Waiter
+from bus.settings import Settings
+from bus.transport import Sender
+
+
+class Publishing:
+    """Publishes the events of one agency; part of `Bus`."""
+
+    settings: Settings
+    system: str
+    _transport: Sender
+    _publisher: Publisher
+
+    async def publish(
+        self,
+        subject: str,
+        data: Any,
+        *,
+        key: str | None = None,
+        service: str | None = None,
+        transaction: str | None = None,
+        id: str | None = None,  # noqa: A002 - CloudEvents' own word
+        time: datetime | None = None,
+        ce_subject: str | None = None,
+        version: str | int | None = None,
+        system: str | None = None,
+        cause: Event[Any] | None = None,
+    ) -> Receipt:
+        """Publish one event and return once the broker holds it and its receipt.
+
+        Args:
+            subject: the event's name, such as `health.record-opened`.
+            data: what happened: a JSON value, a dataclass or a pydantic model.
+            key: partition key, opaque; made by the contract's key rule if absent.
+            service: the service whose transaction this event begins.
+            transaction: the transaction to continue.
+            id: unique within the source; a UUIDv7 if absent.
+            time: when the fact occurred (aware); now if absent.
+            ce_subject: the CloudEvents `subject` attribute: opaque, never a person's identifier.
+            version: `1` or `1.0`; the latest if absent.
+            system: which of the agency's systems speaks; the bus' own if absent.
+            cause: the event that caused this one; its transaction, service and trace go on.
+
+        Returns:
+            Where the event lies, since when, and in which transaction.
+
+        Raises:
+            ContractViolationError: the data breaks the contract; every violation is listed.
+            EventTooLargeError: it is larger than the contract allows.
+            EnvelopeError: an attribute may not travel.
+            ContractError: the catalogue has no such contract or version.
+            BusUnavailableError: no acknowledgement within `publish_timeout_seconds`.
+        """
+        draft = Draft(data, key, id, time, service, transaction, ce_subject)
+        future = self.submit(subject, draft, version=version, system=system, cause=cause)
+        if future.done():
+            return future.result()
+        try:
+            async with asyncio.timeout(self.settings.publish_timeout_seconds):
+                return await future
+        except TimeoutError:
+            raise BusUnavailableError(
+                f"Expected an acknowledgement within {self.settings.publish_timeout_seconds} s, got none - "
+                f"{subject}. The event may still arrive: repeat it with the same `id`"
+            ) from None
+
+    def submit(
+        self,
+        subject: str,
+        data: Any,
+        *,
+        version: str | int | None = None,
+        system: str | None = None,
+        cause: Event[Any] | None = None,
+    ) -> "asyncio.Future[Receipt]":
+        """Hand over one event without waiting; the future holds the receipt, or the error.
+
+        Args:
+            subject: the event's name.
+            data: the data, or a `Draft` that says more.
+            version: as in `publish`.
+            system: as in `publish`.
+            cause: as in `publish`.
+
+        Raises:
+            RefusedError: the event is wrong; nothing was sent.
+            BufferFullError: too many events wait for acknowledgement; await some of them first.
+        """
+        if self._transport.unacknowledged >= self.settings.max_unacknowledged:
+            raise BufferFullError(
+                f"Expected fewer than {self.settings.max_unacknowledged} events on their way, got that many. "
+                "Await earlier futures first, or use `publish_many`"
+            )
+        future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        draft = data if isinstance(data, Draft) else Draft(data)
+        stamper = self._publisher.stamper(subject, version, system or self.system)
+        self._publisher.send(stamper, draft, cause, Waiter(future))
+        return future
+
+    async def publish_many(
+        self,
+        subject: str,
+        items: Iterable[Any],
+        *,
+        version: str | int | None = None,
+        system: str | None = None,
+        cause: Event[Any] | None = None,
+    ) -> list[Receipt]:
+        """Publish many events of one kind, pipelined, and return their receipts in order.
+
+        Args:
+            subject: the events' name.
+            items: data, or `Draft`s, one per event.
+            version: as in `publish`.
+            system: as in `publish`.
+            cause: as in `publish`.
+
+        Raises:
+            BusError: the first event that was refused or not acknowledged; those before it are published.
+        """
+        stamper = self._publisher.stamper(subject, version, system or self.system)
+        return await self._publisher.send_many(stamper, items, cause, self.settings)

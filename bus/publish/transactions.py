@@ -1,0 +1,113 @@
+"""Events published together: a reader sees all of them or none, and a checkpoint with them.
+
+Law of this file: what one transaction holds counts when its block ends without an error, and only then.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from uuid_utils import uuid7
+
+from bus.errors import BusError, UsageError
+from bus.publish.context import Surroundings
+from bus.publish.surface import Publishing
+from bus.receipts.writer import ReceiptLog
+from bus.table import Table, deliver
+from bus.transport import Sender, Transactional
+
+
+class Transaction(Publishing):
+    """An open transaction: publishes as `Bus` does, and writes checkpoints.
+
+    A receipt tells where an event lies; the event counts once the block has ended.
+    """
+
+    def __init__(self, around: Surroundings, transactional: Transactional, refusals: ReceiptLog) -> None:
+        self.settings, self.system = around.settings, around.system
+        self._transport: Sender = transactional
+        self._transactional = transactional
+        self._receipts = ReceiptLog(transactional)
+        self._publisher = around.publisher(transactional, self._receipts, refusals)
+        self._written: list[tuple[Table, str, bytes | None]] = []
+
+    async def put(self, table: Table, key: str, value: bytes | None) -> None:
+        """Write a value of a compacted topic, such as how far a source was read.
+
+        Args:
+            table: as `Bus.table` returns it.
+            key: what it is kept under.
+            value: None deletes it.
+
+        Raises:
+            BusError: the broker did not take it; leave the block with this error.
+        """
+        await deliver(self._transport, table.topic, key.encode(), value)
+        self._written.append((table, key, value))
+
+    async def commit(self) -> None:
+        """Make everything count; called at the end of the block.
+
+        Raises:
+            FencedError: another process has taken over; nothing counts.
+            BusError: it is not known whether it counts: repeat with the same ids.
+        """
+        while self._transactional.unacknowledged:
+            await self._transactional.drain()
+            await self._receipts.flush()
+        await self._receipts.flush()
+        await self._transactional.commit("", {})
+        for table, key, value in self._written:
+            table.keep(key, value)
+
+
+class Transactions:
+    """The transactions of one bus; one that has ended well leaves its connection to the next."""
+
+    def __init__(self, around: Surroundings, refusals: ReceiptLog) -> None:
+        self._around = around
+        self._refusals = refusals
+        self._idle: dict[str, list[Transactional]] = {}
+        self._busy: set[str] = set()
+
+    @asynccontextmanager
+    async def open(self, name: str | None) -> AsyncIterator[Transaction]:
+        """Open one; see `Bus.transaction`."""
+        if name in self._busy:
+            raise UsageError(f"Expected one transaction at a time, got a second one - at `name` ({name})")
+        transactional = await self._take(name)
+        if name is not None:
+            self._busy.add(name)
+        transaction = Transaction(self._around, transactional, self._refusals)
+        try:
+            await transactional.begin()
+            yield transaction
+            await transaction.commit()
+        except BaseException:
+            await transactional.abort()
+            await transactional.stop()
+            raise
+        else:
+            self._idle.setdefault(name or "", []).append(transactional)
+        finally:
+            self._busy.discard(name or "")
+
+    async def _take(self, name: str | None) -> Transactional:
+        idle = self._idle.get(name or "")
+        if idle:
+            return idle.pop()
+        agency = self._around.agency
+        identity = f"{agency}.once.{uuid7()}" if name is None else f"{agency}.named.{name}"
+        transactional = self._around.transport.transactional(identity)
+        try:
+            await transactional.start()
+        except BusError:
+            await transactional.stop()
+            raise
+        return transactional
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        idle, self._idle = self._idle, {}
+        for transactionals in idle.values():
+            for transactional in transactionals:
+                await transactional.stop()

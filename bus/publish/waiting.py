@@ -1,0 +1,119 @@
+"""Who waits for a publication: one caller, one call with many events, or one event in several versions."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol
+
+from bus.errors import BusError, BusUnavailableError
+
+if TYPE_CHECKING:
+    from bus.publish.publisher import Publication, Receipt
+
+
+class Settled(Protocol):
+    """Who waits for a publication."""
+
+    def settled(self, publication: Publication, error: BusError | None) -> None:
+        """Take the end of the wait; the publication holds its receipt where there is no error."""
+
+
+class Waiter:
+    """Settles the future of one publication."""
+
+    __slots__ = ("future",)
+
+    def __init__(self, future: asyncio.Future[Receipt]) -> None:
+        self.future = future
+
+    def settled(self, publication: Publication, error: BusError | None) -> None:
+        """Set the future, unless its owner has given up."""
+        if self.future.done():
+            return
+        if error is None:
+            self.future.set_result(publication.receipt())
+        else:
+            self.future.set_exception(error)
+
+
+class Together:
+    """Ends an event once it is on the broker in every version it is published in."""
+
+    __slots__ = ("_error", "_open", "_publication")
+
+    def __init__(self, publication: Publication, count: int) -> None:
+        self._publication = publication
+        self._open = count
+        self._error: BusError | None = None
+
+    def settled(self, error: BusError | None) -> None:
+        """Take the end of one version's way; the event's own receipt is the caller's."""
+        self._open -= 1
+        self._error = self._error or error
+        if self._open == 0:
+            self._publication.end(self._error)
+
+
+class Window:
+    """The events of one `publish_many` on their way: no future for each, one wake-up for all."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._receipts: list[Receipt | None] = []
+        self._open = 0
+        self._error: BusError | None = None
+        self._changed = asyncio.Event()
+
+    def next(self) -> int:
+        """Return the number of the next event."""
+        self._receipts.append(None)
+        self._open += 1
+        return len(self._receipts) - 1
+
+    def settled(self, publication: Publication, error: BusError | None) -> None:
+        """Take the end of one event's wait."""
+        self._open -= 1
+        if error is None:
+            self._receipts[publication.index] = publication.receipt()
+        else:
+            self._error = self._error or error
+        if self._open <= self._size // 2:
+            self._changed.set()
+
+    def withdraw(self) -> None:
+        """Take back the last event: it was refused."""
+        self._open -= 1
+
+    async def room(self, timeout_seconds: float) -> None:
+        """Wait until another event may go.
+
+        Raises:
+            BusError: an earlier one was not acknowledged.
+        """
+        if self._error is not None:
+            raise self._error
+        if self._open >= self._size:
+            await self._wait(self._size // 2, timeout_seconds)
+
+    async def finish(self, timeout_seconds: float) -> list[Receipt]:
+        """Wait for all events and return their receipts, in order.
+
+        Raises:
+            BusError: one of them was not acknowledged.
+        """
+        await self._wait(0, timeout_seconds)
+        if self._error is not None:
+            raise self._error
+        return [receipt for receipt in self._receipts if receipt is not None]
+
+    async def _wait(self, limit: int, timeout_seconds: float) -> None:
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                while self._open > limit:
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            raise BusUnavailableError(
+                f"Expected acknowledgements within {timeout_seconds} s, got none for {self._open} events. "
+                "They may still arrive: repeat them with the same ids"
+            ) from None

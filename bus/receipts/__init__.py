@@ -1,0 +1,1 @@
+"""One record per publish and per delivery: its form, and writing it."""

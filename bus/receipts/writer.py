@@ -1,0 +1,136 @@
+"""Gathers receipts and sends them in batches.
+
+Law of this file: a receipt is acknowledged by the broker before what it speaks of counts as done: before
+`publish` returns, and before an event's offset is committed.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from bus.errors import BusError
+from bus.receipts.receipts import RECEIPTS_PARTITIONS, RECEIPTS_TOPIC, Group, encode_groups
+from bus.transport import Outgoing, Sender
+
+LINGER_SECONDS = 0.002
+ROWS_PER_RECORD = 1000
+
+Row = tuple[Any, ...]
+
+
+class Settled(Protocol):
+    """Who waits for a receipt to be on the broker."""
+
+    def settle(self, error: BusError | None) -> None:
+        """Take the end of the wait; `error` where the receipt could not be written."""
+
+
+class ReceiptLog:
+    """The receipts of one process on their way to the broker."""
+
+    def __init__(self, transport: Sender) -> None:
+        self._transport = transport
+        self._groups: list[dict[tuple[str, Row], list[Row]]] = [
+            defaultdict(list) for _ in range(RECEIPTS_PARTITIONS)
+        ]
+        self._waiting: list[list[Settled]] = [[] for _ in range(RECEIPTS_PARTITIONS)]
+        self._counts = [0] * RECEIPTS_PARTITIONS
+        self._timer: asyncio.TimerHandle | None = None
+        self._in_flight: set[asyncio.Future[None]] = set()
+
+    def add(
+        self, kind: str, common: Row, partition: int, rows: Iterable[Row], waiting: Iterable[Settled] = ()
+    ) -> None:
+        """Take rows that share their common columns.
+
+        Args:
+            kind: `publish` or `delivery`.
+            common: the values of `PUBLISH_COMMON` or `DELIVERY_COMMON`.
+            partition: the receipts partition of their transaction.
+            rows: the values of `PUBLISH_ROW` or `DELIVERY_ROW`, row by row.
+            waiting: who to tell when the broker has them.
+        """
+        group = self._groups[partition][kind, common]
+        before = len(group)
+        group.extend(rows)
+        self._waiting[partition].extend(waiting)
+        self._counts[partition] += len(group) - before
+        if self._counts[partition] >= ROWS_PER_RECORD:
+            self._send(partition)
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(LINGER_SECONDS, self._send_all)
+
+    async def flush(self) -> None:
+        """Send what is gathered and wait until the broker has it.
+
+        Raises:
+            BusError: a receipt could not be written.
+        """
+        self._send_all()
+        if self._in_flight:
+            await asyncio.gather(*self._in_flight)
+
+    def _send_all(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for partition, count in enumerate(self._counts):
+            if count:
+                self._send(partition)
+
+    def _send(self, partition: int) -> None:
+        groups = [Group(kind, common, rows) for (kind, common), rows in self._groups[partition].items()]
+        waiting = self._waiting[partition]
+        self._groups[partition] = defaultdict(list)
+        self._waiting[partition], self._counts[partition] = [], 0
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._in_flight.add(done)
+        done.add_done_callback(self._landed)
+        self._transport.send(_Batch(self, partition, groups, waiting, done))
+
+    def take_back(self, partition: int, groups: Iterable[Group]) -> None:
+        """Keep the rows of a record that failed: they go with the next flush, before any later offset."""
+        for group in groups:
+            self._groups[partition][group.kind, group.common].extend(group.rows)
+            self._counts[partition] += len(group.rows)
+
+    def _landed(self, done: asyncio.Future[None]) -> None:
+        self._in_flight.discard(done)
+        done.exception()  # whoever waits has been told; nobody else needs to be
+
+
+class _Batch(Outgoing):
+    """One record of receipts."""
+
+    __slots__ = ("_groups", "_home", "_log", "done", "waiting")
+
+    def __init__(
+        self,
+        log: ReceiptLog,
+        partition: int,
+        groups: list[Group],
+        waiting: list[Settled],
+        done: asyncio.Future[None],
+    ) -> None:
+        super().__init__(RECEIPTS_TOPIC, None, encode_groups(groups), (), partition)
+        self._log = log
+        self._home = partition
+        self._groups = groups
+        self.waiting = waiting
+        self.done = done
+
+    def acknowledged(self, partition: int, offset: int, timestamp: int) -> None:  # noqa: ARG002
+        self._settle(None)
+        if not self.done.done():
+            self.done.set_result(None)
+
+    def failed(self, error: BusError) -> None:
+        self._log.take_back(self._home, self._groups)
+        self._settle(error)
+        if not self.done.done():
+            self.done.set_exception(error)
+
+    def _settle(self, error: BusError | None) -> None:
+        for waiting in self.waiting:
+            waiting.settle(error)

@@ -1,0 +1,1 @@
+"""Handling again what lies in a window of time."""

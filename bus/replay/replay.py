@@ -1,0 +1,172 @@
+"""Reading a window again: the same handler, in a process and a group of its own, slowly, and on record.
+
+Law of this file: the live group is not touched. Who asked, who approved, what for and which offsets stand in
+the agency's audit topic before the first event is handled; a replay cut short goes on under its id.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from bus.deliver.retry import RetryPolicy
+from bus.errors import UsageError
+from bus.record import TopicPartition
+from bus.table import deliver
+from bus.topics import audit_topic, group_of
+from bus.transport import Transport
+
+if TYPE_CHECKING:
+    from bus.bus import Bus
+    from bus.deliver.subscriber import Subscription
+
+LOOK_SECONDS = 0.1
+REPLAY = ".replay."
+"""What stands between a subscription's name and a replay's id in the replay's own name."""
+GIVE_UP_AT_ONCE = RetryPolicy((), unavailable_forever=False, when_exhausted="release")
+
+Offsets = Mapping[TopicPartition, tuple[int, int]]
+"""First offset of each partition, and the one behind the last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is read again, and on whose word.
+
+    Attributes:
+        id: Names the replay; the same id goes on where it was cut short.
+        since: From which broker time (aware), inclusive.
+        until: Up to which broker time, exclusive; what comes later is never read.
+        by: Who asks.
+        approved_by: Who has approved it; somebody else.
+        why: What for; no data.
+        rate: Events per second at most.
+    """
+
+    id: str
+    since: datetime
+    until: datetime
+    by: str
+    approved_by: str
+    why: str
+    rate: float = 200.0
+
+    def require_sound(self) -> None:
+        """Raise `UsageError` where somebody is missing, or approves himself."""
+        if not (self.by.strip() and self.approved_by.strip() and self.why.strip()):
+            raise UsageError("Expected who asks, who approved and what for, got nothing - at a replay")
+        if self.by.strip().casefold() == self.approved_by.strip().casefold():
+            raise UsageError("Expected an approval by somebody else, got one's own - at `approved-by`")
+        if self.since >= self.until or self.rate <= 0:
+            raise UsageError("Expected a window and a rate above nothing, got another - at a replay")
+
+
+async def window(transport: Transport, subscription: "Subscription", order: Order) -> Offsets:
+    """Return the offsets of a window in every topic of a subscription; nothing is read.
+
+    Raises:
+        BusError: the cluster cannot be asked.
+    """
+    found: dict[TopicPartition, tuple[int, int]] = {}
+    for topic in subscription.expected:
+        first = await transport.offsets_at(topic, _milliseconds(order.since))
+        last = await transport.offsets_at(topic, _milliseconds(order.until))
+        found |= {place: (first[place], last[place]) for place in first}
+    return found
+
+
+def _milliseconds(when: datetime) -> int:
+    return int(when.timestamp() * 1000)
+
+
+def of_replay(subscription: "Subscription", order: Order) -> "Subscription":
+    """Return a subscription that reads for a replay: its own name, group and receipts, no retries.
+
+    What fails is a dead letter of the replay's name at once; nothing of the live subscription waits for it.
+    """
+    name = f"{subscription.name}{REPLAY}{order.id}"
+    return replace(
+        subscription,
+        name=name,
+        group=group_of(subscription.agency, name),
+        handler=_paced(subscription.handler, order.rate),
+        retry=GIVE_UP_AT_ONCE,
+        replay=order.id,
+    )
+
+
+def _paced(handler: Callable[[Any], Awaitable[Any]], rate: float) -> Callable[[Any], Awaitable[Any]]:
+    turn, next_at = asyncio.Lock(), 0.0
+
+    async def paced(event: Any) -> Any:
+        nonlocal next_at
+        async with turn:
+            now = monotonic()
+            next_at = max(next_at, now) + 1 / rate
+            await asyncio.sleep(next_at - 1 / rate - now)
+        return await handler(event)
+
+    return paced
+
+
+async def replay(bus: "Bus", name: str, order: Order) -> int:
+    """Read a window again through the handler of a bus that is not started; return how many events it holds.
+
+    Args:
+        bus: the agency's own, with its subscriptions.
+        name: the subscription.
+        order: what, and on whose word.
+
+    Raises:
+        UsageError: there is no such subscription, or the order is not sound.
+        BusError: the cluster cannot be used; the same id goes on later.
+    """
+    order.require_sound()
+    subscription = of_replay(bus.subscription(name), order)
+    await bus.transport.start()
+    try:
+        offsets = await _begun(bus, subscription, order)
+        await bus.transport.stop()
+        bus.read_only(replace(subscription, ends={place: end for place, (_, end) in offsets.items()}))
+        async with bus:
+            while bus.serving and not bus.has_read_all:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(LOOK_SECONDS)
+            count = sum(end - start for start, end in offsets.values())
+            await _audit(bus, order, name, "ended", offsets)
+            return count
+    finally:
+        await bus.transport.stop()
+
+
+async def _begun(bus: "Bus", subscription: "Subscription", order: Order) -> Offsets:
+    """Return the offsets of a replay: those on record under its id, else new ones, now on record."""
+    topic = audit_topic(bus.agency)
+    told = [orjson.loads(record.value or b"{}") for record in await bus.transport.read_all(topic)]
+    acts = {said["act"]: said for said in told if said.get("id") == order.id}
+    if (said := acts.get("replay-begun")) is not None:
+        if (other := said["subscription"]) != subscription.name:
+            raise UsageError(f"Expected an id of its own, got that of `{other}` - at a replay")
+        if "replay-ended" in acts:
+            raise UsageError(f"Expected a replay that was cut short, got `{order.id}`, which has ended")
+        return {
+            TopicPartition(str(where), int(number)): (int(start), int(end))
+            for where, number, start, end in said["offsets"]
+        }
+    offsets = await window(bus.transport, subscription, order)
+    # First the group: what is on record is gone on with, and must not begin at the earliest event.
+    await bus.transport.preset(subscription.group, {place: start for place, (start, _) in offsets.items()})
+    await _audit(bus, order, subscription.name, "begun", offsets)
+    return offsets
+
+
+async def _audit(bus: "Bus", order: Order, name: str, what: str, offsets: Offsets) -> None:
+    said = {
+        "act": f"replay-{what}", "id": order.id, "subscription": name, "by": order.by,
+        "approved_by": order.approved_by, "why": order.why, "since": order.since, "until": order.until,
+        "at": datetime.now(UTC), "offsets": [(*place, *window) for place, window in offsets.items()],
+    }  # fmt: skip
+    await deliver(bus.transport, audit_topic(bus.agency), order.id.encode(), orjson.dumps(said))

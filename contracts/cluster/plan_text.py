@@ -1,0 +1,82 @@
+"""A plan as people read it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Final
+
+from contracts.cluster.plan import Change, Kind, Plan
+
+_TITLES: Final[dict[Kind, str]] = {
+    "access": "Access", "topic": "Topics", "quota": "Quotas", "entry": "Registry",
+}  # fmt: skip
+
+_SAME_FOR_ALL: Final = ("max.message.bytes", "message.timestamp.type")
+
+
+def render_plan(plan: Plan) -> str:
+    """Every change with its difference and reason, grouped by kind; a last line counts them."""
+    lines: list[str] = []
+    for kind, title in _TITLES.items():
+        changes = [change for change in plan.changes if change.kind == kind]
+        if changes:
+            lines += [title, *(_access(changes) if kind == "access" else _each(changes)), ""]
+    return "\n".join([*lines, *(f"Note: {note}" for note in plan.notes), summary(plan)])
+
+
+def line_of(change: Change) -> str:
+    """One change in one line, as it is told once it is made."""
+    if (access := change.access) is not None:
+        verb = "may" if change.action == "+" else "may no longer"
+        return f"{change.action} {access.principal} {verb} {access.operation} {access.pattern}"
+    told = f"  ({', '.join(change.what)})" if change.what and change.action == "~" else ""
+    return f"{change.action} {change.kind} {change.name}{told}"
+
+
+def summary(plan: Plan) -> str:
+    """How many changes of which sort, in one line."""
+    refused = len(plan.refusals)
+    if not plan.changes:
+        return f"Nothing to change: the cluster is what the repo says ({plan.unchanged} things compared)."
+    counts = {sign: sum(change.action == sign for change in plan.changes) for sign in "+~-"}
+    line = f"Plan: {counts['+']} to add, {counts['~']} to change, {counts['-']} to remove"
+    line += f"; {plan.unchanged} as they should be"
+    return f"{line}; {refused} refused." if refused else f"{line}."
+
+
+def _each(changes: list[Change]) -> Iterator[str]:
+    for change in changes:
+        if change.action == "+":
+            told = [what for what in change.what if not what.startswith(_SAME_FOR_ALL)]
+            yield f"  + {change.name}" + (f"  ({', '.join(told)})" if told else "")
+        else:
+            yield f"  {change.action} {change.name}"
+            yield from (f"      {what}" for what in change.what)
+        yield from _reasons(change)
+
+
+def _access(changes: list[Change]) -> Iterator[str]:
+    """One line for what one principal may do with one thing."""
+    ordered = sorted(
+        changes, key=lambda change: (change.access.principal if change.access else "", change.action)
+    )
+    for (action, principal), group in groupby(ordered, key=_holder):
+        yield f"  {action} {principal}"
+        verb = "may" if action == "+" else "may no longer"
+        for pattern, same in groupby(
+            group, key=lambda change: change.access.pattern if change.access else ""
+        ):
+            names = sorted(change.access.operation for change in same if change.access)
+            yield f"      {verb} {', '.join(names)} {pattern}"
+
+
+def _holder(change: Change) -> tuple[str, str]:
+    return change.action, change.access.principal if change.access else ""
+
+
+def _reasons(change: Change) -> Iterator[str]:
+    if change.why:
+        yield f"      - {change.why}"
+    if change.refusal:
+        yield f"      ! refused: {change.refusal}"

@@ -1,0 +1,235 @@
+"""The registry topic: each part of the repo as one entry, signed, so that a running process may believe it.
+
+An entry's key is its kind and name (`version/health.record-opened/1.0`); its value is a DSSE envelope, signed
+with Ed25519, around the documents of that part. All entries together are the repo again, as a folder.
+Law: an entry that is corrupt, unsigned, signed by another, or lies under another key is never used.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, Final
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from contracts.cluster.plan import RegistryEntry
+from contracts.errors import RegistryKeyError
+
+if TYPE_CHECKING:
+    from contracts.documents.loading import LoadedContract
+
+PAYLOAD_TYPE: Final = "application/vnd.govbus.registry-entry+json"
+ROOT_FILES: Final = ("catalog.yaml", "waivers.yaml")
+_PEM_END: Final = b"-----END PUBLIC KEY-----"
+
+
+@dataclass(frozen=True)
+class SigningKey:
+    """The key that signs entries; only `apply` has it."""
+
+    private: Ed25519PrivateKey
+
+    @classmethod
+    def read(cls, file: Path) -> SigningKey:
+        """Read a PEM file without password.
+
+        Raises:
+            RegistryKeyError: The file holds no Ed25519 private key.
+        """
+        try:
+            key = serialization.load_pem_private_key(file.read_bytes(), password=None)
+        except (OSError, ValueError, TypeError, UnsupportedAlgorithm):
+            key = None
+        if not isinstance(key, Ed25519PrivateKey):
+            raise RegistryKeyError(f"Expected a PEM file with an Ed25519 private key - at `{file}`")
+        return cls(key)
+
+    @property
+    def trusted(self) -> TrustedKeys:
+        """What believes this key's signatures."""
+        return TrustedKeys({_key_id(self.private.public_key()): self.private.public_key()})
+
+    def sign(self, entry: RegistryEntry, issued: datetime, commit: str) -> bytes:
+        """The entry as the topic holds it.
+
+        Args:
+            entry: What it says.
+            issued: When it is signed; aware.
+            commit: The commit of the repo it comes from; empty when there is none.
+        """
+        payload = canonical(
+            {"content": json.loads(entry.content), "issued": issued.isoformat(), "commit": commit}
+        )
+        signature = self.private.sign(_signed_bytes(PAYLOAD_TYPE, payload))
+        return canonical(
+            {
+                "payload": base64.b64encode(payload).decode(),
+                "payloadType": PAYLOAD_TYPE,
+                "signatures": [
+                    {"keyid": _key_id(self.private.public_key()), "sig": base64.b64encode(signature).decode()}
+                ],
+            }
+        )
+
+
+@dataclass(frozen=True)
+class TrustedKeys:
+    """The public keys whose signatures are believed, by id; several while one replaces another."""
+
+    by_id: Mapping[str, Ed25519PublicKey]
+
+    @classmethod
+    def read(cls, file: Path) -> TrustedKeys:
+        """Read a PEM file with one or more public keys.
+
+        Raises:
+            RegistryKeyError: The file holds something else.
+        """
+        found = {}
+        try:
+            for block in file.read_bytes().split(_PEM_END)[:-1]:
+                key = serialization.load_pem_public_key(block.lstrip() + _PEM_END + b"\n")
+                if not isinstance(key, Ed25519PublicKey):
+                    raise ValueError
+                found[_key_id(key)] = key
+        except (OSError, ValueError, UnsupportedAlgorithm):
+            found = {}
+        if not found:
+            raise RegistryKeyError(f"Expected a PEM file with Ed25519 public keys - at `{file}`")
+        return cls(found)
+
+    def open(self, key: str, value: bytes | None) -> RegistryEntry:
+        """The entry under a key of the topic; one with a `fault` is not to be used."""
+        if value is None:
+            return RegistryEntry(key, b"", fault="removed without a signature")
+        try:
+            envelope = json.loads(value)
+            payload = base64.b64decode(envelope["payload"], validate=True)
+            signed = _signed_bytes(envelope["payloadType"], payload)
+            signatures = [(row["keyid"], base64.b64decode(row["sig"])) for row in envelope["signatures"]]
+        except (ValueError, KeyError, TypeError, AttributeError, binascii.Error, RecursionError):
+            return RegistryEntry(key, b"", fault="not a signed entry")
+        if envelope["payloadType"] != PAYLOAD_TYPE or not any(
+            self._is_good(key_id, signature, signed) for key_id, signature in signatures
+        ):
+            return RegistryEntry(key, b"", fault="not signed by a key that is trusted")
+        return _opened(key, json.loads(payload)["content"])
+
+    def _is_good(self, key_id: Any, signature: bytes, signed: bytes) -> bool:
+        key = self.by_id.get(key_id) if isinstance(key_id, str) else None
+        if key is None:
+            return False
+        try:
+            key.verify(signature, signed)
+        except InvalidSignature:
+            return False
+        return True
+
+
+def _opened(key: str, content: dict[str, Any]) -> RegistryEntry:
+    if content.get("key") != key:
+        return RegistryEntry(key, b"", fault="signed for another key")
+    return RegistryEntry(key, canonical(content), content.get("sha256", ""), "documents" not in content)
+
+
+def withdrawal(entry: RegistryEntry) -> RegistryEntry:
+    """The entry that takes another's place once the repo no longer has it; its hash stays known."""
+    content = {"key": entry.key, "sha256": entry.sha256} if entry.sha256 else {"key": entry.key}
+    return RegistryEntry(entry.key, canonical(content), entry.sha256, withdrawn=True)
+
+
+def _signed_bytes(payload_type: str, payload: bytes) -> bytes:
+    """The pre-authentication encoding of DSSE 1.0."""
+    kind = payload_type.encode()
+    return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
+
+
+def _key_id(key: Ed25519PublicKey) -> str:
+    return hashlib.sha256(key.public_bytes_raw()).hexdigest()[:16]
+
+
+def canonical(value: Any) -> bytes:
+    """JSON with sorted names and no space, so that equal values are equal bytes."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+
+def registry_entries(root: Path) -> dict[str, RegistryEntry]:
+    """Every entry that the catalogue at `root` makes, by key. The catalogue must be sound."""
+    from contracts.documents.loading import load  # noqa: PLC0415 - its parsers take most of this room's start
+
+    loaded = load(root)
+    entries = [_entry(root, "catalog", [name for name in ROOT_FILES if (root / name).is_file()])]
+    entries += [_entry(root, f"agency/{name}", [f"agencies/{name}/agency.yaml"]) for name in loaded.agencies]
+    for contract in loaded.contracts.values():
+        entries += _contract_entries(root, contract)
+    entries += [
+        _entry(root, f"service/{name}", [service.document.file]) for name, service in loaded.services.items()
+    ]
+    entries += [
+        _entry(root, f"subscription/{consumer}/{name}", [found.document.file])
+        for (consumer, name), found in loaded.subscriptions.items()
+    ]
+    return {entry.key: entry for entry in entries}
+
+
+def _contract_entries(root: Path, contract: LoadedContract) -> Iterable[RegistryEntry]:
+    subject = contract.contract.subject
+    listed = set()
+    for row in contract.versions:
+        files = [row.document.file, *(reference.file for reference in row.references)]
+        listed.update(files)
+        said = contract.document.value["versions"][row.row]
+        state = "deprecated" if said.get("deprecated") else "active"
+        yield _entry(
+            root,
+            f"version/{subject}/{row.version.number}",
+            files,
+            sha256=row.version.sha256,
+            state=state,
+            sunset=said.get("sunset"),
+        )
+    folder = root / contract.folder
+    rest = (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink())
+    names = (path.relative_to(root).as_posix() for path in rest if _belongs(path.relative_to(folder)))
+    yield _entry(root, f"contract/{subject}", [name for name in names if name not in listed])
+
+
+def _belongs(path: Path) -> bool:
+    """Whether a file beside a contract is part of what it says; examples aren't, programs never are."""
+    documents = path.suffix in (".json", ".yaml", ".yml", ".jsonata")
+    return documents and path.parts[0] != "examples" and not any(part[0] in "._" for part in path.parts)
+
+
+def _entry(root: Path, key: str, files: Iterable[str], *, sha256: str = "", **more: Any) -> RegistryEntry:
+    documents = {file: (root / file).read_bytes().decode() for file in files}
+    said = {name: value for name, value in {**more, "sha256": sha256}.items() if value}
+    return RegistryEntry(key, canonical({"key": key, "documents": documents, **said}), sha256)
+
+
+def write_registry_folder(entries: Iterable[RegistryEntry], folder: Path) -> None:
+    """Write the documents of sound entries as a catalogue folder.
+
+    Args:
+        entries: What the registry holds; one with a fault is passed over.
+        folder: An empty folder.
+    """
+    (folder / "agencies").mkdir(parents=True, exist_ok=True)
+    for entry in entries:
+        if entry.fault or entry.withdrawn:
+            continue
+        for name, text in json.loads(entry.content)["documents"].items():
+            path = PurePosixPath(name)
+            if path.is_absolute() or ".." in path.parts or "\\" in name:
+                continue  # signed, and yet not written outside
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8", newline="")

@@ -1,0 +1,393 @@
+"""Schemas of every draft as formulas, keyword by keyword.
+
+What a keyword means is one row of a table, with the drafts that have it. A keyword that no draft has is an
+annotation; one that cannot be understood becomes an opaque part, which can prove nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import Any, Final
+
+from contracts.compatibility.containment.documents import Place
+from contracts.compatibility.containment.limits import NotUnderstoodError
+from contracts.compatibility.containment.names import all_but, these
+from contracts.compatibility.containment.nodes import TYPES, JsonType, Node, Space
+from contracts.compatibility.containment.parts import (
+    each,
+    everywhere,
+    exactly_one,
+    longer,
+    node_of_value,
+    node_of_values,
+    required,
+    shorter,
+    whole,
+)
+from contracts.compatibility.containment.unevaluated import unevaluated_items, unevaluated_properties
+from contracts.compatibility.containment.values import exact, is_number
+from contracts.compatibility.containment.ways import Ways
+from contracts.schema.formats import ASSERTED
+
+MAX_NESTED: Final = 30
+REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
+
+
+class Reader:
+    """Reads places in schemas, each once."""
+
+    def __init__(self, space: Space, spend: Callable[[], None], *, assert_formats: bool) -> None:
+        self.space = space
+        self._spend = spend
+        self.assert_formats = assert_formats
+        self.annotations: set[str] = set()
+        self._read: dict[Place, Node] = {}
+        self._reading: set[Place] = set()
+        self._beside: dict[Place, list[Place]] = {}
+        self._at: Place | None = None
+
+    def read(self, sub: Node) -> Node:
+        """What a `sub` formula stands for."""
+        place, positive = sub.args
+        node = self.of(place)
+        return node if positive else self.space.negate(node)
+
+    def not_understood(self, reason: str, source: object) -> Node:
+        """A part that proves nothing."""
+        return self.space.opaque(f"{reason}\0{id(source)}")
+
+    def inner(self, place: Place, schema: Any) -> Node:
+        """A schema inside another; read now, or when it is needed if it is far down or refers back."""
+        if isinstance(schema, bool):
+            return self.space.true if schema else self.space.false
+        if not isinstance(schema, Mapping):
+            raise NotUnderstoodError("a schema is neither an object nor a boolean")
+        return self.now_or_later(place.documents.inner(place, schema)) if schema else self.space.true
+
+    def now_or_later(self, place: Place) -> Node:
+        """What a place says, put off where it is being read already or far down."""
+        if self._at is not None:
+            self._beside.setdefault(self._at, []).append(place)
+        if place in self._read:
+            return self._read[place]
+        if place in self._reading or len(self._reading) > MAX_NESTED:
+            return self.space.sub(place)
+        return self.of(place)
+
+    def followed(self, place: Place, keyword: str) -> Node:
+        """What a reference leads to."""
+        target = place.documents.follow(place, place.schema[keyword], keyword)
+        if isinstance(target, bool):
+            return self.space.true if target else self.space.false
+        return self.now_or_later(target)
+
+    def of(self, place: Place) -> Node:
+        """What a place says."""
+        if place not in self._read:
+            self._spend()
+            before = self._at
+            self._reading.add(place)
+            try:
+                self._read[place] = self._all_keywords(place)
+            finally:
+                self._reading.discard(place)
+                self._at = before
+        return self._read[place]
+
+    def _all_keywords(self, place: Place) -> Node:
+        schema = place.schema
+        keywords = ["$ref"] if place.draft <= 7 and "$ref" in schema else list(schema)
+        parts: list[Node] = []
+        for keyword in keywords:
+            row = KEYWORDS.get(keyword)
+            if row is None or not row[0] <= place.draft <= row[1]:
+                self._annotates(keyword)
+                continue
+            self._at = place if keyword in _SAME_VALUE else None
+            try:
+                parts.append(row[2](self, place, schema[keyword]))
+            except NotUnderstoodError as error:
+                parts.append(self.space.opaque(f"{error}\0{id(schema)}:{keyword}"))
+        return self.space.all_of(parts)
+
+    @property
+    def ways(self) -> Ways:
+        """How what was read applies schemas to one value."""
+        return Ways(self._beside)
+
+    def _annotates(self, keyword: str) -> None:
+        if keyword not in _ANNOTATIONS:
+            self.annotations.add(keyword)
+
+
+def _listed(value: Any, keyword: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise NotUnderstoodError(f"`{keyword}` is not an array")
+    return value
+
+
+def _named(value: Any, keyword: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise NotUnderstoodError(f"`{keyword}` is not an object")
+    return value
+
+
+def _words(value: Any, keyword: str) -> list[str]:
+    words = _listed(value, keyword)
+    if not all(isinstance(word, str) for word in words):
+        raise NotUnderstoodError(f"`{keyword}` holds what is no name")
+    return words
+
+
+def _type(reader: Reader, _place: Place, value: Any) -> Node:
+    names = value if isinstance(value, list) else [value]
+    types: set[JsonType] = set()
+    for name in names:
+        if not isinstance(name, str) or (name not in TYPES and name != "integer"):
+            raise NotUnderstoodError("`type` names no type of JSON")
+        types.update(of for of in TYPES if of == name)
+    parts = [reader.space.types(types)]
+    if "integer" in names and "number" not in names:
+        parts.append(reader.space.strong("number", "mul", Fraction(1)))
+    return reader.space.any_of(parts)
+
+
+def _enum(reader: Reader, _place: Place, value: Any) -> Node:
+    return node_of_values(reader.space, _listed(value, "enum"))
+
+
+def _const(reader: Reader, _place: Place, value: Any) -> Node:
+    return node_of_value(reader.space, value)
+
+
+def _bound(kind: str, old_keyword: str) -> Callable[[Reader, Place, Any], Node]:
+    def read(reader: Reader, place: Place, value: Any) -> Node:
+        is_open = place.draft == 4 and place.schema.get(old_keyword) is True
+        return reader.space.literal("number", kind, _number(value), is_open)
+
+    return read
+
+
+def _open_bound(kind: str) -> Callable[[Reader, Place, Any], Node]:
+    def read(reader: Reader, place: Place, value: Any) -> Node:
+        if place.draft == 4 and isinstance(value, bool):
+            return reader.space.true
+        if place.draft == 4:
+            raise NotUnderstoodError("an exclusive bound of draft-04 is no boolean")
+        return reader.space.literal("number", kind, _number(value), True)
+
+    return read
+
+
+def _number(value: Any) -> Fraction:
+    if not is_number(value):
+        raise NotUnderstoodError("a bound is not a number")
+    return exact(value)
+
+
+def _multiple(reader: Reader, _place: Place, value: Any) -> Node:
+    factor = _number(value)
+    if factor <= 0:
+        raise NotUnderstoodError("`multipleOf` is not positive")
+    return reader.space.literal("number", "mul", factor)
+
+
+def _size(of: JsonType, kind: str) -> Callable[[Reader, Place, Any], Node]:
+    make = longer if kind == "longer" else shorter
+
+    def read(reader: Reader, _place: Place, value: Any) -> Node:
+        return make(reader.space, of, whole(value, "a length"))
+
+    return read
+
+
+def _pattern(reader: Reader, _place: Place, value: Any) -> Node:
+    if not isinstance(value, str):
+        raise NotUnderstoodError("`pattern` is not a string")
+    return reader.space.literal("string", "pattern", value)
+
+
+def _format(reader: Reader, _place: Place, value: Any) -> Node:
+    if reader.assert_formats and isinstance(value, str) and value in ASSERTED:
+        return reader.space.literal("string", "format", value)
+    return reader.space.true
+
+
+def _unique(reader: Reader, _place: Place, value: Any) -> Node:
+    if not isinstance(value, bool):
+        raise NotUnderstoodError("`uniqueItems` is not a boolean")
+    return reader.space.literal("array", "unique") if value else reader.space.true
+
+
+def _tuple(reader: Reader, place: Place, value: Any) -> Node:
+    return reader.space.all_of(
+        each(reader.space, index, index + 1, reader.inner(place, item))
+        for index, item in enumerate(_listed(value, "prefixItems"))
+    )
+
+
+def _items(reader: Reader, place: Place, value: Any) -> Node:
+    if isinstance(value, list):
+        if place.draft >= 2020:
+            raise NotUnderstoodError("`items` is an array, which 2020-12 has not")
+        return _tuple(reader, place, value)
+    prefix = place.schema.get("prefixItems") if place.draft >= 2020 else None
+    start = len(prefix) if isinstance(prefix, list) else 0
+    return each(reader.space, start, None, reader.inner(place, value))
+
+
+def _additional_items(reader: Reader, place: Place, value: Any) -> Node:
+    prefix = place.schema.get("items")
+    if not isinstance(prefix, list):
+        return reader.space.true
+    return each(reader.space, len(prefix), None, reader.inner(place, value))
+
+
+def _contains(reader: Reader, place: Place, value: Any) -> Node:
+    space, item = reader.space, reader.inner(place, value)
+    bounds = place.schema if place.draft >= 2019 else {}
+    least = whole(bounds.get("minContains", 1), "minContains")
+    parts = [space.literal("array", "least", least, item)] if least else []
+    if "maxContains" in bounds:
+        parts.append(space.literal("array", "most", whole(bounds["maxContains"], "maxContains"), item))
+    return space.all_of(parts)
+
+
+def _properties(reader: Reader, place: Place, value: Any) -> Node:
+    return reader.space.all_of(
+        everywhere(reader.space, these(name), reader.inner(place, schema))
+        for name, schema in _named(value, "properties").items()
+    )
+
+
+def _pattern_properties(reader: Reader, place: Place, value: Any) -> Node:
+    return reader.space.all_of(
+        everywhere(reader.space, ("pattern", pattern), reader.inner(place, schema))
+        for pattern, schema in _named(value, "patternProperties").items()
+    )
+
+
+def _additional_properties(reader: Reader, place: Place, value: Any) -> Node:
+    named = _named(place.schema.get("properties", {}), "properties")
+    patterns = _named(place.schema.get("patternProperties", {}), "patternProperties")
+    declared = [these(*named), *(("pattern", pattern) for pattern in sorted(patterns))]
+    return everywhere(reader.space, all_but(*declared), reader.inner(place, value))
+
+
+def _property_names(reader: Reader, place: Place, value: Any) -> Node:
+    names = reader.inner(place, value)
+    return (
+        everywhere(reader.space, ("not", ("text", names)), reader.space.false)
+        if names is not reader.space.true
+        else names
+    )
+
+
+def _required(reader: Reader, _place: Place, value: Any) -> Node:
+    return reader.space.all_of(required(reader.space, name) for name in _words(value, "required"))
+
+
+def _dependent(reader: Reader, place: Place, value: Any) -> Node:
+    """`dependentRequired`, `dependentSchemas`, and `dependencies`, which is both."""
+    if place.draft > 7 and "dependencies" in place.schema:
+        raise NotUnderstoodError("`dependencies`, on which validators of this draft differ")
+    space = reader.space
+    parts = []
+    for name, needed in _named(value, "dependencies").items():
+        if isinstance(needed, list):
+            consequence = space.all_of(required(space, word) for word in _words(needed, "dependencies"))
+        else:
+            consequence = reader.inner(place, needed)
+        parts.append(space.any_of([space.literal("object", "all", these(name), space.false), consequence]))
+    return space.all_of(parts)
+
+
+def _all_of(reader: Reader, place: Place, value: Any) -> Node:
+    return reader.space.all_of(reader.inner(place, schema) for schema in _listed(value, "allOf"))
+
+
+def _any_of(reader: Reader, place: Place, value: Any) -> Node:
+    return reader.space.any_of(reader.inner(place, schema) for schema in _listed(value, "anyOf"))
+
+
+def _one_of(reader: Reader, place: Place, value: Any) -> Node:
+    return exactly_one(reader.space, [reader.inner(place, schema) for schema in _listed(value, "oneOf")])
+
+
+def _not(reader: Reader, place: Place, value: Any) -> Node:
+    return reader.space.negate(reader.inner(place, value))
+
+
+def _if(reader: Reader, place: Place, value: Any) -> Node:
+    space, condition = reader.space, reader.inner(place, value)
+    then = reader.inner(place, place.schema.get("then", True))
+    otherwise = reader.inner(place, place.schema.get("else", True))
+    return space.all_of([space.any_of([space.negate(condition), then]), space.any_of([condition, otherwise])])
+
+
+def _reference(keyword: str) -> Callable[[Reader, Place, Any], Node]:
+    return lambda reader, place, _value: reader.followed(place, keyword)
+
+
+def _nothing(reader: Reader, _place: Place, _value: Any) -> Node:
+    return reader.space.true
+
+
+_LAST: Final = 9999
+_SAME_VALUE: Final = frozenset(
+    (*REFERENCES, "allOf", "anyOf", "oneOf", "not", "if", "dependencies", "dependentSchemas")
+)
+Row = tuple[int, int, Callable[[Reader, Place, Any], Node]]
+KEYWORDS: Final[dict[str, Row]] = {
+    "$ref": (4, _LAST, _reference("$ref")),
+    "$recursiveRef": (2019, 2019, _reference("$recursiveRef")),
+    "$dynamicRef": (2020, _LAST, _reference("$dynamicRef")),
+    "type": (4, _LAST, _type),
+    "enum": (4, _LAST, _enum),
+    "const": (6, _LAST, _const),
+    "minimum": (4, _LAST, _bound("low", "exclusiveMinimum")),
+    "maximum": (4, _LAST, _bound("high", "exclusiveMaximum")),
+    "exclusiveMinimum": (4, _LAST, _open_bound("low")),
+    "exclusiveMaximum": (4, _LAST, _open_bound("high")),
+    "multipleOf": (4, _LAST, _multiple),
+    "minLength": (4, _LAST, _size("string", "longer")),
+    "maxLength": (4, _LAST, _size("string", "shorter")),
+    "pattern": (4, _LAST, _pattern),
+    "format": (4, _LAST, _format),
+    "minItems": (4, _LAST, _size("array", "longer")),
+    "maxItems": (4, _LAST, _size("array", "shorter")),
+    "uniqueItems": (4, _LAST, _unique),
+    "prefixItems": (2020, _LAST, _tuple),
+    "items": (4, _LAST, _items),
+    "additionalItems": (4, 2019, _additional_items),
+    "contains": (6, _LAST, _contains),
+    "minContains": (2019, _LAST, _nothing),
+    "maxContains": (2019, _LAST, _nothing),
+    "minProperties": (4, _LAST, _size("object", "longer")),
+    "maxProperties": (4, _LAST, _size("object", "shorter")),
+    "required": (4, _LAST, _required),
+    "properties": (4, _LAST, _properties),
+    "patternProperties": (4, _LAST, _pattern_properties),
+    "additionalProperties": (4, _LAST, _additional_properties),
+    "propertyNames": (6, _LAST, _property_names),
+    "dependencies": (4, _LAST, _dependent),
+    "dependentRequired": (2019, _LAST, _dependent),
+    "dependentSchemas": (2019, _LAST, _dependent),
+    "allOf": (4, _LAST, _all_of),
+    "anyOf": (4, _LAST, _any_of),
+    "oneOf": (4, _LAST, _one_of),
+    "not": (4, _LAST, _not),
+    "if": (7, _LAST, _if),
+    "unevaluatedItems": (2019, _LAST, unevaluated_items),
+    "unevaluatedProperties": (2019, _LAST, unevaluated_properties),
+    "then": (7, _LAST, _nothing),
+    "else": (7, _LAST, _nothing),
+}
+_ANNOTATIONS: Final = frozenset(
+    (
+        *("$schema", "$id", "id", "$comment", "$anchor", "$dynamicAnchor", "$recursiveAnchor", "$defs"),
+        *("definitions", "$vocabulary", "title", "description", "default", "examples", "deprecated"),
+        *("readOnly", "writeOnly", "contentEncoding", "contentMediaType", "contentSchema"),
+    )
+)

@@ -1,0 +1,141 @@
+"""Whom a change hits: each subscription asked by itself, of the fields it says it reads.
+
+Law: a change can break a reader only through what that reader reads. A subscription that names no fields
+reads everything.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from contracts.catalog import Catalog
+from contracts.compatibility.containment import NO_WITNESS, Verdict
+from contracts.compatibility.modes import Break, Direction, decide_documents, is_same
+from contracts.contract import Contract, ContractVersion
+from contracts.documents.subscriptions import Subscription
+from contracts.errors import SchemaUnusableError
+from contracts.schema.projection import project
+
+Effect = Literal["breaks", "unknown", "sees", "invisible"]
+
+EFFECTS: Final[Mapping[Effect, str]] = {
+    "breaks": "breaks",
+    "unknown": "cannot be proved safe",
+    "sees": "sees it, and can read it",
+    "invisible": "does not see it",
+}
+"""What a change means to a reader, in words, the worst first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """What a change of one version into another means to one subscription.
+
+    Attributes:
+        subscription: Who reads, and what.
+        old: The version before.
+        new: The version now.
+        effect: What the change means to it.
+        direction: For a break, whether the reader fails on old events once it has moved (`BACKWARD`), or on
+            new ones before it has (`FORWARD`).
+        verdict: What shows it.
+    """
+
+    subscription: Subscription
+    old: ContractVersion
+    new: ContractVersion
+    effect: Effect
+    direction: Direction | None
+    verdict: Verdict
+
+    @property
+    def reader(self) -> str:
+        """Who it is, in words."""
+        return reader_of(self.subscription)
+
+    def as_json(self) -> dict[str, Any]:
+        """The impact as one JSON object."""
+        told = {
+            "subject": self.new.contract.subject,
+            "old": self.old.number,
+            "new": self.new.number,
+            "agency": self.subscription.consumer,
+            "subscription": self.subscription.name,
+            "fields": list(self.subscription.fields),
+            "effect": self.effect,
+        }
+        if self.direction:
+            told |= {"direction": self.direction, "reason": self.verdict.reason}
+        if self.verdict.witness is not NO_WITNESS:
+            told["witness"] = self.verdict.witness
+        return told
+
+
+def reader_of(subscription: Subscription) -> str:
+    """A subscription in words: the agency, and what it calls the subscription."""
+    return f"{subscription.consumer} ({subscription.name})"
+
+
+def readers_hit(found: Break, subscriptions: Iterable[Subscription]) -> tuple[str, ...]:
+    """The readers that a break hits, or may hit."""
+    subject = found.new.contract.subject
+    return tuple(
+        reader_of(each)
+        for each in subscriptions
+        if (each.subject, each.major) == (subject, found.new.major)
+        and _verdict(found.direction, found.old, found.new, each).answer != "compatible"
+    )
+
+
+def impacts(old: Catalog, new: Catalog) -> Iterator[Impact]:
+    """What the change from one catalogue to another means to every subscription of what has changed."""
+    for subject, contract in new.contracts.items():
+        before = old.contracts.get(subject)
+        if before is None:
+            continue
+        subscribed = [each for each in new.subscriptions.values() if each.subject == subject]
+        for one, other in changed(before, contract):
+            yield from (impact(one, other, each) for each in subscribed if each.major == one.major)
+
+
+def changed(before: Contract, now: Contract) -> Iterator[tuple[ContractVersion, ContractVersion]]:
+    """The latest version of each major version, before and now, where they say different things."""
+    latest = {version.major: version for version in before.versions}
+    for major, new in {version.major: version for version in now.versions}.items():
+        old = latest.get(major)
+        if old is not None and not is_same(old, new):
+            yield old, new
+
+
+def impact(old: ContractVersion, new: ContractVersion, subscription: Subscription) -> Impact:
+    """What a change of one version into another means to one subscription."""
+    undecided: Impact | None = None
+    for direction in ("FORWARD", "BACKWARD"):
+        verdict = _verdict(direction, old, new, subscription)
+        if verdict.answer == "incompatible":
+            return Impact(subscription, old, new, "breaks", direction, verdict)
+        if verdict.answer == "undecided":
+            undecided = Impact(subscription, old, new, "unknown", direction, verdict)
+    seen = _reads(old, subscription) != _reads(new, subscription)
+    return undecided or Impact(subscription, old, new, "sees" if seen else "invisible", None, verdict)
+
+
+def _verdict(
+    direction: Direction, old: ContractVersion, new: ContractVersion, subscription: Subscription
+) -> Verdict:
+    writer, reader = (old, new) if direction == "BACKWARD" else (new, old)
+    try:
+        read = project(reader.reader_documents, subscription.fields or ("$",))
+        return decide_documents(writer.writer_documents, read, writer, reader)
+    except SchemaUnusableError as error:
+        return Verdict("undecided", str(error))
+
+
+def _reads(version: ContractVersion, subscription: Subscription) -> str:
+    schema, references = project(version.reader_documents, subscription.fields or ("$",))
+    own = {name: value for name, value in schema.items() if name not in ("$id", "$defs", "definitions")}
+    whole = "$ref" in json.dumps(own)
+    return json.dumps([schema if whole else own, references], sort_keys=True)

@@ -1,0 +1,124 @@
+"""A witness: an instance of the old schema that the new one refuses.
+
+Law: it is shown only if two independent validators, jsonschema-rs and jsonschema, agree on both halves.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any, Final
+
+import jsonschema
+import jsonschema_rs
+from jsonschema_specifications import REGISTRY as SPECIFICATIONS  # type: ignore[import-untyped] # it has no types
+from referencing import Registry, Resource
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT4, DRAFT6, DRAFT7, DRAFT201909, DRAFT202012
+
+from contracts.compatibility.containment.documents import DRAFTS
+from contracts.schema.dialect import Schema
+from contracts.schema.formats import LEFT_ALONE
+from contracts.schema.json_values import longest_text
+from contracts.schema.reference_validator import FORMAT_CHECKER
+from contracts.schema.walk import is_risky, subschemas
+from contracts.validation import NOT_JSON
+
+_KINDS: Final = {
+    4: (jsonschema_rs.Draft4Validator, jsonschema.Draft4Validator, DRAFT4),
+    6: (jsonschema_rs.Draft6Validator, jsonschema.Draft6Validator, DRAFT6),
+    7: (jsonschema_rs.Draft7Validator, jsonschema.Draft7Validator, DRAFT7),
+    2019: (jsonschema_rs.Draft201909Validator, jsonschema.Draft201909Validator, DRAFT201909),
+    2020: (jsonschema_rs.Draft202012Validator, jsonschema.Draft202012Validator, DRAFT202012),
+}
+_FAULTS: Final = (
+    *NOT_JSON,
+    jsonschema_rs.ReferencingError,
+    jsonschema.SchemaError,
+    jsonschema.exceptions.UndefinedTypeCheck,
+    Unresolvable,
+    re.error,
+    AttributeError,
+    KeyError,
+)
+_SHORT: Final = 8
+"""So many characters take a backtracking engine little, whatever the pattern."""
+_IGNORED_FORMATS: Final = dict.fromkeys(LEFT_ALONE, lambda _text: True)
+
+
+class Judge:
+    """One schema, read by two validators; each is made when it is first asked."""
+
+    def __init__(
+        self, schema: Schema | bool, references: Mapping[str, Schema], draft: int, *, assert_formats: bool
+    ) -> None:
+        self._schema = schema
+        self._references = references
+        self._formats = assert_formats
+        named = schema.get("$schema") if isinstance(schema, Mapping) else None
+        own = DRAFTS.get(named.removesuffix("#")) if isinstance(named, str) else None
+        self._kind = _KINDS[own or draft]
+
+    @cached_property
+    def _fast(self) -> Any:
+        documents = [(uri, dict(document)) for uri, document in self._references.items()]
+        return self._kind[0](
+            self._schema if isinstance(self._schema, bool) else dict(self._schema),
+            registry=jsonschema_rs.Registry(documents, draft=self._fast_draft) if documents else None,
+            validate_formats=self._formats,
+            formats=_IGNORED_FORMATS,
+            offline=True,
+        )
+
+    @property
+    def _fast_draft(self) -> int:
+        name = self._kind[0].__name__.removesuffix("Validator")
+        return int(getattr(jsonschema_rs, name))
+
+    @cached_property
+    def _slow(self) -> Callable[[Any], bool]:
+        specifications: Registry[Any] = SPECIFICATIONS
+        registry = specifications.with_resources(
+            (uri, Resource.from_contents(document, default_specification=self._kind[2]))
+            for uri, document in self._references.items()
+        )
+        checker = FORMAT_CHECKER if self._formats else None
+        made = self._kind[1](self._schema, registry=registry, format_checker=checker)
+        return made.is_valid
+
+    def agree_that_it_is(self, valid: bool, data: Any) -> bool:
+        """Whether both validators find the data valid, or both find it invalid. A fault is no agreement."""
+        try:
+            if self._fast.is_valid(data) is not valid or self._may_never_end(data):
+                return False
+            return self._slow(data) is valid
+        except _FAULTS:
+            return False
+
+    def _may_never_end(self, data: Any) -> bool:
+        """Whether the slow validator, which backtracks, may try ways without number on the data's texts."""
+        return longest_text(data) > _SHORT and self._is_risky
+
+    @cached_property
+    def _is_risky(self) -> bool:
+        documents = (self._schema, *self._references.values())
+        return any(is_risky(subschemas(document)) for document in documents)
+
+    def finds(self, data: Any) -> bool | None:
+        """What the fast validator alone says; None where it cannot tell."""
+        try:
+            return bool(self._fast.is_valid(data))
+        except _FAULTS:
+            return None
+
+    def refused_at(self, data: Any) -> tuple[list[str | int], list[str | int]] | None:
+        """The way through the schema to the keyword that refuses the data, and the way through the data."""
+        try:
+            errors = list(self._fast.iter_errors(data))
+        except _FAULTS:
+            return None
+        if not errors:
+            return None
+        first = min(errors, key=lambda error: (-len(error.instance_path), len(error.schema_path)))
+        return list(first.schema_path), list(first.instance_path)

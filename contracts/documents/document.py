@@ -1,0 +1,148 @@
+"""One file of a catalogue, read within limits, with the place of everything in it.
+
+Law: a document is a regular file inside the catalogue, UTF-8, not too large, not too deep, without duplicate
+keys, without YAML's anchors, aliases and tags. Reading takes no recursion, so nesting cannot exhaust it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+from contracts.documents import document_rules as rules
+from contracts.documents.folders import real_path
+from contracts.documents.json_places import json_depth, json_places
+from contracts.documents.yaml_reader import read_yaml_text
+from contracts.errors import DocumentError
+from contracts.finding import Place
+from contracts.paths import Step
+
+MAX_YAML_BYTES: Final = 262_144
+MAX_JSON_BYTES: Final = 1_048_576
+MAX_JSON_DEPTH: Final = 128
+
+
+@dataclass(frozen=True)
+class Document:
+    """What one file says, and where.
+
+    Attributes:
+        file: The path relative to the catalogue's root, with `/`.
+        content: The file's bytes.
+        value: The parsed content.
+    """
+
+    file: str
+    content: bytes
+    value: Any
+    yaml_places: Mapping[tuple[Step, ...], Place] | None = None
+
+    @cached_property
+    def sha256(self) -> str:
+        """The hash of the file's bytes, in hexadecimal."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    def place(self, *steps: Step) -> Place:
+        """Where the thing at these steps is; for what is absent, where its nearest parent is."""
+        for length in range(len(steps), -1, -1):
+            if place := self._places.get(steps[:length]):
+                return place
+        return Place(self.file)
+
+    @cached_property
+    def _places(self) -> Mapping[tuple[Step, ...], Place]:
+        if self.yaml_places is not None:
+            return self.yaml_places
+        return json_places(self.content.decode(), self.file)
+
+
+def read_yaml(root: Path, file: str) -> Document:
+    """Read one YAML document of the catalogue at `root`.
+
+    Raises:
+        DocumentError: It breaks a rule of `contracts.documents.document_rules`; nothing of it is used.
+    """
+    content = _content(root, file, MAX_YAML_BYTES)
+    value, places = read_yaml_text(_text(content, file), file)
+    return Document(file, content, value, places)
+
+
+def read_json(root: Path, file: str) -> Document:
+    """Read one JSON document of the catalogue at `root`.
+
+    Raises:
+        DocumentError: It breaks a rule of `contracts.documents.document_rules`; nothing of it is used.
+    """
+    content = _content(root, file, MAX_JSON_BYTES)
+    text = _text(content, file)
+    if json_depth(text) > MAX_JSON_DEPTH:
+        raise DocumentError(rules.TOO_DEEP.at(Place(file), f"nested deeper than {MAX_JSON_DEPTH} levels"))
+    try:
+        value = json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        place = Place(file, error.lineno, error.colno)
+        raise DocumentError(rules.SYNTAX.at(place, f"not JSON: {error.msg}")) from None
+    except _DuplicateKeyError as error:
+        place = _second_place(text, error.key, file)
+        raise DocumentError(
+            rules.DUPLICATE_KEY.at(place, "a property name occurs twice in one object")
+        ) from None
+    except ValueError:
+        raise DocumentError(rules.SYNTAX.at(Place(file), "not JSON: a number JSON cannot carry")) from None
+    return Document(file, content, value)
+
+
+def _content(root: Path, file: str, limit: int) -> bytes:
+    try:
+        real = real_path(root, file)
+        if not real.is_file():
+            raise DocumentError(rules.MISSING.at(Place(file), "is not a regular file"))
+        with real.open("rb") as stream:
+            content = stream.read(limit + 1)
+    except (OSError, RuntimeError, ValueError) as error:
+        what = "does not exist" if isinstance(error, FileNotFoundError) else "cannot be read"
+        raise DocumentError(rules.MISSING.at(Place(file), what)) from None
+    if len(content) > limit:
+        raise DocumentError(rules.TOO_LARGE.at(Place(file), f"larger than {limit:,} bytes"))
+    return content
+
+
+def _text(content: bytes, file: str) -> str:
+    if content.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+        raise DocumentError(rules.ENCODING.at(Place(file), "begins with a byte order mark"))
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise DocumentError(rules.ENCODING.at(Place(file, line), "is not UTF-8")) from None
+
+
+class _DuplicateKeyError(ValueError):
+    def __init__(self, key: str) -> None:
+        super().__init__()
+        self.key = key
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        counts = Counter(key for key, _ in pairs)
+        raise _DuplicateKeyError(next(key for key in counts if counts[key] > 1))
+    return value
+
+
+def _no_constant(_name: str) -> None:
+    raise ValueError
+
+
+def _second_place(text: str, key: str, file: str) -> Place:
+    found = list(re.finditer(re.escape(json.dumps(key, ensure_ascii=False)) + r"\s*:", text))
+    start = found[-1].start() if found else 0
+    return Place(file, text.count("\n", 0, start) + 1, start - text.rfind("\n", 0, start))

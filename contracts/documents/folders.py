@@ -1,0 +1,84 @@
+"""What lies in a folder of a catalogue, within limits: never outside the catalogue, never without end."""
+
+from __future__ import annotations
+
+import os
+import stat
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from contracts.documents import document_rules as rules
+from contracts.errors import DocumentError
+from contracts.finding import Place
+
+MAX_ENTRIES: Final = 10_000
+
+
+def real_path(root: Path, name: str) -> Path:
+    """Where a file or folder of the catalogue at `root` really lies.
+
+    Raises:
+        DocumentError: It lies outside the catalogue.
+        OSError, RuntimeError, ValueError: There is no telling.
+    """
+    path = root / name
+    if _is_plain(str(root), name):
+        return path
+    real = path.resolve()
+    if not real.is_relative_to(root.resolve()):
+        raise DocumentError(rules.OUTSIDE.at(Place(name), "lies outside the catalogue"))
+    return real
+
+
+def _is_plain(path: str, name: str) -> bool:
+    """Whether no step of the name leads elsewhere; asked first, as resolving takes ten times as long."""
+    try:
+        for step in name.split("/"):
+            path = f"{path}/{step}"
+            if step in ("", ".", "..") or stat.S_ISLNK(os.lstat(path).st_mode):
+                return False
+    except OSError:
+        return False
+    return True
+
+
+def names_in(root: Path, folder: str) -> list[str]:
+    """The names in a folder of the catalogue at `root`, sorted, without hidden ones; none when it is absent.
+
+    Raises:
+        DocumentError: It lies outside the catalogue, cannot be read, or holds too much.
+    """
+    try:
+        if not (root / folder).is_dir():
+            return []
+        with os.scandir(real_path(root, folder)) as entries:
+            names = [entry.name for entry in islice(entries, MAX_ENTRIES + 1)]
+    except (OSError, RuntimeError, ValueError):
+        what = "is a folder that cannot be read"
+        raise DocumentError(rules.MISSING.at(Place(folder), what)) from None
+    if len(names) > MAX_ENTRIES:
+        what = f"a folder of more than {MAX_ENTRIES:,} entries"
+        raise DocumentError(rules.TOO_LARGE.at(Place(folder), what))
+    return sorted(name for name in names if not name.startswith((".", "_")))
+
+
+def files_below(root: Path) -> list[str]:
+    """Every JSON and YAML document of a catalogue, sorted; links are not followed.
+
+    Raises:
+        DocumentError: A folder cannot be read, or holds too much.
+    """
+    found: list[str] = [name for name in names_in(root, ".") if name.endswith((".yaml", ".yml"))]
+    rest = ["agencies", "services"]
+    while rest:
+        folder = rest.pop()
+        for name in names_in(root, folder):
+            path = root / folder / name
+            if path.is_symlink():
+                continue
+            if path.is_dir():
+                rest.append(f"{folder}/{name}")
+            elif name.endswith((".json", ".yaml", ".yml")) and path.is_file():
+                found.append(f"{folder}/{name}")
+    return sorted(found)

@@ -1,0 +1,380 @@
+"""A folder becomes values: every document is read, checked for structure, and built; findings are gathered.
+
+What is faulty is left out of the values and told in a finding: one bad contract does not hide another.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from contracts import names
+from contracts.contract import Agency, Contract, ContractVersion, KeyRule, Milestone, Service, System
+from contracts.documents import document_rules
+from contracts.documents import loading_rules as rules
+from contracts.documents.conversion_files import read_conversions
+from contracts.documents.document import Document, read_json, read_yaml
+from contracts.documents.durations import parse_duration
+from contracts.documents.folders import names_in
+from contracts.documents.shapes import (
+    AgencyShape,
+    ContractShape,
+    MilestoneShape,
+    ReferenceShape,
+    ServiceShape,
+    SubscriptionShape,
+    VersionShape,
+)
+from contracts.documents.subscriptions import Subscription, is_file_of
+from contracts.errors import DocumentError
+from contracts.finding import Finding, Place
+from contracts.paths import Step
+from contracts.schema.walk import Placed, Spot, root_spot, subschemas
+
+Shape = TypeVar("Shape", bound=BaseModel)
+_DAY: Final = 86_400.0
+_MOST_FAULTS: Final = 100
+"""Of one document; who wrote it wrong throughout has read enough by then."""
+SUBSCRIPTIONS: Final = "subscriptions"
+"""The folder of an agency's subscriptions, beside those of its events."""
+
+
+@dataclass(frozen=True)
+class LoadedVersion:
+    """One version with the documents it was built from; `row` is its index in `contract.yaml`."""
+
+    version: ContractVersion
+    row: int
+    shape: VersionShape
+    document: Document
+    references: tuple[Document, ...]
+
+    @property
+    def documents(self) -> tuple[Document, ...]:
+        """The schema's own document, and those it refers to."""
+        return self.document, *self.references
+
+    @cached_property
+    def schemas(self) -> Mapping[str, tuple[Placed, ...]]:
+        """Every schema inside each document, with its place in it, parents first; by the document's file."""
+        return {document.file: tuple(subschemas(document.value)) for document in self.documents}
+
+    @cached_property
+    def root(self) -> Spot:
+        """The schema as a whole, with what resolves its references.
+
+        Raises:
+            SchemaUnusableError: The dialect is unknown.
+        """
+        return root_spot(self.version.schema, self.version.references)
+
+
+@dataclass(frozen=True)
+class LoadedContract:
+    """One contract with the documents it was built from; `folder` is relative to the root."""
+
+    contract: Contract
+    shape: ContractShape
+    document: Document
+    folder: str
+    versions: tuple[LoadedVersion, ...]
+
+
+@dataclass(frozen=True)
+class LoadedService:
+    """One service with its document."""
+
+    service: Service
+    document: Document
+
+
+@dataclass(frozen=True)
+class LoadedSubscription:
+    """One subscription with its document."""
+
+    subscription: Subscription
+    document: Document
+
+
+@dataclass
+class Loaded:
+    """All that could be read of a folder, and what could not.
+
+    Attributes:
+        subjects: Every subject that has a folder, also where its contract could not be read.
+        agency_names: Every agency that has a folder, likewise.
+    """
+
+    root: Path
+    agencies: dict[str, Agency] = field(default_factory=dict)
+    contracts: dict[str, LoadedContract] = field(default_factory=dict)
+    services: dict[str, LoadedService] = field(default_factory=dict)
+    subscriptions: dict[tuple[str, str], LoadedSubscription] = field(default_factory=dict)
+    subjects: set[str] = field(default_factory=set)
+    agency_names: set[str] = field(default_factory=set)
+    findings: list[Finding] = field(default_factory=list)
+
+
+def load(root: Path) -> Loaded:
+    """Read the whole catalogue at `root`. Faults become findings; nothing is raised for them."""
+    loaded = Loaded(root)
+    if not (root / "agencies").is_dir():
+        loaded.findings.append(
+            document_rules.CATALOG.at(Place("agencies"), "no such folder in the catalogue")
+        )
+        return loaded
+    for folder in _folders(loaded, "agencies"):
+        loaded.agency_names.add(folder.name)
+        _load_agency(loaded, folder)
+        for event in _folders(loaded, f"agencies/{folder.name}"):
+            if event.name == SUBSCRIPTIONS and not (event / "contract.yaml").exists():
+                _load_subscriptions(loaded, folder.name)
+                continue
+            loaded.subjects.add(f"{folder.name}.{event.name}")
+            _load_contract(loaded, f"agencies/{folder.name}/{event.name}")
+    if (root / "services").is_dir():
+        for name in _documents(loaded, "services"):
+            _load_service(loaded, f"services/{name}")
+    return loaded
+
+
+def _folders(loaded: Loaded, folder: str) -> list[Path]:
+    return [path for name in _names(loaded, folder) if (path := loaded.root / folder / name).is_dir()]
+
+
+def _documents(loaded: Loaded, folder: str) -> list[str]:
+    return [name for name in _names(loaded, folder) if name.endswith((".yaml", ".yml"))]
+
+
+def _names(loaded: Loaded, folder: str) -> list[str]:
+    try:
+        return names_in(loaded.root, folder)
+    except DocumentError as error:
+        loaded.findings.append(error.finding)
+        return []
+
+
+def _load_agency(loaded: Loaded, folder: Path) -> None:
+    read = _read_shape(loaded, f"agencies/{folder.name}/agency.yaml", AgencyShape)
+    if read is None:
+        return
+    document, shape = read
+    _agree(loaded, document, ("name",), shape.name, folder.name)
+    if shape.name in names.RESERVED_AGENCIES:
+        loaded.findings.append(
+            rules.RESERVED.at(document.place("name"), f"the agency is called `{shape.name}`")
+        )
+    loaded.agencies[folder.name] = Agency(
+        name=shape.name,
+        title=shape.title,
+        contact=shape.contact,
+        level=shape.level,
+        description=shape.description,
+        systems=tuple(System(system.name, system.title) for system in shape.systems),
+    )
+
+
+def _load_contract(loaded: Loaded, folder: str) -> None:
+    read = _read_shape(loaded, f"{folder}/contract.yaml", ContractShape)
+    if read is None:
+        return
+    document, shape = read
+    path = PurePosixPath(folder)
+    subject = f"{path.parent.name}.{path.name}"
+    _agree(loaded, document, ("subject",), shape.subject, subject)
+    if path.name in names.RESERVED_EVENTS:
+        loaded.findings.append(
+            rules.RESERVED.at(document.place("subject"), f"the event is called `{path.name}`")
+        )
+    numbers = Counter(row.number for row in shape.versions)
+    versions = []
+    for index, row in enumerate(shape.versions):
+        if numbers[row.number] > 1:
+            place = document.place("versions", index, "number")
+            loaded.findings.append(rules.VERSION_TWICE.at(place, f"version {row.number} is listed twice"))
+        version = _load_version(loaded, folder, document, shape, index)
+        versions += [version] if version else []
+    if versions:
+        contract = _contract(shape, tuple(entry.version for entry in versions))
+        loaded.contracts[subject] = LoadedContract(contract, shape, document, folder, tuple(versions))
+
+
+def _contract(shape: ContractShape, versions: tuple[ContractVersion, ...]) -> Contract:
+    return Contract(
+        subject=shape.subject,
+        title=shape.title,
+        description=shape.description,
+        owner=shape.owner,
+        contact=shape.contact,
+        classification=shape.classification,
+        personal_fields=dict(shape.personal_fields),
+        legal_basis=shape.legal_basis,
+        retention_days=parse_duration(shape.retention) / _DAY,
+        compatibility=shape.compatibility,
+        key=KeyRule(shape.key.kind, shape.key.path),
+        versions=versions,
+        max_bytes=shape.max_bytes,
+        partitions=shape.partitions,
+        other_fields=shape.other_fields,
+    )
+
+
+def _load_version(
+    loaded: Loaded, folder: str, document: Document, shape: ContractShape, index: int
+) -> LoadedVersion | None:
+    row = shape.versions[index]
+    schema = _read_schema(loaded, folder, row, document.place("versions", index))
+    references: dict[str, Mapping[str, Any]] = {}
+    documents = []
+    for number, reference in enumerate(row.references):
+        place = document.place("versions", index, "references", number)
+        if referenced := _read_schema(loaded, folder, reference, place):
+            uri = _reference_uri(referenced)
+            if uri is None or uri in references:
+                loaded.findings.append(rules.REFERENCE_ID.at(referenced.place("$id"), "no `$id` of its own"))
+            else:
+                references[uri] = referenced.value
+            documents.append(referenced)
+    if schema is None:
+        return None
+    major, minor = (int(part) for part in row.number.split("."))
+    conversions, faults = read_conversions(loaded.root, folder, document, shape, index)
+    loaded.findings.extend(faults)
+    version = ContractVersion(
+        major,
+        minor,
+        schema.value,
+        schema.sha256,
+        references,
+        assert_formats=shape.formats == "assertion",
+        content_model=shape.content_model,
+        deprecated=row.deprecated,
+        sunset=date.fromisoformat(row.sunset) if row.sunset else None,
+        upcast=conversions.get("upcast"),
+        downcast=conversions.get("downcast"),
+    )
+    return LoadedVersion(version, index, row, schema, tuple(documents))
+
+
+def _reference_uri(document: Document) -> str | None:
+    uri = document.value.get("$id")
+    return uri.removesuffix("#") if isinstance(uri, str) and ":" in uri else None
+
+
+def _read_schema(
+    loaded: Loaded, folder: str, row: VersionShape | ReferenceShape, place: Place
+) -> Document | None:
+    file = f"{folder}/{row.file}" if not row.file.startswith(("/", "\\")) else row.file
+    try:
+        document = read_json(loaded.root, file)
+    except DocumentError as error:
+        loaded.findings.append(error.finding)
+        return None
+    if row.sha256 not in (None, document.sha256):
+        loaded.findings.append(rules.HASH.at(place, f"`{row.file}` is not the file whose hash stands here"))
+    if not isinstance(document.value, dict):
+        loaded.findings.append(rules.SCHEMA_OBJECT.at(document.place(), "is not an object"))
+        return None
+    return document
+
+
+def _load_service(loaded: Loaded, file: str) -> None:
+    read = _read_shape(loaded, file, ServiceShape)
+    if read is None:
+        return
+    document, shape = read
+    _agree(loaded, document, ("name",), shape.name, PurePosixPath(file).stem)
+    if shape.deadline is None:
+        loaded.findings.append(rules.DEADLINE.at(document.place(), "the service has no `deadline`"))
+    service = Service(
+        name=shape.name,
+        title=shape.title,
+        description=shape.description,
+        category=shape.category,
+        owner=shape.owner,
+        start=shape.start,
+        milestones=tuple(_milestone(milestone, shape.start) for milestone in shape.milestones),
+        ends=tuple(shape.ends),
+        deadline_seconds=parse_duration(shape.deadline) if shape.deadline else math.inf,
+        channels=tuple(shape.channels),
+    )
+    loaded.services[shape.name] = LoadedService(service, document)
+
+
+def _load_subscriptions(loaded: Loaded, consumer: str) -> None:
+    folder = f"agencies/{consumer}/{SUBSCRIPTIONS}"
+    for path in map(PurePosixPath, _documents(loaded, folder)):
+        read = _read_shape(loaded, f"{folder}/{path.name}", SubscriptionShape)
+        if read is None:
+            continue
+        document, shape = read
+        if not is_file_of(path.stem, shape.subject):
+            _agree(loaded, document, ("subject",), shape.subject, path.stem)
+        found = _subscription(consumer, shape)
+        if (consumer, found.name) in loaded.subscriptions:
+            place = document.place("name" if shape.name else "purpose")
+            what = f"`{found.name}` names another subscription of `{consumer}`"
+            loaded.findings.append(rules.SUBSCRIPTION_TWICE.at(place, what))
+        loaded.subscriptions[consumer, found.name] = LoadedSubscription(found, document)
+
+
+def _subscription(consumer: str, shape: SubscriptionShape) -> Subscription:
+    return Subscription(
+        consumer=consumer,
+        subject=shape.subject,
+        major=shape.version,
+        name=shape.name or shape.purpose,
+        purpose=shape.purpose,
+        legal_basis=shape.legal_basis or "",
+        fields=tuple(shape.fields),
+        approved_by=shape.approved_by,
+        approved_on=date.fromisoformat(shape.approved_on) if shape.approved_on else None,
+        expires=date.fromisoformat(shape.expires) if shape.expires else None,
+    )
+
+
+def _milestone(shape: MilestoneShape, start: str) -> Milestone:
+    deadline = parse_duration(shape.deadline) if shape.deadline else None
+    return Milestone(shape.event, shape.after or start, deadline)
+
+
+def _agree(loaded: Loaded, document: Document, steps: tuple[Step, ...], inside: str, outside: str) -> None:
+    if inside != outside:
+        what = f"`{inside}` lies where `{outside}` belongs"
+        loaded.findings.append(rules.NAME.at(document.place(*steps), what))
+
+
+def _read_shape(loaded: Loaded, file: str, kind: type[Shape]) -> tuple[Document, Shape] | None:
+    try:
+        document = read_yaml(loaded.root, file)
+        return document, kind.model_validate(document.value)
+    except DocumentError as error:
+        loaded.findings.append(error.finding)
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_context=False, include_input=False)
+        loaded.findings.extend(_structure(document, detail) for detail in details[:_MOST_FAULTS])
+    return None
+
+
+def _structure(document: Document, detail: ErrorDetails) -> Finding:
+    steps = tuple(step for step in detail["loc"] if step != "[key]")
+    name = ".".join(str(step) for step in steps) or "the document"
+    match detail["type"]:
+        case "missing":
+            what = f"`{name}` is missing"
+        case "extra_forbidden":
+            what = f"`{name}` is not a known field"
+        case "model_type":
+            what = f"{name} is not a mapping of fields"
+        case _:
+            what = f"`{name}`: {detail['msg'].removeprefix('Value error, ')}"
+    return document_rules.STRUCTURE.at(document.place(*steps), what)

@@ -1,0 +1,277 @@
+"""The shape of a catalogue's YAML documents: which fields, of which kind, with which defaults."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from contracts import names
+from contracts.contract import (
+    DEFAULT_MAX_BYTES,
+    HARD_MAX_BYTES,
+    Classification,
+    Compatibility,
+    ContentModel,
+    Level,
+)
+from contracts.documents.durations import parse_duration
+from contracts.paths import parse_path
+
+# What a personal field says about somebody; a category of more risk makes the whole event sensitive.
+SENSITIVE_CATEGORIES: Final = frozenset(
+    {
+        "belief",
+        "biometric",
+        "criminal-record",
+        "ethnicity",
+        "genetic",
+        "health",
+        "sexuality",
+        "union-membership",
+    }
+)
+PERSONAL_CATEGORIES: Final = SENSITIVE_CATEGORIES | {
+    "address",
+    "birth",
+    "contact",
+    "education",
+    "employment",
+    "family",
+    "finance",
+    "gender",
+    "identifier",
+    "location",
+    "name",
+    "nationality",
+    "property",
+}
+
+# The online services that the United Nations E-Government Survey looks for in every country.
+SERVICE_CATEGORIES: Final = frozenset(
+    {
+        "apply-for-birth-certificate",
+        "apply-for-building-permit",
+        "apply-for-business-licence",
+        "apply-for-child-benefits",
+        "apply-for-death-certificate",
+        "apply-for-disability-benefits",
+        "apply-for-driving-licence",
+        "apply-for-environmental-permit",
+        "apply-for-government-vacancies",
+        "apply-for-land-title-registration",
+        "apply-for-maternal-benefits",
+        "apply-for-marriage-certificate",
+        "apply-for-personal-identity-card",
+        "apply-for-social-protection",
+        "apply-for-unemployment-benefits",
+        "apply-for-visa",
+        "apply-for-youth-benefits",
+        "declare-to-police",
+        "enrol-in-education",
+        "pay-fines",
+        "pay-utilities",
+        "register-a-business",
+        "register-a-motor-vehicle",
+        "submit-change-of-address",
+        "submit-income-tax",
+        "submit-value-added-tax",
+    }
+)
+
+Channel = Literal["counter", "kiosk", "library", "mail", "mobile", "phone", "post-office", "web"]
+
+
+def _name(text: str) -> str:
+    if not names.is_name(text):
+        raise ValueError(f"expected lower-case words joined by `-`, at most {names.NAME_LIMIT} characters")
+    return text
+
+
+def _printable(text: str) -> str:
+    if not all(letter.isprintable() or letter == "\n" for letter in text):
+        raise ValueError("expected text without control characters")
+    return text
+
+
+def _subject(text: str) -> str:
+    if not names.is_subject(text):
+        raise ValueError("expected `<agency>.<event>` in lower-case words joined by `-`")
+    return text
+
+
+def _path(text: str) -> str:
+    parse_path(text)
+    return text
+
+
+def _category(text: str) -> str:
+    if text not in PERSONAL_CATEGORIES:
+        raise ValueError(f"expected one of {', '.join(sorted(PERSONAL_CATEGORIES))}")
+    return text
+
+
+def _service_category(text: str) -> str:
+    if text not in SERVICE_CATEGORIES:
+        raise ValueError(f"expected one of {', '.join(sorted(SERVICE_CATEGORIES))}")
+    return text
+
+
+def _version(text: str) -> str:
+    if not names.VERSION.fullmatch(text):
+        raise ValueError("expected `major.minor` in quotes, such as `'1.0'`; major from 1")
+    return text
+
+
+Name = Annotated[str, AfterValidator(_name)]
+Subject = Annotated[str, AfterValidator(_subject)]
+Path = Annotated[str, AfterValidator(_path)]
+PersonalCategory = Annotated[str, AfterValidator(_category)]
+Line = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_printable)
+]
+Note = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), AfterValidator(_printable)]
+Prose = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4_000), AfterValidator(_printable)
+]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Version = Annotated[str, AfterValidator(_version)]
+
+
+def _date(text: str) -> str:
+    date.fromisoformat(text)
+    return text
+
+
+Date = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"), AfterValidator(_date)]
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+def _seconds(text: str) -> str:
+    parse_duration(text)
+    return text
+
+
+Length = Annotated[str, AfterValidator(_seconds)]
+
+
+class SystemShape(_Shape):
+    """One row of `systems` in `agency.yaml`."""
+
+    name: Name
+    title: Line
+
+
+class AgencyShape(_Shape):
+    """`agency.yaml`."""
+
+    name: Name
+    title: Line
+    description: Prose = ""
+    level: Level
+    contact: Line
+    systems: list[SystemShape] = []
+
+
+class ReferenceShape(_Shape):
+    """One row of `references` of a version: a schema that others reach by its `$id`."""
+
+    file: Line
+    sha256: Sha256 | None = None
+
+
+class UpcastShape(_Shape):
+    """`upcast` of a version: the JSON-e document that makes it from data of the version before."""
+
+    source: Annotated[Version, Field(alias="from")]
+    file: Line
+
+
+class DowncastShape(_Shape):
+    """`downcast` of a version: the JSON-e document that makes data of the version before from its own."""
+
+    target: Annotated[Version, Field(alias="to")]
+    file: Line
+
+
+class VersionShape(_Shape):
+    """One row of `versions` in `contract.yaml`."""
+
+    number: Version
+    file: Line
+    sha256: Sha256 | None = None
+    references: list[ReferenceShape] = []
+    deprecated: bool = False
+    sunset: Date | None = None
+    upcast: UpcastShape | None = None
+    downcast: DowncastShape | None = None
+
+
+class KeyShape(_Shape):
+    """`key` in `contract.yaml`."""
+
+    kind: Literal["field"] = "field"
+    path: Path
+
+
+class ContractShape(_Shape):
+    """`contract.yaml`. `owner` and `legal_basis` may be absent here: that they must not is a rule of lint."""
+
+    subject: Subject
+    title: Line
+    description: Prose
+    owner: Note = ""
+    contact: Note = ""
+    classification: Classification
+    personal_fields: dict[Path, PersonalCategory] = {}
+    other_fields: Literal["internal", "public"] | None = None
+    legal_basis: Prose | None = None
+    retention: Length
+    compatibility: Compatibility = "BACKWARD_TRANSITIVE"
+    key: KeyShape
+    formats: Literal["assertion", "annotation"] = "assertion"
+    content_model: ContentModel = "tolerant"
+    max_bytes: Annotated[int, Field(ge=1, le=HARD_MAX_BYTES)] = DEFAULT_MAX_BYTES
+    partitions: Annotated[int, Field(ge=1, le=1_000)] = 3
+    versions: Annotated[list[VersionShape], Field(min_length=1)]
+
+
+class MilestoneShape(_Shape):
+    """One row of `milestones` in a service."""
+
+    event: Subject
+    after: Subject | None = None
+    deadline: Length | None = None
+
+
+class ServiceShape(_Shape):
+    """`services/<service>.yaml`. That `deadline` and `channels` are there is a rule of lint."""
+
+    name: Name
+    title: Line
+    description: Prose
+    category: Annotated[str, AfterValidator(_service_category)]
+    owner: Name
+    start: Subject
+    milestones: list[MilestoneShape] = []
+    ends: Annotated[list[Subject], Field(min_length=1)]
+    deadline: Length | None = None
+    channels: list[Channel] = []
+
+
+class SubscriptionShape(_Shape):
+    """`agencies/<consumer>/subscriptions/<subject>.yaml`. What may be absent here, lint asks for."""
+
+    subject: Subject
+    version: Annotated[int, Field(ge=1, le=9_999)]
+    purpose: Name
+    name: Name | None = None
+    legal_basis: Prose | None = None
+    fields: list[Path] = []
+    approved_by: Note = ""
+    approved_on: Date | None = None
+    expires: Date | None = None

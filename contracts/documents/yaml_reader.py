@@ -1,0 +1,142 @@
+"""Plain YAML with the place of everything, built from libyaml's events without recursion.
+
+Text without quotes is null, true, false, a whole number, a decimal number, or text: YAML 1.2's core, so that
+`no` is a word, and a date is text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import yaml
+
+from contracts.documents import document_rules as rules
+from contracts.errors import DocumentError
+from contracts.finding import Place, Rule
+from contracts.paths import Step
+
+MAX_YAML_DEPTH: Final = 32
+
+_WORDS: Final[Mapping[str, Any]] = {"": None, "~": None, "null": None, "true": True, "false": False}
+_WHOLE = re.compile(r"[-+]?[0-9]{1,18}", re.ASCII)
+_DECIMAL = re.compile(r"[-+]?[0-9]{1,18}\.[0-9]{1,18}", re.ASCII)
+
+Places = dict[tuple[Step, ...], Place]
+
+
+def read_yaml_text(text: str, file: str) -> tuple[Any, Places]:
+    """Parse one YAML document.
+
+    Returns:
+        Its value, and the place of everything in it by its steps.
+
+    Raises:
+        DocumentError: The text breaks a rule of `contracts.documents.document_rules`.
+    """
+    builder = _Builder(file)
+    try:
+        for event in _events(text):
+            builder.take(event)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise DocumentError(rules.SYNTAX.at(_place(file, mark), f"not YAML: {error.problem}")) from None
+    except yaml.YAMLError:
+        raise DocumentError(
+            rules.SYNTAX.at(Place(file), "not YAML: a character YAML does not allow")
+        ) from None
+    return builder.value, builder.places
+
+
+def _events(text: str) -> Iterator[yaml.Event]:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    yield from yaml.parse(text, Loader=loader)
+
+
+def _place(file: str, mark: Any) -> Place:
+    return Place(file, mark.line + 1, mark.column + 1) if mark is not None else Place(file)
+
+
+class _Builder:
+    """Turns events into a value. `path` ends in the step at which the next value goes."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.value: Any = None
+        self.places: Places = {}
+        self._open: list[Any] = []
+        self._path: list[Step | None] = []
+        self._documents = 0
+
+    def take(self, event: yaml.Event) -> None:
+        if isinstance(event, yaml.DocumentStartEvent):
+            self._documents += 1
+            if self._documents > 1:
+                raise self._refuse(rules.SYNTAX, event, "a second document in one file")
+        elif isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
+            raise self._refuse(rules.PLAIN_YAML, event, "an anchor or alias")
+        elif getattr(event, "tag", None) not in (None, "!"):
+            raise self._refuse(rules.PLAIN_YAML, event, "a tag")
+        elif isinstance(event, yaml.ScalarEvent):
+            self._scalar(event)
+        elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
+            self._begin(event)
+        elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
+            self._open.pop()
+            self._path.pop()
+            self._next()
+
+    def _scalar(self, event: yaml.ScalarEvent) -> None:
+        if self._awaits_key():
+            if event.value in self._open[-1]:
+                raise self._refuse(rules.DUPLICATE_KEY, event, f"the key `{event.value[:80]}` occurs twice")
+            self._path[-1] = event.value
+            self.places[self._steps()] = _place(self.file, event.start_mark)
+            return
+        self._put(_scalar_value(event.value) if event.implicit[0] else event.value, event)
+        self._next()
+
+    def _begin(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent) -> None:
+        if self._awaits_key():
+            raise self._refuse(rules.PLAIN_YAML, event, "a key that is not text")
+        if len(self._open) >= MAX_YAML_DEPTH:
+            raise self._refuse(rules.TOO_DEEP, event, f"nested deeper than {MAX_YAML_DEPTH} levels")
+        mapping = isinstance(event, yaml.MappingStartEvent)
+        container: Any = {} if mapping else []
+        self._put(container, event)
+        self._open.append(container)
+        self._path.append(None if mapping else 0)
+
+    def _put(self, value: Any, event: yaml.Event) -> None:
+        self.places.setdefault(self._steps(), _place(self.file, event.start_mark))
+        if not self._open:
+            self.value = value
+        elif isinstance(self._open[-1], dict):
+            self._open[-1][self._path[-1]] = value
+        else:
+            self._open[-1].append(value)
+
+    def _next(self) -> None:
+        if self._open:
+            step = self._path[-1]
+            self._path[-1] = step + 1 if isinstance(step, int) else None
+
+    def _awaits_key(self) -> bool:
+        return bool(self._open) and isinstance(self._open[-1], dict) and self._path[-1] is None
+
+    def _steps(self) -> tuple[Step, ...]:
+        return tuple(step for step in self._path if step is not None)
+
+    def _refuse(self, rule: Rule, event: yaml.Event, what: str) -> DocumentError:
+        return DocumentError(rule.at(_place(self.file, event.start_mark), what))
+
+
+def _scalar_value(text: str) -> Any:
+    if text in _WORDS:
+        return _WORDS[text]
+    if _WHOLE.fullmatch(text):
+        return int(text)
+    if _DECIMAL.fullmatch(text):
+        return float(text)
+    return text

@@ -1,0 +1,1 @@
+"""Findings in a catalogue, and in a change of it."""

@@ -1,0 +1,138 @@
+"""Rules about how large a value may be, and how long it may take to check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from contracts.finding import Finding, Rule
+from contracts.lint.schema_parts import Part, View, Way, pointer, types
+from contracts.paths import Step
+from contracts.patterns import Language, TooLargeError, UnsupportedPatternError
+from contracts.patterns.safety import backtracking_risk
+from contracts.schema.formats import ASSERTED
+from contracts.schema.walk import patterns_of
+
+STRING: Final = Rule(
+    "string-bounded",
+    "text without end fills a reader's column, memory or screen",
+    "add `maxLength`, an `enum`, or an anchored `pattern` of bounded length",
+)
+ARRAY: Final = Rule(
+    "array-bounded",
+    "a list without end is an event that never ends",
+    "add `maxItems`",
+)
+ORDERED: Final = Rule(
+    "bounds-ordered",
+    "no value is at once at least the larger and at most the smaller bound",
+    "exchange or correct the two bounds",
+    "BASIC",
+)
+PATTERN: Final = Rule(
+    "pattern-linear",
+    "a pattern that tries ways without number stops a validator with one well-chosen text",
+    "write it without nested or overlapping repetition, such as `^[a-z]+( [a-z]+)*$`",
+    "BASIC",
+)
+OPEN_OBJECT: Final = Rule(
+    "object-closed",
+    "what may come under any name is neither described nor classified",
+    "declare `properties`, and leave `additionalProperties` to `content_model` or make it `false`",
+)
+RULES: Final = (STRING, ARRAY, ORDERED, PATTERN, OPEN_OBJECT)
+
+# Of the formats that are asserted, those that no text of unbounded length has.
+_BOUNDED_FORMATS: Final = frozenset({"date", "date-time", "uuid"}) & ASSERTED.keys()
+_PAIRS: Final = (
+    ("minLength", "maxLength"),
+    ("minItems", "maxItems"),
+    ("minProperties", "maxProperties"),
+    ("minContains", "maxContains"),
+    ("minimum", "maximum"),
+)
+
+
+def check_bounds(view: View) -> Iterator[Finding]:
+    """Every finding about the bounds in one document."""
+    for part in view.parts:
+        if part.is_value:
+            for way in view.ways(part.schema):
+                yield from _sizes(view, part, way)
+    for steps, node in view.nodes:
+        yield from _ordered(view, steps, node)
+        yield from _patterns(view, steps, node)
+
+
+def _sizes(view: View, part: Part, way: Way) -> Iterator[Finding]:
+    if any("enum" in node or "const" in node for node in way):
+        return
+    named = types(way) or frozenset()
+    if "string" in named and not any(_bounds_text(view, node) for node in way):
+        yield _at(view, STRING, part, way, "is text of any length")
+    if "array" in named and not any(_bounds_array(node) for node in way):
+        yield _at(view, ARRAY, part, way, "is a list of any length")
+    if "object" in named and (why := _open(view, way)):
+        yield _at(view, OPEN_OBJECT, part, way, why)
+
+
+def _at(view: View, rule: Rule, part: Part, way: Way, what: str) -> Finding:
+    """The finding stands where the type is named, so that one fault used in ten places is told once."""
+    typed = next(
+        (steps for node in way if "type" in node and (steps := view.steps_of(node)) is not None), None
+    )
+    steps = part.steps if typed is None else typed
+    return rule.at(view.document.place(*steps), f"`{pointer(steps)[:300]}` {what}")
+
+
+def _bounds_text(view: View, node: Mapping[str, Any]) -> bool:
+    if "maxLength" in node:
+        return True
+    if view.asserts_formats and node.get("format") in _BOUNDED_FORMATS:
+        return True
+    pattern = node.get("pattern")
+    return isinstance(pattern, str) and _is_bounded(pattern)
+
+
+def _is_bounded(pattern: str) -> bool:
+    if not pattern.startswith("^") and not pattern.endswith("$"):
+        return False
+    try:
+        return Language.pattern(pattern).lengths()[1] is not None
+    except (UnsupportedPatternError, TooLargeError):
+        return False
+
+
+def _bounds_array(node: Mapping[str, Any]) -> bool:
+    listed = node.get("prefixItems", node.get("items"))
+    rest = ("items", "unevaluatedItems") if "prefixItems" in node else ("additionalItems",)
+    return "maxItems" in node or (isinstance(listed, list) and any(node.get(word) is False for word in rest))
+
+
+def _open(view: View, way: Way) -> str | None:
+    said = [node.get(word) for node in way for word in ("additionalProperties", "unevaluatedProperties")]
+    if any(each is False for each in said):
+        return None
+    if any(each is True or each == {} for each in said):
+        return "may hold properties of any name and kind"
+    if any(isinstance(each, Mapping) for each in said) or any("patternProperties" in node for node in way):
+        return None
+    if not any(node.get("properties") for node in way):
+        return "declares no properties and refuses none"
+    if view.row.version.content_model == "as-written":
+        return "says nothing of further properties, and the contract is read as written"
+    return None
+
+
+def _ordered(view: View, steps: tuple[Step, ...], node: Mapping[str, Any]) -> Iterator[Finding]:
+    for low, high in _PAIRS:
+        least, most = node.get(low), node.get(high)
+        if isinstance(least, int | float) and isinstance(most, int | float) and least > most:
+            place = view.document.place(*steps, low)
+            yield ORDERED.at(place, f"`{pointer(steps)[:300]}` has `{low}` above `{high}`")
+
+
+def _patterns(view: View, steps: tuple[Step, ...], node: Mapping[str, Any]) -> Iterator[Finding]:
+    for where, pattern in patterns_of(steps, node):
+        if risk := backtracking_risk(pattern):
+            yield PATTERN.at(view.document.place(*where), f"`{pointer(where)[:300]}`: {risk}")

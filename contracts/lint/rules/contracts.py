@@ -1,0 +1,141 @@
+"""Rules about what a `contract.yaml` says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from contracts.documents.loading import LoadedContract
+from contracts.documents.shapes import SENSITIVE_CATEGORIES
+from contracts.errors import SchemaUnusableError
+from contracts.finding import Finding, Rule
+from contracts.paths import EVERY, parse_path
+from contracts.schema.walk import Spot, is_required, spots_at, types_of
+
+OWNER: Final = Rule(
+    "owner-present",
+    "somebody must answer for what a contract promises",
+    "name the office in `owner`",
+    "BASIC",
+)
+CONTACT: Final = Rule(
+    "contact-present",
+    "who reads an event must be able to ask about it",
+    "give an e-mail address, a telephone number or a web address in `contact`",
+    "BASIC",
+)
+CLASSIFICATION: Final = Rule(
+    "classification-agrees",
+    "how an event is protected follows from what it says about people",
+    "name the personal fields in `personal_fields`, and classify as `personal` or `sensitive`",
+    "BASIC",
+)
+LEGAL_BASIS: Final = Rule(
+    "legal-basis-present",
+    "personal data may be passed on only where a law says so",
+    "name the act and section in `legal_basis`",
+    "BASIC",
+)
+PERSONAL_FIELD: Final = Rule(
+    "personal-field-exists",
+    "a field that is protected under a wrong name is not protected",
+    "correct the path; `[*]` stands for every item of an array",
+    "BASIC",
+)
+KEY_EXISTS: Final = Rule(
+    "key-field-exists",
+    "the partition key is read from the data: text or a whole number must be there",
+    "point `key.path` to a property of type `string` or `integer`",
+    "MINIMAL",
+)
+KEY_REQUIRED: Final = Rule(
+    "key-field-required",
+    "an event without its key cannot be kept in order",
+    "add the field, and each object on the way to it, to `required`",
+    "MINIMAL",
+)
+KEY_PERSONAL: Final = Rule(
+    "key-not-personal",
+    "a key is seen by everyone who runs the cluster, and outlives the data",
+    "use an opaque reference of the case as the key",
+    "BASIC",
+)
+RULES: Final = (
+    OWNER,
+    CONTACT,
+    CLASSIFICATION,
+    LEGAL_BASIS,
+    PERSONAL_FIELD,
+    KEY_EXISTS,
+    KEY_REQUIRED,
+    KEY_PERSONAL,
+)
+_REACHABLE = re.compile(r"\S+@\S+\.\S+|https?://\S+|\+?[0-9][0-9 ()/.-]{5,}")
+
+
+def check_contract(entry: LoadedContract) -> Iterator[Finding]:
+    """Every finding about one contract's own words."""
+    shape, document = entry.shape, entry.document
+    if not shape.owner:
+        yield OWNER.at(document.place("owner"), "the contract has no `owner`")
+    if not _REACHABLE.search(shape.contact):
+        yield CONTACT.at(document.place("contact"), "the contract has no usable `contact`")
+    yield from _classification(entry)
+    for row in entry.versions:
+        try:
+            row.version.compile()
+        except SchemaUnusableError:
+            continue  # `schema-compiles` tells it
+        yield from _personal_fields(entry, row.root, row.shape.number)
+        yield from _key(entry, row.root, row.shape.number)
+    yield from _key_personal(entry)
+
+
+def _classification(entry: LoadedContract) -> Iterator[Finding]:
+    shape, document = entry.shape, entry.document
+    place = document.place("classification")
+    protected = shape.classification in ("personal", "sensitive")
+    risky = sorted(set(shape.personal_fields.values()) & SENSITIVE_CATEGORIES)
+    if shape.personal_fields and not protected:
+        yield CLASSIFICATION.at(place, f"`{shape.classification}`, but it has personal fields")
+    elif protected and not shape.personal_fields:
+        yield CLASSIFICATION.at(place, f"`{shape.classification}`, but no personal field is named")
+    elif risky and shape.classification != "sensitive":
+        yield CLASSIFICATION.at(
+            place, f"`{shape.classification}`, but it has fields of category {', '.join(risky)}"
+        )
+    if protected and not shape.legal_basis:
+        yield LEGAL_BASIS.at(
+            document.place("legal_basis"), "the contract passes on personal data without basis"
+        )
+
+
+def _personal_fields(entry: LoadedContract, root: Spot, number: str) -> Iterator[Finding]:
+    for path in entry.shape.personal_fields:
+        if not spots_at(root, parse_path(path)):
+            place = entry.document.place("personal_fields", path)
+            yield PERSONAL_FIELD.at(place, f"`{path}` is not in the schema of version {number}")
+
+
+def _key(entry: LoadedContract, root: Spot, number: str) -> Iterator[Finding]:
+    path = entry.shape.key.path
+    steps = parse_path(path)
+    place = entry.document.place("key", "path")
+    spots = spots_at(root, steps)
+    types = types_of(spots)
+    if not spots or not all(isinstance(step, str) and step != EVERY for step in steps) or not steps:
+        yield KEY_EXISTS.at(place, f"`{path}` is no property in the schema of version {number}")
+    elif not types or not types <= {"string", "integer"}:
+        yield KEY_EXISTS.at(place, f"`{path}` may be of another type in version {number}")
+    elif not is_required(root, steps):
+        yield KEY_REQUIRED.at(place, f"`{path}` may be absent in version {number}")
+
+
+def _key_personal(entry: LoadedContract) -> Iterator[Finding]:
+    key = parse_path(entry.shape.key.path)
+    for path in entry.shape.personal_fields:
+        steps = parse_path(path)
+        if key[: len(steps)] == steps:
+            place = entry.document.place("key", "path")
+            yield KEY_PERSONAL.at(place, f"the key is, or lies in, the personal field `{path}`")

@@ -1,0 +1,78 @@
+"""Rules about the way between versions: there is one, and it arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
+
+from contracts.documents.document import read_json
+from contracts.documents.loading import LoadedContract
+from contracts.errors import DocumentError, SchemaUnusableError
+from contracts.finding import Finding, Rule
+from contracts.lint.conversion_proof import Proof, prove
+
+COUNT: Final = 100
+"""How many made-up instances lint sends through each conversion; `govbus contracts prove` sends more."""
+
+PRESENT: Final = Rule(
+    "upcast-present",
+    "readers of a new major version also need the events of who still publishes the old one",
+    "declare `upcast` from the latest minor version of the one before",
+)
+PROVED: Final = Rule(
+    "conversion-proved",
+    "data that a conversion cannot carry over ends as a dead letter, or cannot be published",
+    "correct the document; `govbus contracts prove` tries it on as much data as you like",
+    "BASIC",
+)
+RULES: Final = (PRESENT, PROVED)
+
+
+def check_conversions(entry: LoadedContract, root: Path, count: int = COUNT) -> Iterator[Finding]:
+    """Every finding about the conversions of one contract.
+
+    Args:
+        entry: The contract.
+        root: The catalogue's folder.
+        count: How many made-up instances go through each conversion.
+    """
+    yield from _present(entry)
+    if not any(row.shape.upcast or row.shape.downcast for row in entry.versions):
+        return
+    try:
+        for proof in prove(entry.contract, count, _examples(entry, root)):
+            yield from _proved(entry, proof)
+    except SchemaUnusableError:
+        return  # `schema-compiles` tells it
+
+
+def _present(entry: LoadedContract) -> Iterator[Finding]:
+    contract = entry.contract
+    majors = sorted({version.major for version in contract.versions})
+    for older, newer in pairwise(majors):
+        source, target = contract.version(older), contract.version(newer)
+        if contract.upcasts(source, target) is None:
+            row = next(row.row for row in entry.versions if row.version.major == newer)
+            what = f"no way from version {source.number} to {target.number}"
+            yield PRESENT.at(entry.document.place("versions", row), what)
+
+
+def _proved(entry: LoadedContract, proof: Proof) -> Iterator[Finding]:
+    if proof.what is None:
+        return
+    row = next(row for row in entry.versions if row.version is proof.version)
+    place = entry.document.place("versions", row.row, proof.kind)
+    declared = row.shape.upcast if proof.kind == "upcast" else row.shape.downcast
+    file = declared.file if declared else ""
+    tried = f"of {proof.tried:,} events {proof.failed:,} fail by `{file}`, most because "
+    yield PROVED.at(place, (tried if proof.tried else f"`{file}` is not proved: ") + proof.what)
+
+
+def _examples(entry: LoadedContract, root: Path) -> Iterator[Any]:
+    for path in sorted((root / entry.folder / "examples").glob("v*/valid/*.json")):
+        try:
+            yield read_json(root, path.relative_to(root).as_posix()).value
+        except DocumentError:
+            continue  # told where examples are looked at

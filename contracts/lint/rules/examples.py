@@ -1,0 +1,168 @@
+"""Rules about examples: what must pass passes, what must fail fails, and two validators agree on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from contracts.contract import ContractVersion
+from contracts.documents.document import Document, read_json
+from contracts.documents.document_rules import TOO_LARGE as TOO_MANY
+from contracts.documents.folders import names_in
+from contracts.documents.loading import LoadedContract, LoadedVersion
+from contracts.errors import DocumentError, PartitionKeyError, SchemaUnusableError
+from contracts.finding import Finding, Place, Rule
+from contracts.lint.rules.schemas import BOUNDED
+from contracts.schema.cost import is_bounded_for
+from contracts.schema.reference_validator import second_opinion
+from contracts.schema.walk import Spot, is_risky
+
+PRESENT: Final = Rule(
+    "example-present",
+    "an example is what a developer reads first, and what shows that a schema refuses",
+    "add one event each to `examples/v<major>/valid/` and `examples/v<major>/invalid/`",
+    "BASIC",
+)
+PASSES: Final = Rule(
+    "example-passes",
+    "an example that the contract refuses misleads who copies it",
+    "correct the example or the schema",
+    "BASIC",
+)
+FAILS: Final = Rule(
+    "example-fails",
+    "a fault that passes shows that the schema does not say what was meant",
+    "tighten the schema, or move the example to `valid/`",
+    "BASIC",
+)
+KEY: Final = Rule(
+    "example-key",
+    "every event must yield its partition key",
+    "correct the example, or `key.path`",
+    "BASIC",
+)
+AGREE: Final = Rule(
+    "validators-agree",
+    "a schema that two validators read differently means two things to two agencies",
+    "say it in other words; patterns and formats differ most",
+    "BASIC",
+)
+MAJOR: Final = Rule(
+    "example-version",
+    "examples belong to a major version of the contract",
+    "rename the folder to `v<major>` of a version that exists",
+    "BASIC",
+)
+MOST: Final = 1_000
+"""Examples of one kind and version that are looked at."""
+RULES: Final = (PRESENT, PASSES, FAILS, KEY, AGREE, MAJOR)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judges:
+    """What an example is held to, beside the contract.
+
+    Attributes:
+        root: Where counting the work begins; None where nothing can multiply it.
+        second: The second validator; None where it could not answer in time.
+    """
+
+    root: Spot | None
+    second: Callable[[object], bool] | None
+
+
+def check_examples(entry: LoadedContract, root: Path) -> Iterator[Finding]:
+    """Every finding about one contract's examples, each against the latest minor of its major version."""
+    folder = f"{entry.folder}/examples"
+    rows = sorted(entry.versions, key=lambda row: (row.version.major, row.version.minor))
+    majors = {f"v{row.version.major}": row for row in rows}
+    try:
+        names = names_in(root, folder)
+    except DocumentError as error:
+        yield error.finding
+        return
+    for name in names:
+        if name not in majors:
+            yield MAJOR.at(Place(f"{folder}/{name}"), "no version of the contract is called so")
+    for row in majors.values():
+        try:
+            judges = _judges(row)
+        except SchemaUnusableError:
+            continue  # `schema-compiles` or `dialect-declared` tells it
+        for kind in ("valid", "invalid"):
+            yield from _folder(entry, root, row.version, judges, kind)
+
+
+def _judges(row: LoadedVersion) -> _Judges:
+    version = row.version
+    version.compile()
+    placed = [each for inside in row.schemas.values() for each in inside]
+    if is_risky(placed):
+        second = None  # `pattern-linear` tells it
+    else:
+        second = second_opinion(*version.writer_documents, assert_formats=version.assert_formats)
+    repeats = any("$ref" in node or "$dynamicRef" in node for _, node in placed)
+    return _Judges(row.root if repeats else None, second)
+
+
+def _folder(
+    entry: LoadedContract, root: Path, version: ContractVersion, judges: _Judges, kind: str
+) -> Iterator[Finding]:
+    folder = f"{entry.folder}/examples/v{version.major}/{kind}"
+    try:
+        names = [name for name in names_in(root, folder) if name.endswith(".json")]
+    except DocumentError as error:
+        yield error.finding
+        return
+    if len(names) > MOST:
+        what = f"more than {MOST:,} examples, of which only so many are looked at"
+        yield TOO_MANY.at(Place(folder), what)
+    if not names:
+        place = entry.document.place("versions")
+        yield PRESENT.at(place, f"no example in `examples/v{version.major}/{kind}/`")
+    for name in names[:MOST]:
+        try:
+            document = read_json(root, f"{folder}/{name}")
+        except DocumentError as error:
+            yield error.finding
+            continue
+        if judges.root and not is_bounded_for(judges.root, document.value):
+            yield BOUNDED.at(document.place(), "asks more about this event than a validator can answer")
+            continue
+        yield from _example(version, document, kind)
+        if judges.second:
+            yield from _agreement(version, document, judges.second)
+
+
+def _example(version: ContractVersion, document: Document, kind: str) -> Iterator[Finding]:
+    violations = version.violations(document.value)
+    if kind == "invalid":
+        if not violations:
+            yield FAILS.at(document.place(), f"version {version.number} accepts it")
+        return
+    for violation in violations:
+        yield PASSES.at(document.place(), f"version {version.number} refuses it: {violation.message}")
+    if len(document.content) > version.contract.max_bytes:
+        yield PASSES.at(document.place(), f"larger than the contract's {version.contract.max_bytes:,} bytes")
+    if not violations:
+        try:
+            version.contract.key_of(document.value)
+        except PartitionKeyError as error:
+            yield KEY.at(document.place(), str(error))
+
+
+def _agreement(
+    version: ContractVersion, document: Document, accepts: Callable[[object], bool]
+) -> Iterator[Finding]:
+    try:
+        second = accepts(document.value)
+    except SchemaUnusableError as error:
+        yield AGREE.at(document.place(), f"version {version.number}: {error}")
+        return
+    if second != version.is_valid(document.value):
+        which = ("jsonschema", "jsonschema-rs") if second else ("jsonschema-rs", "jsonschema")
+        yield AGREE.at(
+            document.place(), f"version {version.number}: {which[0]} accepts it, {which[1]} refuses it"
+        )

@@ -1,0 +1,182 @@
+"""Rules about the words of a schema: that each is known, has an effect, and agrees with its neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from contracts.finding import Finding, Rule
+from contracts.lint.config import meant
+from contracts.lint.schema_parts import View, place_of_object, pointer
+from contracts.paths import Step
+from contracts.schema.formats import ASSERTED, LEFT_ALONE
+from contracts.schema.json_values import json_type
+from contracts.schema.keywords import KNOWN_07, KNOWN_2020_12, OF_TYPE
+
+KEYWORD: Final = Rule(
+    "keyword-known",
+    "a misspelt keyword is an annotation: it checks nothing and nobody is told",
+    "correct it, or begin a word of your own with `x-`",
+)
+EFFECT: Final = Rule(
+    "keyword-fits-type",
+    "a bound on a value of another type bounds nothing",
+    "remove the keyword, or correct `type`",
+)
+FORMAT: Final = Rule(
+    "format-known",
+    "a format that no validator knows checks nothing",
+    "correct it, or use `pattern`",
+)
+ALONE: Final = Rule(
+    "reference-alone",
+    "draft-07 ignores everything beside `$ref`",
+    "put the `$ref` into an `allOf`, or use draft 2020-12",
+    "BASIC",
+)
+USED: Final = Rule(
+    "definition-used",
+    "a definition nobody refers to is read by people and by no validator",
+    "refer to it, or remove it",
+)
+ENUM_POLICY: Final = Rule(
+    "enum-unknown-values",
+    "a list of values grows, and a reader must know what to do with one it has not seen",
+    "add `x-unknown-values`: `refuse`, or `keep` the text as it came",
+)
+ENUM_TYPE: Final = Rule(
+    "enum-one-type",
+    "values of several types make every reader ask which one came",
+    "write all values as one type; `null` may stand beside them",
+)
+ENUM_FITS: Final = Rule(
+    "enum-fits-type",
+    "a listed value that `type` refuses can never come",
+    "correct the value, or `type`",
+    "BASIC",
+)
+REQUIRED: Final = Rule(
+    "required-declared",
+    "a required property that nothing declares may hold anything",
+    "declare it under `properties`, or correct its name",
+    "BASIC",
+)
+RULES: Final = (KEYWORD, EFFECT, FORMAT, ALONE, USED, ENUM_POLICY, ENUM_TYPE, ENUM_FITS, REQUIRED)
+
+_POLICIES: Final = ("refuse", "keep")
+_FORMATS: Final = frozenset({*ASSERTED, *LEFT_ALONE})
+_COMMENTS: Final = frozenset(
+    {"$ref", "$comment", "title", "description", "examples", "default", "deprecated"}
+)
+
+Node = Mapping[str, Any]
+
+
+def check_keywords(view: View) -> Iterator[Finding]:
+    """Every finding about the words of one document."""
+    parts = {part.steps for part in view.parts}
+    for steps, node in view.nodes:
+        yield from _known(view, steps, node)
+        yield from _effect(view, steps, node)
+        if "enum" in node or "const" in node:
+            yield from _values(view, steps, node, is_part=steps in parts)
+        yield from _required(view, steps, node)
+    yield from _unused(view)
+
+
+def _at(view: View, rule: Rule, steps: tuple[Step, ...], what: str) -> Finding:
+    return rule.at(view.document.place(*steps), f"`{pointer(steps)[:300]}` {what}")
+
+
+def _known(view: View, steps: tuple[Step, ...], node: Node) -> Iterator[Finding]:
+    known = KNOWN_07 if view.is_draft_07 else KNOWN_2020_12
+    for word in node.keys() - known:
+        if not word.startswith("x-"):
+            yield _at(view, KEYWORD, (*steps, word), f"is no keyword of the dialect{meant(word, known)}")
+    if view.is_draft_07 and "$ref" in node and (ignored := sorted(node.keys() & known - _COMMENTS)):
+        words = ", ".join(f"`{word}`" for word in ignored)
+        yield _at(view, ALONE, (*steps, "$ref"), f"stands beside {words}")
+    named = node.get("format")
+    if isinstance(named, str) and named not in _FORMATS:
+        yield _at(view, FORMAT, (*steps, "format"), f"is a format nobody knows{meant(named, _FORMATS)}")
+
+
+def _effect(view: View, steps: tuple[Step, ...], node: Node) -> Iterator[Finding]:
+    types = _types(node)
+    if not types:
+        return
+    for word in node:
+        wanted = OF_TYPE.get(word)
+        if wanted and not types & wanted:
+            yield _at(view, EFFECT, (*steps, word), f"has no effect on {' or '.join(sorted(types))}")
+
+
+def _types(node: Node) -> set[str]:
+    named = node.get("type")
+    named = [named] if isinstance(named, str) else named
+    return {name for name in named if isinstance(name, str)} if isinstance(named, list) else set()
+
+
+def _values(view: View, steps: tuple[Step, ...], node: Node, *, is_part: bool) -> Iterator[Finding]:
+    listed = node.get("enum")
+    values = listed if isinstance(listed, list) else []
+    kinds = {json_type(value).strip("`") for value in values if value is not None}
+    kinds = {"number" if kind == "integer" and "number" in kinds else kind for kind in kinds}
+    if len(kinds) > 1:
+        yield _at(view, ENUM_TYPE, (*steps, "enum"), f"lists values of {' and '.join(sorted(kinds))}")
+    if is_part and len(values) > 1 and node.get("x-unknown-values") not in _POLICIES:
+        yield _at(view, ENUM_POLICY, (*steps, "enum"), "has no `x-unknown-values` beside it")
+    types = _types(node)
+    said: list[tuple[tuple[Step, ...], object]] = [
+        (("enum", index), value) for index, value in enumerate(values)
+    ]
+    said += [(("const",), node["const"])] if "const" in node else []
+    for where, value in said:
+        if types and not _fits(value, types):
+            yield _at(view, ENUM_FITS, (*steps, *where), f"is not of type {' or '.join(sorted(types))}")
+
+
+def _fits(value: object, types: set[str]) -> bool:
+    kind = json_type(value).strip("`")
+    whole = isinstance(value, float) and value.is_integer() and "integer" in types
+    return kind in types or (kind == "integer" and "number" in types) or whole
+
+
+def _required(view: View, steps: tuple[Step, ...], node: Node) -> Iterator[Finding]:
+    required = node.get("required")
+    if not isinstance(required, list) or not required or "not" in steps:
+        return
+    declared: set[str] = set()
+    around = place_of_object(steps)
+    for way in (*view.ways(view.at(around)), *view.ways(node)):
+        for each in way:
+            if any(
+                isinstance(each.get(word), Mapping) for word in ("patternProperties", "additionalProperties")
+            ):
+                return
+            named = each.get("properties")
+            declared.update(named if isinstance(named, Mapping) else ())
+    for index, name in enumerate(required):
+        if isinstance(name, str) and name not in declared:
+            place = view.document.place(*steps, "required", index)
+            yield REQUIRED.at(
+                place, f"`{pointer(steps)[:300]}` requires `{name[:80]}`, which it does not declare"
+            )
+
+
+def _unused(view: View) -> Iterator[Finding]:
+    targets = [
+        target
+        for _, node in view.nodes
+        for word in ("$ref", "$dynamicRef", "$recursiveRef")
+        if isinstance(target := node.get(word), str)
+    ]
+    if view.document is not view.row.document:
+        return
+    for steps, node in view.nodes:
+        if len(steps) == 2 and steps[0] in ("$defs", "definitions") and "$id" not in node:
+            names = [pointer(steps)] + [
+                f"#{node[word]}" for word in ("$anchor", "$dynamicAnchor") if word in node
+            ]
+            if not any(target.endswith(name) or f"{name}/" in target for target in targets for name in names):
+                yield _at(view, USED, steps, "is referred to by nothing")

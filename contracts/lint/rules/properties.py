@@ -1,0 +1,219 @@
+"""Rules about the properties of an event: what each means, what it looks like, and how it is called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from contracts.finding import Finding, Rule
+from contracts.lint.schema_parts import Part, View, pointer
+from contracts.paths import Step
+
+DESCRIBED: Final = Rule(
+    "property-described",
+    "who reads an event must know what each property means, not guess it from its name",
+    "add a `description` that says more than the name",
+)
+EXAMPLE: Final = Rule(
+    "property-example",
+    "a developer sees from an example what no type can say",
+    "add `examples` with at least one made-up value",
+)
+NAME_CASE: Final = Rule(
+    "property-name-case",
+    "names written in two ways are looked up in the wrong one",
+    "write all names of the schema as most are written",
+)
+NAME_PLAIN: Final = Rule(
+    "property-name-plain",
+    "a name with spaces, signs or invisible letters cannot be used in a path, a query or a program",
+    "use letters, digits, `_` and `-`, beginning with a letter",
+    "BASIC",
+)
+TYPE: Final = Rule(
+    "type-declared",
+    "what may be anything cannot be bounded, classified or read",
+    "add `type`, `enum`, `const` or a `$ref`",
+    "BASIC",
+)
+DATE: Final = Rule(
+    "date-has-format",
+    "a date in free text is read day first by one agency and month first by the next",
+    "make it a string of `format` `date-time` for `..._at` and `date` for `..._on` and `..._date`",
+)
+ZONE: Final = Rule(
+    "date-time-zone",
+    "a time without zone is another moment at each office",
+    "let the contract's `formats` be `assertion`, or name the zone in the `description`",
+)
+MONEY: Final = Rule(
+    "money-exact",
+    "a floating-point number cannot hold 0.10: sums of money do not add up",
+    "use an integer of minor units, or a string with a decimal `pattern`",
+)
+CURRENCY: Final = Rule(
+    "money-currency",
+    "an amount without its currency is a number, not money",
+    "add a property `currency` beside it",
+)
+SUNSET: Final = Rule(
+    "deprecated-property-sunset",
+    "what is on its way out needs a day by which readers have moved",
+    "add `x-sunset` with a date, such as `2027-06-30`",
+)
+RULES: Final = (DESCRIBED, EXAMPLE, NAME_CASE, NAME_PLAIN, TYPE, DATE, ZONE, MONEY, CURRENCY, SUNSET)
+
+_STYLES: Final = {
+    "snake_case": re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)+"),
+    "kebab-case": re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)+"),
+    "camelCase": re.compile(r"[a-z]+[a-z0-9]*(?:[A-Z][A-Za-z0-9]*)+"),
+    "PascalCase": re.compile(r"[A-Z][A-Za-z0-9]*"),
+}
+_PLAIN = re.compile(r"[$@_]?[A-Za-z][A-Za-z0-9_-]{0,99}")
+_WORDS = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
+_MONEY: Final = frozenset(
+    {
+        *("allowance", "amount", "balance", "cost", "fee", "fine", "income", "minor_units", "pension"),
+        *("premium", "price", "salary", "tax", "wage"),
+    }
+)
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_ZONE = re.compile(r"\b(?:UTC|GMT|offset|time ?zone|zone)\b", re.IGNORECASE)
+_DESCRIBES: Final = ("type", "enum", "const", "properties", "items", "anyOf", "oneOf", "allOf", "$ref", "not")
+
+
+def check_properties(view: View) -> Iterator[Finding]:
+    """Every finding about the properties of one document."""
+    named = [part for part in view.parts if part.name is not None and not _refines(view, part)]
+    for part in named:
+        yield from _words(view, part)
+        yield from _dates(view, part)
+        yield from _money(view, part)
+    yield from _types(view)
+    yield from _names(view, named)
+    for part in view.parts:
+        if part.schema.get("deprecated") is True and not _is_day(part.schema.get("x-sunset")):
+            yield _at(view, SUNSET, part, "is deprecated, with no date in `x-sunset`")
+
+
+def _at(view: View, rule: Rule, part: Part, what: str) -> Finding:
+    return rule.at(view.document.place(*part.steps), f"`{part.pointer[:300]}` {what}")
+
+
+def _refines(view: View, part: Part) -> bool:
+    """Whether the property is described around this branch, which only narrows it."""
+    steps = part.steps[:-2]
+    while len(steps) > 1 and steps[-2] in ("allOf", "anyOf", "oneOf"):
+        steps = steps[:-2]
+        around = view.at(steps).get("properties")
+        if isinstance(around, Mapping) and part.name in around:
+            return True
+    return False
+
+
+def _words(view: View, part: Part) -> Iterator[Finding]:
+    firm = view.firm(part.schema)
+    said = [text for node in firm if isinstance(text := node.get("description"), str)]
+    if not any(text.strip() for text in said):
+        yield _at(view, DESCRIBED, part, "has no `description`")
+    elif all(_letters(text) == _letters(part.name or "") for text in said):
+        yield _at(view, DESCRIBED, part, "has a `description` that only repeats its name")
+    if not _is_shown(view, part.schema, set()):
+        yield _at(view, EXAMPLE, part, "has no `examples`")
+
+
+def _is_shown(view: View, schema: Mapping[str, Any], seen: set[int]) -> bool:
+    if id(schema) in seen:
+        return True
+    seen.add(id(schema))
+    firm = view.firm(schema)
+    if any(node.get("examples") or "const" in node or "enum" in node for node in firm):
+        return True
+    if any(node.get("type") == "null" or node.get("properties") or "prefixItems" in node for node in firm):
+        return True
+    for node in firm:
+        if isinstance(items := node.get("items"), Mapping):
+            return _is_shown(view, items, seen)
+        for keyword in ("anyOf", "oneOf"):
+            branches = [branch for branch in node.get(keyword, ()) if isinstance(branch, Mapping)]
+            if branches and all(_is_shown(view, branch, seen) for branch in branches):
+                return True
+    return False
+
+
+def _types(view: View) -> Iterator[Finding]:
+    for part in view.parts:
+        if part.is_value and not any(word in part.schema for word in _DESCRIBES) and not _refines(view, part):
+            yield _at(view, TYPE, part, "may be anything")
+
+
+def _dates(view: View, part: Part) -> Iterator[Finding]:
+    words = _words_of(part.name or "")
+    wanted = (
+        "date-time" if words[-1] in ("at", "timestamp") else "date" if words[-1] in ("on", "date") else None
+    )
+    wanted = "date" if words[:2] == ["date", "of"] else wanted
+    for way in view.ways(part.schema):
+        formats = {node["format"] for node in way if isinstance(node.get("format"), str)}
+        textual = any(node.get("type") in ("string", ["string", "null"]) for node in way)
+        fixed = any("enum" in node or "const" in node for node in way)
+        if wanted and len(words) > 1 and textual and not fixed and not formats & {"date", "date-time"}:
+            yield _at(view, DATE, part, f"is text without `format` `{wanted}`")
+        if "date-time" in formats and not view.asserts_formats:
+            texts = [str(node.get("description", "")) for node in view.firm(part.schema)]
+            if not any(_ZONE.search(text) for text in texts):
+                yield _at(view, ZONE, part, "is a time whose zone nothing checks or names")
+
+
+def _money(view: View, part: Part) -> Iterator[Finding]:
+    words = _words_of(part.name or "")
+    if words[-1].removesuffix("s") not in _MONEY and "_".join(words[-2:]) not in _MONEY:
+        return
+    named = {name for way in view.ways(part.schema) for node in way for name in _types_of(node)}
+    if "number" in named:
+        yield _at(view, MONEY, part, "is money as a floating-point number")
+    elif named & {"integer", "string"} and not _has_currency(view, part.steps):
+        yield _at(view, CURRENCY, part, "is money without a `currency` beside it")
+
+
+def _has_currency(view: View, steps: tuple[Step, ...]) -> bool:
+    beside = view.at(steps[:-1])
+    return any("currency" in _words_of(str(name)) for name in beside)
+
+
+def _types_of(node: Mapping[str, Any]) -> list[str]:
+    named = node.get("type", [])
+    return [named] if isinstance(named, str) else [name for name in named if isinstance(name, str)]
+
+
+def _names(view: View, named: list[Part]) -> Iterator[Finding]:
+    styles: dict[str, list[Part]] = {}
+    for part in named:
+        name = part.name or ""
+        if not _PLAIN.fullmatch(name):
+            yield NAME_PLAIN.at(
+                view.document.place(*part.steps),
+                f"a name in `{pointer(part.steps[:-1])}` has other characters",
+            )
+            continue
+        for style, form in _STYLES.items():
+            if form.fullmatch(name):
+                styles.setdefault(style, []).append(part)
+    if len(styles) > 1:
+        usual = max(styles, key=lambda style: len(styles[style]))
+        for style in styles.keys() - {usual}:
+            for part in styles[style]:
+                yield _at(view, NAME_CASE, part, f"is {style}; most names here are {usual}")
+
+
+def _letters(text: str) -> str:
+    return "".join(letter for letter in text.casefold() if letter.isalnum())
+
+
+def _words_of(name: str) -> list[str]:
+    return [word.lower() for word in _WORDS.findall(name)] or [name]
+
+
+def _is_day(value: object) -> bool:
+    return isinstance(value, str) and _DAY.fullmatch(value) is not None

@@ -1,0 +1,81 @@
+"""Rules about the examples and defaults inside a schema: each is valid where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import jsonschema_rs
+
+from contracts.finding import Finding, Rule
+from contracts.lint.schema_parts import View, pointer
+from contracts.paths import Step
+from contracts.schema.dialect import DRAFT_07, DRAFT_2020_12
+from contracts.schema.formats import LEFT_ALONE
+from contracts.validation import NOT_JSON
+
+EXAMPLE: Final = Rule(
+    "property-example-valid",
+    "an example that the schema refuses teaches a mistake",
+    "correct the example or the schema",
+    "BASIC",
+)
+DEFAULT: Final = Rule(
+    "default-valid",
+    "a default that the schema refuses cannot stand in for anything",
+    "correct the default or the schema",
+    "BASIC",
+)
+RULES: Final = (EXAMPLE, DEFAULT)
+
+_VALIDATORS: Final = {True: jsonschema_rs.Draft7Validator, False: jsonschema_rs.Draft202012Validator}
+_DIALECTS: Final = {True: DRAFT_07, False: DRAFT_2020_12}
+_IGNORED: Final = dict.fromkeys(LEFT_ALONE, lambda _text: True)
+_MOST: Final = 2_000
+
+Sample = tuple[tuple[Step, ...], Rule, tuple[Step, ...], Any]
+"""The steps of the schema it stands in, the rule it falls under, its own steps, and the value."""
+
+
+def check_samples(view: View) -> Iterator[Finding]:
+    """Every finding about the samples in one document; at most some thousand samples are looked at."""
+    samples = [sample for steps, node in view.nodes for sample in _samples(steps, node)]
+    for _, rule, where, _ in _refused(view, samples[:_MOST]):
+        what = f"`{pointer(where)[:300]}` is refused by the schema it stands in"
+        yield rule.at(view.document.place(*where), what)
+
+
+def _samples(steps: tuple[Step, ...], node: Mapping[str, Any]) -> Iterator[Sample]:
+    listed = node.get("examples")
+    for index, value in enumerate(listed if isinstance(listed, list) else ()):
+        yield steps, EXAMPLE, (*steps, "examples", index), value
+    if "default" in node:
+        yield steps, DEFAULT, (*steps, "default"), node["default"]
+
+
+def _refused(view: View, samples: list[Sample]) -> list[Sample]:
+    """Those that are not valid. All are asked at once, as compiling takes longest; then half by half."""
+    if not samples or _accepts(view, samples):
+        return []
+    if len(samples) == 1:
+        return samples
+    middle = len(samples) // 2
+    return _refused(view, samples[:middle]) + _refused(view, samples[middle:])
+
+
+def _accepts(view: View, samples: list[Sample]) -> bool:
+    """Whether all are valid; also where that cannot be asked, as other rules tell why."""
+    uri = view.uri
+    references = [{"$ref": uri + pointer(steps)} for steps, *_ in samples]
+    items = {"items": references} if view.is_draft_07 else {"prefixItems": references}
+    try:
+        validator = _VALIDATORS[view.is_draft_07](
+            {"$schema": _DIALECTS[view.is_draft_07], **items},
+            registry=view.registry,
+            validate_formats=view.asserts_formats,
+            formats=_IGNORED,
+            offline=True,
+        )
+    except (*NOT_JSON, jsonschema_rs.ReferencingError):
+        return True
+    return validator.is_valid([value for *_, value in samples])

@@ -1,0 +1,147 @@
+"""Rules about the schemas of a contract: dialect, references, hashes, and that they compile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from contracts.contract import ContractVersion
+from contracts.documents.document import Document
+from contracts.documents.folders import names_in
+from contracts.documents.loading import LoadedContract, LoadedVersion
+from contracts.documents.shapes import VersionShape
+from contracts.errors import DocumentError, SchemaUnusableError
+from contracts.finding import Finding, Place, Rule
+from contracts.schema.cost import is_bounded
+from contracts.schema.dialect import by_id, dialect_of, schema_fault
+from contracts.schema.walk import references_in, root_spot
+
+DIALECT: Final = Rule(
+    "dialect-declared",
+    "the same words mean different things in different drafts of JSON Schema",
+    "set `$schema` to `https://json-schema.org/draft/2020-12/schema` or that of draft-07",
+    "MINIMAL",
+)
+REFERENCE: Final = Rule(
+    "reference-resolves",
+    "nothing is ever fetched: a contract is complete in itself",
+    "correct the `$ref`, or list the schema with that `$id` under `references` of the version",
+    "MINIMAL",
+)
+COMPILES: Final = Rule(
+    "schema-compiles",
+    "a schema that does not compile checks nothing",
+    "correct the schema; its dialect's meta-schema says how",
+    "MINIMAL",
+)
+HASH_PRESENT: Final = Rule(
+    "hash-present",
+    "the hash is what makes a published schema unchangeable",
+    "run `govbus contracts lint --write-hashes`",
+    "MINIMAL",
+)
+LISTED: Final = Rule(
+    "file-listed",
+    "a schema that no version lists is checked by nobody",
+    "list it under `versions`, or under `references` of a version, or remove it",
+    "BASIC",
+)
+BOUNDED: Final = Rule(
+    "evaluation-bounded",
+    "references that multiply one another stop every validator that meets an event",
+    "refer to each definition once for a value, and let no branch repeat what another asks",
+    "MINIMAL",
+)
+RULES: Final = (DIALECT, REFERENCE, COMPILES, BOUNDED, HASH_PRESENT, LISTED)
+
+
+def check_schemas(entry: LoadedContract, root: Path) -> Iterator[Finding]:
+    """Every finding about one contract's schemas.
+
+    Args:
+        entry: The contract.
+        root: The catalogue's folder, to see which files nobody lists.
+    """
+    for row in entry.versions:
+        yield from _hashes(entry, row)
+        yield from check_schema(row)
+    listed = {reference.file for row in entry.versions for reference in row.shape.references}
+    for row in entry.versions:
+        listed |= {each.file for each in (row.shape, row.shape.upcast, row.shape.downcast) if each}
+    try:
+        found = names_in(root, entry.folder)
+    except DocumentError as error:
+        yield error.finding
+        return
+    for name in found:
+        if name.endswith(".json") and name not in listed:
+            yield LISTED.at(Place(f"{entry.folder}/{name}"), "no version lists this file")
+
+
+def _hashes(entry: LoadedContract, row: LoadedVersion) -> Iterator[Finding]:
+    if row.shape.sha256 is None:
+        place = entry.document.place("versions", row.row, "file")
+        yield HASH_PRESENT.at(place, f"version {row.shape.number} has no `sha256`")
+    for index, reference in enumerate(row.shape.references):
+        if reference.sha256 is None:
+            place = entry.document.place("versions", row.row, "references", index, "file")
+            yield HASH_PRESENT.at(place, f"`{reference.file}` has no `sha256`")
+
+
+def check_schema(row: LoadedVersion, *, compiled: bool = True) -> Iterator[Finding]:
+    """Every reason why one version's schema, or one it refers to, cannot be used."""
+    unknown = [document for document in row.documents if not _has_dialect(document)]
+    for document in unknown:
+        yield DIALECT.at(document.place("$schema"), "`$schema` names no dialect that is read here")
+    if unknown:
+        return
+    faults = [*_malformed(row)] or [*_references(row)] or [*_bounded(row)]
+    yield from faults
+    if faults or not compiled:
+        return
+    try:
+        row.version.compile()
+    except SchemaUnusableError as error:
+        yield COMPILES.at(row.document.place(), str(error))
+
+
+def check_draft(version: ContractVersion, file: str) -> Iterator[Finding]:
+    """Every reason why a schema that came out of some file, and stands in none yet, cannot be used."""
+    document = Document(file, b"", version.schema, {})
+    shape = VersionShape(number=version.number, file="v1.0.json")
+    yield from check_schema(LoadedVersion(version, 0, shape, document, ()))
+
+
+def _malformed(row: LoadedVersion) -> Iterator[Finding]:
+    for document in row.documents:
+        if fault := schema_fault(document.value):
+            steps, what = fault
+            yield COMPILES.at(document.place(*steps), what)
+
+
+def _references(row: LoadedVersion) -> Iterator[Finding]:
+    known = by_id(row.version.schema, row.version.references)
+    for document in row.documents:
+        for reference in references_in(document.value, row.schemas[document.file], known):
+            if reference.fault:
+                what = f"`{reference.target[:200]}` {reference.fault}"
+                yield REFERENCE.at(document.place(*reference.steps), what)
+
+
+def _bounded(row: LoadedVersion) -> Iterator[Finding]:
+    known = by_id(row.version.schema, row.version.references)
+    for document in row.documents:
+        nodes = [node for _, node in row.schemas[document.file]]
+        if any("$ref" in node or "$dynamicRef" in node for node in nodes):
+            root = root_spot(document.value, known)
+            if not is_bounded(root, [document.value, *nodes]):
+                yield BOUNDED.at(document.place(), "asks more about one value than a validator can answer")
+
+
+def _has_dialect(document: Document) -> bool:
+    try:
+        dialect_of(document.value)
+    except SchemaUnusableError:
+        return False
+    return True

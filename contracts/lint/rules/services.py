@@ -1,0 +1,109 @@
+"""Rules about services: who owns them, which events they watch, and that the end can be reached."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+from contracts.contract import Service
+from contracts.documents.loading import Loaded, LoadedService
+from contracts.finding import Finding, Rule
+from contracts.paths import Step
+
+OWNER: Final = Rule(
+    "service-owner-exists",
+    "one agency answers for the whole of a service",
+    "name an agency of the catalogue in `owner`",
+    "MINIMAL",
+)
+EVENT: Final = Rule(
+    "service-event-exists",
+    "a service is watched by its events; one without contract never comes",
+    "correct the subject, or register its contract",
+    "MINIMAL",
+)
+REACHABLE: Final = Rule(
+    "milestone-reachable",
+    "what waits for something that is no part of the service waits for ever",
+    "let `after` name the start or another milestone, without a circle",
+    "MINIMAL",
+)
+ONCE: Final = Rule(
+    "milestone-once",
+    "an event that stands for two hops cannot tell which of them it ends",
+    "keep one of the milestones",
+    "MINIMAL",
+)
+END: Final = Rule(
+    "end-is-milestone",
+    "a service is complete when its end events came, so each must be awaited",
+    "add it to `milestones`, or correct `ends`",
+    "MINIMAL",
+)
+CHANNELS: Final = Rule(
+    "service-channels",
+    "a service that says nowhere how it is offered cannot be found by those without a computer",
+    "list `channels`, such as `[web, counter, post-office]`",
+    "BASIC",
+)
+HOP: Final = Rule(
+    "hop-deadline",
+    "a hop that may take longer than the whole is never late in time",
+    "shorten the hop's `deadline`, or lengthen the service's",
+    "BASIC",
+)
+RULES: Final = (OWNER, EVENT, REACHABLE, ONCE, END, CHANNELS, HOP)
+
+
+def check_service(entry: LoadedService, loaded: Loaded) -> Iterator[Finding]:
+    """Every finding about one service.
+
+    Args:
+        entry: The service.
+        loaded: The catalogue it stands in, also what could not be read of it.
+    """
+    service, document = entry.service, entry.document
+    if service.owner not in loaded.agency_names:
+        yield OWNER.at(document.place("owner"), f"`{service.owner}` is no agency of the catalogue")
+    if not service.channels:
+        yield CHANNELS.at(document.place("channels"), "the service has no `channels`")
+    yield from _events(entry, loaded)
+    yield from _milestones(entry)
+    for index, end in enumerate(service.ends):
+        if end not in {milestone.event for milestone in service.milestones}:
+            yield END.at(document.place("ends", index), f"`{end}` ends the service but is no milestone of it")
+
+
+def _events(entry: LoadedService, loaded: Loaded) -> Iterator[Finding]:
+    service, document = entry.service, entry.document
+    named: list[tuple[tuple[Step, ...], str]] = [(("start",), service.start)]
+    named += [(("milestones", index, "event"), hop.event) for index, hop in enumerate(service.milestones)]
+    for steps, subject in named:
+        if subject not in loaded.subjects:
+            yield EVENT.at(document.place(*steps), f"`{subject}` has no contract in the catalogue")
+
+
+def _milestones(entry: LoadedService) -> Iterator[Finding]:
+    service, document = entry.service, entry.document
+    counts = Counter(milestone.event for milestone in service.milestones)
+    reached = _reached(service)
+    for index, milestone in enumerate(service.milestones):
+        if counts[milestone.event] > 1 or milestone.event == service.start:
+            place = document.place("milestones", index, "event")
+            yield ONCE.at(place, f"`{milestone.event}` stands more than once in the service")
+        if milestone.event not in reached:
+            place = document.place("milestones", index, "after")
+            yield REACHABLE.at(
+                place, f"`{milestone.event}` waits for `{milestone.after}`, which nothing leads to"
+            )
+        if (milestone.deadline_seconds or 0) > service.deadline_seconds:
+            place = document.place("milestones", index, "deadline")
+            yield HOP.at(place, f"`{milestone.event}` may take longer than the service")
+
+
+def _reached(service: Service) -> set[str]:
+    reached = {service.start}
+    while more := {hop.event for hop in service.milestones if hop.after in reached} - reached:
+        reached |= more
+    return reached

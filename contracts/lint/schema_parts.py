@@ -1,0 +1,282 @@
+"""One schema document as lint's rules look at it: its parts, and every way a value may take through each.
+
+A part is a schema that describes a value: a property, an item, the event itself. What stands under `if`,
+`not` and so on only tests a value that is described elsewhere: it is no part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from typing import Any, Final
+
+import jsonschema_rs
+
+from contracts.documents.document import Document
+from contracts.documents.loading import LoadedContract, LoadedVersion
+from contracts.errors import SchemaUnusableError
+from contracts.paths import Step
+from contracts.schema.dialect import DRAFT_07, Schema, by_id, dialect_of, schema_fault
+from contracts.schema.walk import root_spot
+
+Node = Mapping[str, Any]
+Steps = tuple[Step, ...]
+Way = tuple[Node, ...]
+"""Schemas that speak about one value together: whoever takes this way obeys them all."""
+
+MOST_WAYS: Final = 32
+_TESTS: Final = frozenset({"if", "then", "else", "not", "dependentSchemas", "contains", "propertyNames"})
+_NAMING: Final = frozenset(
+    {"properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies"}
+)
+_BRANCHES: Final = frozenset({"allOf", "anyOf", "oneOf"})
+_VALUES: Final = frozenset(
+    {
+        *("properties", "patternProperties", "additionalProperties", "unevaluatedProperties"),
+        *("items", "prefixItems", "additionalItems", "unevaluatedItems"),
+    }
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A schema inside a document that describes a value.
+
+    Attributes:
+        name: The name of the property it describes; None for an item, a definition, the event itself.
+        is_value: Whether it stands where a value does, as a definition or a branch does not.
+    """
+
+    steps: Steps
+    schema: Node
+    name: str | None
+    is_value: bool
+
+    @property
+    def pointer(self) -> str:
+        """Where it is in its document, such as `#/properties/age`."""
+        return pointer(self.steps)
+
+
+class Shelf:
+    """The documents of one version, for a validator to reach them by names of lint's own."""
+
+    def __init__(self, row: LoadedVersion) -> None:
+        self._documents = row.documents
+        self._known = by_id(row.version.schema, row.version.references)
+
+    def uri(self, document: Document) -> str:
+        """The name of one of them."""
+        return f"urn:govbus:lint:{self._documents.index(document)}"
+
+    @cached_property
+    def registry(self) -> jsonschema_rs.Registry:
+        """All of them, also by their own `$id`. Nothing is fetched."""
+        named = [(uri, dict(schema)) for uri, schema in self._known.items()]
+        named += [(uri, {**each.value, "$id": uri}) for each in self._documents for uri in [self.uri(each)]]
+        return jsonschema_rs.Registry(named)
+
+
+class View:
+    """One document of a version, with what its `$ref` reach."""
+
+    def __init__(self, document: Document, row: LoadedVersion, shelf: Shelf) -> None:
+        self.document = document
+        self.row = row
+        self._shelf = shelf
+        self._known_ways: dict[tuple[int, int], tuple[Way, ...]] = {}
+        self.is_draft_07 = dialect_of(document.value) == DRAFT_07
+        self.known = by_id(row.version.schema, row.version.references)
+
+    @property
+    def uri(self) -> str:
+        """The name under which `registry` has the document."""
+        return self._shelf.uri(self.document)
+
+    @property
+    def registry(self) -> jsonschema_rs.Registry:
+        """What a `$ref` may reach, the document itself by its `uri`."""
+        return self._shelf.registry
+
+    @property
+    def asserts_formats(self) -> bool:
+        """Whether `format` refuses in this contract."""
+        return self.row.version.assert_formats
+
+    @property
+    def nodes(self) -> tuple[tuple[Steps, Node], ...]:
+        """Every schema inside the document with its place, parents first."""
+        return self.row.schemas[self.document.file]
+
+    @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        """Every part of the document, parents first."""
+        return tuple(part for steps, node in self.nodes if (part := _part(steps, node)))
+
+    def steps_of(self, schema: Node) -> Steps | None:
+        """Where a schema stands in this document; None when it is in another one."""
+        return self._steps.get(id(schema))
+
+    def at(self, steps: Steps) -> Node:
+        """The mapping at these steps, which lead to one."""
+        node: Any = self.document.value
+        for step in steps:
+            node = node[step]
+        return node if isinstance(node, Mapping) else {}
+
+    def target(self, node: Node) -> Node | None:
+        """What the `$ref` of a schema in this document leads to; None when it has none or leads nowhere."""
+        target = node.get("$ref")
+        if not isinstance(target, str):
+            return None
+        uri, _, fragment = target.partition("#")
+        document: Schema | None = self.known.get(uri) if uri else self.document.value
+        if document is not None and (not fragment or fragment[0] == "/") and not self._has_inner_ids:
+            return _walk(document, fragment)
+        reached = root_spot(self.document.value, self.known).follow(target)
+        return reached.schema if reached else None
+
+    def firm(self, schema: Node) -> Way:
+        """A schema and all that holds with it whichever way is taken: its `$ref`, its `allOf`."""
+        found: dict[int, Node] = {}
+        rest = [schema]
+        while rest and len(found) < MOST_WAYS:
+            node = rest.pop()
+            if id(node) not in found:
+                found[id(node)] = node
+                rest += listed(node, "allOf")
+                if reached := self.target(node):
+                    rest.append(reached)
+        return tuple(found.values())
+
+    def ways(self, schema: Node) -> tuple[Way, ...]:
+        """Every way a value may take through a schema, one for each combination of branches."""
+        return self._ways(schema, 8)
+
+    def _ways(self, schema: Node, depth: int) -> tuple[Way, ...]:
+        key = (id(schema), depth)
+        if key not in self._known_ways:
+            self._known_ways[key] = self._new_ways(schema, depth)
+        return self._known_ways[key]
+
+    def _new_ways(self, schema: Node, depth: int) -> tuple[Way, ...]:
+        together = listed(schema, "allOf")
+        if (reached := self.target(schema)) is not None:
+            together.append(reached)
+        branching = [branches for word in ("anyOf", "oneOf") if (branches := listed(schema, word))]
+        if depth == 0 or not (together or branching):
+            return ((schema,),)
+        groups = [self._ways(node, depth - 1) for node in together[:MOST_WAYS]]
+        for branches in branching:
+            found = (way for node in branches[:MOST_WAYS] for way in self._ways(node, depth - 1))
+            groups.append(tuple(found))
+        ways: list[Way] = [(schema,)]
+        for group in groups:
+            ways = [(*left, *right) for left, right in product(ways, group[:MOST_WAYS])][:MOST_WAYS]
+        return tuple(ways)
+
+    @cached_property
+    def _steps(self) -> Mapping[int, Steps]:
+        return {id(node): steps for steps, node in self.nodes}
+
+    @cached_property
+    def _has_inner_ids(self) -> bool:
+        return any(steps and "$id" in node for steps, node in self.nodes)
+
+
+def views(entry: LoadedContract) -> Iterator[View]:
+    """The documents in which a contract may still be improved: those of each major's latest minor version.
+
+    A version that is deprecated is left alone, and one that does not compile is the business of other rules.
+    """
+    latest = {row.version.major: row for row in sorted(entry.versions, key=lambda row: row.version.minor)}
+    seen = set()
+    for row in latest.values():
+        if row.version.deprecated or not _compiles(row):
+            continue
+        shelf = Shelf(row)
+        for document in row.documents:
+            if document.file not in seen and (document is row.document or _is_sound(document)):
+                seen.add(document.file)
+                yield View(document, row, shelf)
+
+
+def types(way: Way) -> frozenset[str] | None:
+    """The JSON types a value may have on a way; None when the way names none."""
+    found: frozenset[str] | None = None
+    for node in way:
+        if "type" in node:
+            found = types_of(node) if found is None else found & types_of(node)
+    return found
+
+
+def types_of(node: Node) -> frozenset[str]:
+    """The JSON types that one schema names."""
+    named = node.get("type", ())
+    return frozenset([named] if isinstance(named, str) else named)
+
+
+def pointer(steps: Steps) -> str:
+    """Steps as a JSON pointer within a document."""
+    return "#" + "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in steps)
+
+
+def listed(node: Node, keyword: str) -> list[Node]:
+    """The schemas that a keyword of a schema lists, without `true` and `false`."""
+    found = node.get(keyword)
+    return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
+
+
+def place_of_object(steps: Steps) -> Steps:
+    """The steps of the schema that describes the value which the schema at these steps speaks about.
+
+    Branches (`allOf/0`) and tests (`then`) speak about the value of the schema around them.
+    """
+    while steps:
+        if len(steps) > 1 and (steps[-2] in _BRANCHES or steps[-2] in ("dependentSchemas", "dependencies")):
+            steps = steps[:-2]
+        elif steps[-1] in ("if", "then", "else", "not") and (len(steps) < 2 or steps[-2] not in _NAMING):
+            steps = steps[:-1]
+        else:
+            break
+    return steps
+
+
+def _part(steps: Steps, node: Node) -> Part | None:
+    keyword: Step | None = None
+    index = 0
+    while index < len(steps):
+        keyword = steps[index]
+        if keyword in _TESTS:
+            return None
+        following = steps[index + 1] if index + 1 < len(steps) else None
+        index += 2 if keyword in _NAMING or isinstance(following, int) else 1
+    name = str(steps[-1]) if keyword == "properties" else None
+    return Part(steps, node, name, not steps or keyword in _VALUES)
+
+
+def _compiles(row: LoadedVersion) -> bool:
+    try:
+        row.version.compile()
+    except SchemaUnusableError:
+        return False
+    return True
+
+
+def _is_sound(document: Document) -> bool:
+    return schema_fault(document.value) is None
+
+
+def _walk(document: Schema, fragment: str) -> Node | None:
+    node: Any = document
+    for part in fragment.split("/")[1:]:
+        step = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(node, Mapping) and step in node:
+            node = node[step]
+        elif isinstance(node, list) and step.isdecimal() and int(step) < len(node):
+            node = node[int(step)]
+        else:
+            return None
+    return node if isinstance(node, Mapping) else None

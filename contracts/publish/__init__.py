@@ -1,0 +1,1 @@
+"""A catalogue for others: site, exports, HTTP registry."""

@@ -1,0 +1,163 @@
+"""A contract as documents of the Open Data Contract Standard 3.1: one for each major version. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from contracts.catalog import Catalog
+from contracts.contract import Contract, ContractVersion
+from contracts.paths import EVERY, Step, parse_path, render_path
+from contracts.schema.walk import Spot, is_required, root_spot, spots_at, types_of
+
+_DEEPEST: Final = 8
+_TYPES: Final = {"string": "string", "integer": "integer", "number": "number", "boolean": "boolean"}
+_TIMES: Final = {"date": "date", "date-time": "timestamp", "time": "time"}
+_OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
+    "string": ("minLength", "maxLength", "pattern", "format"),
+    "integer": ("multipleOf", "maximum", "exclusiveMaximum", "minimum", "exclusiveMinimum"),
+    "number": ("multipleOf", "maximum", "exclusiveMaximum", "minimum", "exclusiveMinimum"),
+    "array": ("minItems", "maxItems", "uniqueItems"),
+}
+
+
+def odcs(catalog: Catalog) -> dict[str, dict[str, Any]]:
+    """Every contract of the catalogue, by type: the latest minor of each major version."""
+    found = {}
+    for subject in sorted(catalog.contracts):
+        contract = catalog.contracts[subject]
+        for major in sorted({version.major for version in contract.versions}):
+            version = contract.version(major)
+            found[version.type] = _document(catalog, contract, version)
+    return found
+
+
+def _document(catalog: Catalog, contract: Contract, version: ContractVersion) -> dict[str, Any]:
+    return {
+        "apiVersion": "v3.1.0",
+        "kind": "DataContract",
+        "id": version.dataschema.rpartition(":")[0] + f":v{version.major}",
+        "name": contract.title,
+        "version": f"{version.number}.0",
+        "status": "deprecated" if version.deprecated else "active",
+        "domain": contract.agency,
+        "tags": [contract.agency, contract.classification],
+        "description": {"purpose": contract.description, **_limits(contract)},
+        "schema": [_object(contract, version)],
+        "team": {"name": contract.owner or contract.agency},
+        "support": [{"channel": contract.contact, "tool": "email" if "@" in contract.contact else "other"}],
+        "roles": list(_roles(catalog, version)),
+        "slaProperties": [{"property": "retention", "value": contract.retention_days, "unit": "d"}],
+        "customProperties": list(_custom(contract, version)),
+    }
+
+
+def _limits(contract: Contract) -> dict[str, str]:
+    return {"limitations": f"Legal basis: {contract.legal_basis}"} if contract.legal_basis else {}
+
+
+def _roles(catalog: Catalog, version: ContractVersion) -> Iterator[dict[str, Any]]:
+    for _, subscription in sorted(catalog.subscriptions.items()):
+        if subscription.topic == version.type:
+            role = {
+                "role": f"{subscription.consumer}.{subscription.name}",
+                "access": "read",
+                "description": "; ".join(filter(None, (subscription.purpose, subscription.legal_basis))),
+            }
+            approver = {"firstLevelApprovers": subscription.approved_by} if subscription.approved_by else {}
+            yield {**role, **approver}
+
+
+def _custom(contract: Contract, version: ContractVersion) -> Iterator[dict[str, Any]]:
+    values = {
+        "dataschema": version.dataschema,
+        "classification": contract.classification,
+        "compatibility": contract.compatibility,
+        "legalBasis": contract.legal_basis,
+        "maxBytes": contract.max_bytes,
+        "partitionKey": contract.key.path,
+        "schemaSha256": version.sha256,
+    }
+    yield from ({"property": name, "value": value} for name, value in values.items() if value is not None)
+
+
+def _object(contract: Contract, version: ContractVersion) -> dict[str, Any]:
+    root = root_spot(version.schema, version.references)
+    return {
+        "name": contract.event,
+        "physicalName": version.type,
+        "physicalType": "topic",
+        "logicalType": "object",
+        "businessName": contract.title,
+        "description": contract.description,
+        "properties": _properties(contract, root, ()),
+    }
+
+
+def _properties(contract: Contract, root: Spot, steps: tuple[Step, ...]) -> list[dict[str, Any]]:
+    if len(steps) >= _DEEPEST:
+        return []
+    spots = spots_at(root, steps)
+    above = {id(spot.schema) for length in range(len(steps)) for spot in spots_at(root, steps[:length])}
+    names = dict.fromkeys(
+        name
+        for spot in spots
+        if id(spot.schema) not in above  # a schema that contains itself is shown once
+        for name in spot.schema.get("properties", {})
+    )
+    return [{"name": name, **_element(contract, root, (*steps, name))} for name in names if name]
+
+
+def _element(contract: Contract, root: Spot, steps: tuple[Step, ...]) -> dict[str, Any]:
+    spots = spots_at(root, steps)
+    kinds = sorted(types_of(spots) - {"null"})
+    found: dict[str, Any] = {"physicalType": " or ".join(kinds) or "any", **_words(spots)}
+    found["required"] = steps[-1] != EVERY and is_required(root, steps) and "null" not in types_of(spots)
+    if category := _category(contract, steps):
+        found |= {"classification": "personal", "tags": [category]}
+    if steps == parse_path(contract.key.path):
+        found |= {"partitioned": True, "partitionKeyPosition": 1}
+    if len(kinds) != 1:
+        return found
+    if kinds[0] == "object":
+        return {**found, "logicalType": "object", "properties": _properties(contract, root, steps)}
+    if kinds[0] == "array":
+        items = _element(contract, root, (*steps, EVERY)) if len(steps) < _DEEPEST else {}
+        return {
+            **found,
+            "logicalType": "array",
+            **_options("array", spots),
+            **({"items": items} if items else {}),
+        }
+    format_ = next((spot.schema["format"] for spot in spots if "format" in spot.schema), "")
+    if kinds[0] == "string" and format_ in _TIMES:
+        return {**found, "logicalType": _TIMES[format_]}
+    return {**found, "logicalType": _TYPES[kinds[0]], **_options(kinds[0], spots)}
+
+
+def _words(spots: list[Spot]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for spot in spots:
+        for theirs, ours in (("title", "businessName"), ("description", "description")):
+            if isinstance(spot.schema.get(theirs), str):
+                found.setdefault(ours, spot.schema[theirs])
+        if isinstance(examples := spot.schema.get("examples"), list) and examples:
+            found.setdefault("examples", examples)
+        if spot.schema.get("deprecated") is True:
+            found["deprecated"] = True
+    return found
+
+
+def _options(kind: str, spots: list[Spot]) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    for spot in spots:
+        options |= {word: spot.schema[word] for word in _OPTIONS.get(kind, ()) if word in spot.schema}
+    return {"logicalTypeOptions": options} if options else {}
+
+
+def _category(contract: Contract, steps: tuple[Step, ...]) -> str | None:
+    """The category of a personal field: its own, or that of what it lies in."""
+    for length in range(len(steps), 0, -1):
+        if category := contract.personal_fields.get(render_path(steps[:length])):
+            return category
+    return None

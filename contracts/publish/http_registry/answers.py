@@ -1,0 +1,199 @@
+"""The questions the registry answers, as a table: method, path, function. Pure.
+
+Words of the path in braces are given to the function in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from contracts.publish.http_registry import errors
+from contracts.publish.http_registry.asked import Asked, sent_schema
+from contracts.publish.http_registry.comparing import compare
+from contracts.publish.http_registry.holdings import Entry, Holdings, written
+
+GLOBAL_LEVEL: Final = "BACKWARD_TRANSITIVE"
+"""What a contract promises that says nothing about compatibility."""
+
+Answer = Callable[[Holdings, Asked], Any]
+
+
+def answer_for(method: str, words: list[str]) -> tuple[Answer, tuple[str, ...]]:
+    """The function that answers, and the words of the path that are its own.
+
+    Raises:
+        RegistryError: There is none: another path, another method, or a change.
+    """
+    methods = set()
+    for row_method, pattern, answer in ROWS:
+        if (own := _match(pattern.split("/"), words)) is not None:
+            if row_method == method:
+                return answer, own
+            methods.add(row_method)
+    if not methods:
+        raise errors.no_path()
+    raise errors.read_only() if method in ("PUT", "POST", "DELETE", "PATCH") else errors.wrong_method()
+
+
+def _match(pattern: list[str], words: list[str]) -> tuple[str, ...] | None:
+    if len(pattern) != len(words):
+        return None
+    pairs = list(zip(pattern, words, strict=True))
+    if any(part != word for part, word in pairs if part != "{}"):
+        return None
+    return tuple(word for part, word in pairs if part == "{}")
+
+
+def _subjects(holdings: Holdings, asked: Asked) -> list[str]:
+    prefix = asked.query.get("subjectPrefix", "")
+    return _page((name for name in sorted(holdings.subjects) if name.startswith(prefix)), asked)
+
+
+def _versions(holdings: Holdings, asked: Asked) -> list[int]:
+    return _page((entry.number for entry in holdings.subject(asked.words[0])), asked)
+
+
+def _version(holdings: Holdings, asked: Asked) -> dict[str, Any]:
+    return _registered(holdings.entry(*asked.words))
+
+
+def _version_schema(holdings: Holdings, asked: Asked) -> Any:
+    return holdings.entry(*asked.words).schema
+
+
+def _referenced_by(holdings: Holdings, asked: Asked) -> list[int]:
+    wanted = holdings.entry(*asked.words)
+    return sorted(
+        {
+            entry.id
+            for entry in holdings.entries()
+            if any((row.subject, row.version) == (wanted.subject, wanted.number) for row in entry.references)
+        }
+    )
+
+
+def _look_up(holdings: Holdings, asked: Asked) -> dict[str, Any]:
+    holdings.subject(asked.words[0])
+    return _registered(holdings.with_content(asked.words[0], *sent_schema(asked, holdings)))
+
+
+def _register(holdings: Holdings, asked: Asked) -> dict[str, Any]:
+    """What is held already is registered: serializers that register before they write go on working."""
+    try:
+        return {"id": _look_up(holdings, asked)["id"]}
+    except errors.RegistryError as error:
+        if error.code in (40401, 40403):
+            raise errors.read_only() from None
+        raise
+
+
+def _schemas(holdings: Holdings, asked: Asked) -> list[dict[str, Any]]:
+    prefix = asked.query.get("subjectPrefix", "")
+    entries: Iterable[Entry] = holdings.entries()
+    if asked.flag("latestOnly"):
+        entries = (holdings.subjects[name][-1] for name in sorted(holdings.subjects))
+    return [
+        _registered(entry) for entry in _page((e for e in entries if e.subject.startswith(prefix)), asked)
+    ]
+
+
+def _by_id(holdings: Holdings, asked: Asked) -> dict[str, Any]:
+    return written(holdings.with_id(asked.words[0])[0])
+
+
+def _by_id_schema(holdings: Holdings, asked: Asked) -> Any:
+    return holdings.with_id(asked.words[0])[0].schema
+
+
+def _by_id_subjects(holdings: Holdings, asked: Asked) -> list[str]:
+    return _page(sorted({entry.subject for entry in holdings.with_id(asked.words[0])}), asked)
+
+
+def _by_id_versions(holdings: Holdings, asked: Asked) -> list[dict[str, Any]]:
+    found = holdings.with_id(asked.words[0])
+    return [{"subject": entry.subject, "version": entry.number} for entry in _page(found, asked)]
+
+
+def _by_guid(holdings: Holdings, asked: Asked) -> dict[str, Any]:
+    return written(holdings.with_guid(asked.words[0]))
+
+
+def _types(_holdings: Holdings, _asked: Asked) -> list[str]:
+    return ["JSON"]
+
+
+def _config(_holdings: Holdings, _asked: Asked) -> dict[str, str]:
+    return {"compatibilityLevel": GLOBAL_LEVEL}
+
+
+def _subject_config(holdings: Holdings, asked: Asked) -> dict[str, str]:
+    version = holdings.subject(asked.words[0])[-1].version
+    if version is not None:
+        return {"compatibilityLevel": version.contract.compatibility}
+    if asked.flag("defaultToGlobal"):
+        return _config(holdings, asked)
+    raise errors.no_own_config(asked.words[0])
+
+
+def _mode(_holdings: Holdings, _asked: Asked) -> dict[str, str]:
+    return {"mode": "READONLY"}
+
+
+def _subject_mode(holdings: Holdings, asked: Asked) -> dict[str, str]:
+    holdings.subject(asked.words[0])
+    return _mode(holdings, asked)
+
+
+def _contexts(_holdings: Holdings, _asked: Asked) -> list[str]:
+    return ["."]
+
+
+def _root(_holdings: Holdings, _asked: Asked) -> dict[str, Any]:
+    return {}
+
+
+ROWS: Final[tuple[tuple[str, str, Answer], ...]] = (
+    ("GET", "subjects", _subjects),
+    ("POST", "subjects/{}", _look_up),
+    ("GET", "subjects/{}/versions", _versions),
+    ("POST", "subjects/{}/versions", _register),
+    ("GET", "subjects/{}/versions/{}", _version),
+    ("GET", "subjects/{}/versions/{}/schema", _version_schema),
+    ("GET", "subjects/{}/versions/{}/referencedby", _referenced_by),
+    ("GET", "schemas", _schemas),
+    ("GET", "schemas/types", _types),
+    ("GET", "schemas/ids/{}", _by_id),
+    ("GET", "schemas/ids/{}/schema", _by_id_schema),
+    ("GET", "schemas/ids/{}/subjects", _by_id_subjects),
+    ("GET", "schemas/ids/{}/versions", _by_id_versions),
+    ("GET", "schemas/guids/{}", _by_guid),
+    ("POST", "compatibility/subjects/{}/versions", compare),
+    ("POST", "compatibility/subjects/{}/versions/{}", compare),
+    ("GET", "config", _config),
+    ("GET", "config/{}", _subject_config),
+    ("GET", "mode", _mode),
+    ("GET", "mode/{}", _subject_mode),
+    ("GET", "contexts", _contexts),
+)
+
+
+def _registered(entry: Entry) -> dict[str, Any]:
+    return {"subject": entry.subject, "version": entry.number, **written(entry), **_metadata(entry)}
+
+
+def _metadata(entry: Entry) -> dict[str, Any]:
+    if entry.version is None:
+        return {}
+    properties = {
+        "dataschema": entry.version.dataschema,
+        "number": entry.version.number,
+        "owner": entry.version.contract.owner,
+    }
+    return {"metadata": {"properties": properties}}
+
+
+def _page(found: Iterable[Any], asked: Asked) -> list[Any]:
+    listed = list(found)
+    offset, limit = asked.number("offset", 0), asked.number("limit", 0)
+    return listed[offset : offset + limit] if limit else listed[offset:]

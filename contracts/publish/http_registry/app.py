@@ -1,0 +1,82 @@
+"""The registry as an ASGI application: reads a request within limits, answers it, shows no fault's inside."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from typing import Any, Final
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from contracts.catalog import Catalog
+from contracts.publish.http_registry import errors
+from contracts.publish.http_registry.answers import answer_for
+from contracts.publish.http_registry.asked import MAX_BODY_BYTES, Asked, path_words, query_of
+from contracts.publish.http_registry.holdings import Holdings
+
+MEDIA_TYPE: Final = "application/vnd.schemaregistry.v1+json"
+BODY_SECONDS: Final = 10.0
+AT_ONCE: Final = 4
+"""Requests with a schema that are worked on at the same time; the others wait."""
+
+_log = logging.getLogger(__name__)
+
+
+class RegistryApp:
+    """Answers requests about one catalogue, as it was when this was made.
+
+    Args:
+        catalog: What is served.
+        body_seconds: How long a body may take to arrive.
+    """
+
+    def __init__(self, catalog: Catalog, *, body_seconds: float = BODY_SECONDS) -> None:
+        self._holdings = Holdings(catalog)
+        self._body_seconds = body_seconds
+        self._working = asyncio.Semaphore(AT_ONCE)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        request = Request(scope, receive)
+        try:
+            status, value = 200, await self._answer(request)
+        except errors.RegistryError as error:
+            status, value = error.status, {"error_code": error.code, "message": str(error)}
+        except ClientDisconnect:
+            return
+        except Exception:  # noqa: BLE001 - a fault answers one request and ends none other
+            _log.exception("the registry failed at a request")
+            status, value = 500, {"error_code": 50001, "message": "The registry failed; its log says where"}
+        content = b"" if request.method == "HEAD" else json.dumps(value).encode()
+        await Response(content, status, media_type=MEDIA_TYPE)(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Any:
+        words = path_words(request.scope["raw_path"])
+        query = query_of(request.scope["query_string"])
+        if not words:
+            return {}
+        answer, own = answer_for("GET" if request.method == "HEAD" else request.method, words)
+        if request.method != "POST":
+            return answer(self._holdings, Asked(own, query))
+        body = await self._body(request)
+        async with self._working:
+            return await run_in_threadpool(answer, self._holdings, Asked(own, query, body))
+
+    async def _body(self, request: Request) -> bytes:
+        chunks, size = [], 0
+        try:
+            async with asyncio.timeout(self._body_seconds):
+                async for chunk in request.stream():
+                    size += len(chunk)
+                    if size > MAX_BODY_BYTES:
+                        raise errors.too_large(MAX_BODY_BYTES)
+                    chunks.append(chunk)
+        except TimeoutError:
+            raise errors.too_slow(self._body_seconds) from None
+        return b"".join(chunks)

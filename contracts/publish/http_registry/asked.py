@@ -1,0 +1,137 @@
+"""What a request says: the words of its path, its query, and the schema in its body. Hostile until read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn
+from urllib.parse import parse_qsl, unquote_to_bytes
+
+from contracts.documents.document import MAX_JSON_BYTES, MAX_JSON_DEPTH
+from contracts.errors import SchemaUnusableError
+from contracts.publish.http_registry import errors
+from contracts.publish.http_registry.holdings import Holdings
+from contracts.schema.dialect import Schema, dialect_of, schema_fault
+
+MAX_BODY_BYTES: Final = 2 * MAX_JSON_BYTES
+"""A schema travels as text inside JSON: each quote in it takes two characters."""
+MAX_REFERENCES: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request.
+
+    Attributes:
+        words: The parts of the path that are no fixed words, such as the subject.
+        query: The last value of each parameter.
+        body: What was sent.
+    """
+
+    words: tuple[str, ...]
+    query: Mapping[str, str]
+    body: bytes = b""
+
+    def flag(self, name: str) -> bool:
+        """Whether a parameter says `true`, in any case."""
+        return self.query.get(name, "").lower() == "true"
+
+    def number(self, name: str, default: int) -> int:
+        """A whole number of the query; the default where it is none."""
+        text = self.query.get(name, "")
+        return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else default
+
+
+def path_words(raw_path: bytes) -> list[str]:
+    """Split a path as it came at its slashes, then decode each part: `%2F` is no slash.
+
+    Raises:
+        RegistryError: A part is not UTF-8.
+    """
+    try:
+        return [unquote_to_bytes(part).decode() for part in raw_path.split(b"/") if part]
+    except UnicodeDecodeError:
+        raise errors.unreadable("Expected a path in UTF-8, got other bytes") from None
+
+
+def query_of(raw_query: bytes) -> Mapping[str, str]:
+    """The parameters of a query.
+
+    Raises:
+        RegistryError: There are too many.
+    """
+    try:
+        return dict(parse_qsl(raw_query.decode("latin-1"), keep_blank_values=True, max_num_fields=50))
+    except ValueError:
+        raise errors.unreadable("Expected at most 50 parameters, got more") from None
+
+
+def sent_schema(asked: Asked, holdings: Holdings) -> tuple[Schema, dict[str, Schema]]:
+    """The schema in the body, and what its `references` lead to.
+
+    Raises:
+        RegistryError: The body holds no JSON Schema that can be read here.
+    """
+    body = _json(asked.body, "the body", errors.unreadable)
+    if not isinstance(body, dict) or not isinstance(body.get("schema"), str):
+        raise errors.unusable_schema("Expected an object with the schema as text in `schema`")
+    if body.get("schemaType") != "JSON":
+        raise errors.unusable_schema("Expected `schemaType` to be `JSON`: no other kind is held here")
+    schema = _json(body["schema"].encode("utf-8", "replace"), "`schema`", errors.unusable_schema)
+    if not isinstance(schema, dict):
+        raise errors.unusable_schema("Expected `schema` to hold a JSON object")
+    try:
+        dialect_of(schema)  # first: its message names the dialects that are read
+        fault = schema_fault(schema)
+    except SchemaUnusableError as error:
+        raise errors.unusable_schema(str(error)) from None
+    if fault:
+        raise errors.unusable_schema(f"Invalid schema: {fault[1]}")
+    return schema, _references(body.get("references"), holdings)
+
+
+def _references(rows: object, holdings: Holdings) -> dict[str, Schema]:
+    rows = [] if rows is None else rows
+    if not isinstance(rows, list) or len(rows) > MAX_REFERENCES:
+        raise errors.unusable_schema(f"Expected `references` to be a list of at most {MAX_REFERENCES}")
+    found: dict[str, Schema] = {}
+    for row in rows:
+        match row:
+            case {"name": str(name), "subject": str(subject), "version": int(version)}:
+                found[name] = holdings.entry(subject, str(version)).schema
+            case _:
+                raise errors.unusable_schema(
+                    "Expected each of `references` to have name, subject and version"
+                )
+    return found
+
+
+def _json(content: bytes, name: str, refusal: Any) -> Any:
+    try:
+        value = json.loads(content, parse_constant=_no_constant)
+    except RecursionError:
+        raise refusal(f"Expected {name} to be nested at most {MAX_JSON_DEPTH} levels") from None
+    except ValueError:
+        raise refusal(f"Expected {name} to be JSON") from None
+    if _is_deeper(value, MAX_JSON_DEPTH):
+        raise refusal(f"Expected {name} to be nested at most {MAX_JSON_DEPTH} levels")
+    return value
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    layer = [value]
+    for _ in range(levels + 1):
+        layer = [
+            child
+            for node in layer
+            if isinstance(node, dict | list)
+            for child in (node.values() if isinstance(node, dict) else node)
+        ]
+        if not layer:
+            return False
+    return True
+
+
+def _no_constant(_name: str) -> NoReturn:
+    raise ValueError

@@ -1,0 +1,72 @@
+"""May this schema follow those? The registry's question to the catalogue's own judgement.
+
+The candidate is judged as the next minor version of the contract would be: under its content model, its
+formats and its compatibility mode. What cannot be decided is not compatible, and says so.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, Final
+
+from contracts.compatibility.containment import NO_WITNESS
+from contracts.compatibility.modes import Break, breaks
+from contracts.errors import SchemaUnusableError
+from contracts.publish.http_registry import errors
+from contracts.publish.http_registry.asked import Asked, sent_schema
+from contracts.publish.http_registry.holdings import Holdings
+
+MAX_WITNESS: Final = 2_000
+"""The longest witness shown, in characters."""
+MAX_COMPARED: Final = 20
+"""The most versions compared in one request, newest first; `govbus contracts breaking` compares all."""
+
+
+def compare(holdings: Holdings, asked: Asked) -> dict[str, Any]:
+    """Whether the schema sent may become the next version of a subject.
+
+    Raises:
+        RegistryError: There is no such subject or version, or the schema cannot be used.
+    """
+    subject, *number = asked.words
+    entries = [holdings.entry(subject, number[0])] if number else holdings.subject(subject)
+    last = holdings.subject(subject)[-1].version
+    if last is None:
+        raise errors.unusable_schema("Expected the subject of a topic: a referenced schema promises nothing")
+    schema, references = sent_schema(asked, holdings)
+    candidate = replace(last, minor=last.minor + 1, schema=schema, references=references)
+    try:
+        candidate.compile()
+    except SchemaUnusableError as error:
+        raise errors.unusable_schema(str(error)) from None
+    numbers = {entry.version: entry.number for entry in entries[-MAX_COMPARED:] if entry.version}
+    found = [
+        line
+        for broken in breaks(candidate, list(numbers), last.contract.compatibility)
+        for line in _messages(broken, numbers[broken.old])
+    ]
+    return {"is_compatible": not found, **({"messages": found} if asked.flag("verbose") else {})}
+
+
+def _messages(broken: Break, number: int) -> Iterator[str]:
+    """One break in Confluent's form: texts that are objects, most of them with one member."""
+    cause = broken.causes[0].kind.name if broken.causes else "SCHEMA_CHANGED"
+    fault = {
+        "errorType": "NOT_DECIDED" if broken.verdict.answer == "undecided" else cause,
+        "description": broken.verdict.reason,
+        "oldPath": broken.old_path,
+        "newPath": broken.new_path,
+    }
+    yield _text({name: value for name, value in fault.items() if value is not None})
+    if broken.verdict.witness is not NO_WITNESS:
+        witness = _text({"witness": broken.verdict.witness})
+        if len(witness) <= MAX_WITNESS:
+            yield witness
+    yield _text({"oldSchemaVersion": number})
+    yield _text({"compatibility": broken.direction})
+
+
+def _text(value: dict[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,137 @@
+"""The fields of a contract's version, one row each, as a developer wants to read them. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from contracts.contract import ContractVersion
+from contracts.paths import EVERY, Step, parse_path, render_path
+from contracts.schema.walk import Spot, is_required, root_spot, spots_at, types_of
+
+_DEEPEST: Final = 8
+_MOST: Final = 1_000
+_BOUNDS: Final = (
+    ("minLength", "maxLength", "{} letters"),
+    ("minItems", "maxItems", "{} items"),
+    ("minimum", "maximum", "{}"),
+)
+_LIMITS: Final = {
+    "format": "{}",
+    "pattern": "matches {}",
+    "exclusiveMinimum": "above {}",
+    "exclusiveMaximum": "below {}",
+    "multipleOf": "a multiple of {}",
+}
+_UNKNOWN: Final = {
+    "keep": "more values may come: keep one you do not know",
+    "refuse": "no other value may come",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field: where it is, what may stand there, and what it says about somebody.
+
+    Attributes:
+        personal: The category of personal data, or None.
+        values: The values it may have, when they are listed.
+        limits: What else it must keep to, each in a few words.
+        examples: As JSON.
+        leaf: Whether nothing is declared beneath it.
+    """
+
+    path: str
+    type: str
+    required: bool
+    personal: str | None
+    description: str
+    values: tuple[str, ...]
+    limits: tuple[str, ...]
+    examples: tuple[str, ...]
+    leaf: bool
+
+
+def fields_of(version: ContractVersion) -> tuple[Field, ...]:
+    """Every field of a version, each object before what is in it; at most a thousand."""
+    root = root_spot(version.schema, version.references)
+    personal = {parse_path(path): category for path, category in version.contract.personal_fields.items()}
+    found: list[Field] = []
+    rest: list[tuple[Step, ...]] = [()]
+    while rest and len(found) < _MOST:
+        steps = rest.pop()
+        spots = spots_at(root, steps)
+        if steps:
+            found.append(_field(root, steps, spots, personal))
+        if len(steps) < _DEEPEST:
+            rest.extend((*steps, name) for name in reversed(list(_names_below(spots))))
+    return tuple(found)
+
+
+def _field(
+    root: Spot, steps: tuple[Step, ...], spots: list[Spot], personal: Mapping[tuple[Step, ...], str]
+) -> Field:
+    schemas = [spot.schema for spot in spots]
+    categories = [personal[steps[:length]] for length in range(len(steps) + 1) if steps[:length] in personal]
+    said = [text for schema in schemas if isinstance(text := schema.get("description"), str)]
+    values = [value for schema in schemas for value in _values(schema)]
+    given = [example for schema in schemas for example in _listed(schema, "examples")]
+    examples = [_json(example) for example in given if not isinstance(example, dict | list)]
+    return Field(
+        path=render_path(steps),
+        type=" or ".join(sorted(types_of(spots))) or "any",
+        required=is_required(root, steps),
+        personal=categories[0] if categories else None,
+        description=said[0] if said else "",
+        values=tuple(dict.fromkeys(_json(value) for value in values)),
+        limits=tuple(dict.fromkeys(limit for schema in schemas for limit in _limits(schema))),
+        examples=tuple(dict.fromkeys(examples))[:2],
+        leaf=not any(_names_below(spots)),
+    )
+
+
+def _values(schema: Mapping[str, Any]) -> list[Any]:
+    return [schema["const"]] if "const" in schema else _listed(schema, "enum")
+
+
+def _listed(schema: Mapping[str, Any], keyword: str) -> list[Any]:
+    listed = schema.get(keyword)
+    return listed if isinstance(listed, list) else []
+
+
+def _limits(schema: Mapping[str, Any]) -> Iterator[str]:
+    for keyword, words in _LIMITS.items():
+        if keyword in schema:
+            yield words.format(schema[keyword])
+    for least, most, words in _BOUNDS if "format" not in schema else ():
+        if (told := _between(schema.get(least), schema.get(most))) is not None:
+            yield words.format(told)
+    if (policy := _UNKNOWN.get(str(schema.get("x-unknown-values")))) is not None:
+        yield policy
+
+
+def _between(least: Any, most: Any) -> str | None:
+    match least, most:
+        case None, None:
+            return None
+        case _, None:
+            return f"at least {least}"
+        case None, _:
+            return f"at most {most}"
+        case _:
+            return str(most) if least == most else f"{least} to {most}"
+
+
+def _json(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _names_below(spots: list[Spot]) -> Iterator[Step]:
+    names: dict[Step, None] = {}
+    for spot in spots:
+        names |= dict.fromkeys(spot.schema.get("properties", {}))
+        if "items" in spot.schema or "prefixItems" in spot.schema:
+            names[EVERY] = None
+    yield from names

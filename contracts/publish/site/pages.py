@@ -1,0 +1,169 @@
+"""A catalogue as the pages of a website: file name to text. Pure: the same catalogue, the same bytes.
+
+Every text of the catalogue is escaped by the templates; there is no inline script or style, and nothing is
+fetched from anywhere, so that a strict Content-Security-Policy holds and the pages work from a folder.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from contracts.catalog import Catalog
+from contracts.contract import Agency, Contract, Service
+from contracts.documents.durations import render_duration
+from contracts.documents.subscriptions import Subscription
+from contracts.lint.coverage import GAPS, events_of
+from contracts.publish.site import search
+from contracts.publish.site.addresses import agency_page, contract_page, service_page
+from contracts.publish.site.diagram import BOX_HEIGHT, BOX_WIDTH, draw
+from contracts.publish.site.fields import fields_of
+from contracts.publish.site.history import history_of
+from contracts.publish.site.source import Source
+
+_HERE: Final = Path(__file__).parent
+_EMAIL: Final = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+")
+_DAY: Final = 86_400
+STATIC: Final = ("favicon.svg", "site.css", "site.js")
+
+
+def build(source: Source) -> dict[str, str]:
+    """Every file of the site by its name, in order."""
+    catalog = source.catalog
+    pages = {"index.html": _start(source), "coverage.html": _coverage(source)}
+    if source.changed is not None:
+        pages["changes.html"] = _render("changes.html", "", catalog, changed=source.changed)
+    pages |= {agency_page(name): _agency(each, catalog) for name, each in catalog.agencies.items()}
+    pages |= {contract_page(name): _contract(each, source) for name, each in catalog.contracts.items()}
+    pages |= {service_page(name): _service(each, source) for name, each in catalog.services.items()}
+    pages |= {f"static/{name}": (_HERE / "static" / name).read_text(encoding="utf-8") for name in STATIC}
+    return dict(sorted(pages.items()))
+
+
+def _start(source: Source) -> str:
+    catalog = source.catalog
+    return _render(
+        "start.html",
+        "",
+        catalog,
+        coverage=source.coverage,
+        changed=source.changed,
+        contracts=[(each, _services_with(each.subject, catalog)) for each in catalog.contracts.values()],
+        index=Markup(search.as_script(catalog)),  # noqa: S704 - escaped there, for a script element
+    )
+
+
+def _coverage(source: Source) -> str:
+    return _render("coverage.html", "", source.catalog, coverage=source.coverage, gaps=GAPS)
+
+
+def _agency(agency: Agency, catalog: Catalog) -> str:
+    events = [each for each in catalog.contracts.values() if each.agency == agency.name]
+    held = list(_held(catalog))
+    return _render(
+        "agency.html",
+        "../",
+        catalog,
+        agency=agency,
+        events=[(each, sum(read.subject == each.subject for read in held)) for each in events],
+        reads=[read for read in held if read.consumer == agency.name],
+        readers=[read for read in held if read.owner == agency.name],
+        services=[
+            each for each in catalog.services.values() if agency.name in (each.owner, *_agencies_of(each))
+        ],
+    )
+
+
+def _contract(contract: Contract, source: Source) -> str:
+    catalog, latest = source.catalog, contract.version()
+    return _render(
+        "contract.html",
+        "../",
+        catalog,
+        contract=contract,
+        latest=latest,
+        retention=render_duration(contract.retention_days * _DAY),
+        fields=fields_of(latest),
+        examples=[(name, source.examples.get(name, ())) for name in _types(contract)],
+        history=history_of(contract),
+        readers=[read for read in _held(catalog) if read.subject == contract.subject],
+        services=_services_with(contract.subject, catalog),
+    )
+
+
+def _service(service: Service, source: Source) -> str:
+    catalog = source.catalog
+    titles = {subject: contract.title for subject, contract in catalog.contracts.items()}
+    agencies = {name: agency.title for name, agency in catalog.agencies.items()}
+    offers = (*source.coverage.offers, *source.coverage.beyond)
+    gaps = [GAPS[gap] for offer in offers if offer.service.name == service.name for gap in offer.gaps]
+    return _render(
+        "service.html",
+        "../",
+        catalog,
+        service=service,
+        drawing=draw(service, titles, agencies),
+        drawn=(BOX_WIDTH, BOX_HEIGHT),
+        titles=titles,
+        gaps=gaps,
+    )
+
+
+def _types(contract: Contract) -> list[str]:
+    """The types of a contract, the latest major first."""
+    return list(dict.fromkeys(version.type for version in reversed(contract.versions)))
+
+
+def _marked(text: str) -> Markup:
+    """A sentence of ours, in which backticks mark code."""
+    parts = text.split("`")
+    pieces = (
+        Markup("<code>{}</code>").format(part) if at % 2 else escape(part) for at, part in enumerate(parts)
+    )
+    return Markup("").join(pieces)
+
+
+def _held(catalog: Catalog) -> Iterator[Subscription]:
+    for _, subscription in sorted(catalog.subscriptions.items()):
+        yield subscription
+
+
+def _services_with(subject: str, catalog: Catalog) -> list[Service]:
+    return [service for service in catalog.services.values() if subject in events_of(service)]
+
+
+def _agencies_of(service: Service) -> set[str]:
+    return {subject.partition(".")[0] for subject in events_of(service)}
+
+
+def _render(template: str, up: str, catalog: Catalog, **values: Any) -> str:
+    return _templates().get_template(template).render(up=up, catalog=catalog, **values)
+
+
+@cache
+def _templates() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    filters: Mapping[str, Any] = {
+        "agency_page": agency_page,
+        "contract_page": contract_page,
+        "service_page": service_page,
+        "duration": render_duration,
+        "is_email": lambda text: bool(_EMAIL.fullmatch(text)),
+        "marked": _marked,
+        "words": lambda name: name.replace("-", " ").capitalize(),
+    }
+    environment.filters.update(filters)
+    return environment

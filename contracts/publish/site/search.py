@@ -1,0 +1,54 @@
+"""What the start page's search looks through: one row per agency, service, contract and field. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TypedDict
+
+from contracts.catalog import Catalog
+from contracts.publish.site.addresses import agency_page, contract_page, service_page
+from contracts.publish.site.fields import fields_of
+
+
+class Row(TypedDict):
+    """One thing to be found.
+
+    `kind` is agency, contract, field or service, `name` as in the documents, `title` for people, `page`
+    relative to the start page; `text` is looked through as well.
+    """
+
+    kind: str
+    name: str
+    title: str
+    page: str
+    text: str
+
+
+def rows(catalog: Catalog) -> Iterator[Row]:
+    """Everything that can be found, in the order in which equals are shown."""
+    for agency in catalog.agencies.values():
+        yield _row("agency", agency.name, agency.title, agency_page(agency.name), agency.description)
+    for service in catalog.services.values():
+        text = f"{service.description} {service.category}"
+        yield _row("service", service.name, service.title, service_page(service.name), text)
+    for contract in catalog.contracts.values():
+        page = contract_page(contract.subject)
+        basis = contract.legal_basis or ""
+        text = f"{contract.description} {contract.owner} {basis} {contract.classification}"
+        yield _row("contract", contract.subject, contract.title, page, text)
+        for field in fields_of(contract.version()):
+            text = f"{contract.subject} {field.personal or ''}"
+            yield _row("field", field.path, field.description, f"{page}#fields", text)
+
+
+def as_script(catalog: Catalog) -> str:
+    """The rows as JSON that is safe inside a `<script>` element."""
+    text = json.dumps(list(rows(catalog)), ensure_ascii=False, separators=(",", ":"))
+    for letter, written in (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"), ("\u2028", "\\u2028")):
+        text = text.replace(letter, written)
+    return text.replace("\u2029", "\\u2029")
+
+
+def _row(kind: str, name: str, title: str, page: str, text: str) -> Row:
+    return {"kind": kind, "name": name, "title": title, "page": page, "text": text}

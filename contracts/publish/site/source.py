@@ -1,0 +1,110 @@
+"""Reads what a site is made of: catalogue, examples, plan. The only file here that reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+from contracts.catalog import Catalog
+from contracts.contract import ContractVersion
+from contracts.documents.document import read_json
+from contracts.documents.folders import names_in
+from contracts.errors import CatalogError, DocumentError
+from contracts.finding import Finding
+from contracts.lint.breaking import Before, breaking
+from contracts.lint.config import read_config
+from contracts.lint.coverage import Coverage, measure
+from contracts.lint.rules.schemas import BOUNDED
+from contracts.lint.soundness import load_sound, open_sound
+from contracts.schema.cost import is_bounded_for
+from contracts.schema.walk import root_spot
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One example event, and why it is refused; no reason when it is valid."""
+
+    name: str
+    text: str
+    faults: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What differs from another state of the catalogue.
+
+    Attributes:
+        added: Subjects that it did not have.
+        removed: Subjects that only it had.
+        breaks: What the change breaks, each with its proof.
+    """
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    breaks: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a site is made of.
+
+    Attributes:
+        examples: By type, `<subject>.v<major>`: the valid ones first.
+        changed: What differs from the state it was compared with; None when it was compared with none.
+    """
+
+    catalog: Catalog
+    coverage: Coverage
+    examples: Mapping[str, tuple[Example, ...]]
+    changed: Changed | None = None
+
+
+def read_source(root: Path) -> Source:
+    """Read the catalogue at `root`.
+
+    Raises:
+        CatalogError: It is not sound.
+        DocumentError: An example cannot be read.
+    """
+    catalog = open_sound(root)
+    config, faults = read_config(root, {})
+    if faults:
+        raise CatalogError(sorted(faults))
+    latest = {version.type: version for each in catalog.contracts.values() for version in each.versions}
+    examples = {name: tuple(_examples(root, version)) for name, version in latest.items()}
+    return Source(catalog, measure(catalog, config.plan, config.target), examples)
+
+
+def compared(source: Source, root: Path, before: Before, today: date) -> Source:
+    """The same, with what differs from an earlier state of the catalogue.
+
+    Args:
+        source: What was read of the catalogue.
+        root: Its folder.
+        before: The state it is compared with.
+        today: The day by which a sunset is over and a waiver must hold.
+    """
+    now, then = set(source.catalog.contracts), set(before.catalog.contracts)
+    breaks = breaking(load_sound(root), before, today)
+    return replace(source, changed=Changed(tuple(sorted(now - then)), tuple(sorted(then - now)), breaks))
+
+
+def _examples(root: Path, version: ContractVersion) -> list[Example]:
+    contract = version.contract
+    folder = f"agencies/{contract.agency}/{contract.event}/examples/v{version.major}"
+    schema = root_spot(version.schema, version.references)
+    found = []
+    for kind in ("valid", "invalid"):
+        names = [name for name in names_in(root, f"{folder}/{kind}") if name.endswith(".json")]
+        for name in names:
+            document = read_json(root, f"{folder}/{kind}/{name}")
+            if not is_bounded_for(schema, document.value):
+                what = "asks more about this event than a validator can answer"
+                raise DocumentError(BOUNDED.at(document.place(), what))
+            text = json.dumps(document.value, ensure_ascii=False, indent=2)
+            faults = tuple(violation.message for violation in version.violations(document.value))
+            found.append(Example(name.removesuffix(".json").replace("-", " "), text, faults))
+    return found

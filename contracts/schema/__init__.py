@@ -1,0 +1,1 @@
+"""JSON Schema: dialects, references, walking, validating, made-up data."""

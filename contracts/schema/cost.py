@@ -1,0 +1,101 @@
+"""How much work a validator has with a schema: how often, at most, it asks a subschema about some data.
+
+References make a short schema long: thirty definitions that each name the next one twice ask a thousand
+million questions. Counting takes one step for each pair of a subschema and a value, however often it is met.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from contracts.schema.walk import Spot
+
+MOST: Final = 100_000
+"""More questions than this about one event are taken for an attempt to stop the validator."""
+_DEEPEST: Final = 400
+_LISTS: Final = ("allOf", "anyOf", "oneOf")
+_SINGLES: Final = ("not", "if", "then", "else")
+_NOTHING: Final = object()
+
+
+def is_bounded(root: Spot, schemas: list[Mapping[str, Any]]) -> bool:
+    """Whether each of these schemas asks a bounded number of questions about one and the same value."""
+    counted = _Counter()
+    return all(counted.within(root.inner(schema), _NOTHING) for schema in schemas)
+
+
+def is_bounded_for(root: Spot, data: object) -> bool:
+    """Whether a schema asks a bounded number of questions about all of the data."""
+    return _Counter().within(root, data)
+
+
+class _Counter:
+    def __init__(self) -> None:
+        self._counts: dict[tuple[int, int], int] = {}
+        self._targets: dict[tuple[int, str], Spot | None] = {}
+        self._kept: list[Any] = []
+
+    def within(self, spot: Spot, data: object) -> bool:
+        try:
+            return self._count(spot, data, 0) <= MOST
+        except RecursionError:
+            return False
+
+    def _count(self, spot: Spot, data: object, depth: int) -> int:
+        key = (id(spot.schema), id(data))
+        if key in self._counts:
+            return self._counts[key]
+        if depth > _DEEPEST:
+            raise RecursionError
+        self._counts[key] = 0  # one that leads back here asks nothing new
+        self._kept.append((spot.schema, data))  # so that no identity is used twice
+        total = 1
+        for below, value in (*self._beside(spot, data), *_below(spot, data)):
+            total = min(total + self._count(below, value, depth + 1), MOST + 1)
+        self._counts[key] = total
+        return total
+
+    def _beside(self, spot: Spot, data: object) -> Iterator[tuple[Spot, object]]:
+        schema = spot.schema
+        nodes = [node for word in _LISTS for node in _items(schema.get(word))]
+        nodes += [schema.get(word) for word in _SINGLES]
+        for word in ("dependentSchemas", "dependencies"):
+            nodes += _values(schema.get(word))
+        yield from ((spot.inner(node), data) for node in nodes if isinstance(node, Mapping))
+        for word in ("$ref", "$dynamicRef"):
+            if isinstance(target := schema.get(word), str) and (reached := self._reached(spot, target)):
+                yield reached, data
+
+    def _reached(self, spot: Spot, target: str) -> Spot | None:
+        key = (id(spot.schema), target)
+        if key not in self._targets:
+            self._targets[key] = spot.follow(target)
+        return self._targets[key]
+
+
+def _below(spot: Spot, data: object) -> Iterator[tuple[Spot, object]]:
+    schema = spot.schema
+    if isinstance(data, Mapping):
+        named = schema.get("properties")
+        named = named if isinstance(named, Mapping) else {}
+        every = [*_values(schema.get("patternProperties"))]
+        every += [schema.get(word) for word in ("additionalProperties", "unevaluatedProperties")]
+        pairs = [(named.get(name), value) for name, value in data.items()]
+        pairs += [(node, value) for node in every if isinstance(node, Mapping) for value in data.values()]
+    elif isinstance(data, list):
+        every = [schema.get(word) for word in ("items", "additionalItems", "unevaluatedItems", "contains")]
+        listed = [*_items(schema.get("prefixItems")), *_items(schema.get("items"))]
+        pairs = list(zip(listed, data, strict=False))
+        pairs += [(node, value) for node in every if isinstance(node, Mapping) for value in data]
+    else:
+        return
+    yield from ((spot.inner(node), value) for node, value in pairs if isinstance(node, Mapping))
+
+
+def _items(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _values(value: object) -> list[Any]:
+    return list(value.values()) if isinstance(value, Mapping) else []

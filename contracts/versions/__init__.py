@@ -1,0 +1,1 @@
+"""Converting one version's data into another's."""
