@@ -12,7 +12,7 @@ from enum import Enum, auto
 from time import monotonic, time_ns
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bus.crash_points import reach
+from bus.crash_points import crash_point
 from bus.dead_letters.record import DeadLetterRecord, dead_letter, without_value
 from bus.deliver.batch_results import Ledger, Scribe
 from bus.deliver.handle import handle
@@ -146,7 +146,7 @@ class Delivery:
         event.bus = self._bus
         lane.busy_since_ns, lane.timed_out, lane.ignoring = received, False, False
         outcome = await handle(self.subscription, self.telemetry, lane, event)
-        reach("after-handler")
+        crash_point("after-handler")
         if self._handled is not None:
             self._handled(well=outcome is ACK)
         return outcome

@@ -10,7 +10,7 @@ from functools import partial
 from time import time_ns
 from typing import TYPE_CHECKING, Any
 
-from bus.crash_points import reach
+from bus.crash_points import crash_point
 from bus.dead_letters.record import DeadLetterRecord
 from bus.deliver.delivery import Delivery
 from bus.deliver.partition import Lane
@@ -134,15 +134,15 @@ class ExactlyOnce:
         try:
             await self._transport.begin()
             await self._delivery.drain(lane, records)
-            reach("inside-transaction")
+            crash_point("inside-transaction")
             await self._delivery.rows.flush()
             while self._transport.unacknowledged:
                 await self._transport.drain()
                 await self._receipts.flush()
             await self._receipts.flush()
-            reach("after-sends")
+            crash_point("after-sends")
             await self._transport.commit(self._group, self._delivery.offsets.take())
-            reach("after-commit")
+            crash_point("after-commit")
             self._delivery.offsets.committed()
         except BusError:
             await self._transport.abort()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from time import monotonic, time_ns
 from typing import Any
 
-from bus.crash_points import reach
+from bus.crash_points import crash_point
 from bus.deliver.delivery import Delivery
 from bus.deliver.exactly_once import ExactlyOnce
 from bus.deliver.offsets import OffsetTracker
@@ -178,7 +178,7 @@ class Subscriber:
         if room > 0:
             batches = await self._consumer.poll(wait, min(room, self._records_at_once))
             if batches:
-                reach("after-read")
+                crash_point("after-read")
             elif self.subscription.ends:
                 self.has_read_all = await self._has_read_all()
             await asyncio.sleep(0)  # a poll that need not wait lets nobody else run
@@ -332,13 +332,13 @@ class Subscriber:
         try:
             await self._delivery.receipts.flush()
             await self._delivery.rows.flush()
-            reach("after-receipts")
+            crash_point("after-receipts")
             held = self._consumer.assigned()
             mine = {partition: offset for partition, offset in positions.items() if partition in held}
             if mine:
                 await self._consumer.commit(mine)
             self._offsets.committed()
-            reach("after-commit")
+            crash_point("after-commit")
         except BusError as error:
             self._offsets.give_back(positions)
             logger.warning("%s could not commit yet: %s", self.subscription.group, error)
@@ -357,7 +357,7 @@ class Subscriber:
 
     async def _revoked(self, partitions: Collection[TopicPartition]) -> None:
         self._revocations += 1
-        reach("during-rebalance")
+        crash_point("during-rebalance")
         leaving = [self._lanes[partition] for partition in partitions if partition in self._lanes]
         for lane in leaving:
             lane.leaving = True

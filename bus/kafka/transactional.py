@@ -14,7 +14,7 @@ from aiokafka.structs import OffsetAndMetadata
 from aiokafka.structs import TopicPartition as KafkaPartition
 
 from bus.clock import BrokerClock
-from bus.crash_points import reach
+from bus.crash_points import crash_point
 from bus.errors import BusError
 from bus.kafka.errors import translate
 from bus.kafka.producer import Producer
@@ -71,7 +71,7 @@ class KafkaTransactional:
         if positions:
             offsets = {KafkaPartition(*place): OffsetAndMetadata(at, "") for place, at in positions.items()}
             await self._ask(self._producer.kafka.send_offsets_to_transaction(offsets, group))
-        reach("after-offset-record")
+        crash_point("after-offset-record")
         self._begun = False
         await self._ask(self._producer.kafka.commit_transaction())
 

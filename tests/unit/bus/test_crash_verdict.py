@@ -71,14 +71,14 @@ def test_a_broken_seed_is_named_so_that_it_can_be_seen_again() -> None:
 def test_an_armed_process_dies_at_the_passing_that_was_asked_for(point: str) -> None:
     """Not before, and at no other point."""
     program = f"""
-from bus.crash_points import POINTS, reach
+from bus.crash_points import POINTS, crash_point
 for name in POINTS:
     if name != {point!r}:
         for _ in range(9):
-            reach(name)
+            crash_point(name)
 for passing in range(1, 9):
     print(passing, flush=True)
-    reach({point!r})
+    crash_point({point!r})
 """
     child = subprocess.run(
         [sys.executable, "-c", program],
