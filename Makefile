@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench crash soak lock clean
+.PHONY: help setup demo test check format bench crash soak lock clean
 
 # The folder of what was installed is named by what it was installed from, so a second run has nothing to do.
 SETUP := $(shell { pwd; cat requirements.lock pyproject.toml; } | cksum | tr ' ' '-')
@@ -12,6 +12,8 @@ ARGS :=
 
 help: ## Show these lines
 	@sed -n 's/^\([a-z]*\):.*## /  make \1:/p' Makefile | awk -F: '{ printf "%-14s%s\n", $$1, " " $$2 }'
+
+setup: $(READY) ## Set up .venv with all that the others need
 
 demo: $(READY) ## Run the small country (ARGS="--transactions 50 --exit")
 	@$(BIN)/govbus demo $(ARGS)

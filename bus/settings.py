@@ -10,8 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """Connection and limits of one process.
 
-    Every field is read from the variable `GOVBUS_<NAME>`; secrets may also be files in a folder named by
-    `GOVBUS_SECRETS_DIR`. Times are seconds, sizes are bytes.
+    Every field is read from the variable `GOVBUS_<NAME>`. Times are seconds, sizes are bytes.
     """
 
     model_config = SettingsConfigDict(env_prefix="GOVBUS_", extra="ignore", frozen=True)

@@ -1,23 +1,23 @@
 """The README tells the truth: its map leads somewhere, its commands exist, its snippets run.
 
-A ```python block must compile; with the word `run` after `python` it is run, with `bus.Bus` in memory. In a
-```console block each line that begins with `$ govbus` is run and must exit with 0, against a real Kafka.
+A ```python block must compile; with the word `run` after `python` it is run as a program, against the Kafka
+of `govbus up`, and must print its delivery. In a ```console block each line that begins with `$ govbus` is
+run and must exit with 0, against a real Kafka.
 """
 
 import ast
-import inspect
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from types import CodeType
+from pathlib import Path
 
-import pytest
-
-import bus
+from bus.embedded.folder import free_ports
 from tests.architecture.project import ROOT, defined_names
 
 README = ROOT / "README.md"
@@ -87,26 +87,33 @@ def test_every_make_target_it_names_exists() -> None:
 def test_python_blocks_compile() -> None:
     """Those that are not run are at least Python."""
     for block in _blocks("python"):
-        _compiled(block)
+        text = "\n" * (block.line - 1) + block.text
+        compile(text, str(README), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 
 
-async def test_python_blocks_marked_run_do_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They run one after the other in one module, against the bus in memory."""
-    from bus.testing import InMemoryBus
+def test_python_blocks_marked_run_print_a_delivery(tmp_path: Path) -> None:
+    """Saved and run as the README says, each prints the id of the event it published, and its delivery."""
+    programs = [block.text for block in _blocks("python") if "run" in block.words]
+    assert programs
+    with _govbus_up() as servers:
+        for program in programs:
+            (tmp_path / "first.py").write_text(program, "utf-8")
+            printed = _done([sys.executable, "first.py"], servers, tmp_path).stdout
+            published = re.findall(r"^published (\S+)", printed, re.MULTILINE)
+            assert published
+            assert published == re.findall(r"^delivered (\S+) BRT-", printed, re.MULTILINE)
 
-    monkeypatch.setattr(bus, "Bus", InMemoryBus)
-    names: dict[str, object] = {"__name__": "readme"}
-    for block in _blocks("python"):
-        if "run" in block.words:
-            left = eval(_compiled(block), names)
-            if inspect.iscoroutine(left):
-                await left
 
-
-def _compiled(block: Block) -> CodeType:
-    text = "\n" * (block.line - 1) + block.text
-    code: CodeType = compile(text, str(README), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    return code
+@contextmanager
+def _govbus_up() -> Iterator[str]:
+    command = [sys.executable, "-m", "bus", "up", "--port", str(free_ports(1)[0])]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as kafka:
+        assert kafka.stdout is not None
+        try:
+            yield kafka.stdout.readline().strip().removeprefix("GOVBUS_BOOTSTRAP_SERVERS=")
+        finally:
+            kafka.send_signal(signal.SIGINT)
+    assert kafka.returncode == 0
 
 
 def test_console_commands_exit_with_0(kafka: str) -> None:
@@ -114,17 +121,18 @@ def test_console_commands_exit_with_0(kafka: str) -> None:
     for block in _blocks("console"):
         for line in block.text.splitlines():
             if line.startswith("$ govbus"):
-                _run(line.removeprefix("$ "), kafka)
+                _done([sys.executable, "-m", "bus", *shlex.split(line)[2:]], kafka)
 
 
-def _run(line: str, servers: str) -> None:
+def _done(command: list[str], servers: str, folder: Path = ROOT) -> "subprocess.CompletedProcess[str]":
     done = subprocess.run(
-        [sys.executable, "-m", "bus", *shlex.split(line)[1:]],
-        cwd=ROOT,
+        command,
+        cwd=folder,
         env={**os.environ, "GOVBUS_BOOTSTRAP_SERVERS": servers},
         capture_output=True,
         text=True,
         timeout=COMMAND_TIMEOUT_SECONDS,
         check=False,
     )
-    assert done.returncode == 0, f"{line}: exit {done.returncode}: {done.stderr}"
+    assert done.returncode == 0, f"{command}: exit {done.returncode}: {done.stderr}"
+    return done
