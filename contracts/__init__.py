@@ -21,7 +21,7 @@ from contracts.cluster.registry import (
     withdrawal,
     write_registry_folder,
 )
-from contracts.contract import Agency, Contract, ContractVersion, KeyRule, Milestone, Service
+from contracts.contract import Agency, Contract, ContractVersion, KeyRule, Milestone, Route, Service
 from contracts.documents.subscriptions import Subscription
 from contracts.errors import (
     CatalogError,
@@ -34,7 +34,6 @@ from contracts.errors import (
     UnknownVersionError,
 )
 from contracts.validation import Violation
-from contracts.versions.routes import Route
 
 __all__ = [
     "Access",

@@ -15,7 +15,7 @@ from contracts.documents.subscriptions import Subscriptions
 from contracts.errors import CatalogError, UnknownContractError, UnknownVersionError
 
 if TYPE_CHECKING:
-    from contracts.documents.loading import Loaded
+    from contracts.documents.loaded import Loaded
 
 
 @dataclass(frozen=True)

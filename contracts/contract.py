@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 from contracts import names
-from contracts.errors import PartitionKeyError, UnknownVersionError
+from contracts.errors import ConversionError, PartitionKeyError, UnknownVersionError
 from contracts.paths import Step, parse_path
 from contracts.schema.content_model import closed_and_opened
 from contracts.schema.ids import schema_guid
@@ -28,6 +28,7 @@ Level: TypeAlias = Literal["national", "regional", "local"]
 
 DEFAULT_MAX_BYTES = 262_144
 HARD_MAX_BYTES = 1_048_576
+SHOWN_VIOLATIONS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +203,53 @@ class ContractVersion:
         return compile_validator(*documents, assert_formats=self.assert_formats)
 
 
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The way from one version's data to another's; what comes out is checked against the target version.
+
+    Attributes:
+        source: The version whose data it takes.
+        target: The version whose data it makes.
+        steps: The conversions in order; none where the data may stay as it is.
+    """
+
+    source: ContractVersion
+    target: ContractVersion
+    steps: tuple[Conversion, ...]
+
+    def read(self, data: object) -> Any:
+        """The data in the target version, as its readers may have it.
+
+        Raises:
+            ConversionError: The target version cannot hold it. Names contract, versions and rule; no data.
+        """
+        made = self._converted(data)
+        if self.steps and not self.target.reader.is_valid(made):
+            raise self._error(self.target.reader.violations(made))
+        return made
+
+    def write(self, data: object) -> Any:
+        """The data in the target version, as it may be published.
+
+        Raises:
+            ConversionError: The target version cannot hold it. Names contract, versions and rule; no data.
+        """
+        made = self._converted(data)
+        if not self.target.is_valid(made):
+            raise self._error(self.target.violations(made))
+        return made
+
+    def _converted(self, data: object) -> Any:
+        for step in self.steps:
+            data = step.apply(data)
+        return data
+
+    def _error(self, violations: tuple[Violation, ...]) -> ConversionError:
+        shown = "; ".join(violation.message for violation in violations[:SHOWN_VIOLATIONS])
+        what = f"what it makes breaks version {self.target.number}: {shown or 'it is not JSON'}"
+        return self.steps[-1].error(what)
+
+
 @dataclass(frozen=True, eq=False)
 class Contract:
     """One event an agency publishes, and the promises around it.
@@ -295,15 +343,27 @@ class Contract:
                 found.append(elder)
         return tuple(found)
 
-    def upcasts(self, source: ContractVersion, target: ContractVersion) -> routes.Route | None:
+    def upcasts(self, source: ContractVersion, target: ContractVersion) -> Route | None:
         """The way by which data of an older version becomes data of a newer one; None where there is none."""
-        return routes.up(source, target)
+        upcasts = [version.upcast for version in self.versions if version.upcast]
+        steps = routes.up((source.major, source.minor), (target.major, target.minor), upcasts, self._minors)
+        return None if steps is None else Route(source, target, steps)
 
-    def companions(self, version: ContractVersion) -> tuple[routes.Route, ...]:
-        """The ways by which an event of a version is also said in older major versions, newest first."""
+    def companions(self, version: ContractVersion) -> tuple[Route, ...]:
+        """The ways by which an event of a version is also published in older major versions, newest first."""
+        downcasts = [other.downcast for other in self.versions if other.downcast]
         majors = sorted({other.major for other in self.versions if other.major < version.major}, reverse=True)
-        ways = (routes.down(version, major) for major in majors)
-        return tuple(way for way in ways if way is not None)
+        ways = [
+            routes.down((version.major, version.minor), major, downcasts, self._minors) for major in majors
+        ]
+        return tuple(Route(version, self.version(*way[0]), way[1]) for way in ways if way is not None)
+
+    @property
+    def _minors(self) -> list[routes.Number]:
+        """The versions whose readers can read the minor version before as it is."""
+        if not self.compatibility.startswith(("BACKWARD", "FULL")):
+            return []
+        return [(version.major, version.minor) for version in self.versions]
 
     def key_of(self, data: object) -> str:
         """The partition key of the data, by the contract's key rule.

@@ -18,14 +18,12 @@ None is retriable: the same question gets the same answer until the catalogue or
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, ClassVar
 
-from contracts.names import quotable
+from contracts.names import meant, quotable
 
 if TYPE_CHECKING:
     from contracts.finding import Finding
-    from contracts.versions.conversion import Conversion
 
 
 class ContractError(Exception):
@@ -59,18 +57,18 @@ class ConversionError(ContractError):
     """Data of one version cannot be said in another; quotes none of it.
 
     Attributes:
-        conversion: The step that failed, or the last one where its result does not keep the target version.
+        file: The document that failed, or the last one where its result breaks the target version.
         what: What went wrong.
     """
 
     reason: ClassVar[str] = "conversion-failed"
 
-    def __init__(self, subject: str, conversion: Conversion, what: str) -> None:
-        self.conversion = conversion
+    def __init__(self, subject: str, source: str, target: str, file: str, what: str) -> None:
+        self.file = file
         self.what = what
         super().__init__(
-            f"Expected data of `{subject}` {conversion.source} that version {conversion.target} can say, "
-            f"got a fault by `{conversion.file}`: {what}"
+            f"Expected data of `{subject}` {source} that version {target} can say, "
+            f"got a fault by `{file}`: {what}"
         )
 
 
@@ -125,7 +123,7 @@ class UnknownContractError(ContractError):
 
     def __init__(self, subject: str, known: Iterable[str]) -> None:
         super().__init__(
-            f"Expected the subject of a contract, got {quotable(subject)}{_meant(subject, known)}"
+            f"Expected the subject of a contract, got {quotable(subject)}{meant(subject, known)}"
             " - run `govbus contracts list` for those that exist"
         )
 
@@ -139,8 +137,3 @@ class UnknownVersionError(ContractError):
         super().__init__(
             f"Expected a version of `{subject}`, got {quotable(wanted)} - it has {', '.join(known)}"
         )
-
-
-def _meant(wanted: str, known: Iterable[str]) -> str:
-    close = get_close_matches(wanted[:200], list(known), n=1)
-    return f"; did you mean `{close[0]}`?" if close else ""

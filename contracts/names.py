@@ -8,6 +8,8 @@ type `civil-registry.birth-registered.v1`, which is also its topic, and the data
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 SUBJECT = re.compile(rf"{NAME.pattern}\.{NAME.pattern}")
@@ -54,3 +56,9 @@ def quotable(text: str) -> str:
     A name asked for may come from a foreign record: what does not look like a name is not repeated.
     """
     return f"`{text}`" if _QUOTABLE.fullmatch(text) else "something that is not a name"
+
+
+def meant(word: str, known: Iterable[str]) -> str:
+    """The rest of a sentence that says which known word is close; empty when none is."""
+    close = get_close_matches(word[:200], list(known), n=1)
+    return f"; did you mean `{close[0]}`?" if close else ""

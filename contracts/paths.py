@@ -46,6 +46,11 @@ def render_path(steps: Iterable[Step]) -> str:
     return "$" + "".join(_render(step) for step in steps)
 
 
+def pointer(steps: Iterable[Step]) -> str:
+    """Write steps as a JSON pointer within a document: `#/properties/age`."""
+    return "#" + "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in steps)
+
+
 def _render(step: Step) -> str:
     if isinstance(step, int) or step == EVERY:
         return f"[{step}]"

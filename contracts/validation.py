@@ -25,7 +25,7 @@ from contracts.schema.dialect import (
     dialect_of,
 )
 from contracts.schema.formats import LEFT_ALONE
-from contracts.schema.json_values import first_not_json, is_larger, json_type, steps_of
+from contracts.schema.json_values import NOT_JSON, first_not_json, is_larger, json_type, steps_of
 from contracts.schema.wording import ROWS, describe, describe_in_short
 
 MAX_VIOLATIONS: Final = 1_000
@@ -33,8 +33,6 @@ _Kind = jsonschema_rs.ValidationErrorKind
 
 _FAST = {DRAFT_2020_12: jsonschema_rs.Draft202012Validator, DRAFT_07: jsonschema_rs.Draft7Validator}
 _IGNORED_FORMATS = dict.fromkeys(LEFT_ALONE, lambda _text: True)
-# Faults a validator raises for what no JSON text can hold: odd types, lone surrogates, nesting without end.
-NOT_JSON: Final = (ValueError, TypeError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -25,7 +25,7 @@ from contracts.cluster.plan import RegistryEntry
 from contracts.errors import RegistryKeyError
 
 if TYPE_CHECKING:
-    from contracts.documents.loading import LoadedContract
+    from contracts.documents.loaded import LoadedContract
 
 PAYLOAD_TYPE: Final = "application/vnd.govbus.registry-entry+json"
 ROOT_FILES: Final = ("catalog.yaml", "waivers.yaml")

@@ -13,7 +13,7 @@ import click
 
 from contracts.catalog import Catalog
 from contracts.documents import git
-from contracts.documents.loading import Loaded
+from contracts.documents.loaded import Loaded
 from contracts.errors import ContractError, GitError
 from contracts.lint.breaking import Before
 from contracts.lint.soundness import load_sound

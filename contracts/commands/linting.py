@@ -18,10 +18,10 @@ from contracts.commands.options import (
 from contracts.documents.fixing import fix as fix_folder
 from contracts.documents.hashes import write_hashes as write_hashes_of
 from contracts.finding import Category
-from contracts.lint.config import meant
 from contracts.lint.lint import ALWAYS, RULES
 from contracts.lint.lint import lint as lint_folder
 from contracts.lint.reports import Format, format_option
+from contracts.names import meant
 
 
 def _known(_context: click.Context, _option: click.Parameter, codes: Sequence[str]) -> Sequence[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from contracts.catalog import Catalog
-from contracts.compatibility.containment import Verdict
+from contracts.compatibility.deciding import Verdict
 from contracts.compatibility.differences import Difference, differences
 from contracts.compatibility.modes import is_same, judge
 from contracts.contract import Contract, ContractVersion

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from contracts.catalog import Catalog
-from contracts.compatibility.containment import NO_WITNESS, Verdict
+from contracts.compatibility.deciding import NO_WITNESS, Verdict
 from contracts.compatibility.modes import Break, Direction, decide_documents, is_same
 from contracts.contract import Contract, ContractVersion
 from contracts.documents.subscriptions import Subscription

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from contracts.compatibility.containment import Verdict, decide
+from contracts.compatibility.deciding import Verdict, decide
 from contracts.compatibility.differences import Difference, differences
 from contracts.contract import Compatibility, ContractVersion
 from contracts.errors import SchemaUnusableError

@@ -20,10 +20,9 @@ from referencing.jsonschema import DRAFT4, DRAFT6, DRAFT7, DRAFT201909, DRAFT202
 from contracts.compatibility.containment.documents import DRAFTS
 from contracts.schema.dialect import Schema
 from contracts.schema.formats import LEFT_ALONE
-from contracts.schema.json_values import longest_text
+from contracts.schema.json_values import NOT_JSON, longest_text
 from contracts.schema.reference_validator import FORMAT_CHECKER
 from contracts.schema.walk import is_risky, subschemas
-from contracts.validation import NOT_JSON
 
 _KINDS: Final = {
     4: (jsonschema_rs.Draft4Validator, jsonschema.Draft4Validator, DRAFT4),

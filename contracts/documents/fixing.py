@@ -15,7 +15,8 @@ from contracts.documents.document import read_json, read_yaml
 from contracts.documents.folders import files_below
 from contracts.documents.formatting import format_json, format_yaml
 from contracts.documents.hashes import write_hashes
-from contracts.documents.loading import Loaded, load
+from contracts.documents.loaded import Loaded
+from contracts.documents.loading import load
 from contracts.errors import DocumentError
 from contracts.finding import Finding
 

@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 
 from contracts.documents.document import Document, read_yaml
-from contracts.documents.loading import LoadedContract, load
+from contracts.documents.loaded import LoadedContract
+from contracts.documents.loading import load
 from contracts.errors import DocumentError, HashError
 from contracts.paths import Step
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date
-from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, TypeVar
 
@@ -25,6 +23,13 @@ from contracts.documents.conversion_files import read_conversions
 from contracts.documents.document import Document, read_json, read_yaml
 from contracts.documents.durations import parse_duration
 from contracts.documents.folders import names_in
+from contracts.documents.loaded import (
+    Loaded,
+    LoadedContract,
+    LoadedService,
+    LoadedSubscription,
+    LoadedVersion,
+)
 from contracts.documents.shapes import (
     AgencyShape,
     ContractShape,
@@ -38,7 +43,6 @@ from contracts.documents.subscriptions import Subscription, is_file_of
 from contracts.errors import DocumentError
 from contracts.finding import Finding, Place
 from contracts.paths import Step
-from contracts.schema.walk import Placed, Spot, root_spot, subschemas
 
 Shape = TypeVar("Shape", bound=BaseModel)
 _DAY: Final = 86_400.0
@@ -46,82 +50,6 @@ _MOST_FAULTS: Final = 100
 """Of one document; who wrote it wrong throughout has read enough by then."""
 SUBSCRIPTIONS: Final = "subscriptions"
 """The folder of an agency's subscriptions, beside those of its events."""
-
-
-@dataclass(frozen=True)
-class LoadedVersion:
-    """One version with the documents it was built from; `row` is its index in `contract.yaml`."""
-
-    version: ContractVersion
-    row: int
-    shape: VersionShape
-    document: Document
-    references: tuple[Document, ...]
-
-    @property
-    def documents(self) -> tuple[Document, ...]:
-        """The schema's own document, and those it refers to."""
-        return self.document, *self.references
-
-    @cached_property
-    def schemas(self) -> Mapping[str, tuple[Placed, ...]]:
-        """Every schema inside each document, with its place in it, parents first; by the document's file."""
-        return {document.file: tuple(subschemas(document.value)) for document in self.documents}
-
-    @cached_property
-    def root(self) -> Spot:
-        """The schema as a whole, with what resolves its references.
-
-        Raises:
-            SchemaUnusableError: The dialect is unknown.
-        """
-        return root_spot(self.version.schema, self.version.references)
-
-
-@dataclass(frozen=True)
-class LoadedContract:
-    """One contract with the documents it was built from; `folder` is relative to the root."""
-
-    contract: Contract
-    shape: ContractShape
-    document: Document
-    folder: str
-    versions: tuple[LoadedVersion, ...]
-
-
-@dataclass(frozen=True)
-class LoadedService:
-    """One service with its document."""
-
-    service: Service
-    document: Document
-
-
-@dataclass(frozen=True)
-class LoadedSubscription:
-    """One subscription with its document."""
-
-    subscription: Subscription
-    document: Document
-
-
-@dataclass
-class Loaded:
-    """All that could be read of a folder, and what could not.
-
-    Attributes:
-        subjects: Every subject that has a folder, also where its contract could not be read.
-        agency_names: Every agency that has a folder, likewise.
-    """
-
-    root: Path
-    agencies: dict[str, Agency] = field(default_factory=dict)
-    contracts: dict[str, LoadedContract] = field(default_factory=dict)
-    services: dict[str, LoadedService] = field(default_factory=dict)
-    subscriptions: dict[tuple[str, str], LoadedSubscription] = field(default_factory=dict)
-    subjects: set[str] = field(default_factory=set)
-    agency_names: set[str] = field(default_factory=set)
-    findings: list[Finding] = field(default_factory=list)
 
 
 def load(root: Path) -> Loaded:

@@ -10,13 +10,13 @@ from typing import Final
 
 from contracts.catalog import Catalog
 from contracts.compatibility import kinds as compatibility
-from contracts.compatibility.containment import NO_WITNESS
+from contracts.compatibility.deciding import NO_WITNESS
 from contracts.compatibility.differences import differences
 from contracts.compatibility.impact import readers_hit
 from contracts.compatibility.kinds import verdicts
 from contracts.compatibility.modes import DIRECTIONS, Break, breaks, is_same
 from contracts.contract import Compatibility, Contract, ContractVersion
-from contracts.documents.loading import Loaded, LoadedContract
+from contracts.documents.loaded import Loaded, LoadedContract
 from contracts.errors import CatalogError
 from contracts.finding import Finding, Place, Proof, Rule
 from contracts.lint.config import read_config

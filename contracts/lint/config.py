@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -24,6 +23,7 @@ from pydantic_core import ErrorDetails
 from contracts.documents.document import Document, read_yaml
 from contracts.errors import DocumentError
 from contracts.finding import Category, Finding, Rule
+from contracts.names import meant
 
 FILE: Final = "catalog.yaml"
 
@@ -145,12 +145,6 @@ def read_config(root: Path, known: Mapping[str, Collection[str]]) -> tuple[Confi
         ),
         tuple(faults),
     )
-
-
-def meant(word: str, known: Collection[str]) -> str:
-    """The rest of a sentence that says which known word is close; empty when none is."""
-    close = get_close_matches(word[:200], list(known), n=1)
-    return f"; did you mean `{close[0]}`?" if close else ""
 
 
 def _fields(document: Document, detail: ErrorDetails) -> Finding:

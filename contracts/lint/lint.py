@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Final, get_args
 
 from contracts.documents import document_rules, loading_rules
-from contracts.documents.loading import Loaded, LoadedContract, load
+from contracts.documents.loaded import Loaded, LoadedContract
+from contracts.documents.loading import load
 from contracts.finding import Category, Finding, Rule
 from contracts.lint import config, waivers
 from contracts.lint.rules import (

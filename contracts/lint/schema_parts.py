@@ -15,9 +15,9 @@ from typing import Any, Final
 import jsonschema_rs
 
 from contracts.documents.document import Document
-from contracts.documents.loading import LoadedContract, LoadedVersion
+from contracts.documents.loaded import LoadedContract, LoadedVersion
 from contracts.errors import SchemaUnusableError
-from contracts.paths import Step
+from contracts.paths import Step, pointer
 from contracts.schema.dialect import DRAFT_07, Schema, by_id, dialect_of, schema_fault
 from contracts.schema.walk import root_spot
 
@@ -216,11 +216,6 @@ def types_of(node: Node) -> frozenset[str]:
     """The JSON types that one schema names."""
     named = node.get("type", ())
     return frozenset([named] if isinstance(named, str) else named)
-
-
-def pointer(steps: Steps) -> str:
-    """Steps as a JSON pointer within a document."""
-    return "#" + "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in steps)
 
 
 def listed(node: Node, keyword: str) -> list[Node]:

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from contracts.catalog import Catalog
-from contracts.documents.loading import Loaded, LoadedContract, load
+from contracts.documents.loaded import Loaded, LoadedContract
+from contracts.documents.loading import load
 from contracts.errors import CatalogError
 from contracts.finding import Finding
 from contracts.lint.rules.schemas import check_schema

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter, Vali
 
 from contracts.compatibility import kinds as compatibility
 from contracts.documents.document import Document, read_yaml
-from contracts.documents.loading import Loaded
+from contracts.documents.loaded import Loaded
 from contracts.documents.shapes import Date
 from contracts.errors import DocumentError
 from contracts.finding import Finding, Rule

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any, Final
 
+NOT_JSON: Final = (ValueError, TypeError, OverflowError, RecursionError)
+"""Errors a validator raises for what JSON cannot hold: odd types, lone surrogates, endless nesting."""
 _DEEPEST: Final = 250
 
 

@@ -15,8 +15,8 @@ from referencing.exceptions import Unresolvable
 from contracts.errors import SchemaUnusableError
 from contracts.schema.dialect import DRAFT_07, DRAFT_2020_12, Schema, dialect_of
 from contracts.schema.formats import ASSERTED
+from contracts.schema.json_values import NOT_JSON
 from contracts.schema.references import registry_of
-from contracts.validation import NOT_JSON
 
 _VALIDATORS = {DRAFT_2020_12: jsonschema.Draft202012Validator, DRAFT_07: jsonschema.Draft7Validator}
 

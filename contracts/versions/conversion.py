@@ -69,7 +69,11 @@ class Conversion:
             what = said if _SAFE.fullmatch(said) else type(error).__name__
         except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
             what = type(error).__name__
-        raise ConversionError(self.subject, self, what)
+        raise self.error(what)
+
+    def error(self, what: str) -> ConversionError:
+        """The error that names this conversion and what went wrong."""
+        return ConversionError(self.subject, self.source, self.target, self.file, what)
 
 
 def faults(template: object) -> Iterator[tuple[tuple[Step, ...], str]]:

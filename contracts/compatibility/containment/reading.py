@@ -25,7 +25,7 @@ from contracts.compatibility.containment.parts import (
     shorter,
     whole,
 )
-from contracts.compatibility.containment.unevaluated import unevaluated_items, unevaluated_properties
+from contracts.compatibility.containment.unevaluated import Inner, unevaluated_items, unevaluated_properties
 from contracts.compatibility.containment.values import exact, is_number
 from contracts.compatibility.containment.ways import Ways
 from contracts.schema.formats import ASSERTED
@@ -330,6 +330,10 @@ def _reference(keyword: str) -> Callable[[Reader, Place, Any], Node]:
     return lambda reader, place, _value: reader.followed(place, keyword)
 
 
+def _unevaluated(read: Callable[[Space, Inner, Place, Any], Node]) -> Callable[[Reader, Place, Any], Node]:
+    return lambda reader, place, value: read(reader.space, reader.inner, place, value)
+
+
 def _nothing(reader: Reader, _place: Place, _value: Any) -> Node:
     return reader.space.true
 
@@ -379,8 +383,8 @@ KEYWORDS: Final[dict[str, Row]] = {
     "oneOf": (4, _LAST, _one_of),
     "not": (4, _LAST, _not),
     "if": (7, _LAST, _if),
-    "unevaluatedItems": (2019, _LAST, unevaluated_items),
-    "unevaluatedProperties": (2019, _LAST, unevaluated_properties),
+    "unevaluatedItems": (2019, _LAST, _unevaluated(unevaluated_items)),
+    "unevaluatedProperties": (2019, _LAST, _unevaluated(unevaluated_properties)),
     "then": (7, _LAST, _nothing),
     "else": (7, _LAST, _nothing),
 }

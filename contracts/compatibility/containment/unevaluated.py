@@ -8,20 +8,19 @@ exactly what the keyword does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, TypeAlias
 
+from contracts.compatibility.containment.documents import Place
 from contracts.compatibility.containment.limits import NotUnderstoodError
 from contracts.compatibility.containment.names import Names, all_but, these
-from contracts.compatibility.containment.nodes import Node
+from contracts.compatibility.containment.nodes import Node, Space
 from contracts.compatibility.containment.parts import each, everywhere, required
 
-if TYPE_CHECKING:
-    from contracts.compatibility.containment.documents import Place
-    from contracts.compatibility.containment.reading import Reader
-
+Inner: TypeAlias = Callable[[Place, Any], Node]
+"""What a schema inside another says, as a formula."""
 _MOST_CONDITIONS: Final = 7
 _REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
 
@@ -37,23 +36,21 @@ class _Seen:
     is_all: bool = False
 
 
-def unevaluated_properties(reader: Reader, place: Place, value: Any) -> Node:
+def unevaluated_properties(space: Space, inner: Inner, place: Place, value: Any) -> Node:
     """If an object, what nothing beside the keyword has evaluated satisfies its schema."""
-    space = reader.space
-    seen = list(_Walk(reader, "unevaluatedProperties").own(place))
-    rest = reader.inner(place, value)
+    seen = list(_Walk(space, inner, "unevaluatedProperties").own(place))
+    rest = inner(place, value)
 
     def unless(known: list[_Seen]) -> Node:
         return everywhere(space, all_but(*(one.names for one in known)), rest)
 
-    return _by_conditions(reader, seen, unless)
+    return _by_conditions(space, seen, unless)
 
 
-def unevaluated_items(reader: Reader, place: Place, value: Any) -> Node:
+def unevaluated_items(space: Space, inner: Inner, place: Place, value: Any) -> Node:
     """If an array, what nothing beside the keyword has evaluated satisfies its schema."""
-    space = reader.space
-    seen = list(_Walk(reader, "unevaluatedItems").own(place))
-    rest = reader.inner(place, value)
+    seen = list(_Walk(space, inner, "unevaluatedItems").own(place))
+    rest = inner(place, value)
 
     def unless(known: list[_Seen]) -> Node:
         if any(one.is_all for one in known):
@@ -61,11 +58,10 @@ def unevaluated_items(reader: Reader, place: Place, value: Any) -> Node:
         kinds = [one.kind for one in known if one.kind is not None]
         return each(space, max((one.first for one in known), default=0), None, space.any_of([rest, *kinds]))
 
-    return _by_conditions(reader, seen, unless)
+    return _by_conditions(space, seen, unless)
 
 
-def _by_conditions(reader: Reader, seen: list[_Seen], unless: Any) -> Node:
-    space = reader.space
+def _by_conditions(space: Space, seen: list[_Seen], unless: Callable[[list[_Seen]], Node]) -> Node:
     conditions = {one.condition.number: one.condition for one in seen}
     conditions.pop(space.true.number, None)
     conditions.pop(space.false.number, None)
@@ -83,9 +79,9 @@ def _by_conditions(reader: Reader, seen: list[_Seen], unless: Any) -> Node:
 class _Walk:
     """What a schema evaluates, with the branches of its applicators."""
 
-    def __init__(self, reader: Reader, keyword: str) -> None:
-        self._reader = reader
-        self._space = reader.space
+    def __init__(self, space: Space, inner: Inner, keyword: str) -> None:
+        self._space = space
+        self._inner = inner
         self._keyword = keyword
         self._way: list[Place] = []
 
@@ -116,14 +112,14 @@ class _Walk:
             yield from self._whole(place.documents.inner(place, schema), condition)
 
     def _branches(self, place: Place) -> Iterator[_Seen]:
-        schema, reader = place.schema, self._reader
+        schema = place.schema
         for part in schema.get("allOf", ()):
             yield from self._below(place, part, self._space.true)
         for keyword in ("anyOf", "oneOf"):
             for part in schema.get(keyword, ()):
-                yield from self._below(place, part, reader.inner(place, part))
+                yield from self._below(place, part, self._inner(place, part))
         if "if" in schema:
-            condition = reader.inner(place, schema["if"])
+            condition = self._inner(place, schema["if"])
             yield from self._below(place, schema["if"], condition)
             yield from self._below(place, schema.get("then"), condition)
             yield from self._below(place, schema.get("else"), self._space.negate(condition))
@@ -150,4 +146,4 @@ class _Walk:
         if rest in schema:
             yield _Seen(always, is_all=True)
         if "contains" in schema and place.draft >= 2020:
-            yield _Seen(always, kind=self._reader.inner(place, schema["contains"]))
+            yield _Seen(always, kind=self._inner(place, schema["contains"]))

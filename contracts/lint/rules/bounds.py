@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from contracts.finding import Finding, Rule
-from contracts.lint.schema_parts import Part, View, Way, pointer, types
-from contracts.paths import Step
+from contracts.lint.schema_parts import Part, View, Way, types
+from contracts.paths import Step, pointer
 from contracts.patterns import Language, TooLargeError, UnsupportedPatternError
 from contracts.patterns.safety import backtracking_risk
 from contracts.schema.formats import ASSERTED

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from contracts.compatibility.containment import NO_WITNESS
+from contracts.compatibility.deciding import NO_WITNESS
 from contracts.compatibility.modes import Break, breaks
-from contracts.documents.loading import LoadedContract, LoadedVersion
+from contracts.documents.loaded import LoadedContract, LoadedVersion
 from contracts.errors import SchemaUnusableError
 from contracts.finding import Finding, Proof, Rule
 

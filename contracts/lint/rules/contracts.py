@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from contracts.documents.loading import LoadedContract
+from contracts.documents.loaded import LoadedContract
 from contracts.documents.shapes import SENSITIVE_CATEGORIES
 from contracts.errors import SchemaUnusableError
 from contracts.finding import Finding, Rule

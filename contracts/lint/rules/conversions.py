@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from contracts.documents.document import read_json
-from contracts.documents.loading import LoadedContract
+from contracts.documents.loaded import LoadedContract
 from contracts.errors import DocumentError, SchemaUnusableError
 from contracts.finding import Finding, Rule
 from contracts.lint.conversion_proof import Proof, prove

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from contracts.finding import Finding, Rule
-from contracts.lint.config import meant
-from contracts.lint.schema_parts import View, place_of_object, pointer
-from contracts.paths import Step
+from contracts.lint.schema_parts import View, place_of_object
+from contracts.names import meant
+from contracts.paths import Step, pointer
 from contracts.schema.formats import ASSERTED, LEFT_ALONE
 from contracts.schema.json_values import json_type
 from contracts.schema.keywords import KNOWN_07, KNOWN_2020_12, OF_TYPE

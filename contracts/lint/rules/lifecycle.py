@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from datetime import date
 from typing import Final
 
-from contracts.documents.loading import Loaded, LoadedContract
+from contracts.documents.loaded import Loaded, LoadedContract
 from contracts.finding import Finding, Rule
 from contracts.paths import Step
 

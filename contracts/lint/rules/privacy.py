@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from contracts.documents.loading import LoadedContract
+from contracts.documents.loaded import LoadedContract
 from contracts.finding import Finding, Rule
 from contracts.lint.schema_parts import View
 from contracts.paths import EVERY, Step, parse_path, render_path

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from contracts.finding import Finding, Rule
-from contracts.lint.schema_parts import Part, View, pointer
-from contracts.paths import Step
+from contracts.lint.schema_parts import Part, View
+from contracts.paths import Step, pointer
 
 DESCRIBED: Final = Rule(
     "property-described",

@@ -8,11 +8,11 @@ from typing import Any, Final
 import jsonschema_rs
 
 from contracts.finding import Finding, Rule
-from contracts.lint.schema_parts import View, pointer
-from contracts.paths import Step
+from contracts.lint.schema_parts import View
+from contracts.paths import Step, pointer
 from contracts.schema.dialect import DRAFT_07, DRAFT_2020_12
 from contracts.schema.formats import LEFT_ALONE
-from contracts.validation import NOT_JSON
+from contracts.schema.json_values import NOT_JSON
 
 EXAMPLE: Final = Rule(
     "property-example-valid",

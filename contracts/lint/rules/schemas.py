@@ -9,7 +9,7 @@ from typing import Final
 from contracts.contract import ContractVersion
 from contracts.documents.document import Document
 from contracts.documents.folders import names_in
-from contracts.documents.loading import LoadedContract, LoadedVersion
+from contracts.documents.loaded import LoadedContract, LoadedVersion
 from contracts.documents.shapes import VersionShape
 from contracts.errors import DocumentError, SchemaUnusableError
 from contracts.finding import Finding, Place, Rule

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from contracts.contract import Service
-from contracts.documents.loading import Loaded, LoadedService
+from contracts.documents.loaded import Loaded, LoadedService
 from contracts.finding import Finding, Rule
 from contracts.paths import Step
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Final
 
-from contracts.documents.loading import Loaded, LoadedSubscription
+from contracts.documents.loaded import Loaded, LoadedSubscription
 from contracts.errors import SchemaUnusableError
 from contracts.finding import Finding, Rule
 from contracts.paths import parse_path

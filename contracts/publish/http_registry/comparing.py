@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
-from contracts.compatibility.containment import NO_WITNESS
+from contracts.compatibility.deciding import NO_WITNESS
 from contracts.compatibility.modes import Break, breaks
 from contracts.errors import SchemaUnusableError
 from contracts.publish.http_registry import errors

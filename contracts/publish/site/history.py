@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from itertools import pairwise
 
-from contracts.compatibility.containment import NO_WITNESS
+from contracts.compatibility.deciding import NO_WITNESS
 from contracts.compatibility.modes import judge
 from contracts.contract import Contract, ContractVersion
 

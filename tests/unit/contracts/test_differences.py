@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from contracts.compatibility.containment import decide
+from contracts.compatibility.deciding import decide
 from contracts.compatibility.differences import differences
 from contracts.compatibility.kinds import KINDS, RULES, verdicts
 from contracts.schema.content_model import closed, opened

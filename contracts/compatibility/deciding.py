@@ -11,27 +11,60 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from time import thread_time
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 from contracts.compatibility.containment.candidates import suggested
 from contracts.compatibility.containment.documents import DIALECT_NAMES, Documents
 from contracts.compatibility.containment.limits import Budget, NotUnderstoodError, OutOfTimeError
 from contracts.compatibility.containment.nodes import TYPES, JsonType, Node, Space
 from contracts.compatibility.containment.parts import node_of_value
-from contracts.compatibility.containment.places import counterpart, is_there, pointer
 from contracts.compatibility.containment.reading import Reader
 from contracts.compatibility.containment.results import Empty, Found, Unknown
 from contracts.compatibility.containment.search import SELF, Search
 from contracts.compatibility.containment.values import depth_of, is_modest
-from contracts.compatibility.containment.verdict import Verdict
 from contracts.compatibility.witness import Judge
+from contracts.paths import Step, pointer
 from contracts.schema.dialect import Schema
+
+Answer: TypeAlias = Literal["compatible", "incompatible", "undecided"]
 
 _DEFAULT_DRAFT: Final = 2020
 _SHARE_OF_SEARCH: Final = 0.75
 _TRIES: Final = 4
 _FRAMES: Final = 5_000
+
+
+class _NoWitness:
+    """The mark of a verdict without a witness: `None` is a JSON value, and may be one."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "NO_WITNESS"
+
+
+NO_WITNESS: Final = _NoWitness()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether every instance of the old schema is an instance of the new one.
+
+    Attributes:
+        answer: `compatible` is proved; `incompatible` has a witness; `undecided` says why it is neither.
+        reason: One sentence. It names keywords and places, never data.
+        witness: An instance of the old schema that the new one refuses, say two validators; or NO_WITNESS.
+        old_path: JSON pointer to what the old schema says about the place, such as `#/properties/age`.
+        new_path: JSON pointer to the keyword of the new schema that refuses the witness.
+    """
+
+    answer: Answer
+    reason: str
+    witness: Any = NO_WITNESS
+    old_path: str | None = None
+    new_path: str | None = None
 
 
 def decide(
@@ -165,8 +198,8 @@ class _Pair:
             return None
         refusal = self._new_judge.refused_at(value)
         steps, way = refusal if refusal is not None else ([], [])
-        steps = steps if is_there(self.new, steps) else []
-        new_path, old_path = pointer(steps), counterpart(self.old, steps, way)
+        steps = steps if _is_there(self.new, steps) else []
+        new_path, old_path = pointer(steps), _counterpart(self.old, steps, way)
         keyword = f"`{steps[-1]}`" if steps else "The new schema"
         reason = f"{keyword} at {new_path} refuses an instance that the old schema allows."
         return Verdict("incompatible", reason, value, old_path, new_path)
@@ -203,3 +236,42 @@ def _text(value: Any) -> str:
 
 def _sentence(reason: str) -> str:
     return f"Not decided because of {reason}."
+
+
+def _is_there(schema: Any, steps: list[Step]) -> bool:
+    """Whether the steps lead somewhere in the schema."""
+    return len(_walked(schema, steps)) == len(steps)
+
+
+def _counterpart(old: Any, steps: list[Step], way: list[Step]) -> str:
+    """What the old schema says about the place: at the same steps, or for the same part of the data."""
+    same = _walked(old, steps)
+    return pointer(same or _along(old, way))
+
+
+def _walked(schema: Any, steps: list[Step]) -> list[Step]:
+    here, walked = schema, []
+    for step in steps:
+        if isinstance(here, Mapping) and step in here:
+            here = here[step]
+        elif isinstance(here, list) and str(step).isdigit() and int(step) < len(here):
+            here = here[int(step)]
+        else:
+            break
+        walked.append(step)
+    return walked
+
+
+def _along(schema: Any, way: list[Step]) -> list[Step]:
+    here, steps = schema, list[Step]()
+    for step in way:
+        ways: list[list[Step]] = [["properties", step], ["additionalProperties"]]
+        if isinstance(step, int):
+            ways = [["prefixItems", step], ["items", step], ["items"]]
+        found = next((one for one in ways if len(_walked(here, one)) == len(one)), None)
+        if found is None:
+            break
+        for part in found:
+            here = here[int(part) if isinstance(here, list) else part]
+        steps.extend(found)
+    return steps

@@ -1,0 +1,91 @@
+"""What was read of a catalogue's folder: each value with the documents it was built from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from contracts.contract import Agency, Contract, ContractVersion, Service
+from contracts.documents.document import Document
+from contracts.documents.shapes import ContractShape, VersionShape
+from contracts.documents.subscriptions import Subscription
+from contracts.finding import Finding
+from contracts.schema.walk import Placed, Spot, root_spot, subschemas
+
+
+@dataclass(frozen=True)
+class LoadedVersion:
+    """One version with the documents it was built from; `row` is its index in `contract.yaml`."""
+
+    version: ContractVersion
+    row: int
+    shape: VersionShape
+    document: Document
+    references: tuple[Document, ...]
+
+    @property
+    def documents(self) -> tuple[Document, ...]:
+        """The schema's own document, and those it refers to."""
+        return self.document, *self.references
+
+    @cached_property
+    def schemas(self) -> Mapping[str, tuple[Placed, ...]]:
+        """Every schema inside each document, with its place in it, parents first; by the document's file."""
+        return {document.file: tuple(subschemas(document.value)) for document in self.documents}
+
+    @cached_property
+    def root(self) -> Spot:
+        """The schema as a whole, with what resolves its references.
+
+        Raises:
+            SchemaUnusableError: The dialect is unknown.
+        """
+        return root_spot(self.version.schema, self.version.references)
+
+
+@dataclass(frozen=True)
+class LoadedContract:
+    """One contract with the documents it was built from; `folder` is relative to the root."""
+
+    contract: Contract
+    shape: ContractShape
+    document: Document
+    folder: str
+    versions: tuple[LoadedVersion, ...]
+
+
+@dataclass(frozen=True)
+class LoadedService:
+    """One service with its document."""
+
+    service: Service
+    document: Document
+
+
+@dataclass(frozen=True)
+class LoadedSubscription:
+    """One subscription with its document."""
+
+    subscription: Subscription
+    document: Document
+
+
+@dataclass
+class Loaded:
+    """All that could be read of a folder, and what could not.
+
+    Attributes:
+        subjects: Every subject that has a folder, also where its contract could not be read.
+        agency_names: Every agency that has a folder, likewise.
+    """
+
+    root: Path
+    agencies: dict[str, Agency] = field(default_factory=dict)
+    contracts: dict[str, LoadedContract] = field(default_factory=dict)
+    services: dict[str, LoadedService] = field(default_factory=dict)
+    subscriptions: dict[tuple[str, str], LoadedSubscription] = field(default_factory=dict)
+    subjects: set[str] = field(default_factory=set)
+    agency_names: set[str] = field(default_factory=set)
+    findings: list[Finding] = field(default_factory=list)
