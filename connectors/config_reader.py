@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path as FilePath
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -34,15 +34,15 @@ from connectors.finding import (
 )
 from connectors.identity import Identity
 from connectors.mapping import Expression, MappingSyntaxError, compile_mapping
-from connectors.path import Path, PathSyntaxError
 from connectors.registry import ConnectorType, connector_named, imported
 from connectors.translate import EventMapping, RecordMapping
+from contracts import DataPath
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
 def load(
-    files: Iterable[str | FilePath], environment: Mapping[str, str] | None = None
+    files: Iterable[str | Path], environment: Mapping[str, str] | None = None
 ) -> tuple[list[ConnectorConfig], list[Finding]]:
     """Read configuration files.
 
@@ -69,7 +69,7 @@ def load(
 
 def _documents(file: str, environment: Mapping[str, str]) -> list[Document]:
     try:
-        text = FilePath(file).read_text(encoding="utf-8")
+        text = Path(file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         why = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else error.strerror
         finding = Finding(file, 1, 1, NOT_YAML, "the file cannot be read", str(why), "name a file that can")
@@ -266,12 +266,12 @@ class _Reader:
     def _identity(self, written: str | list[str] | None) -> Identity:
         texts = [] if written is None else [written] if isinstance(written, str) else written
         try:
-            return Identity(tuple(Path.parse(text) for text in texts))
-        except PathSyntaxError as error:
+            return Identity(tuple(DataPath.parse(text) for text in texts))
+        except ValueError as error:
             self._refuse(
                 ("publish", "identity"),
                 BAD_MAPPING,
-                f"path cannot be read, {error}",
+                str(error),
                 "an identity is made of values of the record",
                 "write paths such as $.reference",
             )

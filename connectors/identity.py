@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import orjson
 
 from connectors.errors import RecordRejectedError
-from connectors.path import Path
 from connectors.source import SourceRecord
+from contracts import DataPath
 
 _VERSION_8 = 0x8 << 76
 _VARIANT = 0b10 << 62
@@ -38,7 +38,7 @@ class Identity:
         paths: Where the values are that say it; the record's place says it when there are none.
     """
 
-    paths: tuple[Path, ...] = ()
+    paths: tuple[DataPath, ...] = ()
 
     def of(self, record: SourceRecord) -> tuple[str, ...]:
         """The parts of an id that are the record's own.
@@ -51,7 +51,7 @@ class Identity:
         return ("identity", *(_part(path, record) for path in self.paths))
 
 
-def _part(path: Path, record: SourceRecord) -> str:
+def _part(path: DataPath, record: SourceRecord) -> str:
     value = path.look_up(record.data)
     if isinstance(value, str) and not value.strip():
         value = None

@@ -23,7 +23,7 @@ from typing import Any
 
 from connectors.conversion import CONVERTERS, ConversionError, ConversionOptions, zone_named
 from connectors.errors import RecordRejectedError
-from connectors.path import Path, PathSyntaxError
+from contracts import DataPath
 
 Place = tuple[str | int, ...]
 _MISSING = object()
@@ -58,7 +58,7 @@ class Expression(ABC):
             RecordRejectedError: The record lacks something, or something does not convert.
         """
 
-    def paths(self) -> Iterator[tuple[Path, Place]]:
+    def paths(self) -> Iterator[tuple[DataPath, Place]]:
         """Every path that is read, with its place in the mapping."""
         yield from ()
 
@@ -87,7 +87,7 @@ class Lookup(Expression):
         optional: Whether an absent or empty value is left out.
     """
 
-    path: Path
+    path: DataPath
     place: Place
     steps: tuple[str, ...] = ()
     options: ConversionOptions = field(default_factory=ConversionOptions)
@@ -108,7 +108,7 @@ class Lookup(Expression):
                 raise RecordRejectedError(str(error), path=self.path.text) from None
         return value
 
-    def paths(self) -> Iterator[tuple[Path, Place]]:
+    def paths(self) -> Iterator[tuple[DataPath, Place]]:
         """The one path."""
         yield self.path, self.place
 
@@ -124,7 +124,7 @@ class ObjectOf(Expression):
         values = {name: expression.evaluate(root) for name, expression in self.fields.items()}
         return {name: value for name, value in values.items() if value is not _LEFT_OUT}
 
-    def paths(self) -> Iterator[tuple[Path, Place]]:
+    def paths(self) -> Iterator[tuple[DataPath, Place]]:
         """Those of its fields."""
         for expression in self.fields.values():
             yield from expression.paths()
@@ -141,7 +141,7 @@ class ListOf(Expression):
         values = (expression.evaluate(root) for expression in self.items)
         return [value for value in values if value is not _LEFT_OUT]
 
-    def paths(self) -> Iterator[tuple[Path, Place]]:
+    def paths(self) -> Iterator[tuple[DataPath, Place]]:
         """Those of its items."""
         for expression in self.items:
             yield from expression.paths()
@@ -188,15 +188,11 @@ def _is_empty(value: Any) -> bool:
     return value is _MISSING or value is None or (isinstance(value, str) and not value.strip())
 
 
-def _path(text: Any, place: Place) -> Path:
+def _path(text: Any, place: Place) -> DataPath:
     try:
-        if not isinstance(text, str):
-            raise PathSyntaxError(0)
-        return Path.parse(text)
-    except PathSyntaxError as error:
-        raise MappingSyntaxError(
-            f"path cannot be read, {error}", place, 'write a path such as $.name or $["Full name"]'
-        ) from None
+        return DataPath.parse(text if isinstance(text, str) else "")
+    except ValueError as error:
+        raise MappingSyntaxError(str(error), place, 'write a path such as $.name or $["Full name"]') from None
 
 
 def _conversion(node: Mapping[str, Any], place: Place) -> Lookup:

@@ -33,6 +33,7 @@ from contracts.errors import (
     UnknownContractError,
     UnknownVersionError,
 )
+from contracts.paths import DataPath
 from contracts.validation import Violation
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "ContractError",
     "ContractVersion",
     "ConversionError",
+    "DataPath",
     "KeyRule",
     "Milestone",
     "PartitionKeyError",

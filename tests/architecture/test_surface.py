@@ -89,6 +89,7 @@ PINNED: dict[str, list[str]] = {
         "ContractError",
         "ContractVersion",
         "ConversionError",
+        "DataPath",
         "KeyRule",
         "Milestone",
         "PartitionKeyError",

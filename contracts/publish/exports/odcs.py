@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from contracts.catalog import Catalog
 from contracts.contract import Contract, ContractVersion
-from contracts.paths import EVERY, Step, parse_path, render_path
+from contracts.paths import EVERY, Step, parse_path
 from contracts.schema.walk import Spot, is_required, root_spot, spots_at, types_of
 
 _DEEPEST: Final = 8
@@ -157,7 +157,7 @@ def _options(kind: str, spots: list[Spot]) -> dict[str, Any]:
 
 def _category(contract: Contract, steps: tuple[Step, ...]) -> str | None:
     """The category of a personal field: its own, or that of what it lies in."""
-    for length in range(len(steps), 0, -1):
-        if category := contract.personal_fields.get(render_path(steps[:length])):
-            return category
-    return None
+    personal = {parse_path(path): category for path, category in contract.personal_fields.items()}
+    return next(
+        (personal[steps[:length]] for length in range(len(steps), 0, -1) if steps[:length] in personal), None
+    )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from connectors import RecordRejectedError, SourceRecord
 from connectors.identity import Identity, derived_id, event_id, transaction_id
-from connectors.path import Path
+from contracts import DataPath
 
 PARTS = st.lists(st.text(max_size=8), min_size=1, max_size=5)
 
@@ -23,7 +23,7 @@ def test_an_id_is_a_uuid_of_version_8_and_never_changes() -> None:
 
 def test_named_values_make_records_of_two_places_the_same_fact() -> None:
     """Text and numbers keep apart, and no value can be taken for a place."""
-    paths = Identity((Path.parse("$.reference"), Path.parse("$.revision")))
+    paths = Identity((DataPath.parse("$.reference"), DataPath.parse("$.revision")))
 
     def made(identity: Identity, place: str, revision: object) -> str:
         record = SourceRecord({"reference": "R-1", "revision": revision}, place)
@@ -39,7 +39,7 @@ def test_a_record_that_lacks_its_identity_is_rejected(value: object) -> None:
     """It is not taken for another record that lacks it too; no value is quoted."""
     record = SourceRecord({"reference": value}, "file/2")
     with pytest.raises(RecordRejectedError, match=r"publish\.identity.*\$\.reference"):
-        Identity((Path.parse("$.reference"),)).of(record)
+        Identity((DataPath.parse("$.reference"),)).of(record)
 
 
 @given(one=PARTS, other=PARTS)

@@ -27,6 +27,8 @@ ROW = {
     [
         ("$.reference", "BRT-2026-0001"),
         ('$["Full name"]', " Zoë Ó Hara "),
+        ("$['Full name']", " Zoë Ó Hara "),
+        (r'$["Full\u0020name"]', " Zoë Ó Hara "),
         ("$.lines[0].amount", 3),
         ("$$5", "$5"),
         ("constant", "constant"),
@@ -83,6 +85,7 @@ def test_a_record_that_does_not_fit_is_rejected_at_its_place(written: Any, place
     ("written", "place", "hint"),
     [
         ("$.a..b", (), "write a path"),
+        ("$.lines[*]", (), "write a path"),
         ({"x": {"from": "a"}}, ("x", "from"), "write a path"),
         ({"from": "$.a", "formt": "x"}, ("formt",), "did you mean `format`?"),
         ({"from": "$.a", "as": "dat"}, ("as",), "did you mean `date`?"),

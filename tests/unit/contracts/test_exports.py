@@ -250,6 +250,15 @@ def test_event_types_are_listed_by_agency(catalog: Catalog) -> None:
     assert paid["versions"] == ["1.0", "1.1"]
 
 
+@pytest.mark.parametrize("path", ["$.payee['name']", '$["payee"].name', r'$["p\u0061yee"]["name"]'])
+def test_a_personal_field_is_marked_however_its_path_is_quoted(root: Path, path: str) -> None:
+    """Both quotes and escapes of a path mark the same field as personal."""
+    catalogs.edit(root, catalogs.CONTRACT, lambda contract: contract.update(personal_fields={path: "name"}))
+    properties = odcs(Catalog.open(root))["tax.refund-paid.v1"]["schema"][0]["properties"]
+    payee = next(field for field in properties if field["name"] == "payee")
+    assert payee["properties"][0]["tags"] == ["name"]
+
+
 @pytest.mark.parametrize("form", ["asyncapi", "odcs", "cloudevents"])
 def test_an_export_goes_to_stdout(form: str) -> None:
     """Without a file, the documents are printed whole, and nothing else."""
