@@ -1,4 +1,4 @@
-"""What a delivery comes to: `Ack | Retry | DeadLetter`, and the closed set of reasons.
+"""What a delivery comes to: `Ack | Retry | DeadLetter`, and the closed set of reasons. Pure.
 
 Law of this file: a decision is a value, a reason is safe as a metric label, and no reason carries data.
 """

@@ -1,4 +1,4 @@
-"""The order of the steps; reading it is reading the way of an event.
+"""The order of the steps; reading it is reading the way of an event. Pure.
 
 Out: encode > validate > stamp, then the topic.
 In: decode > deduplicate > validate > convert, then the handler.

@@ -1,4 +1,4 @@
-"""A record is Kafka's unit: bytes at a place in a topic. What it means is the envelope's business."""
+"""A record is Kafka's unit: bytes at a place in a topic. What it means is the envelope's business. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

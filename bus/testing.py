@@ -1,7 +1,7 @@
 """A cluster in memory, for tests of handlers and connectors without Kafka.
 
 `InMemoryBus` is the real bus, pipeline, receipts and all, over partitions, groups and offsets kept in memory;
-it passes the same scenarios as the one over Kafka (`tests/scenarios.py`). It proves nothing about
+it passes the same scenarios as the one over Kafka (`tests/worlds.py`). It proves nothing about
 a broker's own promises: durability, replication, fencing.
 """
 

@@ -1,4 +1,4 @@
-"""Receipts: metadata of every publish and every delivery, never data.
+"""Receipts: metadata of every publish and every delivery, never data. Pure.
 
 Law of this file: measuring, proving and answering the citizen are readings of the same rows. All times are
 integer microseconds since the epoch, UTC, on the broker's clock. One Kafka record of `govbus.receipts` holds

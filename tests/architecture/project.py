@@ -1,7 +1,9 @@
-"""What the project is made of: its files, modules and names, as the guards see them."""
+"""The project as the guards see it: its files, its modules, what they import, define and say."""
 
 import ast
+import io
 import subprocess
+import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -13,16 +15,16 @@ ROOMS = ("bus", "connectors", "contracts", "observability")
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """One Python file of the project.
+    """One Python file.
 
     Attributes:
         path: Where it is, from the root of the project.
-        lines: How long it is.
-        tree: What it says.
+        text: Its source.
+        tree: Its syntax tree.
     """
 
     path: Path
-    lines: int
+    text: str
     tree: ast.Module
 
     @property
@@ -30,31 +32,50 @@ class Module:
         """The first folder of its path."""
         return self.path.parts[0]
 
+    @property
+    def name(self) -> str:
+        """The name it is imported by."""
+        return ".".join(self.path.with_suffix("").parts).removesuffix(".__init__")
+
     def imports(self) -> Iterator[tuple[int, str, str | None]]:
-        """Yield the line, the module and, for `from`, the name of each import, wherever it stands."""
+        """Yield line, module and, for `from`, name of each import, in functions and `TYPE_CHECKING` too."""
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Import):
                 yield from ((node.lineno, name.name, None) for name in node.names)
             elif isinstance(node, ast.ImportFrom) and node.module:
                 yield from ((node.lineno, node.module, name.name) for name in node.names)
 
-    def functions(self) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-        """Yield every function and method."""
+    def docstrings(self) -> Iterator[tuple[int, str]]:
+        """Yield the first line and the text of each docstring, those of attributes included."""
         for node in ast.walk(self.tree):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                yield node
+            if (
+                isinstance(node, ast.Expr)
+                and isinstance(node.value, ast.Constant)
+                and isinstance(node.value.value, str)
+            ):
+                yield node.lineno, node.value.value
+
+    def comments(self) -> Iterator[tuple[int, str]]:
+        """Yield the line and the text of each comment."""
+        for token in tokenize.generate_tokens(io.StringIO(self.text).readline):
+            if token.type == tokenize.COMMENT:
+                yield token.start[0], token.string
 
 
 @cache
 def modules(*folders: str) -> tuple[Module, ...]:
     """Return the modules under some folders of the project."""
     paths = sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
-    return tuple(_module(path) for path in paths if "__pycache__" not in path.parts)
+    return tuple(
+        module(path.relative_to(ROOT).as_posix(), path.read_text("utf-8"))
+        for path in paths
+        if "__pycache__" not in path.parts
+    )
 
 
-def _module(path: Path) -> Module:
-    text = path.read_text("utf-8")
-    return Module(path.relative_to(ROOT), len(text.splitlines()), ast.parse(text))
+def module(path: str, text: str) -> Module:
+    """Return a module, which need not be on the disk: the tests of the guards make theirs up."""
+    return Module(Path(path), text, ast.parse(text))
 
 
 def committed_files() -> tuple[Path, ...]:

@@ -1,4 +1,4 @@
-"""How a contract changed: each version with the verdict on the step to it. Pure."""
+"""How a contract changed: each version with the verdict on the step to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A catalogue as the pages of a website: file name to text. Pure: the same catalogue, the same bytes.
+"""A catalogue as the pages of a website: file name to text. The same catalogue gives the same bytes.
 
 Every text of the catalogue is escaped by the templates; there is no inline script or style, and nothing is
 fetched from anywhere, so that a strict Content-Security-Policy holds and the pages work from a folder.
