@@ -6,9 +6,9 @@
 from contracts.catalog import Catalog
 from contracts.cluster.plan import (
     Access,
-    Change,
     ClusterState,
     Plan,
+    PlannedChange,
     PlanScope,
     RegistryEntry,
     TopicState,
@@ -21,8 +21,16 @@ from contracts.cluster.registry import (
     withdrawal,
     write_registry_folder,
 )
-from contracts.contract import Agency, Contract, ContractVersion, KeyRule, Milestone, Route, Service
-from contracts.documents.subscriptions import Subscription
+from contracts.contract import (
+    Agency,
+    Contract,
+    ContractVersion,
+    KeyRule,
+    Milestone,
+    Route,
+    Service,
+    SubscriptionGrant,
+)
 from contracts.errors import (
     CatalogError,
     ContractError,
@@ -41,7 +49,6 @@ __all__ = [
     "Agency",
     "Catalog",
     "CatalogError",
-    "Change",
     "ClusterState",
     "Contract",
     "ContractError",
@@ -53,13 +60,14 @@ __all__ = [
     "PartitionKeyError",
     "Plan",
     "PlanScope",
+    "PlannedChange",
     "RegistryEntry",
     "RegistryKeyError",
     "Route",
     "SchemaUnusableError",
     "Service",
     "SigningKey",
-    "Subscription",
+    "SubscriptionGrant",
     "TopicState",
     "TrustedKeys",
     "UnknownContractError",

@@ -10,8 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from contracts import names
-from contracts.contract import Agency, Contract, ContractVersion, Service
-from contracts.documents.subscriptions import Subscriptions
+from contracts.contract import Agency, Contract, ContractVersion, Service, Subscriptions
 from contracts.errors import CatalogError, UnknownContractError, UnknownVersionError
 
 if TYPE_CHECKING:

@@ -11,24 +11,24 @@ from typing import Final
 import click
 
 COMMANDS: Final = {
-    "apply": ("planning:apply", "Make the cluster what the repo says."),
+    "apply": ("plan:apply", "Make the cluster what the repo says."),
     "breaking": ("breaking:breaking", "Check a change of a catalogue: what it breaks, and whom."),
-    "compare": ("comparing:compare", "Compare pairs of schemas, for other programs."),
+    "compare": ("compare:compare", "Compare pairs of schemas, for other programs."),
     "docs": ("docs:docs", "Write a catalogue as a website."),
     "coverage": ("coverage:coverage", "Hold a catalogue against the national plan of services."),
-    "export": ("exporting:export", "Write a catalogue as AsyncAPI, ODCS or CloudEvents types."),
+    "export": ("export:export", "Write a catalogue as AsyncAPI, ODCS or CloudEvents types."),
     "diff": ("diff:diff", "Show what has changed, field by field."),
     "impact": ("impact:impact", "Show what a change means to each reader."),
-    "fmt": ("formatting:fmt", "Give the documents of a catalogue their one form."),
-    "lint": ("linting:lint", "Check a catalogue."),
-    "list": ("listing:list_contracts", "List every contract and service of the catalogue."),
+    "fmt": ("fmt:fmt", "Give the documents of a catalogue their one form."),
+    "lint": ("lint:lint", "Check a catalogue."),
+    "list": ("show:list_contracts", "List every contract and service of the catalogue."),
     "new": ("new:new", "Draft an agency, an event or its next version."),
-    "plan": ("planning:plan", "Show what `apply` would change in the cluster."),
-    "prove": ("proving:prove", "Try each conversion between versions on much made-up data."),
-    "ls-rules": ("rules:ls_rules", "List every rule."),
-    "serve": ("serving:serve", "Serve a catalogue to clients of Confluent's Schema Registry."),
-    "show": ("listing:show", "Show one contract."),
-    "verify": ("planning:verify", "Compare the cluster with the repo."),
+    "plan": ("plan:plan", "Show what `apply` would change in the cluster."),
+    "prove": ("prove:prove", "Try each conversion between versions on much made-up data."),
+    "ls-rules": ("ls_rules:ls_rules", "List every rule."),
+    "serve": ("serve:serve", "Serve a catalogue to clients of Confluent's Schema Registry."),
+    "show": ("show:show", "Show one contract."),
+    "verify": ("plan:verify", "Compare the cluster with the repo."),
 }
 """Name to the function under `contracts.commands`, and what it does."""
 

@@ -418,3 +418,51 @@ class Service:
     ends: tuple[str, ...]
     deadline_seconds: float
     channels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionGrant:
+    """The right of one agency to read one major version of an event, for one purpose.
+
+    Attributes:
+        consumer: The agency that reads.
+        subject: The event it reads.
+        major: The event's major version.
+        name: The subscription's name in the bus; its consumer group is `<consumer>.<name>`.
+        purpose: What the data is used for.
+        legal_basis: Act and section; empty when none is given.
+        fields: Paths it reads; `$` is everything.
+        approved_by: The office of the owning agency that said yes; empty when nobody has.
+        approved_on: When.
+        expires: The last day on which it holds; None when it says none.
+    """
+
+    consumer: str
+    subject: str
+    major: int
+    name: str
+    purpose: str
+    legal_basis: str
+    fields: tuple[str, ...]
+    approved_by: str
+    approved_on: date | None
+    expires: date | None
+
+    @property
+    def topic(self) -> str:
+        """The topic it reads."""
+        return names.event_type(self.subject, self.major)
+
+    @property
+    def owner(self) -> str:
+        """The agency whose event it is."""
+        return self.subject.partition(".")[0]
+
+    def holds_on(self, day: date) -> bool:
+        """Whether it grants anything on that day: approved by then, and not expired."""
+        approved = bool(self.approved_by) and (self.approved_on is None or self.approved_on <= day)
+        return approved and (self.expires is None or day <= self.expires)
+
+
+Subscriptions: TypeAlias = Mapping[tuple[str, str], SubscriptionGrant]
+"""By consumer and name."""

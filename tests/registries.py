@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from contracts import Catalog
-from contracts.commands.serving import server
+from contracts.commands.serve import server
 from contracts.publish.http_registry.app import RegistryApp
 
 PATIENCE_SECONDS = 60.0

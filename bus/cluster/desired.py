@@ -29,7 +29,7 @@ from contracts import (
     ContractError,
     PlanScope,
     RegistryEntry,
-    Subscription,
+    SubscriptionGrant,
     TopicState,
 )
 
@@ -108,7 +108,7 @@ def _own(catalog: Catalog, agency: str) -> Iterator[Access]:
     yield _may("write", agency, "transactional-id", f"{agency}.", prefixed=True)
 
 
-def _readable(catalog: Catalog, subscription: Subscription, today: date) -> Iterable[str]:
+def _readable(catalog: Catalog, subscription: SubscriptionGrant, today: date) -> Iterable[str]:
     """The topic asked for, and those of older versions whose events come to it upcast."""
     try:
         return expectations(catalog, subscription.subject, subscription.major, today)

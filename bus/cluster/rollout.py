@@ -26,8 +26,8 @@ from bus.topics import AUDIT_TOPIC, REGISTRY_TOPIC
 from bus.transport import Transport
 from contracts import (
     Catalog,
-    Change,
     Plan,
+    PlannedChange,
     RegistryEntry,
     SigningKey,
     TrustedKeys,
@@ -103,7 +103,7 @@ class Rollout:
         return replace(plan, notes=tuple(notes))
 
     async def apply(
-        self, today: date, author: Author, done: Callable[[Change], None] = lambda _: None
+        self, today: date, author: Author, done: Callable[[PlannedChange], None] = lambda _: None
     ) -> Plan:
         """Make the cluster what the repo says; nothing while anything is refused. Return what was to change.
 
@@ -140,10 +140,10 @@ class Rollout:
         transport: Transport,
         plan: Plan,
         author: Author,
-        done: Callable[[Change], None],
+        done: Callable[[PlannedChange], None],
     ) -> None:
         identity = str(uuid7())
-        made: list[Change] = []
+        made: list[PlannedChange] = []
         await _account(transport, identity, author, "begun", plan.changes)
         outcome = "failed"
         try:
@@ -158,7 +158,7 @@ class Rollout:
             await _account(transport, identity, author, outcome, made)
 
     async def _do(
-        self, cluster: Cluster, transport: Transport, step: tuple[Change, ...], author: Author
+        self, cluster: Cluster, transport: Transport, step: tuple[PlannedChange, ...], author: Author
     ) -> None:
         first = step[0]
         match first.kind:
@@ -172,7 +172,7 @@ class Rollout:
             case "entry":
                 await self._write(transport, first, author)
 
-    async def _write(self, transport: Transport, change: Change, author: Author) -> None:
+    async def _write(self, transport: Transport, change: PlannedChange, author: Author) -> None:
         assert change.entry is not None and self._key is not None  # noqa: S101, PT018 - looked at before
         entry = change.entry
         if change.action == "-" and entry.fault:
@@ -202,7 +202,7 @@ class _connected:  # noqa: N801 - used as a block
         await self._transport.stop()
 
 
-def _steps(plan: Plan) -> Iterator[tuple[Change, ...]]:
+def _steps(plan: Plan) -> Iterator[tuple[PlannedChange, ...]]:
     """The changes in order, those of the access list many at once."""
     for (kind, _), changes in groupby(plan.changes, key=lambda change: (change.kind, change.action)):
         if kind == "access":
@@ -222,7 +222,7 @@ async def _in_force(cluster: Cluster, plan: Plan) -> None:
             await asyncio.sleep(LOOK_SECONDS if given or taken else 0)
 
 
-async def _change_topic(cluster: Cluster, change: Change) -> None:
+async def _change_topic(cluster: Cluster, change: PlannedChange) -> None:
     assert change.topic is not None  # noqa: S101 - a change of a topic holds it
     if change.action == "+":
         await cluster.make_topic(change.topic)
@@ -238,7 +238,7 @@ async def _account(
     identity: str,
     author: Author,
     phase: str,
-    changes: list[Change] | tuple[Change, ...],
+    changes: list[PlannedChange] | tuple[PlannedChange, ...],
 ) -> None:
     said = {
         "apply": identity,

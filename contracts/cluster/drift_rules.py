@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from contracts.cluster.plan import Change, Kind
+from contracts.cluster.plan import Kind, PlannedChange
 from contracts.finding import Finding, Place, Rule
 
 _FIX: Final = "run `govbus contracts apply`, or write into the repo what shall be"
@@ -26,7 +26,7 @@ RULES: Final = tuple(RULES_BY_KIND.values())
 _SIGNS: Final = {"+": "is missing", "~": "differs", "-": "should not be there"}
 
 
-def drift(change: Change) -> Finding:
+def drift(change: PlannedChange) -> Finding:
     """What a change that `apply` would make says about the cluster."""
     details = [*change.what, change.why] if change.action != "+" else []
     told = "; ".join(detail for detail in details if detail)
@@ -34,7 +34,7 @@ def drift(change: Change) -> Finding:
     return RULES_BY_KIND[change.kind].at(Place(_file(change)), what)
 
 
-def _file(change: Change) -> str:
+def _file(change: PlannedChange) -> str:
     """The document that decides about it, so that a code host can show it there."""
     name = change.name
     if change.kind == "topic" and (match := re.fullmatch(r"(.+)\.(.+)\.v[0-9]+", name)):

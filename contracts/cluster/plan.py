@@ -93,7 +93,7 @@ class ClusterState:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class PlannedChange:
     """One thing to do.
 
     Attributes:
@@ -132,12 +132,12 @@ class Change:
 class Plan:
     """The changes in the order in which they are done, how much is right, and what was not compared."""
 
-    changes: tuple[Change, ...]
+    changes: tuple[PlannedChange, ...]
     unchanged: int
     notes: tuple[str, ...] = ()
 
     @property
-    def refusals(self) -> tuple[Change, ...]:
+    def refusals(self) -> tuple[PlannedChange, ...]:
         """What can't be done, or may not without leave."""
         return tuple(change for change in self.changes if change.refusal)
 
@@ -204,29 +204,29 @@ def compare_states(
     return Plan(tuple(changes), compared - sum(change.action != "-" for change in changes))
 
 
-def _granted(access: Access) -> Change:
+def _granted(access: Access) -> PlannedChange:
     what = (f"may {access.operation}",)
-    return Change("+", "access", f"{access.principal} {access.pattern}", what, access=access)
+    return PlannedChange("+", "access", f"{access.principal} {access.pattern}", what, access=access)
 
 
-def _revoked(access: Access) -> Change:
+def _revoked(access: Access) -> PlannedChange:
     what = (f"may no longer {access.operation}",)
     why = "the repo does not grant it"
-    return Change("-", "access", f"{access.principal} {access.pattern}", what, why, access=access)
+    return PlannedChange("-", "access", f"{access.principal} {access.pattern}", what, why, access=access)
 
 
-def _topics(desired: ClusterState, observed: ClusterState, *, allow_destroy: bool) -> Iterator[Change]:
+def _topics(desired: ClusterState, observed: ClusterState, *, allow_destroy: bool) -> Iterator[PlannedChange]:
     for name, topic in sorted(desired.topics.items()):
         found = observed.topics.get(name)
         if found is None:
             settings = (f"{key}: {_shown(key, value)}" for key, value in sorted(topic.config.items()))
             what = [f"partitions: {topic.partitions}", *settings]
-            yield Change("+", "topic", name, tuple(what), topic=topic)
+            yield PlannedChange("+", "topic", name, tuple(what), topic=topic)
         elif change := _changed(topic, found, allow_destroy=allow_destroy):
             yield change
 
 
-def _changed(topic: TopicState, found: TopicState, *, allow_destroy: bool) -> Change | None:
+def _changed(topic: TopicState, found: TopicState, *, allow_destroy: bool) -> PlannedChange | None:
     keys = sorted({*topic.config, *found.config})
     config = {key: topic.config.get(key) for key in keys if topic.config.get(key) != found.config.get(key)}
     if not config and topic.partitions == found.partitions:
@@ -243,7 +243,7 @@ def _changed(topic: TopicState, found: TopicState, *, allow_destroy: bool) -> Ch
     ]
     if not refusal and not allow_destroy and _shrinks(topic, found):
         refusal = "events would be deleted earlier than they are now: `--allow-destroy` allows it"
-    return Change("~", "topic", topic.name, tuple(what), why, refusal, topic=topic, config=config)
+    return PlannedChange("~", "topic", topic.name, tuple(what), why, refusal, topic=topic, config=config)
 
 
 def _shrinks(topic: TopicState, found: TopicState) -> bool:
@@ -278,12 +278,14 @@ def duration(milliseconds: int) -> str:
     return f"{milliseconds} ms"
 
 
-def _topic_gone(topic: TopicState, *, allow_destroy: bool) -> Change:
+def _topic_gone(topic: TopicState, *, allow_destroy: bool) -> PlannedChange:
     refusal = "" if allow_destroy else "its events would be gone: `--allow-destroy` allows it"
-    return Change("-", "topic", topic.name, (), "no contract of the repo needs it", refusal, topic=topic)
+    return PlannedChange(
+        "-", "topic", topic.name, (), "no contract of the repo needs it", refusal, topic=topic
+    )
 
 
-def _quotas(desired: ClusterState, observed: ClusterState, scope: PlanScope) -> Iterator[Change]:
+def _quotas(desired: ClusterState, observed: ClusterState, scope: PlanScope) -> Iterator[PlannedChange]:
     for user in sorted({*desired.quotas, *observed.quotas}):
         if user not in desired.quotas and f"User:{user}" not in scope.principals:
             continue
@@ -293,27 +295,31 @@ def _quotas(desired: ClusterState, observed: ClusterState, scope: PlanScope) -> 
             before = {key: f"{_rate(found[key])} -> " if key in found else "" for key in keys}
             what = tuple(f"{key}: {before[key]}{_rate(wanted.get(key))}" for key in keys)
             action: Action = "+" if not found else "-" if not wanted else "~"
-            yield Change(action, "quota", f"User:{user}", what, quota={key: wanted.get(key) for key in keys})
+            yield PlannedChange(
+                action, "quota", f"User:{user}", what, quota={key: wanted.get(key) for key in keys}
+            )
 
 
 def _rate(value: float | None) -> str:
     return "none" if value is None else f"{value:,.0f} bytes/s"
 
 
-def _entries(desired: ClusterState, observed: ClusterState, *, allow_destroy: bool) -> Iterator[Change]:
+def _entries(
+    desired: ClusterState, observed: ClusterState, *, allow_destroy: bool
+) -> Iterator[PlannedChange]:
     if desired.entries is None or observed.entries is None:
         return
     for key, entry in sorted(desired.entries.items(), key=lambda item: _order(item[0])):
         found = observed.entries.get(key)
         if found is None:
-            yield Change("+", "entry", key, entry=entry)
+            yield PlannedChange("+", "entry", key, entry=entry)
         elif found.fault:
-            yield Change("~", "entry", key, (), f"{found.fault}: written anew", entry=entry)
+            yield PlannedChange("~", "entry", key, (), f"{found.fault}: written anew", entry=entry)
         elif found.content != entry.content:
             refusal = ""
             if found.sha256 != entry.sha256:
                 refusal = "a published version never changes: give the change a version of its own"
-            yield Change("~", "entry", key, (), "", refusal, entry=entry)
+            yield PlannedChange("~", "entry", key, (), "", refusal, entry=entry)
     for key in sorted({*observed.entries} - {*desired.entries}, key=_order, reverse=True):
         found = observed.entries[key]
         if found.withdrawn:
@@ -321,7 +327,7 @@ def _entries(desired: ClusterState, observed: ClusterState, *, allow_destroy: bo
         published = key.startswith("version/") and not found.fault
         refusal = "a published version would be withdrawn: `--allow-destroy` allows it" if published else ""
         why = found.fault or "the repo does not have it"
-        yield Change("-", "entry", key, (), why, "" if allow_destroy else refusal, entry=found)
+        yield PlannedChange("-", "entry", key, (), why, "" if allow_destroy else refusal, entry=found)
 
 
 def _order(key: str) -> tuple[int, str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Final
 
-from contracts.cluster.plan import Change, Kind, Plan
+from contracts.cluster.plan import Kind, Plan, PlannedChange
 
 _TITLES: Final[dict[Kind, str]] = {
     "access": "Access", "topic": "Topics", "quota": "Quotas", "entry": "Registry",
@@ -25,7 +25,7 @@ def render_plan(plan: Plan) -> str:
     return "\n".join([*lines, *(f"Note: {note}" for note in plan.notes), summary(plan)])
 
 
-def line_of(change: Change) -> str:
+def line_of(change: PlannedChange) -> str:
     """One change in one line, as it is told once it is made."""
     if (access := change.access) is not None:
         verb = "may" if change.action == "+" else "may no longer"
@@ -45,7 +45,7 @@ def summary(plan: Plan) -> str:
     return f"{line}; {refused} refused." if refused else f"{line}."
 
 
-def _each(changes: list[Change]) -> Iterator[str]:
+def _each(changes: list[PlannedChange]) -> Iterator[str]:
     for change in changes:
         if change.action == "+":
             told = [what for what in change.what if not what.startswith(_SAME_FOR_ALL)]
@@ -56,7 +56,7 @@ def _each(changes: list[Change]) -> Iterator[str]:
         yield from _reasons(change)
 
 
-def _access(changes: list[Change]) -> Iterator[str]:
+def _access(changes: list[PlannedChange]) -> Iterator[str]:
     """One line for what one principal may do with one thing."""
     ordered = sorted(
         changes, key=lambda change: (change.access.principal if change.access else "", change.action)
@@ -71,11 +71,11 @@ def _access(changes: list[Change]) -> Iterator[str]:
             yield f"      {verb} {', '.join(names)} {pattern}"
 
 
-def _holder(change: Change) -> tuple[str, str]:
+def _holder(change: PlannedChange) -> tuple[str, str]:
     return change.action, change.access.principal if change.access else ""
 
 
-def _reasons(change: Change) -> Iterator[str]:
+def _reasons(change: PlannedChange) -> Iterator[str]:
     if change.why:
         yield f"      - {change.why}"
     if change.refusal:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -19,14 +18,15 @@ from contracts.commands.options import (
     echo_json,
     failing_plainly,
 )
-from contracts.documents.loading_rules import DEADLINE
+from contracts.commands.tables import print_blocks, table
+from contracts.documents.rules import DEADLINE
 from contracts.errors import CatalogError
 from contracts.finding import Finding
 from contracts.lint.config import read_config
 from contracts.lint.coverage import GAPS, Coverage, Offer, measure
 from contracts.lint.soundness import load_sound
 
-_WIDE: Final = 160
+COMPLETE: Final = "complete"
 
 
 @click.command()
@@ -36,14 +36,15 @@ _WIDE: Final = 160
     "form",
     type=click.Choice(["text", "json", "markdown"]),
     default="text",
-    help="How it is written.",
+    help="Output format.",
 )
 @failing_plainly
 def coverage(catalog: Path | None, form: str) -> None:
-    """Hold the catalogue against the national plan of essential services.
+    """Compare the services of a catalogue with the national plan.
 
-    The plan and its target stand in `catalog.yaml` under `services`; by default every essential service of
-    the E-Government Survey, and 100 %. Exit code 100 below the target.
+    `services` in `catalog.yaml` lists the essential services of the plan and the target. By default the plan
+    is every essential service of the UN E-Government Survey, and the target is 100 %. Exits with 100 when
+    the target is missed.
     """
     root = catalog or REFERENCE_CATALOG
     config, faults = read_config(root, {})
@@ -61,7 +62,7 @@ def coverage(catalog: Path | None, form: str) -> None:
 
 def _open(root: Path, faults: tuple[Finding, ...]) -> Catalog:
     loaded = load_sound(root)
-    # A service without deadline is no fault here: it is what the plan wants named.
+    # A missing deadline is a gap in the plan, which the report names.
     findings = [*faults, *(each for each in loaded.findings if each.code != DEADLINE.code)]
     if findings:
         raise CatalogError(sorted(findings))
@@ -69,20 +70,20 @@ def _open(root: Path, faults: tuple[Finding, ...]) -> Catalog:
 
 
 def as_json(found: Coverage) -> dict[str, Any]:
-    """What was found, for another program."""
+    """The coverage as JSON."""
     return {
-        "plan": len(found.lines),
+        "plan": len(found.categories),
         "covered": found.covered,
         "percent": round(found.percent, 1),
         "target": found.target,
         "reached": found.reached,
         "services": [
             {
-                "category": line.category,
-                "covered": line.covered,
-                "offers": [_offer_json(offer) for offer in line.offers],
+                "category": category.category,
+                "covered": category.covered,
+                "offers": [_offer_json(offer) for offer in category.offers],
             }
-            for line in found.lines
+            for category in found.categories
         ],
         "beyond": [_offer_json(offer) for offer in found.beyond],
         "levels": dict(found.levels),
@@ -103,62 +104,48 @@ def _offer_json(offer: Offer) -> dict[str, Any]:
 
 
 def headline(found: Coverage) -> str:
-    """The one sentence: how much of the plan is offered, against which target."""
-    what = f"{found.covered} of {len(found.lines)} essential services are offered electronically end to end"
-    verdict = "reached" if found.reached else "missed"
-    return f"{what}: {found.percent:.0f} %. The target of {found.target} % is {verdict}."
+    """One sentence: how much of the plan is covered, and whether that meets the target."""
+    share = f"{found.covered} of {len(found.categories)} essential services ({found.percent:.0f} %)"
+    verdict = "met" if found.reached else "missed"
+    return f"{share} are offered online from start to end. The target of {found.target} % is {verdict}."
 
 
 def _rows(found: Coverage) -> Iterator[tuple[str, str, str, str, str]]:
-    for line in found.lines:
-        for index, offer in enumerate(line.offers or (None,)):
-            name = line.category if index == 0 else ""
+    for category in found.categories:
+        for index, offer in enumerate(category.offers or (None,)):
+            name = category.category if index == 0 else ""
             if offer is None:
                 yield name, "not offered", "", "", ""
                 continue
-            state = "; ".join(GAPS[gap] for gap in offer.gaps) or "whole"
+            state = "; ".join(GAPS[gap] for gap in offer.gaps) or COMPLETE
             agencies, channels = ", ".join(offer.agencies), ", ".join(offer.service.channels)
             yield name, state, offer.service.name, agencies, channels
 
 
-def _tallies(found: Coverage) -> Iterator[tuple[str, dict[str, int]]]:
+def _counts(found: Coverage) -> Iterator[tuple[str, dict[str, int]]]:
     yield "Level", {str(level): count for level, count in found.levels.items()}
     yield "Agency", found.agencies
     yield "Channel", found.channels
 
 
 def _print(found: Coverage, catalog: Catalog) -> None:
-    console = Console(highlight=False)
-    console = console if console.is_terminal else Console(highlight=False, width=_WIDE)
-    console.print(Text(headline(found), style="bold"))
-    console.print()
-    table = _table("Essential service", "State", "Service", "Agencies", "Channels")
+    services = table("Essential service", "State", "Service", "Agencies", "Channels")
     for name, state, *rest in _rows(found):
-        style = "green" if state == "whole" else "red"
-        table.add_row(Text(name), Text(state, style=style), *(Text(cell) for cell in rest))
-    console.print(table)
-    for title, tally in _tallies(found):
-        console.print()
-        console.print(_tally(title, tally, catalog))
-    if found.beyond:
-        console.print()
-        console.print(Text("Not in the plan: " + ", ".join(offer.service.name for offer in found.beyond)))
+        style = "green" if state == COMPLETE else "red"
+        services.add_row(Text(name), Text(state, style=style), *(Text(cell) for cell in rest))
+    counts = [_count_table(title, count, catalog) for title, count in _counts(found)]
+    beyond = ", ".join(offer.service.name for offer in found.beyond)
+    last = [Text(f"Not in the plan: {beyond}")] if beyond else []
+    print_blocks(Text(headline(found), style="bold"), services, *counts, *last)
 
 
-def _tally(title: str, tally: dict[str, int], catalog: Catalog) -> Table:
-    table = _table(title, *(["Level"] if title == "Agency" else []), "Whole services")
-    table.columns[-1].justify = "right"
-    for name, count in tally.items():
+def _count_table(title: str, counts: dict[str, int], catalog: Catalog) -> Table:
+    shown = table(title, *(["Level"] if title == "Agency" else []), "Complete services")
+    shown.columns[-1].justify = "right"
+    for name, count in counts.items():
         level = [Text(catalog.agencies[name].level)] if title == "Agency" else []
-        table.add_row(Text(name), *level, Text(str(count), style="" if count else "red"))
-    return table
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
+        shown.add_row(Text(name), *level, Text(str(count), style="" if count else "red"))
+    return shown
 
 
 def _markdown(found: Coverage) -> Iterator[str]:
@@ -168,8 +155,8 @@ def _markdown(found: Coverage) -> Iterator[str]:
     yield "|---|---|---|---|---|"
     for row in _rows(found):
         yield f"| {' | '.join(row)} |"
-    for title, tally in _tallies(found):
+    for title, counts in _counts(found):
         yield ""
-        yield f"| {title} | Whole services |"
+        yield f"| {title} | Complete services |"
         yield "|---|---:|"
-        yield from (f"| {name} | {count} |" for name, count in tally.items())
+        yield from (f"| {name} | {count} |" for name, count in counts.items())

@@ -8,8 +8,8 @@ import click
 
 from contracts.commands.options import failing_plainly
 from contracts.errors import ContractError
-from contracts.imports.scaffold import agency_documents, empty_draft, event_documents
-from contracts.imports.sources import read_draft
+from contracts.imports.scaffold import agency_documents, event_documents, starter_schema
+from contracts.imports.sources import import_schema
 from contracts.imports.versions import next_version
 from contracts.lint.soundness import open_sound
 
@@ -39,7 +39,7 @@ def new(  # noqa: PLR0917 - click passes them by name
     kind: str | None,
     catalog: Path,
 ) -> None:
-    """Draft the documents of an event: SUBJECT is `<agency>.<event>`.
+    """ImportedSchema the documents of an event: SUBJECT is `<agency>.<event>`.
 
     `--from` takes a JSON Schema, data that events look like (one object or a list), or a part of an OpenAPI 3
     or AsyncAPI document. Nothing is overwritten. What only a person knows is marked `fill in`.
@@ -59,7 +59,7 @@ def new(  # noqa: PLR0917 - click passes them by name
 
 
 def _event(catalog: Path, subject: str, source: str | None) -> None:
-    documents = event_documents(subject, read_draft(source) if source else empty_draft())
+    documents = event_documents(subject, import_schema(source) if source else starter_schema())
     agency = subject.partition(".")[0]
     if not (catalog / "agencies" / agency / "agency.yaml").exists():
         documents = {**agency_documents(agency), **documents}

@@ -14,8 +14,7 @@ from typing import Any, Final, Literal
 from contracts.catalog import Catalog
 from contracts.compatibility.deciding import NO_WITNESS, Verdict
 from contracts.compatibility.modes import Break, Direction, decide_documents, is_same
-from contracts.contract import Contract, ContractVersion
-from contracts.documents.subscriptions import Subscription
+from contracts.contract import Contract, ContractVersion, SubscriptionGrant
 from contracts.errors import SchemaUnusableError
 from contracts.schema.projection import project
 
@@ -44,7 +43,7 @@ class Impact:
         verdict: What shows it.
     """
 
-    subscription: Subscription
+    subscription: SubscriptionGrant
     old: ContractVersion
     new: ContractVersion
     effect: Effect
@@ -74,12 +73,12 @@ class Impact:
         return told
 
 
-def reader_of(subscription: Subscription) -> str:
+def reader_of(subscription: SubscriptionGrant) -> str:
     """A subscription in words: the agency, and what it calls the subscription."""
     return f"{subscription.consumer} ({subscription.name})"
 
 
-def readers_hit(found: Break, subscriptions: Iterable[Subscription]) -> tuple[str, ...]:
+def readers_hit(found: Break, subscriptions: Iterable[SubscriptionGrant]) -> tuple[str, ...]:
     """The readers that a break hits, or may hit."""
     subject = found.new.contract.subject
     return tuple(
@@ -110,7 +109,7 @@ def changed(before: Contract, now: Contract) -> Iterator[tuple[ContractVersion, 
             yield old, new
 
 
-def impact(old: ContractVersion, new: ContractVersion, subscription: Subscription) -> Impact:
+def impact(old: ContractVersion, new: ContractVersion, subscription: SubscriptionGrant) -> Impact:
     """What a change of one version into another means to one subscription."""
     undecided: Impact | None = None
     for direction in ("FORWARD", "BACKWARD"):
@@ -124,7 +123,7 @@ def impact(old: ContractVersion, new: ContractVersion, subscription: Subscriptio
 
 
 def _verdict(
-    direction: Direction, old: ContractVersion, new: ContractVersion, subscription: Subscription
+    direction: Direction, old: ContractVersion, new: ContractVersion, subscription: SubscriptionGrant
 ) -> Verdict:
     writer, reader = (old, new) if direction == "BACKWARD" else (new, old)
     try:
@@ -134,7 +133,7 @@ def _verdict(
         return Verdict("undecided", str(error))
 
 
-def _reads(version: ContractVersion, subscription: Subscription) -> str:
+def _reads(version: ContractVersion, subscription: SubscriptionGrant) -> str:
     schema, references = project(version.reader_documents, subscription.fields or ("$",))
     own = {name: value for name, value in schema.items() if name not in ("$id", "$defs", "definitions")}
     whole = "$ref" in json.dumps(own)

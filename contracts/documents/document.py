@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from contracts.documents import document_rules as rules
+from contracts.documents import rules
 from contracts.documents.folders import real_path
 from contracts.documents.json_places import json_depth, json_places
 from contracts.documents.yaml_reader import read_yaml_text
@@ -67,7 +67,7 @@ def read_yaml(root: Path, file: str) -> Document:
     """Read one YAML document of the catalogue at `root`.
 
     Raises:
-        DocumentError: It breaks a rule of `contracts.documents.document_rules`; nothing of it is used.
+        DocumentError: It breaks a rule of `contracts.documents.rules`; nothing of it is used.
     """
     content = _content(root, file, MAX_YAML_BYTES)
     value, places = read_yaml_text(_text(content, file), file)
@@ -78,7 +78,7 @@ def read_json(root: Path, file: str) -> Document:
     """Read one JSON document of the catalogue at `root`.
 
     Raises:
-        DocumentError: It breaks a rule of `contracts.documents.document_rules`; nothing of it is used.
+        DocumentError: It breaks a rule of `contracts.documents.rules`; nothing of it is used.
     """
     content = _content(root, file, MAX_JSON_BYTES)
     text = _text(content, file)

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from contracts.documents import document_rules as rules
+from contracts.documents import rules
 from contracts.errors import DocumentError
 from contracts.finding import Place
 

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from contracts.contract import Agency, Contract, ContractVersion, Service
+from contracts.contract import Agency, Contract, ContractVersion, Service, SubscriptionGrant
 from contracts.documents.document import Document
 from contracts.documents.shapes import ContractShape, VersionShape
-from contracts.documents.subscriptions import Subscription
 from contracts.finding import Finding
 from contracts.schema.walk import Placed, Spot, root_spot, subschemas
 
@@ -68,7 +67,7 @@ class LoadedService:
 class LoadedSubscription:
     """One subscription with its document."""
 
-    subscription: Subscription
+    subscription: SubscriptionGrant
     document: Document
 
 

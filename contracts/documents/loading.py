@@ -16,10 +16,17 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from contracts import names
-from contracts.contract import Agency, Contract, ContractVersion, KeyRule, Milestone, Service, System
-from contracts.documents import document_rules
-from contracts.documents import loading_rules as rules
-from contracts.documents.conversion_files import read_conversions
+from contracts.contract import (
+    Agency,
+    Contract,
+    ContractVersion,
+    KeyRule,
+    Milestone,
+    Service,
+    SubscriptionGrant,
+    System,
+)
+from contracts.documents import rules
 from contracts.documents.document import Document, read_json, read_yaml
 from contracts.documents.durations import parse_duration
 from contracts.documents.folders import names_in
@@ -33,16 +40,19 @@ from contracts.documents.loaded import (
 from contracts.documents.shapes import (
     AgencyShape,
     ContractShape,
+    DowncastShape,
     MilestoneShape,
     ReferenceShape,
     ServiceShape,
     SubscriptionShape,
+    UpcastShape,
     VersionShape,
 )
-from contracts.documents.subscriptions import Subscription, is_file_of
 from contracts.errors import DocumentError
 from contracts.finding import Finding, Place
+from contracts.names import parts_of
 from contracts.paths import Step
+from contracts.versions.conversion import Conversion, faults
 
 Shape = TypeVar("Shape", bound=BaseModel)
 _DAY: Final = 86_400.0
@@ -56,9 +66,7 @@ def load(root: Path) -> Loaded:
     """Read the whole catalogue at `root`. Faults become findings; nothing is raised for them."""
     loaded = Loaded(root)
     if not (root / "agencies").is_dir():
-        loaded.findings.append(
-            document_rules.CATALOG.at(Place("agencies"), "no such folder in the catalogue")
-        )
+        loaded.findings.append(rules.CATALOG.at(Place("agencies"), "no such folder in the catalogue"))
         return loaded
     for folder in _folders(loaded, "agencies"):
         loaded.agency_names.add(folder.name)
@@ -174,12 +182,9 @@ def _load_version(
             documents.append(referenced)
     if schema is None:
         return None
-    major, minor = (int(part) for part in row.number.split("."))
-    conversions, faults = read_conversions(loaded.root, folder, document, shape, index)
-    loaded.findings.extend(faults)
+    conversions = _load_conversions(loaded, folder, document, shape, index)
     version = ContractVersion(
-        major,
-        minor,
+        *parts_of(row.number),
         schema.value,
         schema.sha256,
         references,
@@ -191,6 +196,33 @@ def _load_version(
         downcast=conversions.get("downcast"),
     )
     return LoadedVersion(version, index, row, schema, tuple(documents))
+
+
+def _load_conversions(
+    loaded: Loaded, folder: str, document: Document, shape: ContractShape, index: int
+) -> dict[str, Conversion]:
+    row = shape.versions[index]
+    read: dict[str, Conversion] = {}
+    for kind, declared in (("upcast", row.upcast), ("downcast", row.downcast)):
+        if declared is None:
+            continue
+        older = declared.source if isinstance(declared, UpcastShape) else declared.target
+        if older not in {each.number for each in shape.versions} or parts_of(older) >= parts_of(row.number):
+            place = document.place("versions", index, kind)
+            what = f"{older} is no version older than {row.number}"
+            loaded.findings.append(rules.CONVERSION_ENDS.at(place, what))
+            continue
+        try:
+            written = read_json(loaded.root, f"{folder}/{declared.file}")
+        except DocumentError as error:
+            loaded.findings.append(error.finding)
+            continue
+        loaded.findings += [
+            rules.CONVERSION.at(written.place(*steps), what) for steps, what in faults(written.value)
+        ]
+        ends = (row.number, older) if isinstance(declared, DowncastShape) else (older, row.number)
+        read[kind] = Conversion(shape.subject, *ends, declared.file, written.value)
+    return read
 
 
 def _reference_uri(document: Document) -> str | None:
@@ -245,7 +277,7 @@ def _load_subscriptions(loaded: Loaded, consumer: str) -> None:
         if read is None:
             continue
         document, shape = read
-        if not is_file_of(path.stem, shape.subject):
+        if path.stem != shape.subject and not path.stem.startswith(f"{shape.subject}."):
             _agree(loaded, document, ("subject",), shape.subject, path.stem)
         found = _subscription(consumer, shape)
         if (consumer, found.name) in loaded.subscriptions:
@@ -255,8 +287,8 @@ def _load_subscriptions(loaded: Loaded, consumer: str) -> None:
         loaded.subscriptions[consumer, found.name] = LoadedSubscription(found, document)
 
 
-def _subscription(consumer: str, shape: SubscriptionShape) -> Subscription:
-    return Subscription(
+def _subscription(consumer: str, shape: SubscriptionShape) -> SubscriptionGrant:
+    return SubscriptionGrant(
         consumer=consumer,
         subject=shape.subject,
         major=shape.version,
@@ -305,4 +337,4 @@ def _structure(document: Document, detail: ErrorDetails) -> Finding:
             what = f"{name} is not a mapping of fields"
         case _:
             what = f"`{name}`: {detail['msg'].removeprefix('Value error, ')}"
-    return document_rules.STRUCTURE.at(document.place(*steps), what)
+    return rules.STRUCTURE.at(document.place(*steps), what)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import yaml
 
-from contracts.documents import document_rules as rules
+from contracts.documents import rules
 from contracts.errors import DocumentError
 from contracts.finding import Place, Rule
 from contracts.paths import Step
@@ -33,7 +33,7 @@ def read_yaml_text(text: str, file: str) -> tuple[Any, Places]:
         Its value, and the place of everything in it by its steps.
 
     Raises:
-        DocumentError: The text breaks a rule of `contracts.documents.document_rules`.
+        DocumentError: The text breaks a rule of `contracts.documents.rules`.
     """
     builder = _Builder(file)
     try:

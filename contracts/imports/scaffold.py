@@ -13,7 +13,7 @@ from contracts import names
 from contracts.contract import ContractVersion
 from contracts.documents.formatting import format_json
 from contracts.errors import CatalogError, ContractError
-from contracts.imports.sources import Draft, as_text
+from contracts.imports.sources import ImportedSchema, as_text
 from contracts.lint.rules.schemas import check_draft
 from contracts.paths import render_path
 from contracts.schema.dialect import DRAFT_2020_12
@@ -23,7 +23,7 @@ from contracts.schema.walk import is_required, root_spot, spots_at, types_of
 _KEYS: Final = ("reference", "id", "key", "number")
 
 
-def empty_draft() -> Draft:
+def starter_schema() -> ImportedSchema:
     """What an event has that is drafted from nothing: its key."""
     reference = {
         "type": "string",
@@ -39,7 +39,7 @@ def empty_draft() -> Draft:
         "properties": {"reference": reference},
         "required": ["reference"],
     }
-    return Draft(schema, ({"reference": "CASE-000001"},))
+    return ImportedSchema(schema, ({"reference": "CASE-000001"},))
 
 
 def agency_documents(name: str) -> dict[str, str]:
@@ -78,7 +78,7 @@ versions:
 """
 
 
-def event_documents(subject: str, draft: Draft) -> dict[str, str]:
+def event_documents(subject: str, draft: ImportedSchema) -> dict[str, str]:
     """The documents of a new event: contract, schema, one example that passes and one that fails.
 
     Raises:
@@ -110,7 +110,7 @@ def event_documents(subject: str, draft: Draft) -> dict[str, str]:
     }
 
 
-def _valid(version: ContractVersion, draft: Draft) -> dict[str, Any]:
+def _valid(version: ContractVersion, draft: ImportedSchema) -> dict[str, Any]:
     """The first sample; without one, the least data that keeps the schema, with the schema's own examples."""
     if draft.samples:
         return dict(draft.samples[0])

@@ -22,7 +22,7 @@ _SHOWN: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class ImportedSchema:
     """What a source gives.
 
     Attributes:
@@ -36,7 +36,7 @@ class Draft:
     file: str = "schema"
 
 
-def read_draft(source: str) -> Draft:
+def import_schema(source: str) -> ImportedSchema:
     """Read a source: a path, and for a part of a document `#` and a JSON pointer.
 
     Raises:
@@ -47,13 +47,13 @@ def read_draft(source: str) -> Draft:
     reader = read_yaml if path.suffix in (".yaml", ".yml") else read_json
     value = reader(path.parent, path.name).value
     if isinstance(value, dict) and ("openapi" in value or "asyncapi" in value or pointer):
-        return Draft(_part(value, pointer or _only_part(value)), file=name)
+        return ImportedSchema(_part(value, pointer or _only_part(value)), file=name)
     if isinstance(value, dict) and ("$schema" in value or _looks_like_schema(value)):
-        return Draft({"$schema": DRAFT_2020_12, **value}, file=name)
+        return ImportedSchema({"$schema": DRAFT_2020_12, **value}, file=name)
     samples = value if isinstance(value, list) else [value]
     if not samples or not all(isinstance(sample, dict) and sample for sample in samples):
         raise ContractError("Expected a schema, an object with data, or a list of such objects")
-    return Draft({"$schema": DRAFT_2020_12, **inferred(samples)}, tuple(samples), name)
+    return ImportedSchema({"$schema": DRAFT_2020_12, **inferred(samples)}, tuple(samples), name)
 
 
 def _looks_like_schema(value: Mapping[str, Any]) -> bool:

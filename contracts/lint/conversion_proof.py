@@ -24,7 +24,7 @@ Kind = Literal["upcast", "downcast"]
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class ConversionProof:
     """What came of one conversion.
 
     Attributes:
@@ -42,7 +42,7 @@ class Proof:
     what: str | None
 
 
-def prove(contract: Contract, count: int, examples: Iterable[Any] = ()) -> Iterator[Proof]:
+def prove(contract: Contract, count: int, examples: Iterable[Any] = ()) -> Iterator[ConversionProof]:
     """What comes of each conversion of a contract.
 
     Args:
@@ -72,7 +72,7 @@ def _proof(
     way: tuple[Conversion, ContractVersion, ContractVersion],
     count: int,
     written: tuple[Any, ...],
-) -> Proof:
+) -> ConversionProof:
     source = way[1]
     made = islice(instances(*source.writer_documents, source.is_valid), count)
     faults: Counter[str] = Counter()
@@ -83,9 +83,9 @@ def _proof(
         if what is not None:
             faults[what] += 1
     if not tried:
-        return Proof(kind, version, 0, 0, f"no data of version {source.number} could be made up")
+        return ConversionProof(kind, version, 0, 0, f"no data of version {source.number} could be made up")
     what = faults.most_common(1)[0][0] if faults else None
-    return Proof(kind, version, tried, faults.total(), what)
+    return ConversionProof(kind, version, tried, faults.total(), what)
 
 
 def _fault(data: Any, step: Conversion, source: ContractVersion, target: ContractVersion) -> str | None:

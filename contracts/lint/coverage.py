@@ -1,14 +1,15 @@
-"""Which essential services of a national plan the catalogue offers electronically end to end, and how.
+"""Essential services of a national plan that the catalogue offers online from start to end. Pure.
 
-A service is whole when nothing on its list of gaps is left:
+A service is complete when it has none of these gaps:
 
-    no-event       its start, a milestone or an end has no contract: nobody can watch it happen
-    no-end         it ends in nothing but its own start: what comes of the request is not told
-    no-deadline    nothing says how long it may take
-    no-digital     neither web, mobile nor kiosk: it cannot be asked for electronically
-    no-assisted    neither counter, phone, post office, library nor mail: it shuts out who has no computer
+    no-event       its start, a milestone or an end has no contract, so it cannot be monitored
+    no-end         its start is its only end, so no event reports the outcome
+    no-deadline    it has no deadline
+    no-digital     none of the channels web, mobile and kiosk: it cannot be requested online
+    no-assisted    none of the channels counter, phone, post office, library and mail: it excludes people
+                   without a computer
 
-A category of the plan is covered when one service of that category is whole. Pure.
+A category of the plan is covered when one service of that category is complete.
 """
 
 from __future__ import annotations
@@ -30,21 +31,21 @@ LEVELS: Final[tuple[Level, ...]] = ("national", "regional", "local")
 Gap = Literal["no-event", "no-end", "no-deadline", "no-digital", "no-assisted"]
 GAPS: Final[dict[Gap, str]] = {
     "no-event": "an event has no contract",
-    "no-end": "it tells no outcome",
-    "no-deadline": "nothing says how long it may take",
-    "no-digital": "it cannot be asked for electronically",
-    "no-assisted": "no channel helps those without a computer",
+    "no-end": "no event reports the outcome",
+    "no-deadline": "it has no deadline",
+    "no-digital": "it cannot be requested online",
+    "no-assisted": "no channel serves people without a computer",
 }
-"""Each gap and what it means, worst first."""
+"""The text of each gap, worst first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One service of the catalogue, as the plan looks at it.
+    """One service of the catalogue, measured against the plan.
 
     Attributes:
-        agencies: Every agency whose events it is made of, its owner first.
-        gaps: What keeps it from being whole, worst first; none when it is.
+        agencies: The owner, then every agency that publishes one of its events.
+        gaps: Why the service is not complete, worst first; empty when it is.
     """
 
     service: Service
@@ -53,33 +54,33 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One category of the plan, with the services offered for it."""
+class CategoryCoverage:
+    """One category of the plan, and the services offered in it."""
 
     category: str
     offers: tuple[Offer, ...]
 
     @property
     def covered(self) -> bool:
-        """Whether one service of the category is whole."""
+        """Whether one service of the category is complete."""
         return any(not offer.gaps for offer in self.offers)
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What the plan asks for beside what the catalogue offers.
+    """How much of the plan a catalogue covers.
 
     Attributes:
-        target: The percentage of the plan that is to be covered.
-        lines: The plan, in its order.
-        beyond: Services whose category the plan does not ask for.
-        agencies: Agency to the number of whole services of the plan it takes part in, every agency named.
-        levels: Level of government to the number of whole services of the plan that one of its agencies owns.
-        channels: Channel to the number of whole services of the plan offered there.
+        target: The percentage of the plan that must be covered.
+        categories: The plan, in its order.
+        beyond: Services of categories that are not in the plan.
+        agencies: For every agency, how many complete services of the plan it takes part in.
+        levels: For each level of government, how many complete services of the plan its agencies own.
+        channels: For each channel, how many complete services of the plan use it.
     """
 
     target: int
-    lines: tuple[Line, ...]
+    categories: tuple[CategoryCoverage, ...]
     beyond: tuple[Offer, ...]
     agencies: dict[str, int]
     levels: dict[Level, int]
@@ -87,50 +88,50 @@ class Coverage:
 
     @property
     def covered(self) -> int:
-        """How many categories of the plan are covered."""
-        return sum(line.covered for line in self.lines)
+        """Number of covered categories of the plan."""
+        return sum(category.covered for category in self.categories)
 
     @property
     def percent(self) -> float:
-        """How much of the plan is covered; an empty plan is."""
-        return 100 * self.covered / len(self.lines) if self.lines else 100.0
+        """Percentage of the plan that is covered; 100 for an empty plan."""
+        return 100 * self.covered / len(self.categories) if self.categories else 100.0
 
     @property
     def reached(self) -> bool:
-        """Whether the target is reached."""
+        """Whether the target is met."""
         return self.percent >= self.target
 
     @property
     def offers(self) -> tuple[Offer, ...]:
         """Every service of the plan."""
-        return tuple(offer for line in self.lines for offer in line.offers)
+        return tuple(offer for category in self.categories for offer in category.offers)
 
 
 def measure(catalog: Catalog, plan: Iterable[str] = (), target: int = 100) -> Coverage:
-    """Hold a catalogue against a national plan.
+    """Compare the services of a catalogue with a national plan.
 
     Args:
-        catalog: What is offered.
-        plan: The categories asked for; none for every essential service of the E-Government Survey.
-        target: The percentage of them that is to be covered.
+        catalog: The catalogue.
+        plan: The categories of the plan; empty for every essential service of the E-Government Survey.
+        target: The percentage of the plan that must be covered.
     """
     offers = [_offer(service, catalog) for service in catalog.services.values()]
     wanted = tuple(dict.fromkeys(plan)) or tuple(sorted(SERVICE_CATEGORIES))
-    lines = tuple(
-        Line(category, tuple(offer for offer in offers if offer.service.category == category))
+    categories = tuple(
+        CategoryCoverage(category, tuple(offer for offer in offers if offer.service.category == category))
         for category in wanted
     )
-    whole = [offer for line in lines for offer in line.offers if not offer.gaps]
-    taking_part = Counter(agency for offer in whole for agency in offer.agencies)
+    complete = [offer for category in categories for offer in category.offers if not offer.gaps]
+    taking_part = Counter(agency for offer in complete for agency in offer.agencies)
     owning = Counter(
         catalog.agencies[offer.service.owner].level
-        for offer in whole
+        for offer in complete
         if offer.service.owner in catalog.agencies
     )
-    reaching = Counter(channel for offer in whole for channel in offer.service.channels)
+    reaching = Counter(channel for offer in complete for channel in offer.service.channels)
     return Coverage(
         target=target,
-        lines=lines,
+        categories=categories,
         beyond=tuple(offer for offer in offers if offer.service.category not in wanted),
         agencies={agency: taking_part[agency] for agency in sorted(catalog.agencies)},
         levels={level: owning[level] for level in LEVELS},
@@ -139,7 +140,7 @@ def measure(catalog: Catalog, plan: Iterable[str] = (), target: int = 100) -> Co
 
 
 def events_of(service: Service) -> tuple[str, ...]:
-    """The subjects a service is made of, its start first, each once."""
+    """The subjects of a service's events, its start first, without duplicates."""
     later = (milestone.event for milestone in service.milestones)
     return tuple(dict.fromkeys((service.start, *later, *service.ends)))
 

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final, get_args
 
-from contracts.documents import document_rules, loading_rules
+from contracts.documents import rules as document_rules
 from contracts.documents.loaded import Loaded, LoadedContract
 from contracts.documents.loading import load
 from contracts.finding import Category, Finding, Rule
@@ -35,9 +35,7 @@ from contracts.lint.schema_parts import views
 from contracts.processes import ask_all
 
 CATEGORIES: Final[tuple[Category, ...]] = get_args(Category)
-ALWAYS: Final = frozenset(
-    rule.code for rule in (*document_rules.RULES, *loading_rules.RULES, *config.RULES, *waivers.RULES)
-)
+ALWAYS: Final = frozenset(rule.code for rule in (*document_rules.RULES, *config.RULES, *waivers.RULES))
 """The codes of rules by which a catalogue, or its settings, cannot be read: no exception is made for them."""
 
 _OF_VIEWS: Final = (
@@ -48,7 +46,6 @@ _OF_VIEWS: Final = (
 )
 RULES: Final[tuple[Rule, ...]] = (
     *document_rules.RULES,
-    *loading_rules.RULES,
     *config.RULES,
     *contracts.RULES,
     *privacy.RULES,

@@ -79,7 +79,7 @@ class Shelf:
         return jsonschema_rs.Registry(named)
 
 
-class View:
+class SchemaView:
     """One document of a version, with what its `$ref` reach."""
 
     def __init__(self, document: Document, row: LoadedVersion, shelf: Shelf) -> None:
@@ -186,7 +186,7 @@ class View:
         return any(steps and "$id" in node for steps, node in self.nodes)
 
 
-def views(entry: LoadedContract) -> Iterator[View]:
+def views(entry: LoadedContract) -> Iterator[SchemaView]:
     """The documents in which a contract may still be improved: those of each major's latest minor version.
 
     A version that is deprecated is left alone, and one that does not compile is the business of other rules.
@@ -200,7 +200,7 @@ def views(entry: LoadedContract) -> Iterator[View]:
         for document in row.documents:
             if document.file not in seen and (document is row.document or _is_sound(document)):
                 seen.add(document.file)
-                yield View(document, row, shelf)
+                yield SchemaView(document, row, shelf)
 
 
 def types(way: Way) -> frozenset[str] | None:

@@ -25,7 +25,7 @@ def unsupported(expected: str, got: str) -> UnsupportedPatternError:
     return UnsupportedPatternError(f"Expected {expected}, got {got}")
 
 
-class Reader:
+class PatternReader:
     r"""A text and the place in it.
 
     Attributes:

@@ -153,12 +153,12 @@ class Language:
 
 @lru_cache(maxsize=512)
 def _pattern(text: str) -> Language:
-    reading = parse(text)
-    repeated = _whole_repeat(reading.node)
+    parsed = parse(text)
+    repeated = _whole_repeat(parsed.node)
     if repeated is None:
-        automaton = of_pattern(reading.node)
-        if reading.disputed:
-            _refuse_differences(text, automaton, unicode=reading.looks)
+        automaton = of_pattern(parsed.node)
+        if parsed.disputed:
+            _refuse_differences(text, automaton, unicode=parsed.looks)
         return Language((_Piece(0, None, automaton),))
     anywhere = Sequence((Anchor("start"), Repeat(repeated.body, 0, None), Anchor("end")))
     return Language(tuple(_cut(repeated.low, repeated.high, of_pattern(anywhere))))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from contracts.patterns import charset
 from contracts.patterns.budget import MAX_DEPTH, MAX_TEXT
 from contracts.patterns.errors import TooLargeError
-from contracts.patterns.escapes import Reader, unsupported
+from contracts.patterns.escapes import PatternReader, unsupported
 from contracts.patterns.syntax import Anchor, Characters, Choice, Look, Node, Repeat, Sequence
 
 _COUNTED = re.compile(r"\{([0-9]+)(,([0-9]*))?\}")
@@ -34,7 +34,7 @@ class _Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ParsedPattern:
     r"""A pattern as read.
 
     Attributes:
@@ -49,7 +49,7 @@ class Reading:
     disputed: bool
 
 
-def parse(text: str, *, unicode: bool = False) -> Reading:
+def parse(text: str, *, unicode: bool = False) -> ParsedPattern:
     r"""The parts of a pattern.
 
     Args:
@@ -62,7 +62,7 @@ def parse(text: str, *, unicode: bool = False) -> Reading:
     """
     if len(text) > MAX_TEXT:
         raise TooLargeError(f"Expected a pattern of at most {MAX_TEXT} characters, got {len(text)}")
-    reader = Reader(text, unicode=unicode)
+    reader = PatternReader(text, unicode=unicode)
     groups = [_Group(None)]
     while not reader.ended():
         _read(reader, groups)
@@ -70,10 +70,10 @@ def parse(text: str, *, unicode: bool = False) -> Reading:
         raise unsupported("each `(` closed", "one that is not")
     looks = "lookahead" in reader.marks
     disputed = "boundary" in reader.marks or (looks and "shorthand" in reader.marks)
-    return Reading(groups[0].node(), looks, disputed)
+    return ParsedPattern(groups[0].node(), looks, disputed)
 
 
-def _read(reader: Reader, groups: list[_Group]) -> None:
+def _read(reader: PatternReader, groups: list[_Group]) -> None:
     match character := reader.take():
         case "(":
             groups.append(_Group(_opening(reader)))
@@ -94,7 +94,7 @@ def _read(reader: Reader, groups: list[_Group]) -> None:
             _add(reader, groups, _atom(reader, character))
 
 
-def _atom(reader: Reader, character: str) -> Node:
+def _atom(reader: PatternReader, character: str) -> Node:
     if character == ".":
         return Characters(charset.DOT)
     if character == "[":
@@ -109,7 +109,7 @@ def _atom(reader: Reader, character: str) -> Node:
     return Characters(reader.escape(in_class=False))
 
 
-def _opening(reader: Reader) -> bool | None:
+def _opening(reader: PatternReader) -> bool | None:
     if reader.peek() != "?":
         return None
     if reader.skip("?:") or reader.match(_NAMED):
@@ -120,7 +120,7 @@ def _opening(reader: Reader) -> bool | None:
     raise unsupported("a plain, named or lookahead group", "another kind")
 
 
-def _add(reader: Reader, groups: list[_Group], node: Node) -> None:
+def _add(reader: PatternReader, groups: list[_Group], node: Node) -> None:
     quantifier = _quantifier(reader)
     if quantifier is not None:
         if isinstance(node, Anchor | Look):
@@ -131,7 +131,7 @@ def _add(reader: Reader, groups: list[_Group], node: Node) -> None:
     groups[-1].parts.append(node)
 
 
-def _quantifier(reader: Reader) -> tuple[int, int | None] | None:
+def _quantifier(reader: PatternReader) -> tuple[int, int | None] | None:
     counts: tuple[int, int | None]
     if reader.skip("*"):
         counts = (0, None)

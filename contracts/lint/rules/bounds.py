@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from contracts.finding import Finding, Rule
-from contracts.lint.schema_parts import Part, View, Way, types
+from contracts.lint.schema_parts import Part, SchemaView, Way, types
 from contracts.paths import Step, pointer
 from contracts.patterns import Language, TooLargeError, UnsupportedPatternError
 from contracts.patterns.safety import backtracking_risk
@@ -53,7 +53,7 @@ _PAIRS: Final = (
 )
 
 
-def check_bounds(view: View) -> Iterator[Finding]:
+def check_bounds(view: SchemaView) -> Iterator[Finding]:
     """Every finding about the bounds in one document."""
     for part in view.parts:
         if part.is_value:
@@ -64,7 +64,7 @@ def check_bounds(view: View) -> Iterator[Finding]:
         yield from _patterns(view, steps, node)
 
 
-def _sizes(view: View, part: Part, way: Way) -> Iterator[Finding]:
+def _sizes(view: SchemaView, part: Part, way: Way) -> Iterator[Finding]:
     if any("enum" in node or "const" in node for node in way):
         return
     named = types(way) or frozenset()
@@ -76,7 +76,7 @@ def _sizes(view: View, part: Part, way: Way) -> Iterator[Finding]:
         yield _at(view, OPEN_OBJECT, part, way, why)
 
 
-def _at(view: View, rule: Rule, part: Part, way: Way, what: str) -> Finding:
+def _at(view: SchemaView, rule: Rule, part: Part, way: Way, what: str) -> Finding:
     """The finding stands where the type is named, so that one fault used in ten places is told once."""
     typed = next(
         (steps for node in way if "type" in node and (steps := view.steps_of(node)) is not None), None
@@ -85,7 +85,7 @@ def _at(view: View, rule: Rule, part: Part, way: Way, what: str) -> Finding:
     return rule.at(view.document.place(*steps), f"`{pointer(steps)[:300]}` {what}")
 
 
-def _bounds_text(view: View, node: Mapping[str, Any]) -> bool:
+def _bounds_text(view: SchemaView, node: Mapping[str, Any]) -> bool:
     if "maxLength" in node:
         return True
     if view.asserts_formats and node.get("format") in _BOUNDED_FORMATS:
@@ -109,7 +109,7 @@ def _bounds_array(node: Mapping[str, Any]) -> bool:
     return "maxItems" in node or (isinstance(listed, list) and any(node.get(word) is False for word in rest))
 
 
-def _open(view: View, way: Way) -> str | None:
+def _open(view: SchemaView, way: Way) -> str | None:
     said = [node.get(word) for node in way for word in ("additionalProperties", "unevaluatedProperties")]
     if any(each is False for each in said):
         return None
@@ -124,7 +124,7 @@ def _open(view: View, way: Way) -> str | None:
     return None
 
 
-def _ordered(view: View, steps: tuple[Step, ...], node: Mapping[str, Any]) -> Iterator[Finding]:
+def _ordered(view: SchemaView, steps: tuple[Step, ...], node: Mapping[str, Any]) -> Iterator[Finding]:
     for low, high in _PAIRS:
         least, most = node.get(low), node.get(high)
         if isinstance(least, int | float) and isinstance(most, int | float) and least > most:
@@ -132,7 +132,7 @@ def _ordered(view: View, steps: tuple[Step, ...], node: Mapping[str, Any]) -> It
             yield ORDERED.at(place, f"`{pointer(steps)[:300]}` has `{low}` above `{high}`")
 
 
-def _patterns(view: View, steps: tuple[Step, ...], node: Mapping[str, Any]) -> Iterator[Finding]:
+def _patterns(view: SchemaView, steps: tuple[Step, ...], node: Mapping[str, Any]) -> Iterator[Finding]:
     for where, pattern in patterns_of(steps, node):
         if risk := backtracking_risk(pattern):
             yield PATTERN.at(view.document.place(*where), f"`{pointer(where)[:300]}`: {risk}")

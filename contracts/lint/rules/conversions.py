@@ -11,7 +11,7 @@ from contracts.documents.document import read_json
 from contracts.documents.loaded import LoadedContract
 from contracts.errors import DocumentError, SchemaUnusableError
 from contracts.finding import Finding, Rule
-from contracts.lint.conversion_proof import Proof, prove
+from contracts.lint.conversion_proof import ConversionProof, prove
 
 COUNT: Final = 100
 """How many made-up instances lint sends through each conversion; `govbus contracts prove` sends more."""
@@ -59,7 +59,7 @@ def _present(entry: LoadedContract) -> Iterator[Finding]:
             yield PRESENT.at(entry.document.place("versions", row), what)
 
 
-def _proved(entry: LoadedContract, proof: Proof) -> Iterator[Finding]:
+def _proved(entry: LoadedContract, proof: ConversionProof) -> Iterator[Finding]:
     if proof.what is None:
         return
     row = next(row for row in entry.versions if row.version is proof.version)

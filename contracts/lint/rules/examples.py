@@ -9,9 +9,9 @@ from typing import Final
 
 from contracts.contract import ContractVersion
 from contracts.documents.document import Document, read_json
-from contracts.documents.document_rules import TOO_LARGE as TOO_MANY
 from contracts.documents.folders import names_in
 from contracts.documents.loaded import LoadedContract, LoadedVersion
+from contracts.documents.rules import TOO_LARGE as TOO_MANY
 from contracts.errors import DocumentError, PartitionKeyError, SchemaUnusableError
 from contracts.finding import Finding, Place, Rule
 from contracts.lint.rules.schemas import BOUNDED

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from contracts.finding import Finding, Rule
-from contracts.lint.schema_parts import View, place_of_object
+from contracts.lint.schema_parts import SchemaView, place_of_object
 from contracts.names import meant
 from contracts.paths import Step, pointer
 from contracts.schema.formats import ASSERTED, LEFT_ALONE
@@ -72,7 +72,7 @@ _COMMENTS: Final = frozenset(
 Node = Mapping[str, Any]
 
 
-def check_keywords(view: View) -> Iterator[Finding]:
+def check_keywords(view: SchemaView) -> Iterator[Finding]:
     """Every finding about the words of one document."""
     parts = {part.steps for part in view.parts}
     for steps, node in view.nodes:
@@ -84,11 +84,11 @@ def check_keywords(view: View) -> Iterator[Finding]:
     yield from _unused(view)
 
 
-def _at(view: View, rule: Rule, steps: tuple[Step, ...], what: str) -> Finding:
+def _at(view: SchemaView, rule: Rule, steps: tuple[Step, ...], what: str) -> Finding:
     return rule.at(view.document.place(*steps), f"`{pointer(steps)[:300]}` {what}")
 
 
-def _known(view: View, steps: tuple[Step, ...], node: Node) -> Iterator[Finding]:
+def _known(view: SchemaView, steps: tuple[Step, ...], node: Node) -> Iterator[Finding]:
     known = KNOWN_07 if view.is_draft_07 else KNOWN_2020_12
     for word in node.keys() - known:
         if not word.startswith("x-"):
@@ -101,7 +101,7 @@ def _known(view: View, steps: tuple[Step, ...], node: Node) -> Iterator[Finding]
         yield _at(view, FORMAT, (*steps, "format"), f"is a format nobody knows{meant(named, _FORMATS)}")
 
 
-def _effect(view: View, steps: tuple[Step, ...], node: Node) -> Iterator[Finding]:
+def _effect(view: SchemaView, steps: tuple[Step, ...], node: Node) -> Iterator[Finding]:
     types = _types(node)
     if not types:
         return
@@ -117,7 +117,7 @@ def _types(node: Node) -> set[str]:
     return {name for name in named if isinstance(name, str)} if isinstance(named, list) else set()
 
 
-def _values(view: View, steps: tuple[Step, ...], node: Node, *, is_part: bool) -> Iterator[Finding]:
+def _values(view: SchemaView, steps: tuple[Step, ...], node: Node, *, is_part: bool) -> Iterator[Finding]:
     listed = node.get("enum")
     values = listed if isinstance(listed, list) else []
     kinds = {json_type(value).strip("`") for value in values if value is not None}
@@ -142,7 +142,7 @@ def _fits(value: object, types: set[str]) -> bool:
     return kind in types or (kind == "integer" and "number" in types) or whole
 
 
-def _required(view: View, steps: tuple[Step, ...], node: Node) -> Iterator[Finding]:
+def _required(view: SchemaView, steps: tuple[Step, ...], node: Node) -> Iterator[Finding]:
     required = node.get("required")
     if not isinstance(required, list) or not required or "not" in steps:
         return
@@ -164,7 +164,7 @@ def _required(view: View, steps: tuple[Step, ...], node: Node) -> Iterator[Findi
             )
 
 
-def _unused(view: View) -> Iterator[Finding]:
+def _unused(view: SchemaView) -> Iterator[Finding]:
     targets = [
         target
         for _, node in view.nodes

@@ -8,7 +8,7 @@ from typing import Final
 
 from contracts.documents.loaded import LoadedContract
 from contracts.finding import Finding, Rule
-from contracts.lint.schema_parts import View
+from contracts.lint.schema_parts import SchemaView
 from contracts.paths import EVERY, Step, parse_path, render_path
 from contracts.schema.walk import leaves
 
@@ -51,7 +51,7 @@ _DEEPEST: Final = 8
 _MOST_LEAVES: Final = 2_000
 
 
-def check_privacy(entry: LoadedContract, views: tuple[View, ...]) -> Iterator[Finding]:
+def check_privacy(entry: LoadedContract, views: tuple[SchemaView, ...]) -> Iterator[Finding]:
     """Every finding about what one contract says of people."""
     shape, document = entry.shape, entry.document
     if found := _LONG_NUMBER.search(shape.subject):
@@ -73,7 +73,7 @@ def check_privacy(entry: LoadedContract, views: tuple[View, ...]) -> Iterator[Fi
             yield from _identifiers(entry, view, open_leaves)
 
 
-def _unclassified(entry: LoadedContract, view: View, fields: list[tuple[Step, ...]]) -> Finding:
+def _unclassified(entry: LoadedContract, view: SchemaView, fields: list[tuple[Step, ...]]) -> Finding:
     shown = ", ".join(f"`{render_path(steps)}`" for steps in fields[:3])
     more = f" and {len(fields) - 3} more" if len(fields) > 3 else ""
     number = view.row.shape.number
@@ -81,7 +81,9 @@ def _unclassified(entry: LoadedContract, view: View, fields: list[tuple[Step, ..
     return LEAF.at(place, f"no class for {shown}{more} of version {number}", about=number)
 
 
-def _identifiers(entry: LoadedContract, view: View, fields: list[tuple[Step, ...]]) -> Iterator[Finding]:
+def _identifiers(
+    entry: LoadedContract, view: SchemaView, fields: list[tuple[Step, ...]]
+) -> Iterator[Finding]:
     for steps in fields:
         name = next((step for step in reversed(steps) if isinstance(step, str) and step != EVERY), "")
         if _plain(name) in _IDENTIFIERS:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from contracts.finding import Finding, Rule
-from contracts.lint.schema_parts import Part, View
+from contracts.lint.schema_parts import Part, SchemaView
 from contracts.paths import Step, pointer
 
 DESCRIBED: Final = Rule(
@@ -83,7 +83,7 @@ _ZONE = re.compile(r"\b(?:UTC|GMT|offset|time ?zone|zone)\b", re.IGNORECASE)
 _DESCRIBES: Final = ("type", "enum", "const", "properties", "items", "anyOf", "oneOf", "allOf", "$ref", "not")
 
 
-def check_properties(view: View) -> Iterator[Finding]:
+def check_properties(view: SchemaView) -> Iterator[Finding]:
     """Every finding about the properties of one document."""
     named = [part for part in view.parts if part.name is not None and not _refines(view, part)]
     for part in named:
@@ -97,11 +97,11 @@ def check_properties(view: View) -> Iterator[Finding]:
             yield _at(view, SUNSET, part, "is deprecated, with no date in `x-sunset`")
 
 
-def _at(view: View, rule: Rule, part: Part, what: str) -> Finding:
+def _at(view: SchemaView, rule: Rule, part: Part, what: str) -> Finding:
     return rule.at(view.document.place(*part.steps), f"`{part.pointer[:300]}` {what}")
 
 
-def _refines(view: View, part: Part) -> bool:
+def _refines(view: SchemaView, part: Part) -> bool:
     """Whether the property is described around this branch, which only narrows it."""
     steps = part.steps[:-2]
     while len(steps) > 1 and steps[-2] in ("allOf", "anyOf", "oneOf"):
@@ -112,7 +112,7 @@ def _refines(view: View, part: Part) -> bool:
     return False
 
 
-def _words(view: View, part: Part) -> Iterator[Finding]:
+def _words(view: SchemaView, part: Part) -> Iterator[Finding]:
     firm = view.firm(part.schema)
     said = [text for node in firm if isinstance(text := node.get("description"), str)]
     if not any(text.strip() for text in said):
@@ -123,7 +123,7 @@ def _words(view: View, part: Part) -> Iterator[Finding]:
         yield _at(view, EXAMPLE, part, "has no `examples`")
 
 
-def _is_shown(view: View, schema: Mapping[str, Any], seen: set[int]) -> bool:
+def _is_shown(view: SchemaView, schema: Mapping[str, Any], seen: set[int]) -> bool:
     if id(schema) in seen:
         return True
     seen.add(id(schema))
@@ -142,13 +142,13 @@ def _is_shown(view: View, schema: Mapping[str, Any], seen: set[int]) -> bool:
     return False
 
 
-def _types(view: View) -> Iterator[Finding]:
+def _types(view: SchemaView) -> Iterator[Finding]:
     for part in view.parts:
         if part.is_value and not any(word in part.schema for word in _DESCRIBES) and not _refines(view, part):
             yield _at(view, TYPE, part, "may be anything")
 
 
-def _dates(view: View, part: Part) -> Iterator[Finding]:
+def _dates(view: SchemaView, part: Part) -> Iterator[Finding]:
     words = _words_of(part.name or "")
     wanted = (
         "date-time" if words[-1] in ("at", "timestamp") else "date" if words[-1] in ("on", "date") else None
@@ -166,7 +166,7 @@ def _dates(view: View, part: Part) -> Iterator[Finding]:
                 yield _at(view, ZONE, part, "is a time whose zone nothing checks or names")
 
 
-def _money(view: View, part: Part) -> Iterator[Finding]:
+def _money(view: SchemaView, part: Part) -> Iterator[Finding]:
     words = _words_of(part.name or "")
     if words[-1].removesuffix("s") not in _MONEY and "_".join(words[-2:]) not in _MONEY:
         return
@@ -177,7 +177,7 @@ def _money(view: View, part: Part) -> Iterator[Finding]:
         yield _at(view, CURRENCY, part, "is money without a `currency` beside it")
 
 
-def _has_currency(view: View, steps: tuple[Step, ...]) -> bool:
+def _has_currency(view: SchemaView, steps: tuple[Step, ...]) -> bool:
     beside = view.at(steps[:-1])
     return any("currency" in _words_of(str(name)) for name in beside)
 
@@ -187,7 +187,7 @@ def _types_of(node: Mapping[str, Any]) -> list[str]:
     return [named] if isinstance(named, str) else [name for name in named if isinstance(name, str)]
 
 
-def _names(view: View, named: list[Part]) -> Iterator[Finding]:
+def _names(view: SchemaView, named: list[Part]) -> Iterator[Finding]:
     styles: dict[str, list[Part]] = {}
     for part in named:
         name = part.name or ""

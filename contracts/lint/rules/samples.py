@@ -8,7 +8,7 @@ from typing import Any, Final
 import jsonschema_rs
 
 from contracts.finding import Finding, Rule
-from contracts.lint.schema_parts import View
+from contracts.lint.schema_parts import SchemaView
 from contracts.paths import Step, pointer
 from contracts.schema.dialect import DRAFT_07, DRAFT_2020_12
 from contracts.schema.formats import LEFT_ALONE
@@ -37,7 +37,7 @@ Sample = tuple[tuple[Step, ...], Rule, tuple[Step, ...], Any]
 """The steps of the schema it stands in, the rule it falls under, its own steps, and the value."""
 
 
-def check_samples(view: View) -> Iterator[Finding]:
+def check_samples(view: SchemaView) -> Iterator[Finding]:
     """Every finding about the samples in one document; at most some thousand samples are looked at."""
     samples = [sample for steps, node in view.nodes for sample in _samples(steps, node)]
     for _, rule, where, _ in _refused(view, samples[:_MOST]):
@@ -53,7 +53,7 @@ def _samples(steps: tuple[Step, ...], node: Mapping[str, Any]) -> Iterator[Sampl
         yield steps, DEFAULT, (*steps, "default"), node["default"]
 
 
-def _refused(view: View, samples: list[Sample]) -> list[Sample]:
+def _refused(view: SchemaView, samples: list[Sample]) -> list[Sample]:
     """Those that are not valid. All are asked at once, as compiling takes longest; then half by half."""
     if not samples or _accepts(view, samples):
         return []
@@ -63,7 +63,7 @@ def _refused(view: View, samples: list[Sample]) -> list[Sample]:
     return _refused(view, samples[:middle]) + _refused(view, samples[middle:])
 
 
-def _accepts(view: View, samples: list[Sample]) -> bool:
+def _accepts(view: SchemaView, samples: list[Sample]) -> bool:
     """Whether all are valid; also where that cannot be asked, as other rules tell why."""
     uri = view.uri
     references = [{"$ref": uri + pointer(steps)} for steps, *_ in samples]

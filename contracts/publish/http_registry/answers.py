@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from contracts.publish.http_registry import errors
-from contracts.publish.http_registry.asked import Asked, sent_schema
 from contracts.publish.http_registry.comparing import compare
 from contracts.publish.http_registry.holdings import Entry, Holdings, written
+from contracts.publish.http_registry.request import RegistryRequest, sent_schema
 
 GLOBAL_LEVEL: Final = "BACKWARD_TRANSITIVE"
 """What a contract promises that says nothing about compatibility."""
 
-Answer = Callable[[Holdings, Asked], Any]
+Answer = Callable[[Holdings, RegistryRequest], Any]
 
 
 def answer_for(method: str, words: list[str]) -> tuple[Answer, tuple[str, ...]]:
@@ -45,25 +45,25 @@ def _match(pattern: list[str], words: list[str]) -> tuple[str, ...] | None:
     return tuple(word for part, word in pairs if part == "{}")
 
 
-def _subjects(holdings: Holdings, asked: Asked) -> list[str]:
-    prefix = asked.query.get("subjectPrefix", "")
-    return _page((name for name in sorted(holdings.subjects) if name.startswith(prefix)), asked)
+def _subjects(holdings: Holdings, request: RegistryRequest) -> list[str]:
+    prefix = request.query.get("subjectPrefix", "")
+    return _page((name for name in sorted(holdings.subjects) if name.startswith(prefix)), request)
 
 
-def _versions(holdings: Holdings, asked: Asked) -> list[int]:
-    return _page((entry.number for entry in holdings.subject(asked.words[0])), asked)
+def _versions(holdings: Holdings, request: RegistryRequest) -> list[int]:
+    return _page((entry.number for entry in holdings.subject(request.words[0])), request)
 
 
-def _version(holdings: Holdings, asked: Asked) -> dict[str, Any]:
-    return _registered(holdings.entry(*asked.words))
+def _version(holdings: Holdings, request: RegistryRequest) -> dict[str, Any]:
+    return _registered(holdings.entry(*request.words))
 
 
-def _version_schema(holdings: Holdings, asked: Asked) -> Any:
-    return holdings.entry(*asked.words).schema
+def _version_schema(holdings: Holdings, request: RegistryRequest) -> Any:
+    return holdings.entry(*request.words).schema
 
 
-def _referenced_by(holdings: Holdings, asked: Asked) -> list[int]:
-    wanted = holdings.entry(*asked.words)
+def _referenced_by(holdings: Holdings, request: RegistryRequest) -> list[int]:
+    wanted = holdings.entry(*request.words)
     return sorted(
         {
             entry.id
@@ -73,83 +73,83 @@ def _referenced_by(holdings: Holdings, asked: Asked) -> list[int]:
     )
 
 
-def _look_up(holdings: Holdings, asked: Asked) -> dict[str, Any]:
-    holdings.subject(asked.words[0])
-    return _registered(holdings.with_content(asked.words[0], *sent_schema(asked, holdings)))
+def _look_up(holdings: Holdings, request: RegistryRequest) -> dict[str, Any]:
+    holdings.subject(request.words[0])
+    return _registered(holdings.with_content(request.words[0], *sent_schema(request, holdings)))
 
 
-def _register(holdings: Holdings, asked: Asked) -> dict[str, Any]:
+def _register(holdings: Holdings, request: RegistryRequest) -> dict[str, Any]:
     """What is held already is registered: serializers that register before they write go on working."""
     try:
-        return {"id": _look_up(holdings, asked)["id"]}
+        return {"id": _look_up(holdings, request)["id"]}
     except errors.RegistryError as error:
         if error.code in (40401, 40403):
             raise errors.read_only() from None
         raise
 
 
-def _schemas(holdings: Holdings, asked: Asked) -> list[dict[str, Any]]:
-    prefix = asked.query.get("subjectPrefix", "")
+def _schemas(holdings: Holdings, request: RegistryRequest) -> list[dict[str, Any]]:
+    prefix = request.query.get("subjectPrefix", "")
     entries: Iterable[Entry] = holdings.entries()
-    if asked.flag("latestOnly"):
+    if request.flag("latestOnly"):
         entries = (holdings.subjects[name][-1] for name in sorted(holdings.subjects))
     return [
-        _registered(entry) for entry in _page((e for e in entries if e.subject.startswith(prefix)), asked)
+        _registered(entry) for entry in _page((e for e in entries if e.subject.startswith(prefix)), request)
     ]
 
 
-def _by_id(holdings: Holdings, asked: Asked) -> dict[str, Any]:
-    return written(holdings.with_id(asked.words[0])[0])
+def _by_id(holdings: Holdings, request: RegistryRequest) -> dict[str, Any]:
+    return written(holdings.with_id(request.words[0])[0])
 
 
-def _by_id_schema(holdings: Holdings, asked: Asked) -> Any:
-    return holdings.with_id(asked.words[0])[0].schema
+def _by_id_schema(holdings: Holdings, request: RegistryRequest) -> Any:
+    return holdings.with_id(request.words[0])[0].schema
 
 
-def _by_id_subjects(holdings: Holdings, asked: Asked) -> list[str]:
-    return _page(sorted({entry.subject for entry in holdings.with_id(asked.words[0])}), asked)
+def _by_id_subjects(holdings: Holdings, request: RegistryRequest) -> list[str]:
+    return _page(sorted({entry.subject for entry in holdings.with_id(request.words[0])}), request)
 
 
-def _by_id_versions(holdings: Holdings, asked: Asked) -> list[dict[str, Any]]:
-    found = holdings.with_id(asked.words[0])
-    return [{"subject": entry.subject, "version": entry.number} for entry in _page(found, asked)]
+def _by_id_versions(holdings: Holdings, request: RegistryRequest) -> list[dict[str, Any]]:
+    found = holdings.with_id(request.words[0])
+    return [{"subject": entry.subject, "version": entry.number} for entry in _page(found, request)]
 
 
-def _by_guid(holdings: Holdings, asked: Asked) -> dict[str, Any]:
-    return written(holdings.with_guid(asked.words[0]))
+def _by_guid(holdings: Holdings, request: RegistryRequest) -> dict[str, Any]:
+    return written(holdings.with_guid(request.words[0]))
 
 
-def _types(_holdings: Holdings, _asked: Asked) -> list[str]:
+def _types(_holdings: Holdings, _request: RegistryRequest) -> list[str]:
     return ["JSON"]
 
 
-def _config(_holdings: Holdings, _asked: Asked) -> dict[str, str]:
+def _config(_holdings: Holdings, _request: RegistryRequest) -> dict[str, str]:
     return {"compatibilityLevel": GLOBAL_LEVEL}
 
 
-def _subject_config(holdings: Holdings, asked: Asked) -> dict[str, str]:
-    version = holdings.subject(asked.words[0])[-1].version
+def _subject_config(holdings: Holdings, request: RegistryRequest) -> dict[str, str]:
+    version = holdings.subject(request.words[0])[-1].version
     if version is not None:
         return {"compatibilityLevel": version.contract.compatibility}
-    if asked.flag("defaultToGlobal"):
-        return _config(holdings, asked)
-    raise errors.no_own_config(asked.words[0])
+    if request.flag("defaultToGlobal"):
+        return _config(holdings, request)
+    raise errors.no_own_config(request.words[0])
 
 
-def _mode(_holdings: Holdings, _asked: Asked) -> dict[str, str]:
+def _mode(_holdings: Holdings, _request: RegistryRequest) -> dict[str, str]:
     return {"mode": "READONLY"}
 
 
-def _subject_mode(holdings: Holdings, asked: Asked) -> dict[str, str]:
-    holdings.subject(asked.words[0])
-    return _mode(holdings, asked)
+def _subject_mode(holdings: Holdings, request: RegistryRequest) -> dict[str, str]:
+    holdings.subject(request.words[0])
+    return _mode(holdings, request)
 
 
-def _contexts(_holdings: Holdings, _asked: Asked) -> list[str]:
+def _contexts(_holdings: Holdings, _request: RegistryRequest) -> list[str]:
     return ["."]
 
 
-def _root(_holdings: Holdings, _asked: Asked) -> dict[str, Any]:
+def _root(_holdings: Holdings, _request: RegistryRequest) -> dict[str, Any]:
     return {}
 
 
@@ -193,7 +193,7 @@ def _metadata(entry: Entry) -> dict[str, Any]:
     return {"metadata": {"properties": properties}}
 
 
-def _page(found: Iterable[Any], asked: Asked) -> list[Any]:
+def _page(found: Iterable[Any], request: RegistryRequest) -> list[Any]:
     listed = list(found)
-    offset, limit = asked.number("offset", 0), asked.number("limit", 0)
+    offset, limit = request.number("offset", 0), request.number("limit", 0)
     return listed[offset : offset + limit] if limit else listed[offset:]

@@ -15,8 +15,8 @@ from starlette.types import Receive, Scope, Send
 from contracts.catalog import Catalog
 from contracts.publish.http_registry import errors
 from contracts.publish.http_registry.answers import answer_for
-from contracts.publish.http_registry.asked import MAX_BODY_BYTES, Asked, path_words, query_of
 from contracts.publish.http_registry.holdings import Holdings
+from contracts.publish.http_registry.request import MAX_BODY_BYTES, RegistryRequest, path_words, query_of
 
 MEDIA_TYPE: Final = "application/vnd.schemaregistry.v1+json"
 BODY_SECONDS: Final = 10.0
@@ -63,10 +63,10 @@ class RegistryApp:
             return {}
         answer, own = answer_for("GET" if request.method == "HEAD" else request.method, words)
         if request.method != "POST":
-            return answer(self._holdings, Asked(own, query))
+            return answer(self._holdings, RegistryRequest(own, query))
         body = await self._body(request)
         async with self._working:
-            return await run_in_threadpool(answer, self._holdings, Asked(own, query, body))
+            return await run_in_threadpool(answer, self._holdings, RegistryRequest(own, query, body))
 
     async def _body(self, request: Request) -> bytes:
         chunks, size = [], 0

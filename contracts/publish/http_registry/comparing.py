@@ -15,8 +15,8 @@ from contracts.compatibility.deciding import NO_WITNESS
 from contracts.compatibility.modes import Break, breaks
 from contracts.errors import SchemaUnusableError
 from contracts.publish.http_registry import errors
-from contracts.publish.http_registry.asked import Asked, sent_schema
 from contracts.publish.http_registry.holdings import Holdings
+from contracts.publish.http_registry.request import RegistryRequest, sent_schema
 
 MAX_WITNESS: Final = 2_000
 """The longest witness shown, in characters."""
@@ -24,18 +24,18 @@ MAX_COMPARED: Final = 20
 """The most versions compared in one request, newest first; `govbus contracts breaking` compares all."""
 
 
-def compare(holdings: Holdings, asked: Asked) -> dict[str, Any]:
+def compare(holdings: Holdings, request: RegistryRequest) -> dict[str, Any]:
     """Whether the schema sent may become the next version of a subject.
 
     Raises:
         RegistryError: There is no such subject or version, or the schema cannot be used.
     """
-    subject, *number = asked.words
+    subject, *number = request.words
     entries = [holdings.entry(subject, number[0])] if number else holdings.subject(subject)
     last = holdings.subject(subject)[-1].version
     if last is None:
         raise errors.unusable_schema("Expected the subject of a topic: a referenced schema promises nothing")
-    schema, references = sent_schema(asked, holdings)
+    schema, references = sent_schema(request, holdings)
     candidate = replace(last, minor=last.minor + 1, schema=schema, references=references)
     try:
         candidate.compile()
@@ -47,7 +47,7 @@ def compare(holdings: Holdings, asked: Asked) -> dict[str, Any]:
         for broken in breaks(candidate, list(numbers), last.contract.compatibility)
         for line in _messages(broken, numbers[broken.old])
     ]
-    return {"is_compatible": not found, **({"messages": found} if asked.flag("verbose") else {})}
+    return {"is_compatible": not found, **({"messages": found} if request.flag("verbose") else {})}
 
 
 def _messages(broken: Break, number: int) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """A catalogue as a static website: `build` makes its pages, `write` its folder."""
 
 from contracts.publish.site.pages import build
-from contracts.publish.site.source import Source, compared, read_source
+from contracts.publish.site.source import SiteSource, compared, read_source
 from contracts.publish.site.writing import SiteFolderError, write
 
-__all__ = ["SiteFolderError", "Source", "build", "compared", "read_source", "write"]
+__all__ = ["SiteFolderError", "SiteSource", "build", "compared", "read_source", "write"]

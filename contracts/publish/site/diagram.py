@@ -42,7 +42,7 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class AgencyLane:
     """The band of one agency."""
 
     agency: str
@@ -64,7 +64,7 @@ class Drawing:
 
     width: int
     height: int
-    lanes: tuple[Lane, ...]
+    lanes: tuple[AgencyLane, ...]
     boxes: tuple[Box, ...]
     arrows: tuple[Arrow, ...]
 
@@ -139,8 +139,8 @@ def _notes(service: Service) -> dict[str, str]:
 
 def _lanes(
     steps: Mapping[str, int], names: Sequence[str], agencies: Mapping[str, str]
-) -> tuple[tuple[Lane, ...], dict[str, int]]:
-    lanes: list[Lane] = []
+) -> tuple[tuple[AgencyLane, ...], dict[str, int]]:
+    lanes: list[AgencyLane] = []
     rows: dict[str, int] = {}
     top = 0
     for name in names:
@@ -150,7 +150,7 @@ def _lanes(
                 rows[subject] = top + _EDGE + taken.get(step, 0) * _ROW
                 taken[step] = taken.get(step, 0) + 1
         height = max(taken.values()) * _ROW
-        lanes.append(Lane(name, fold(agencies.get(name, name), 15, 3), top, height))
+        lanes.append(AgencyLane(name, fold(agencies.get(name, name), 15, 3), top, height))
         top += height
     return tuple(lanes), rows
 

@@ -12,7 +12,7 @@ from contracts.contract import Contract, ContractVersion
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class VersionStep:
     """One version, and what changed from the one before it.
 
     Attributes:
@@ -31,19 +31,19 @@ class Step:
     places: tuple[str, ...]
 
 
-def history_of(contract: Contract) -> tuple[Step, ...]:
+def history_of(contract: Contract) -> tuple[VersionStep, ...]:
     """Every version of a contract, newest first."""
     versions = contract.versions
-    steps = [Step(versions[0], None, "first", "The first version.", None, ())]
+    steps = [VersionStep(versions[0], None, "first", "The first version.", None, ())]
     steps += [_step(old, new) for old, new in pairwise(versions)]
     return tuple(reversed(steps))
 
 
-def _step(old: ContractVersion, new: ContractVersion) -> Step:
+def _step(old: ContractVersion, new: ContractVersion) -> VersionStep:
     verdict = judge(old, new)
     shown = verdict.witness is not NO_WITNESS
     places = (place for place in (verdict.old_path, verdict.new_path) if place is not None)
-    return Step(
+    return VersionStep(
         version=new,
         before=old.number,
         answer=verdict.answer,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,16 +16,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from contracts.catalog import Catalog
-from contracts.contract import Agency, Contract, Service
+from contracts.contract import Agency, Contract, Service, SubscriptionGrant
 from contracts.documents.durations import render_duration
-from contracts.documents.subscriptions import Subscription
 from contracts.lint.coverage import GAPS, events_of
-from contracts.publish.site import search
-from contracts.publish.site.addresses import agency_page, contract_page, service_page
+from contracts.publish.fields import fields_of
 from contracts.publish.site.diagram import BOX_HEIGHT, BOX_WIDTH, draw
-from contracts.publish.site.fields import fields_of
 from contracts.publish.site.history import history_of
-from contracts.publish.site.source import Source
+from contracts.publish.site.search import as_script, page_of
+from contracts.publish.site.source import SiteSource
 
 _HERE: Final = Path(__file__).parent
 _EMAIL: Final = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+")
@@ -33,20 +31,20 @@ _DAY: Final = 86_400
 STATIC: Final = ("favicon.svg", "site.css", "site.js")
 
 
-def build(source: Source) -> dict[str, str]:
+def build(source: SiteSource) -> dict[str, str]:
     """Every file of the site by its name, in order."""
     catalog = source.catalog
     pages = {"index.html": _start(source), "coverage.html": _coverage(source)}
     if source.changed is not None:
         pages["changes.html"] = _render("changes.html", "", catalog, changed=source.changed)
-    pages |= {agency_page(name): _agency(each, catalog) for name, each in catalog.agencies.items()}
-    pages |= {contract_page(name): _contract(each, source) for name, each in catalog.contracts.items()}
-    pages |= {service_page(name): _service(each, source) for name, each in catalog.services.items()}
+    pages |= {page_of("agency", name): _agency(each, catalog) for name, each in catalog.agencies.items()}
+    pages |= {page_of("contract", name): _contract(each, source) for name, each in catalog.contracts.items()}
+    pages |= {page_of("service", name): _service(each, source) for name, each in catalog.services.items()}
     pages |= {f"static/{name}": (_HERE / "static" / name).read_text(encoding="utf-8") for name in STATIC}
     return dict(sorted(pages.items()))
 
 
-def _start(source: Source) -> str:
+def _start(source: SiteSource) -> str:
     catalog = source.catalog
     return _render(
         "start.html",
@@ -55,11 +53,11 @@ def _start(source: Source) -> str:
         coverage=source.coverage,
         changed=source.changed,
         contracts=[(each, _services_with(each.subject, catalog)) for each in catalog.contracts.values()],
-        index=Markup(search.as_script(catalog)),  # noqa: S704 - escaped there, for a script element
+        index=Markup(as_script(catalog)),  # noqa: S704 - escaped there, for a script element
     )
 
 
-def _coverage(source: Source) -> str:
+def _coverage(source: SiteSource) -> str:
     return _render("coverage.html", "", source.catalog, coverage=source.coverage, gaps=GAPS)
 
 
@@ -80,7 +78,7 @@ def _agency(agency: Agency, catalog: Catalog) -> str:
     )
 
 
-def _contract(contract: Contract, source: Source) -> str:
+def _contract(contract: Contract, source: SiteSource) -> str:
     catalog, latest = source.catalog, contract.version()
     return _render(
         "contract.html",
@@ -97,7 +95,7 @@ def _contract(contract: Contract, source: Source) -> str:
     )
 
 
-def _service(service: Service, source: Source) -> str:
+def _service(service: Service, source: SiteSource) -> str:
     catalog = source.catalog
     titles = {subject: contract.title for subject, contract in catalog.contracts.items()}
     agencies = {name: agency.title for name, agency in catalog.agencies.items()}
@@ -129,7 +127,7 @@ def _marked(text: str) -> Markup:
     return Markup("").join(pieces)
 
 
-def _held(catalog: Catalog) -> Iterator[Subscription]:
+def _held(catalog: Catalog) -> Iterator[SubscriptionGrant]:
     for _, subscription in sorted(catalog.subscriptions.items()):
         yield subscription
 
@@ -157,9 +155,7 @@ def _templates() -> Environment:
         keep_trailing_newline=True,
     )
     filters: Mapping[str, Any] = {
-        "agency_page": agency_page,
-        "contract_page": contract_page,
-        "service_page": service_page,
+        **{f"{kind}_page": partial(page_of, kind) for kind in ("agency", "contract", "service")},
         "duration": render_duration,
         "is_email": lambda text: bool(_EMAIL.fullmatch(text)),
         "marked": _marked,

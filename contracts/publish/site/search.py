@@ -7,11 +7,15 @@ from collections.abc import Iterator
 from typing import TypedDict
 
 from contracts.catalog import Catalog
-from contracts.publish.site.addresses import agency_page, contract_page, service_page
-from contracts.publish.site.fields import fields_of
+from contracts.publish.fields import fields_of
 
 
-class Row(TypedDict):
+def page_of(kind: str, name: str) -> str:
+    """The file of the page of an agency, contract or service, relative to the site's folder."""
+    return f"{kind}/{name}.html"
+
+
+class SearchRow(TypedDict):
     """One thing to be found.
 
     `kind` is agency, contract, field or service, `name` as in the documents, `title` for people, `page`
@@ -25,15 +29,15 @@ class Row(TypedDict):
     text: str
 
 
-def rows(catalog: Catalog) -> Iterator[Row]:
+def rows(catalog: Catalog) -> Iterator[SearchRow]:
     """Everything that can be found, in the order in which equals are shown."""
     for agency in catalog.agencies.values():
-        yield _row("agency", agency.name, agency.title, agency_page(agency.name), agency.description)
+        yield _row("agency", agency.name, agency.title, page_of("agency", agency.name), agency.description)
     for service in catalog.services.values():
         text = f"{service.description} {service.category}"
-        yield _row("service", service.name, service.title, service_page(service.name), text)
+        yield _row("service", service.name, service.title, page_of("service", service.name), text)
     for contract in catalog.contracts.values():
-        page = contract_page(contract.subject)
+        page = page_of("contract", contract.subject)
         basis = contract.legal_basis or ""
         text = f"{contract.description} {contract.owner} {basis} {contract.classification}"
         yield _row("contract", contract.subject, contract.title, page, text)
@@ -50,5 +54,5 @@ def as_script(catalog: Catalog) -> str:
     return text.replace("\u2029", "\\u2029")
 
 
-def _row(kind: str, name: str, title: str, page: str, text: str) -> Row:
+def _row(kind: str, name: str, title: str, page: str, text: str) -> SearchRow:
     return {"kind": kind, "name": name, "title": title, "page": page, "text": text}

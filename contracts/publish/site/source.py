@@ -48,7 +48,7 @@ class Changed:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SiteSource:
     """What a site is made of.
 
     Attributes:
@@ -62,7 +62,7 @@ class Source:
     changed: Changed | None = None
 
 
-def read_source(root: Path) -> Source:
+def read_source(root: Path) -> SiteSource:
     """Read the catalogue at `root`.
 
     Raises:
@@ -75,10 +75,10 @@ def read_source(root: Path) -> Source:
         raise CatalogError(sorted(faults))
     latest = {version.type: version for each in catalog.contracts.values() for version in each.versions}
     examples = {name: tuple(_examples(root, version)) for name, version in latest.items()}
-    return Source(catalog, measure(catalog, config.plan, config.target), examples)
+    return SiteSource(catalog, measure(catalog, config.plan, config.target), examples)
 
 
-def compared(source: Source, root: Path, before: Before, today: date) -> Source:
+def compared(source: SiteSource, root: Path, before: Before, today: date) -> SiteSource:
     """The same, with what differs from an earlier state of the catalogue.
 
     Args:

@@ -181,7 +181,7 @@ def test_a_layout_that_takes_no_line_is_left_alone(root: Path, rows: str) -> Non
     before = (root / CONTRACT).read_bytes()
     result = run("lint", "--catalog", root, "--write-hashes")
     assert result.exit_code == 1
-    assert "on a line of its own" in result.stderr
+    assert "on its own line" in result.stderr
     assert (root / CONTRACT).read_bytes() == before
     assert [path.name for path in (root / FOLDER).iterdir() if path.name.startswith(".")] == []
 

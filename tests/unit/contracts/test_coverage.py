@@ -58,7 +58,7 @@ def test_a_whole_service_covers_its_category(catalog: Catalog) -> None:
 def test_each_gap_leaves_the_category_uncovered(catalog: Catalog, changes: dict[str, Any], gap: str) -> None:
     """A service without events, outcome, deadline, digital or assisted channel counts for nothing yet."""
     found = measure(sole(catalog, **{"channels": ("web", "counter"), **changes}), [CATEGORY])
-    ((offer,),) = [line.offers for line in found.lines]
+    ((offer,),) = [line.offers for line in found.categories]
     assert offer.gaps == (gap,)
     assert (found.covered, found.reached, found.agencies["tax"]) == (0, False, 0)
 
@@ -75,7 +75,7 @@ def test_a_whole_service_beside_a_broken_one_is_enough(catalog: Catalog) -> None
 def test_without_a_plan_every_essential_service_is_asked_for(catalog: Catalog) -> None:
     """The E-Government Survey's list, each once, in order; what it does not know of is told apart."""
     found = measure(catalog)
-    assert [line.category for line in found.lines] == sorted(SERVICE_CATEGORIES)
+    assert [line.category for line in found.categories] == sorted(SERVICE_CATEGORIES)
     assert [offer.service.name for offer in measure(catalog, ["apply-for-visa"]).beyond] == ["refund"]
 
 

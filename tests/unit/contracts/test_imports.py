@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from contracts import ContractError
 from contracts.imports.samples import inferred
-from contracts.imports.sources import read_draft
+from contracts.imports.sources import import_schema
 
 PERSON: dict[str, Any] = {
     "type": "object",
@@ -67,7 +67,7 @@ def test_samples_keep_their_schema(samples: list[Any]) -> None:
 @pytest.mark.parametrize("name", ["api.json", "api.yaml"])
 def test_openapis_words_become_json_schemas(tmp_path: Path, name: str) -> None:
     """`nullable`, boolean bounds and `example` are said in 2020-12's words; references move along."""
-    schema = read_draft(write(tmp_path, name, OPENAPI)).schema
+    schema = import_schema(write(tmp_path, name, OPENAPI)).schema
     assert schema["properties"]["id"] == {"type": "string", "examples": ["P-1"]}
     assert schema["properties"]["name"] == {"type": ["string", "null"], "enum": ["a", None]}
     assert schema["properties"]["age"] == {"type": "integer", "exclusiveMinimum": 0}
@@ -83,14 +83,14 @@ def test_asyncapi_messages_are_their_payloads(tmp_path: Path) -> None:
         document = {"asyncapi": "3.0.0", "components": {"messages": {"Born": {"payload": payload}}}}
         document["components"]["schemas"] = {"Person": PERSON}  # type: ignore[index] # it is a dictionary
         source = write(tmp_path, "events.json", document) + "#/components/messages/Born"
-        assert read_draft(source).schema["required"] == ["id"]
+        assert import_schema(source).schema["required"] == ["id"]
 
 
 def test_a_schema_is_taken_as_it_is(tmp_path: Path) -> None:
     """With its dialect; without one it is 2020-12."""
     draft_07 = {"$schema": "http://json-schema.org/draft-07/schema#", "type": "object"}
-    assert read_draft(write(tmp_path, "a.json", draft_07)).schema == draft_07
-    schema = read_draft(write(tmp_path, "b.json", {"type": "object", "properties": {}})).schema
+    assert import_schema(write(tmp_path, "a.json", draft_07)).schema == draft_07
+    schema = import_schema(write(tmp_path, "b.json", {"type": "object", "properties": {}})).schema
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -121,7 +121,7 @@ def test_what_gives_no_schema_is_refused(
 ) -> None:
     """It says what was expected; nothing is fetched."""
     with pytest.raises(ContractError, match=message):
-        read_draft(write(tmp_path, name, value) + pointer)
+        import_schema(write(tmp_path, name, value) + pointer)
 
 
 @pytest.mark.parametrize(
@@ -139,10 +139,10 @@ def test_a_hostile_file_is_refused(tmp_path: Path, name: str, content: bytes) ->
     """By the rules that documents of a catalogue meet."""
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ContractError):
-        read_draft(str(tmp_path / name))
+        import_schema(str(tmp_path / name))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     """It is no crash."""
     with pytest.raises(ContractError, match=r"nothing\.json"):
-        read_draft(str(tmp_path / "nothing.json"))
+        import_schema(str(tmp_path / "nothing.json"))

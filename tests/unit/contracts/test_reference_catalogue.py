@@ -50,7 +50,7 @@ def test_it_is_as_large_as_its_readme_says(catalog: Catalog) -> None:
 def test_it_covers_the_national_plan(catalog: Catalog) -> None:
     """Every essential service of the E-Government Survey, end to end, with an assisted channel beside."""
     found = measure(catalog)
-    assert [line.category for line in found.lines if not line.covered] == []
+    assert [line.category for line in found.categories if not line.covered] == []
     assert [offer.service.name for offer in found.offers if offer.gaps] == []
 
 

@@ -16,9 +16,9 @@ from click.testing import CliRunner
 from contracts import Catalog, Milestone, Service
 from contracts.cli import contracts
 from contracts.commands.options import REFERENCE_CATALOG
+from contracts.publish.fields import fields_of
 from contracts.publish.site import SiteFolderError, build, read_source, write
 from contracts.publish.site.diagram import BOX_HEIGHT, BOX_WIDTH, Drawing, draw, fold
-from contracts.publish.site.fields import fields_of
 from contracts.publish.site.history import history_of
 from tests.unit.contracts.catalogs import (
     AGENCY,

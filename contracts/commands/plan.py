@@ -1,7 +1,7 @@
 """`govbus contracts plan`, `apply` and `verify`: from repo to cluster.
 
 They need a cluster, which this room does not know. Whoever does brings it through the entry-point group
-`govbus.contracts.cluster`: a class like `Cluster` below. The bus does.
+`govbus.contracts.cluster`: a class like `ClusterAdapter` below. The bus does.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, Final, Protocol
 import click
 
 from contracts.cluster.drift_rules import drift
-from contracts.cluster.plan import Change, Plan
+from contracts.cluster.plan import Plan, PlannedChange
 from contracts.cluster.plan_text import line_of, render_plan, summary
 from contracts.commands.options import (
     FINDINGS,
@@ -37,22 +37,22 @@ from contracts.lint.rules.subscriptions import EXPIRED
 CLUSTER: Final = "govbus.contracts.cluster"
 
 
-class Cluster(Protocol):
+class ClusterAdapter(Protocol):
     """What an entry point of the group holds: it takes the catalogue's folder and `allow_destroy`."""
 
     async def plan(self, today: date) -> Plan:
         """Return what would change."""
 
     async def apply(self, today: date, author: Any, done: Any) -> Plan:
-        """Change it; nothing while anything is refused."""
+        """PlannedChange it; nothing while anything is refused."""
 
     def author(self, name: str, commit: str) -> Any:
         """Return who applies, for the audit topic."""
 
 
-def _cluster(root: Path, *, allow_destroy: bool = False) -> Cluster:
+def _cluster(root: Path, *, allow_destroy: bool = False) -> ClusterAdapter:
     for point in entry_points(group=CLUSTER):
-        found: Cluster = point.load()(root, allow_destroy=allow_destroy)
+        found: ClusterAdapter = point.load()(root, allow_destroy=allow_destroy)
         return found
     raise click.ClickException("no installed package knows a cluster - install govbus as a whole")
 
@@ -98,9 +98,9 @@ def apply(
     _require_sound(root)
     cluster = _cluster(root, allow_destroy=allow_destroy)
     author = cluster.author(by or f"{getpass.getuser()}@{socket.gethostname()}", commit or _commit(root))
-    told: list[Change] = []
+    told: list[PlannedChange] = []
 
-    def done(change: Change) -> None:
+    def done(change: PlannedChange) -> None:
         told.append(change)
         if not as_json:
             click.echo(line_of(change))

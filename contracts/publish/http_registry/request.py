@@ -20,7 +20,7 @@ MAX_REFERENCES: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RegistryRequest:
     """One request.
 
     Attributes:
@@ -67,13 +67,13 @@ def query_of(raw_query: bytes) -> Mapping[str, str]:
         raise errors.unreadable("Expected at most 50 parameters, got more") from None
 
 
-def sent_schema(asked: Asked, holdings: Holdings) -> tuple[Schema, dict[str, Schema]]:
+def sent_schema(request: RegistryRequest, holdings: Holdings) -> tuple[Schema, dict[str, Schema]]:
     """The schema in the body, and what its `references` lead to.
 
     Raises:
         RegistryError: The body holds no JSON Schema that can be read here.
     """
-    body = _json(asked.body, "the body", errors.unreadable)
+    body = _json(request.body, "the body", errors.unreadable)
     if not isinstance(body, dict) or not isinstance(body.get("schema"), str):
         raise errors.unusable_schema("Expected an object with the schema as text in `schema`")
     if body.get("schemaType") != "JSON":

@@ -16,7 +16,7 @@ from contracts.commands.options import (
     limit_option,
 )
 from contracts.documents.fixing import fix as fix_folder
-from contracts.documents.hashes import write_hashes as write_hashes_of
+from contracts.documents.fixing import write_hashes as write_hashes_of
 from contracts.finding import Category
 from contracts.lint.lint import ALWAYS, RULES
 from contracts.lint.lint import lint as lint_folder
