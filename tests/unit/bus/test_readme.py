@@ -1,5 +1,7 @@
-"""The README's snippet of a ledger runs as it is written, and handles a repeated event once."""
+"""The manual is true: its handler runs as written, and its tables name all settings, reasons and metrics."""
 
+import ast
+import inspect
 import re
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,7 @@ import pytest
 from sqlalchemy import func, select
 
 import bus
-from bus import DeliveryReceipt
+from bus import BusError, DeliveryReceipt, Reason, Settings, errors, telemetry
 from bus.testing import InMemoryBus, InMemoryCluster
 
 README = Path(__file__).parents[3] / "bus" / "README.md"
@@ -58,3 +60,24 @@ async def _acknowledged(cluster: InMemoryCluster, subscription: str) -> None:
             for receipt in cluster.receipts()
         )
     )
+
+
+def test_its_python_compiles() -> None:
+    """Each block is Python, also where only a part of a program is shown."""
+    blocks = re.findall(r"^```python.*?\n(.*?)^```$", README.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    assert blocks
+    for block in blocks:
+        compile(block, str(README), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+def test_its_tables_are_whole() -> None:
+    """Every setting, reason, error and metric of the bus is named."""
+    raised = [
+        name for name, value in inspect.getmembers(errors, inspect.isclass) if issubclass(value, BusError)
+    ]
+    metrics = inspect.getsource(telemetry).partition("# Metrics\n")[2].partition("\n\n")[0]
+    measured = re.findall(r'= "(\S+)"', metrics)
+    assert "govbus.deliveries" in measured
+    names = [*(name.upper() for name in Settings.model_fields), *Reason, *raised, *measured]
+    text = README.read_text("utf-8").replace("bus.BusError", "BusError")
+    assert [name for name in names if f"`{name}`" not in text] == []
