@@ -1,8 +1,8 @@
 """What can be seen: where each transaction is, how long it took, whom it waits for."""
 
+from observability.database.store import Store
 from observability.errors import ObservabilityError, StoreError, TelemetryError
 from observability.monitor import Monitor
-from observability.store import Store
 from observability.views import (
     AgencyView,
     BreakdownView,

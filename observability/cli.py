@@ -16,9 +16,9 @@ from rich.console import Console
 
 from bus import Settings
 from contracts import Catalog
+from observability.database.schema import database_file
+from observability.database.store import Store
 from observability.errors import StoreError
-from observability.schema import database_file
-from observability.store import Store
 from observability.terminal import listing, marks_of, waiting, waterfall
 
 FINDINGS = 100

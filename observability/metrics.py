@@ -17,8 +17,8 @@ from typing import Literal
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
-from observability.reading import Reading, Readings
-from observability.store import Store
+from observability.database.store import Store
+from observability.metrics_snapshot import Reading, Readings
 from observability.views import AgencyView, PathView, Percentiles, ServiceView
 
 METER = "govbus.observability"

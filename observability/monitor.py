@@ -24,10 +24,10 @@ from bus import (
     TopicPartition,
     open_consumer,
 )
+from observability.database.intake import Place
+from observability.database.store import Store
 from observability.errors import StoreError
-from observability.intake import Place
 from observability.receipt_reader import read
-from observability.store import Store
 
 GROUP = "govbus.monitor"
 """The consumer group; more monitors with the same database share the partitions."""

@@ -17,7 +17,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from observability.console.words import count, duration
+from observability.formats import count, duration
 from observability.views import HopView, State, TransactionView, WaitView
 
 INDENT = "  "

@@ -24,10 +24,11 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from observability.console import pages, words
+from observability import formats
+from observability.console import pages
 from observability.console.guard import Guard
+from observability.database.store import Store
 from observability.errors import StoreError
-from observability.store import Store
 
 HOST = "127.0.0.1"
 """Where the console listens unless told otherwise."""
@@ -80,7 +81,7 @@ class Console:
         """Answer 200 when the store can be read; `freshness` is the newest receipt's time."""
         freshness = self._store.summary().freshness
         return JSONResponse(
-            {"status": "ok", "freshness": None if freshness is None else words.iso(freshness)}
+            {"status": "ok", "freshness": None if freshness is None else formats.iso(freshness)}
         )
 
     def not_found(self, _request: Request, _error: Exception) -> Response:
@@ -212,7 +213,7 @@ def _environment(interval_seconds: float) -> Environment:
         lstrip_blocks=True,
     )
     for name in ("clock", "count", "duration", "iso", "number", "share", "skew"):
-        environment.filters[name] = getattr(words, name)
+        environment.filters[name] = getattr(formats, name)
     environment.globals["address"] = _address
     environment.globals["interval_ms"] = int(interval_seconds * 1000)
     environment.globals["skew_alarm_ms"] = pages.SKEW_ALARM_MS

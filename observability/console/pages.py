@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from observability.console.waterfall import Waterfall, waterfall
-from observability.store import Store
+from observability.database.store import Store
 from observability.views import (
     AgencyView,
     BreakdownView,

@@ -20,7 +20,7 @@ import contracts
 from bus import Bus, DeadLetter, Event, Outcome, Reason, Settings, apply_topics
 from contracts import Catalog
 from observability import Store, TransactionView
-from observability.schema import deliveries, publishes, totals, transactions
+from observability.database.schema import deliveries, publishes, totals, transactions
 from tests.ports import held_port
 
 BORN = "civil-registry.birth-registered"

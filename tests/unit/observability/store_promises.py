@@ -8,8 +8,8 @@ from random import Random
 import pytest
 
 from observability import Store, StoreError
-from observability.portrait import moment
 from observability.receipt_reader import LARGEST, SMALLEST
+from observability.transaction_view import moment
 from observability.views import State
 from tests.unit.observability.country import (
     ALLOWANCE,

@@ -11,8 +11,8 @@ from rich.console import Console
 from contracts import Catalog
 from observability import Store, StoreError
 from observability.cli import default_database, transactions
-from observability.portrait import microseconds, moment
 from observability.terminal import ASCII, UNICODE, waterfall
+from observability.transaction_view import microseconds, moment
 from tests.unit.observability.country import (
     BORN,
     MINUTE,

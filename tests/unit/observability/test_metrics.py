@@ -11,8 +11,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from bus import Reason
 from observability import Store
 from observability.metrics import METER, METRICS, derive
-from observability.portrait import moment
-from observability.reading import OTHER
+from observability.metrics_snapshot import OTHER
+from observability.transaction_view import moment
 from tests.unit.observability.country import (
     BIRTH,
     BORN,

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import observability
+from observability.database.queries import AGENCY_WINDOW, COMPLETED_WINDOW, PATHS_WINDOW, STEPS_WINDOW
 from observability.metrics import METRICS
-from observability.queries import AGENCY_WINDOW, COMPLETED_WINDOW, PATHS_WINDOW, STEPS_WINDOW
 
 PAGE = (Path(observability.__file__).parent / "README.md").read_text("utf-8")
 

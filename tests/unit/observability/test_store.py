@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from observability import Store, StoreError
-from observability.portrait import moment
+from observability.transaction_view import moment
 from tests.unit.observability.country import SECOND, SERVICES, START, whole_birth
 from tests.unit.observability.store_promises import StorePromises, everything
 
@@ -49,7 +49,7 @@ def test_batch_that_fails_half_way_leaves_nothing(tmp_path: Path, monkeypatch: p
     with Store(f"sqlite:///{tmp_path / 'm.db'}", SERVICES) as store:
         store.apply(whole_birth("case-0"))
         before = everything(store)
-        monkeypatch.setattr("observability.intake._add", _break)
+        monkeypatch.setattr("observability.database.intake._add", _break)
         with pytest.raises(RuntimeError):
             store.apply(whole_birth("case-1"))
         assert everything(store)[1:] == before[1:]

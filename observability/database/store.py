@@ -14,12 +14,12 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from bus import DeliveryReceipt, PublishReceipt
 from contracts import Catalog, Service
-from observability import intake, queries
+from observability.database import intake, queries
+from observability.database.intake import Place
+from observability.database.schema import open_engine
+from observability.database.services import measure
 from observability.errors import StoreError
-from observability.intake import Place
-from observability.portrait import microseconds
-from observability.schema import open_engine
-from observability.services import measure
+from observability.transaction_view import microseconds
 from observability.views import (
     AgencyView,
     BreakdownView,

@@ -11,7 +11,7 @@ from threading import Lock
 from time import monotonic
 
 from bus import Reason
-from observability.store import Store
+from observability.database.store import Store
 from observability.transactions import subject_of
 from observability.views import AgencyView, BreakdownView, ServiceView, SummaryView
 

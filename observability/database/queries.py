@@ -11,11 +11,8 @@ from sqlalchemy import ColumnElement, Connection, case, exists, func, or_, selec
 
 from bus import DeliveryReceipt, PublishReceipt, agency_of
 from contracts import Service
-from observability.identity import is_eventless
-from observability.intake import DELIVERY_FIELDS, PUBLISH_FIELDS, chunks, load
-from observability.latency import Hop, hops, milliseconds, percentile, percentiles, skew
-from observability.portrait import moment, moment_or_none, portray
-from observability.schema import (
+from observability.database.intake import DELIVERY_FIELDS, PUBLISH_FIELDS, chunks, load
+from observability.database.schema import (
     completed_late,
     deliveries,
     given_up,
@@ -26,6 +23,9 @@ from observability.schema import (
     transactions,
     undecodable,
 )
+from observability.identity import is_eventless
+from observability.latency import Hop, hops, milliseconds, percentile, percentiles, skew
+from observability.transaction_view import moment, moment_or_none, portray
 from observability.transactions import Step, newest_us, steps, subject_of
 from observability.views import (
     AgencyView,

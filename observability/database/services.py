@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from sqlalchemy import Connection
 
 from contracts import Service
+from observability.database.queries import Totals, durations_us, in_flight_counts, read_totals
 from observability.latency import percentiles
-from observability.queries import Totals, durations_us, in_flight_counts, read_totals
 from observability.transactions import steps
 from observability.views import MilestoneView, ServiceView
 

@@ -17,6 +17,15 @@ from sqlalchemy import Connection, Row, Table, delete, insert, select, update
 
 from bus import DeliveryReceipt, PublishReceipt
 from contracts import Service
+from observability.database.schema import (
+    definitions,
+    deliveries,
+    in_flight,
+    publishes,
+    totals,
+    transactions,
+    undecodable,
+)
 from observability.identity import (
     DeliveryKey,
     PublishKey,
@@ -25,15 +34,6 @@ from observability.identity import (
     settle_publishes,
     stands,
     transaction_of,
-)
-from observability.schema import (
-    definitions,
-    deliveries,
-    in_flight,
-    publishes,
-    totals,
-    transactions,
-    undecodable,
 )
 from observability.transactions import Assessment, assess, newest_us, steps, subject_of
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from observability.console import words
+from observability import formats
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ from observability.console import words
 )
 def test_duration_is_said_in_the_unit_a_person_would_use(milliseconds: float | None, said: str) -> None:
     """A duration has at most two units and three digits; an unknown one is a dash, not zero."""
-    assert said == words.duration(milliseconds)
+    assert said == formats.duration(milliseconds)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_duration_is_said_in_the_unit_a_person_would_use(milliseconds: float | N
 )
 def test_share_is_never_rounded_to_all_or_nothing(value: float | None, said: str) -> None:
     """100 % means every one, 0 % means none."""
-    assert said == words.share(value)
+    assert said == formats.share(value)
 
 
 @pytest.mark.parametrize(
@@ -55,20 +55,20 @@ def test_share_is_never_rounded_to_all_or_nothing(value: float | None, said: str
 )
 def test_skew_says_which_way_the_clock_is_off(milliseconds: float | None, said: str) -> None:
     """A positive skew is a clock that is behind the broker's."""
-    assert said == words.skew(milliseconds)
+    assert said == formats.skew(milliseconds)
 
 
 def test_times_are_told_in_utc() -> None:
     """A time of another zone is converted, for people and for `<time datetime>`."""
     moment = datetime(2026, 11, 23, 15, 3, 5, 120_000, timezone(timedelta(hours=1)))
-    assert words.clock(moment) == "2026-11-23 14:03:05"
-    assert words.iso(moment) == "2026-11-23T14:03:05.120Z"
-    assert words.iso(datetime(2026, 1, 1, tzinfo=UTC)) == "2026-01-01T00:00:00.000Z"
+    assert formats.clock(moment) == "2026-11-23 14:03:05"
+    assert formats.iso(moment) == "2026-11-23T14:03:05.120Z"
+    assert formats.iso(datetime(2026, 1, 1, tzinfo=UTC)) == "2026-01-01T00:00:00.000Z"
 
 
 def test_one_is_singular() -> None:
     """A count agrees with its noun, and its thousands stand apart."""
-    assert words.count(1, "dead letter") == "1 dead letter"
-    assert words.count(0, "dead letter") == "0 dead letters"
-    assert words.count(1_204, "entry", "entries") == "1\N{NARROW NO-BREAK SPACE}204 entries"
-    assert words.number(1_180) == "1\N{NARROW NO-BREAK SPACE}180"
+    assert formats.count(1, "dead letter") == "1 dead letter"
+    assert formats.count(0, "dead letter") == "0 dead letters"
+    assert formats.count(1_204, "entry", "entries") == "1\N{NARROW NO-BREAK SPACE}204 entries"
+    assert formats.number(1_180) == "1\N{NARROW NO-BREAK SPACE}180"
