@@ -18,7 +18,7 @@ from typing import Literal
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from observability.database.store import Store
-from observability.metrics_snapshot import Reading, Readings
+from observability.metrics_snapshot import MetricsSnapshot, SnapshotCache
 from observability.views import AgencyView, PathView, Percentiles, ServiceView
 
 METER = "govbus.observability"
@@ -27,41 +27,43 @@ METER = "govbus.observability"
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One instrument: `observe` gives its values and labels from a reading."""
+    """One instrument: `observe` gives its values and labels from a snapshot."""
 
     name: str
     kind: Literal["counter", "gauge"]
     unit: str
     description: str
     labels: tuple[str, ...]
-    observe: Callable[[Reading], Iterable[Observation]]
+    observe: Callable[[MetricsSnapshot], Iterable[Observation]]
 
 
-def _of_service(value: Callable[[ServiceView], float | None]) -> Callable[[Reading], Iterator[Observation]]:
-    def observe(reading: Reading) -> Iterator[Observation]:
-        for service in reading.services:
+def _of_service(
+    value: Callable[[ServiceView], float | None],
+) -> Callable[[MetricsSnapshot], Iterator[Observation]]:
+    def observe(snapshot: MetricsSnapshot) -> Iterator[Observation]:
+        for service in snapshot.services:
             if (found := value(service)) is not None:
                 yield Observation(found, {"service": service.name})
 
     return observe
 
 
-def _completed(reading: Reading) -> Iterator[Observation]:
-    for service in reading.services:
+def _completed(snapshot: MetricsSnapshot) -> Iterator[Observation]:
+    for service in snapshot.services:
         late = service.completed_late
         yield Observation(service.completed - late, {"service": service.name, "on_time": "true"})
         yield Observation(late, {"service": service.name, "on_time": "false"})
 
 
-def _durations(reading: Reading) -> Iterator[Observation]:
-    for service in reading.services:
+def _durations(snapshot: MetricsSnapshot) -> Iterator[Observation]:
+    for service in snapshot.services:
         took = Percentiles(service.window, service.p50_ms, service.p95_ms, service.p99_ms)
         yield from _quantiles(took, {"service": service.name})
 
 
-def _paths(part: Callable[[PathView], Percentiles]) -> Callable[[Reading], Iterator[Observation]]:
-    def observe(reading: Reading) -> Iterator[Observation]:
-        for breakdown in reading.breakdowns:
+def _paths(part: Callable[[PathView], Percentiles]) -> Callable[[MetricsSnapshot], Iterator[Observation]]:
+    def observe(snapshot: MetricsSnapshot) -> Iterator[Observation]:
+        for breakdown in snapshot.breakdowns:
             for path in breakdown.paths:
                 labels = {"service": breakdown.service, "event": path.type, "agency": path.subscriber}
                 yield from _quantiles(part(path), labels)
@@ -75,43 +77,45 @@ def _quantiles(took: Percentiles, labels: dict[str, str]) -> Iterator[Observatio
             yield Observation(value / 1000, {**labels, "quantile": quantile})
 
 
-def _steps(reading: Reading) -> Iterator[Observation]:
-    for breakdown in reading.breakdowns:
+def _steps(snapshot: MetricsSnapshot) -> Iterator[Observation]:
+    for breakdown in snapshot.breakdowns:
         for step in breakdown.steps:
             labels = {"service": breakdown.service, "event": step.event, "agency": step.agency}
             yield from _quantiles(step.took, labels)
 
 
-def _of_agency(value: Callable[[AgencyView], float | None]) -> Callable[[Reading], Iterator[Observation]]:
-    def observe(reading: Reading) -> Iterator[Observation]:
-        for agency in reading.agencies:
+def _of_agency(
+    value: Callable[[AgencyView], float | None],
+) -> Callable[[MetricsSnapshot], Iterator[Observation]]:
+    def observe(snapshot: MetricsSnapshot) -> Iterator[Observation]:
+        for agency in snapshot.agencies:
             if (found := value(agency)) is not None:
                 yield Observation(found / 1000, {"agency": agency.name})
 
     return observe
 
 
-def _events(reading: Reading) -> Iterator[Observation]:
-    for agency in reading.agencies:
+def _events(snapshot: MetricsSnapshot) -> Iterator[Observation]:
+    for agency in snapshot.agencies:
         yield Observation(agency.published, {"agency": agency.name, "outcome": "published"})
         yield Observation(agency.refused, {"agency": agency.name, "outcome": "refused"})
         yield Observation(agency.set_aside, {"agency": agency.name, "outcome": "dead-letter"})
 
 
-def _deliveries(reading: Reading) -> Iterator[Observation]:
-    for agency in reading.agencies:
+def _deliveries(snapshot: MetricsSnapshot) -> Iterator[Observation]:
+    for agency in snapshot.agencies:
         yield Observation(agency.delivered, {"agency": agency.name, "outcome": "ack"})
         yield Observation(agency.dead_lettered, {"agency": agency.name, "outcome": "dead-letter"})
 
 
-def _dead_letters(reading: Reading) -> Iterator[Observation]:
-    for agency, reason, number in reading.dead_letters:
+def _dead_letters(snapshot: MetricsSnapshot) -> Iterator[Observation]:
+    for agency, reason, number in snapshot.dead_letters:
         yield Observation(number, {"agency": agency, "reason": reason})
 
 
-def _age(reading: Reading) -> Iterator[Observation]:
-    if reading.summary.freshness is not None:
-        yield Observation((reading.at - reading.summary.freshness).total_seconds())
+def _age(snapshot: MetricsSnapshot) -> Iterator[Observation]:
+    if snapshot.summary.freshness is not None:
+        yield Observation((snapshot.at - snapshot.summary.freshness).total_seconds())
 
 
 METRICS: tuple[Metric, ...] = (
@@ -241,7 +245,7 @@ METRICS: tuple[Metric, ...] = (
         "{receipt}",
         "Receipts held",
         (),
-        lambda reading: [Observation(reading.summary.receipts)],
+        lambda snapshot: [Observation(snapshot.summary.receipts)],
     ),
     Metric(
         "govbus.receipts.undecodable",
@@ -249,7 +253,7 @@ METRICS: tuple[Metric, ...] = (
         "{record}",
         "Records of the receipts topic that held no receipts",
         (),
-        lambda reading: [Observation(reading.summary.undecodable)],
+        lambda snapshot: [Observation(snapshot.summary.undecodable)],
     ),
     Metric(
         "govbus.receipts.age",
@@ -278,18 +282,18 @@ def derive(
         agencies: the catalogue's; what others do is shown under `other`, without clock and duration.
         clock: the time of day, for the age of the newest receipt.
     """
-    readings = Readings(store, frozenset(agencies), clock)
+    snapshots = SnapshotCache(store, frozenset(agencies), clock)
     for metric in METRICS:
         create = (
             meter.create_observable_counter if metric.kind == "counter" else meter.create_observable_gauge
         )
         create(
             metric.name,
-            [partial(_observe, readings, metric)],
+            [partial(_observe, snapshots, metric)],
             unit=metric.unit,
             description=metric.description,
         )
 
 
-def _observe(readings: Readings, metric: Metric, _options: CallbackOptions) -> Iterable[Observation]:
-    return metric.observe(readings.current())
+def _observe(snapshots: SnapshotCache, metric: Metric, _options: CallbackOptions) -> Iterable[Observation]:
+    return metric.observe(snapshots.current())

@@ -23,7 +23,7 @@ OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class MetricsSnapshot:
     """What the store said at one moment; every instrument of one export reads the same."""
 
     at: datetime
@@ -35,8 +35,8 @@ class Reading:
     """Agency, reason and number."""
 
 
-class Readings:
-    """Readings of one store, shared by the instruments and their threads.
+class SnapshotCache:
+    """SnapshotCache of one store, shared by the instruments and their threads.
 
     Args:
         store: where they come from.
@@ -48,18 +48,18 @@ class Readings:
         self._store, self._agencies, self._clock = store, agencies, clock
         self._lock = Lock()
         self._taken = 0.0
-        self._reading: Reading | None = None
+        self._reading: MetricsSnapshot | None = None
 
-    def current(self) -> Reading:
+    def current(self) -> MetricsSnapshot:
         """Return a reading no older than `FRESH_SECONDS`."""
         with self._lock:
             if self._reading is None or monotonic() - self._taken > FRESH_SECONDS:
                 self._reading, self._taken = self._read(), monotonic()
             return self._reading
 
-    def _read(self) -> Reading:
+    def _read(self) -> MetricsSnapshot:
         services = self._store.services()
-        return Reading(
+        return MetricsSnapshot(
             at=self._clock(),
             summary=self._store.summary(),
             services=services,

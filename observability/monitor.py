@@ -40,7 +40,7 @@ LONGEST_PAUSE_SECONDS = 30.0
 _log = logging.getLogger(__name__)
 
 
-class Consumer(Protocol):
+class ReceiptConsumer(Protocol):
     """What the monitor needs of `bus.open_consumer`."""
 
     async def poll(
@@ -53,7 +53,7 @@ class Consumer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class ReceiptBatch:
     """What one poll brought."""
 
     receipts: tuple[PublishReceipt | DeliveryReceipt, ...]
@@ -70,7 +70,7 @@ class Monitor:
         max_records: of one poll; a record holds many receipts.
     """
 
-    def __init__(self, store: Store, consumer: Consumer, *, max_records: int = MAX_RECORDS) -> None:
+    def __init__(self, store: Store, consumer: ReceiptConsumer, *, max_records: int = MAX_RECORDS) -> None:
         self._store = store
         self._consumer = consumer
         self._max_records = max_records
@@ -121,7 +121,7 @@ class Monitor:
             await self._pause(FIRST_PAUSE_SECONDS)
             return {}
 
-    async def _apply(self, batch: Batch) -> int | None:
+    async def _apply(self, batch: ReceiptBatch) -> int | None:
         pause = FIRST_PAUSE_SECONDS
         while True:
             try:
@@ -140,7 +140,7 @@ class Monitor:
         return self._stopping.is_set()
 
 
-def gather(found: Mapping[TopicPartition, Sequence[Record]]) -> Batch:
+def gather(found: Mapping[TopicPartition, Sequence[Record]]) -> ReceiptBatch:
     """Return what the records of one poll hold, and the offsets after them."""
     receipts: list[PublishReceipt | DeliveryReceipt] = []
     undecodable: list[Place] = []
@@ -160,7 +160,7 @@ def gather(found: Mapping[TopicPartition, Sequence[Record]]) -> Batch:
                 )
         if records:
             offsets[place] = records[-1].offset + 1
-    return Batch(tuple(receipts), tuple(undecodable), offsets)
+    return ReceiptBatch(tuple(receipts), tuple(undecodable), offsets)
 
 
 async def watch(settings: Settings, store: Store) -> None:

@@ -45,7 +45,7 @@ Stop = Callable[[], object]
 
 
 @dataclass(frozen=True, slots=True)
-class Telemetry:
+class TelemetryProviders:
     """What was set up; shut it down, or use it as a context manager, so that the last batch leaves."""
 
     tracer_provider: trace.TracerProvider
@@ -64,7 +64,7 @@ class Telemetry:
         self.shutdown()
 
 
-def set_up(service_name: str, *, metrics_port: int | None = None) -> Telemetry:
+def set_up(service_name: str, *, metrics_port: int | None = None) -> TelemetryProviders:
     """Build the providers the environment asks for and make them the process'.
 
     Args:
@@ -82,7 +82,7 @@ def set_up(service_name: str, *, metrics_port: int | None = None) -> Telemetry:
     return built
 
 
-def build(service_name: str, *, metrics_port: int | None = None) -> Telemetry:
+def build(service_name: str, *, metrics_port: int | None = None) -> TelemetryProviders:
     """Return the providers without making them the process'; otherwise as `set_up`."""
     stops: list[Stop] = []
     try:
@@ -93,7 +93,7 @@ def build(service_name: str, *, metrics_port: int | None = None) -> Telemetry:
         raise
 
 
-def _build(resource: Resource, metrics_port: int | None, stops: list[Stop]) -> Telemetry:
+def _build(resource: Resource, metrics_port: int | None, stops: list[Stop]) -> TelemetryProviders:
     tracer_provider: trace.TracerProvider = trace.NoOpTracerProvider()
     meter_provider: metrics.MeterProvider = metrics.NoOpMeterProvider()
     disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
@@ -109,7 +109,7 @@ def _build(resource: Resource, metrics_port: int | None, stops: list[Stop]) -> T
     if readers:
         meter_provider = MeterProvider(readers, resource)
         stops.insert(0, meter_provider.shutdown)
-    return Telemetry(tracer_provider, meter_provider, tuple(stops))
+    return TelemetryProviders(tracer_provider, meter_provider, tuple(stops))
 
 
 def _service(name: str, environ: Mapping[str, str]) -> dict[str, Any]:

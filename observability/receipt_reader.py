@@ -25,21 +25,21 @@ OUTCOMES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class DecodedReceipts:
     """The sound receipts of one record, and how many were not; `reason` is None when all were."""
 
     receipts: tuple[PublishReceipt | DeliveryReceipt, ...]
     reason: str | None
 
 
-def read(value: bytes | None) -> Reading:
+def read(value: bytes | None) -> DecodedReceipts:
     """Return the receipts in the value of one record of the receipts topic."""
     try:
         found = decode_receipts(value)
     except ValueError:
-        return Reading((), "not-receipts")
+        return DecodedReceipts((), "not-receipts")
     sound = tuple(_without_nul(receipt) for receipt in found if is_sound(receipt))
-    return Reading(sound, None if len(sound) == len(found) else "unsound-receipt")
+    return DecodedReceipts(sound, None if len(sound) == len(found) else "unsound-receipt")
 
 
 def is_sound(receipt: PublishReceipt | DeliveryReceipt) -> bool:

@@ -32,7 +32,7 @@ def microseconds(at: datetime) -> int:
     return (at - _EPOCH) // timedelta(microseconds=1)
 
 
-def portray(
+def transaction_view(
     transaction_id: str,
     services: Mapping[str, Service],
     publishes: Sequence[PublishReceipt],

@@ -102,7 +102,7 @@ class Assessment:
         return "late" if self.is_late(now_us) else "open"
 
 
-class Step(NamedTuple):
+class ServiceStep(NamedTuple):
     """One event of a service after its start: whom it is waited of, after which event, how long."""
 
     event: str
@@ -112,10 +112,10 @@ class Step(NamedTuple):
     end: bool
 
 
-def steps(service: Service) -> list[Step]:
+def steps(service: Service) -> list[ServiceStep]:
     """Return the milestones of a service, then those of its end events that are no milestone."""
     named = [
-        Step(
+        ServiceStep(
             event=milestone.event,
             agency=milestone.agency,
             after=milestone.after or service.start,
@@ -125,7 +125,9 @@ def steps(service: Service) -> list[Step]:
         for milestone in service.milestones
     ]
     bare = set(service.ends) - {step.event for step in named} - {service.start}
-    return named + [Step(end, end.partition(".")[0], service.start, None, True) for end in sorted(bare)]
+    return named + [
+        ServiceStep(end, end.partition(".")[0], service.start, None, True) for end in sorted(bare)
+    ]
 
 
 def subject_of(type_: str) -> str:

@@ -28,7 +28,7 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class WaterfallRow:
     """One row: a hop with its bars, or a wait with its one."""
 
     hop: HopView | None
@@ -48,19 +48,19 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Waterfall:
-    """All lanes of a transaction over `total_ms` milliseconds, in order of time."""
+    """All rows of a transaction over `total_ms` milliseconds, in order of time."""
 
     total_ms: float
     ticks: tuple[Tick, ...]
-    lanes: tuple[Lane, ...]
+    rows: tuple[WaterfallRow, ...]
 
 
 def waterfall(transaction: TransactionView, now: datetime) -> Waterfall:
     """Return the drawing of `transaction`; waits run until `now`."""
     total_ms = max(_milliseconds(transaction.started, _last(transaction, now)), 1.0)
     scale = _Scale(transaction.started, total_ms)
-    hops = tuple(_hop_lane(hop, scale) for hop in transaction.hops)
-    waits = tuple(_wait_lane(wait, scale, now) for wait in transaction.waits_for)
+    hops = tuple(_hop_row(hop, scale) for hop in transaction.hops)
+    waits = tuple(_wait_row(wait, scale, now) for wait in transaction.waits_for)
     return Waterfall(total_ms, ticks(total_ms), hops + waits)
 
 
@@ -85,7 +85,7 @@ class _Scale:
         return Bar(kind, round(x, 2), round(width, 2))
 
 
-def _hop_lane(hop: HopView, scale: _Scale) -> Lane:
+def _hop_row(hop: HopView, scale: _Scale) -> WaterfallRow:
     if hop.queue_ms is None:
         bars = [scale.bar("mark", hop.published, 0.0)]
     else:
@@ -93,13 +93,13 @@ def _hop_lane(hop: HopView, scale: _Scale) -> Lane:
     if hop.handle_ms is not None and hop.received is not None:
         bars.append(scale.bar("handle", hop.received, hop.handle_ms))
     took = None if hop.queue_ms is None or hop.handle_ms is None else hop.queue_ms + hop.handle_ms
-    return Lane(hop, None, _milliseconds(scale.start, hop.published), took, tuple(bars))
+    return WaterfallRow(hop, None, _milliseconds(scale.start, hop.published), took, tuple(bars))
 
 
-def _wait_lane(wait: WaitView, scale: _Scale, now: datetime) -> Lane:
+def _wait_row(wait: WaitView, scale: _Scale, now: datetime) -> WaterfallRow:
     took = max(_milliseconds(wait.since, now), 0.0)
     bars = (scale.bar("wait", wait.since, took),)
-    return Lane(None, wait, _milliseconds(scale.start, wait.since), took, bars)
+    return WaterfallRow(None, wait, _milliseconds(scale.start, wait.since), took, bars)
 
 
 def _last(transaction: TransactionView, now: datetime) -> datetime:

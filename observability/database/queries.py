@@ -25,8 +25,8 @@ from observability.database.schema import (
 )
 from observability.identity import is_eventless
 from observability.latency import Hop, hops, milliseconds, percentile, percentiles, skew
-from observability.transaction_view import moment, moment_or_none, portray
-from observability.transactions import Step, newest_us, steps, subject_of
+from observability.transaction_view import moment, moment_or_none, transaction_view
+from observability.transactions import ServiceStep, newest_us, steps, subject_of
 from observability.views import (
     AgencyView,
     BreakdownView,
@@ -114,7 +114,7 @@ def find_transactions(
         query = query.where(started.is_not(None))
     ids = list(connection.scalars(query.order_by(*order).limit(limit)))
     found = load(connection, ids).by_transaction()
-    return tuple(portray(id_, services, *found[id_], now_us) for id_ in ids)
+    return tuple(transaction_view(id_, services, *found[id_], now_us) for id_ in ids)
 
 
 def find_transaction(
@@ -124,7 +124,7 @@ def find_transaction(
     found = load(connection, [transaction_id]).by_transaction()
     if transaction_id not in found:
         return None
-    return portray(transaction_id, services, *found[transaction_id], now_us)
+    return transaction_view(transaction_id, services, *found[transaction_id], now_us)
 
 
 def durations_us(connection: Connection, service: str) -> list[int]:
@@ -247,7 +247,7 @@ def _published(connection: Connection, ids: Iterable[str]) -> list[Mapping[str, 
     return list(times.values())
 
 
-def _step(step: Step, times: Iterable[Mapping[str, int]]) -> StepView:
+def _step(step: ServiceStep, times: Iterable[Mapping[str, int]]) -> StepView:
     took = [max(0, at[step.event] - at[step.after]) for at in times if step.event in at and step.after in at]
     return StepView(
         after=step.after,

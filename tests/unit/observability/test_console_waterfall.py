@@ -60,19 +60,19 @@ def test_bars_are_to_scale() -> None:
     """A hop of a quarter of the time takes a quarter of the axis, from where it began."""
     drawn = waterfall(transaction(hop(500, 100, 250)), at(5_000))
     assert drawn.total_ms == 1_000
-    assert drawn.lanes[0].bars == (Bar("queue", 500.0, 100.0), Bar("handle", 600.0, 250.0))
-    assert drawn.lanes[0].took_ms == 350
+    assert drawn.rows[0].bars == (Bar("queue", 500.0, 100.0), Bar("handle", 600.0, 250.0))
+    assert drawn.rows[0].took_ms == 350
 
 
 def test_a_short_hop_can_still_be_seen() -> None:
     """A bar is never thinner than the least width, and never leaves the axis for it."""
-    bar = waterfall(transaction(hop(1_000, 0.001, None)), at(1_000)).lanes[0].bars[0]
+    bar = waterfall(transaction(hop(1_000, 0.001, None)), at(1_000)).rows[0].bars[0]
     assert bar == Bar("queue", AXIS - LEAST, LEAST)
 
 
 def test_an_event_nobody_received_is_a_mark() -> None:
     """What has only been published has a moment and no length."""
-    assert waterfall(transaction(hop(500, None, None)), at(1_000)).lanes[0].bars == (
+    assert waterfall(transaction(hop(500, None, None)), at(1_000)).rows[0].bars == (
         Bar("mark", 500.0, LEAST),
     )
 
@@ -82,8 +82,8 @@ def test_a_wait_runs_until_now() -> None:
     wait = WaitView("health.record-opened", "health", at(1_000), None, None, None)
     drawn = waterfall(transaction(hop(0, 10, 10), took_ms=2_000, waits=(wait,)), at(4_000))
     assert drawn.total_ms == 4_000
-    assert drawn.lanes[1].wait == wait
-    assert drawn.lanes[1].bars == (Bar("wait", 250.0, 750.0),)
+    assert drawn.rows[1].wait == wait
+    assert drawn.rows[1].bars == (Bar("wait", 250.0, 750.0),)
 
 
 @pytest.mark.parametrize(
@@ -115,8 +115,8 @@ def test_an_axis_has_few_marks_and_keeps_them(total_ms: float) -> None:
 def test_no_bar_leaves_the_axis(hops: list[tuple[float, float, float]], took_ms: float) -> None:
     """Whatever an agency's clock says, the drawing stays in its frame."""
     drawn = waterfall(transaction(*(hop(*each) for each in hops), took_ms=took_ms), at(took_ms))
-    for lane in drawn.lanes:
-        for bar in lane.bars:
+    for row in drawn.rows:
+        for bar in row.bars:
             assert 0 <= bar.x <= AXIS
             assert LEAST <= bar.width <= AXIS
             assert bar.x + bar.width <= AXIS + 0.02

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus import encode_receipts
-from observability.receipt_reader import LARGEST, SMALLEST, Reading, is_sound, read
+from observability.receipt_reader import LARGEST, SMALLEST, DecodedReceipts, is_sound, read
 from tests.unit.observability.country import (
     BORN,
     START,
@@ -33,7 +33,7 @@ def test_record_gives_all_its_receipts() -> None:
 )
 def test_record_that_is_no_receipts_is_a_reading_too(value: bytes | None) -> None:
     """Nothing an agency can write raises."""
-    assert read(value) == Reading((), "not-receipts")
+    assert read(value) == DecodedReceipts((), "not-receipts")
 
 
 @given(st.binary())
@@ -64,7 +64,7 @@ def test_unsound_receipt_is_left_out_and_the_others_kept(changes: dict[str, Any]
     """A field of the wrong type or size never reaches the database."""
     sound, unsound = published(BORN, START), replace(published(BORN, START, "other"), **changes)
     assert not is_sound(unsound)
-    assert read(encode_receipts([sound, unsound])) == Reading((sound,), "unsound-receipt")
+    assert read(encode_receipts([sound, unsound])) == DecodedReceipts((sound,), "unsound-receipt")
 
 
 @pytest.mark.parametrize(
