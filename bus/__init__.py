@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from bus.bus import Bus
 from bus.deliver.retry import RetryPolicy
+from bus.draft import Draft, Receipt
 from bus.embedded.kafka import EmbeddedKafka
 from bus.envelope import agency_of
 from bus.errors import (
@@ -28,7 +29,6 @@ from bus.event import Event
 from bus.kafka.admin import apply_topics
 from bus.kafka.consumer import open_consumer
 from bus.outcome import Ack, DeadLetter, Outcome, Reason, Retry
-from bus.publish.publisher import Draft, Receipt
 from bus.publish.transactions import Transaction
 from bus.receipts.receipts import (
     RECEIPTS_TOPIC,

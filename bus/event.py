@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, Unpack
 
 from bus import envelope
+from bus.draft import DraftOptions, Receipt
 from bus.errors import UsageError
 from bus.record import Headers, Record
-
-if TYPE_CHECKING:
-    from bus.publish.publisher import Receipt
-    from contracts import ContractVersion
+from contracts import ContractVersion
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -159,13 +157,23 @@ class Event(Generic[T_co]):
         """Its offset in the partition."""
         return self.record.offset
 
-    async def publish(self, subject: str, data: Any, **options: Any) -> Receipt:
+    async def publish(
+        self,
+        subject: str,
+        data: Any,
+        *,
+        version: str | int | None = None,
+        system: str | None = None,
+        **options: Unpack[DraftOptions],
+    ) -> Receipt:
         """Publish an event that this one caused, in the same transaction and service.
 
         Args:
             subject: the event's name, such as `health.record-opened`.
             data: what happened; checked against the contract.
-            **options: as `Bus.publish`.
+            version: as in `Bus.publish`.
+            system: as in `Bus.publish`.
+            **options: as in `Bus.publish`.
 
         Returns:
             The receipt, after the broker's acknowledgement.
@@ -177,4 +185,4 @@ class Event(Generic[T_co]):
             raise UsageError(
                 "Expected an event a bus has delivered, got one made by hand - at `event.publish`"
             )
-        return await self.bus.publish(subject, data, cause=self, **options)
+        return await self.bus.publish(subject, data, version=version, system=system, cause=self, **options)

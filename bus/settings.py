@@ -1,5 +1,7 @@
 """Where the cluster is and how to reach it: read from `GOVBUS_*` variables, never from code."""
 
+import getpass
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -68,3 +70,8 @@ class Settings(BaseSettings):
     """PEM file of the Ed25519 keys whose registry entries are believed. Without it none is."""
     registry_key: Path | None = None
     """PEM file of the Ed25519 key that signs registry entries; only where `contracts apply` runs."""
+
+
+def login() -> str:
+    """Return who works at this terminal: `GOVBUS_OPERATOR`, else the system's user."""
+    return os.environ.get("GOVBUS_OPERATOR") or getpass.getuser()

@@ -21,6 +21,9 @@ MAX_EVENT_BYTES = 1_048_576
 MAX_RECORD_BYTES = 2 * MAX_EVENT_BYTES
 """The largest record of a topic: room for the headers, which Kafka counts too."""
 
+REPLAY = ".replay."
+"""Stands between a subscription's name and a replay's id in the name of the replay's own subscription."""
+
 DAY_MS = 86_400_000
 AUDIT_CONFIG = {
     "max.message.bytes": str(4 * MAX_EVENT_BYTES),

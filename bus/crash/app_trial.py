@@ -19,12 +19,12 @@ from bus.crash.samples import Samples
 from bus.crash.trial import Fault, Trial, publish_surely, strike_while_publishing
 from bus.crash.verdict import Accepted, Place, Verdict
 from bus.deliver.subscriber import Subscription
+from bus.draft import Draft
 from bus.errors import BusError
 from bus.kafka.admin import apply_topics
 from bus.kafka.consumer import open_consumer
 from bus.kafka.transport import KafkaTransport
 from bus.parking.rows import read_row
-from bus.publish.publisher import Draft
 from bus.receipts.receipts import RECEIPTS_TOPIC, DeliveryReceipt, decode_receipts
 from bus.record import Record
 from bus.topics import parked_topic

@@ -12,9 +12,9 @@ from bus.crash import trial as trials
 from bus.crash.country import Country
 from bus.crash.trial import Fault, Trial, publish_surely, strike_while_publishing
 from bus.crash.verdict import Accepted, Handled, Verdict, judge
+from bus.draft import Draft
 from bus.kafka.admin import apply_topics
 from bus.kafka.consumer import open_consumer
-from bus.publish.publisher import Draft
 
 KEYS = 24
 CHILD = ("-m", "bus.crash.child")

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from bus.crash_points import VARIABLE
+from bus.draft import Draft, Receipt
 from bus.errors import BusError, RefusedError
-from bus.publish.publisher import Draft, Receipt
 from bus.publish.surface import Publishing
 from bus.settings import Settings
 

@@ -11,7 +11,7 @@ import time
 
 from bus.bus import Bus
 from bus.crash.trial import publish_surely
-from bus.publish.publisher import Draft
+from bus.draft import Draft
 
 KEYS = 5_000
 TICK_SECONDS = 0.02

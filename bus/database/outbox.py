@@ -5,23 +5,22 @@ committed is published, once the relay (`connectors/outbox/`) has read it, under
 """
 
 from collections.abc import Iterable
-from datetime import datetime
 from time import time_ns
-from typing import Any
+from typing import Any, Unpack
 
 from sqlalchemy import MetaData, insert
 from uuid_utils import uuid7
 
-from bus import envelope, pipeline
+from bus import pipeline
 from bus.database.key_order import hold
 from bus.database.outbox_rows import TABLE, outbox_table, row_of
 from bus.database.shared_transaction import Transactional, require_shared, share
+from bus.draft import Draft, DraftOptions
 from bus.errors import EnvelopeError
 from bus.event import Event
-from bus.publish.publisher import Draft
 from bus.publish.stampers import Stampers
 from bus.settings import Settings
-from bus.stages.stamp import Stamp
+from bus.stages.stamp import Stamp, stamp_of
 from contracts import Catalog
 
 SYSTEM = "outbox"
@@ -59,14 +58,9 @@ class Outbox:
         subject: str,
         data: Any,
         *,
-        key: str | None = None,
-        service: str | None = None,
-        transaction: str | None = None,
-        id: str | None = None,  # noqa: A002 - CloudEvents' own word
-        time: datetime | None = None,
-        ce_subject: str | None = None,
         version: str | int | None = None,
         cause: Event[Any] | None = None,
+        **options: Unpack[DraftOptions],
     ) -> str:
         """Write one event beside the business rows; it is published if and when they are committed.
 
@@ -74,14 +68,9 @@ class Outbox:
             session: the session or connection that writes the business rows.
             subject: the event's name, such as `health.record-opened`.
             data: what happened: a JSON value, a dataclass or a pydantic model.
-            key: partition key, opaque; made by the contract's key rule if absent.
-            service: the service whose transaction this event begins.
-            transaction: the transaction to continue.
-            id: unique within the source; a UUIDv7 if absent.
-            time: when the fact occurred (aware); now if absent.
-            ce_subject: the CloudEvents `subject` attribute: opaque, never a person's identifier.
             version: `1` or `1.0`; the latest if absent.
             cause: the event that caused this one; its transaction, service and trace go on.
+            **options: the fields of `Draft`: `key`, `id`, `time`, `service`, `transaction`, `ce_subject`.
 
         Returns:
             The event's id.
@@ -93,8 +82,7 @@ class Outbox:
             ContractError: the catalogue has no such contract or version.
             UsageError: the connection commits each statement by itself.
         """
-        draft = Draft(data, key, id, time, service, transaction, ce_subject)
-        return self.add_many(session, subject, [draft], version=version, cause=cause)[0]
+        return self.add_many(session, subject, [Draft(data, **options)], version=version, cause=cause)[0]
 
     def add_many(
         self,
@@ -124,8 +112,8 @@ class Outbox:
         stamper = self._stampers.get(subject, version, SYSTEM)
         rows = []
         for item in items:
-            draft = item if isinstance(item, Draft) else Draft(item)
-            stamp = _stamp(draft, cause, time_ns() // 1000)
+            draft = Draft.of(item)
+            stamp = _stamp(draft, cause)
             prepared = pipeline.prepare(stamper, stamp, draft.data, draft.key)
             pipeline.companions(stamper, stamp, prepared)  # refuses what an older version cannot say
             rows.append(row_of(subject, stamper.contract.number, stamp, prepared.key, prepared.value))
@@ -137,22 +125,9 @@ class Outbox:
         return [row["id"] for row in rows]
 
 
-def _stamp(draft: Draft, cause: Event[Any] | None, now_us: int) -> Stamp:
-    """What is said of an event now, so that publishing it twice says the same."""
-    event_id = draft.id or str(uuid7())
-    if len(event_id) > MAX_ID_CHARACTERS:
-        raise EnvelopeError(f"Expected at most {MAX_ID_CHARACTERS} characters, got {len(event_id)} - at `id`")
-    time_us = now_us if draft.time is None else envelope.moment_us(draft.time)
-    stamp = Stamp(event_id, time_us, now_us, draft.transaction, None, draft.service, None, draft.subject)
-    if cause is not None:
-        return stamp._replace(
-            transaction=draft.transaction or cause.transaction or cause.id,
-            service=draft.service or cause.service,
-            causation=cause.id,
-            started_us=envelope.moment_us(cause.started_at),
-            traceparent=cause.traceparent,
-            tracestate=cause.tracestate,
-        )
-    if draft.service is not None and draft.transaction is None:
-        return stamp._replace(transaction=str(uuid7()))
+def _stamp(draft: Draft, cause: Event[Any] | None) -> Stamp:
+    """Return the stamp of an event as of now: publishing the row twice publishes the same event."""
+    stamp = stamp_of(draft, cause, time_ns() // 1000, lambda: str(uuid7()))
+    if len(stamp.id) > MAX_ID_CHARACTERS:
+        raise EnvelopeError(f"Expected at most {MAX_ID_CHARACTERS} characters, got {len(stamp.id)} - at `id`")
     return stamp

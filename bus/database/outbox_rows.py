@@ -19,9 +19,9 @@ from sqlalchemy import BigInteger, Column, Identity, Integer, MetaData, String, 
 from sqlalchemy.dialects.mysql import LONGTEXT
 
 from bus import envelope
+from bus.draft import Draft
 from bus.errors import EnvelopeError, NotJsonError
 from bus.event import Event
-from bus.publish.publisher import Draft
 from bus.stages.stamp import MAX_KEY_BYTES, Stamp
 
 TABLE = "govbus_outbox"

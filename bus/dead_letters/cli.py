@@ -14,11 +14,11 @@ from typing import Any
 import click
 import orjson
 
-from bus.dead_letters.operations import DeadLetters, Filter, Operator, in_source_order, login
+from bus.dead_letters.operations import DeadLetters, Filter, Operator, in_source_order
 from bus.dead_letters.stored import Letter
 from bus.errors import UsageError
 from bus.kafka.transport import KafkaTransport
-from bus.settings import Settings
+from bus.settings import Settings, login
 from contracts import Catalog
 
 FINDINGS = 100

@@ -4,8 +4,6 @@ Law of this file: who acts and why is on record before anything is done; an act 
 the audit, and doing it again does no harm.
 """
 
-import getpass
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,9 +26,8 @@ from bus.dead_letters.stored import (
 from bus.errors import BusUnavailableError, ContractViolationError, UsageError
 from bus.receipts.receipts import RECEIPTS_TOPIC, encode_receipts, partition_of_transaction
 from bus.record import StoredRecord
-from bus.replay.replay import REPLAY
 from bus.table import deliver
-from bus.topics import audit_topic, dead_letter_topic, parked_topic
+from bus.topics import REPLAY, audit_topic, dead_letter_topic, parked_topic
 from bus.transport import Transport
 from contracts import Catalog, ContractError
 
@@ -41,11 +38,6 @@ class Operator:
 
     by: str
     why: str
-
-
-def login() -> str:
-    """Return who works at this terminal: `GOVBUS_OPERATOR`, else the system's user."""
-    return os.environ.get("GOVBUS_OPERATOR") or getpass.getuser()
 
 
 class DeadLetters:

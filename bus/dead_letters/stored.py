@@ -18,13 +18,12 @@ from bus.dead_letters.record import PREFIX
 from bus.errors import EnvelopeError
 from bus.outcome import DISCARDED
 from bus.parking.keys import ParkedEvent
-from bus.parking.rows import Home, Row, erase_row, write_row
+from bus.parking.rows import REDRIVEN, Home, Row, erase_row, write_row
 from bus.receipts.receipts import DeliveryReceipt
 from bus.record import Headers, Record, StoredRecord, TopicPartition
 from bus.topics import dead_letter_topic
 
 ACT = "govbus-dead-letter-act"
-REDRIVEN = "redriven"
 
 What: TypeAlias = Literal["redrive", "discard"]
 State: TypeAlias = Literal["open", "redriven", "discarded"]

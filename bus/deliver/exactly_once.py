@@ -14,11 +14,13 @@ from bus.crash_points import crash_point
 from bus.dead_letters.record import DeadLetterRecord
 from bus.deliver.delivery import Delivery
 from bus.deliver.partition import Lane
+from bus.draft import Draft, Receipt
 from bus.errors import BusError
 from bus.event import Event
 from bus.parking.log import ParkingLog, RowWriter
 from bus.publish.context import Surroundings
-from bus.publish.publisher import Draft, Publication, Publisher, Receipt
+from bus.publish.publication import Publication
+from bus.publish.publisher import Publisher
 from bus.publish.surface import Publishing
 from bus.receipts.writer import ReceiptLog
 from bus.record import Position, Record, TopicPartition
@@ -52,9 +54,8 @@ class HeldPublishing(Publishing):
         cause: Event[Any] | None = None,
     ) -> "asyncio.Future[Receipt]":
         """Keep one event; its receipt is there at once, and names no place yet: -1."""
-        draft = data if isinstance(data, Draft) else Draft(data)
         stamper = self._publisher.stamper(subject, version, system or self.system)
-        prepared = self._publisher.prepare(stamper, draft, cause)
+        prepared = self._publisher.prepare(stamper, Draft.of(data), cause)
         self._held += prepared
         done: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         done.set_result(prepared[0].receipt()._replace(partition=-1))

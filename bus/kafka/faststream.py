@@ -1,19 +1,35 @@
 """The bus inside a FastStream application."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from faststream.kafka import KafkaBroker
 
 from bus.kafka.client import connection
+from bus.kafka.injection import Injection
+from bus.settings import Settings
 
-if TYPE_CHECKING:
-    from bus.bus import Bus
+
+class Mountable(Protocol):
+    """What FastStream needs of a bus."""
+
+    settings: Settings
+    injection: Injection
+
+    @property
+    def serving(self) -> bool:
+        """Whether the bus is started and every subscription runs."""
+
+    async def start(self) -> None:
+        """Connect and begin to handle events."""
+
+    async def stop(self) -> None:
+        """Finish and disconnect."""
 
 
 class MountedBus(KafkaBroker):
     """A FastStream broker that starts and stops a `Bus` with the application."""
 
-    def __init__(self, bus: "Bus") -> None:
+    def __init__(self, bus: Mountable) -> None:
         arguments = connection(bus.settings)
         arguments = {name: arguments[name] for name in ("bootstrap_servers", "client_id")}
         super().__init__(**arguments)

@@ -9,10 +9,9 @@ import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from bus.dead_letters.stored import REDRIVEN
 from bus.errors import BusError
 from bus.parking.keys import ParkedEvent, ParkedKeys
-from bus.parking.rows import Home, ReadRow, Row, erase_row, read_row, write_row
+from bus.parking.rows import REDRIVEN, Home, ReadRow, Row, erase_row, read_row, write_row
 from bus.record import Record, TopicPartition
 from bus.table import deliver
 from bus.transport import Consumer, Sender, Transport

@@ -15,6 +15,8 @@ from bus.record import Headers, Record, StoredRecord, TopicPartition
 
 STATE = "govbus-parked"
 KEY = "govbus-parked-key"
+REDRIVEN = "redriven"
+"""Why an event waits that an operator has given back to its subscription."""
 
 
 @dataclass(frozen=True, slots=True)

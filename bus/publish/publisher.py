@@ -2,146 +2,32 @@
 
 import asyncio
 from collections.abc import Iterable
-from datetime import datetime
 from hashlib import sha256
 from time import time_ns
-from typing import Any, NamedTuple
+from typing import Any
 
 from uuid_utils import uuid7
 
 from bus import envelope, pipeline, telemetry
 from bus.clock import BrokerClock
+from bus.draft import Draft, Receipt
 from bus.errors import BusError, IdReusedError, RefusedError
 from bus.event import Event
-from bus.publish.recent_ids import Recent
+from bus.publish.publication import Publication, PublicationWaiter, Together
+from bus.publish.recent_ids import RecentIds
 from bus.publish.stampers import Stampers
-from bus.publish.waiting import Settled, Together, Window
+from bus.publish.waiting import PublishWindow
 from bus.receipts.receipts import partition_of_transaction
 from bus.receipts.writer import ReceiptLog
 from bus.record import Position
 from bus.settings import Settings
-from bus.stages.stamp import Stamp, Stamper
-from bus.transport import Outgoing, Sender
+from bus.stages.stamp import Stamp, Stamper, stamp_of
+from bus.transport import Sender
 from contracts import Catalog, ContractError
 
 WINDOW_EVENTS = 5_000
 """How many events `publish_many` keeps on their way at once."""
 YIELD_EVERY = 200
-
-
-class Receipt(NamedTuple):
-    """Proof that the broker holds an event: where, since when, in which transaction."""
-
-    id: str
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    """Broker time in milliseconds since the epoch."""
-    transaction: str
-
-    @property
-    def broker_time(self) -> datetime:
-        """When the broker took the event."""
-        return envelope.moment_of(self.timestamp * 1000)
-
-
-class Draft(NamedTuple):
-    """An event to publish: its data and whatever the defaults don't say.
-
-    Args:
-        data: what happened; checked against the contract.
-        key: partition key, opaque, never a person's identifier; made by the contract's key rule if absent.
-        id: unique within the source; give a deterministic one where a source may read the same fact again.
-        time: when the fact occurred (aware); now if absent.
-        service: the service whose transaction this event begins.
-        transaction: the transaction to continue; that of the causing event, or a new one, if absent.
-        subject: CloudEvents `subject`: opaque, never a person's identifier.
-    """
-
-    data: Any
-    key: str | None = None
-    id: str | None = None
-    time: datetime | None = None
-    service: str | None = None
-    transaction: str | None = None
-    subject: str | None = None
-
-
-class Publication(Outgoing):
-    """An event between its stamp and its receipt."""
-
-    __slots__ = (
-        "digest", "error", "followers", "index", "offset", "publisher", "settled", "size_bytes", "span",
-        "stamp", "stamper", "timestamp", "together", "waiting",
-    )  # fmt: skip
-
-    def __init__(
-        self, publisher: "Publisher", stamper: Stamper, stamp: Stamp, prepared: pipeline.Prepared
-    ) -> None:
-        super().__init__(stamper.topic, prepared.key, prepared.value, prepared.headers)
-        self.publisher = publisher
-        self.stamper = stamper
-        self.stamp = stamp
-        self.size_bytes = len(prepared.value)
-        self.digest = sha256(prepared.value).hexdigest()
-        self.waiting: Settled | None = None
-        self.together: Together | None = None
-        """Its older versions, which end the caller's wait with it."""
-        self.index = 0
-        self.span: telemetry.PublishSpan | None = None
-        self.offset = -1
-        self.timestamp = 0
-        self.settled = False
-        self.error: BusError | None = None
-        self.followers: list[Publication] = []
-        """The same event, published again meanwhile."""
-
-    @property
-    def lost(self) -> bool:
-        """Whether it was not acknowledged, as far as is known."""
-        return self.error is not None
-
-    def follow(self, first: "Publication") -> None:
-        """Have the place of the same event that was published before, now or once it has one."""
-        if not first.settled:
-            first.followers.append(self)
-            return
-        self.partition, self.offset, self.timestamp = first.partition, first.offset, first.timestamp
-        asyncio.get_running_loop().call_soon(self.settle, first.error)
-
-    def acknowledged(self, partition: int, offset: int, timestamp: int) -> None:
-        """Write the receipt; the caller hears of the event once the broker has that too."""
-        self.partition, self.offset, self.timestamp = partition, offset, timestamp
-        self.publisher.write_receipt(self)
-
-    def failed(self, error: BusError) -> None:
-        """Tell the caller."""
-        self.settle(error)
-
-    def settle(self, error: BusError | None) -> None:
-        """Take the end of its own way."""
-        if self.span is not None:
-            self.span.end(self.partition, self.offset, error)
-        if self.together is None:
-            self.end(error)
-        else:
-            self.together.settled(error)
-
-    def end(self, error: BusError | None) -> None:
-        """End the caller's wait."""
-        self.settled, self.error = True, error
-        followers, self.followers = self.followers, []
-        for one in followers:
-            one.follow(self)
-        if self.waiting is not None:
-            self.waiting.settled(self, error)
-
-    def receipt(self) -> Receipt:
-        """Return the proof, once acknowledged."""
-        stamp = self.stamp
-        transaction = stamp.transaction or stamp.id
-        return Receipt(stamp.id, self.topic, self.partition or 0, self.offset, self.timestamp, transaction)
 
 
 class Publisher:
@@ -165,7 +51,7 @@ class Publisher:
         self._clock = clock
         self._refusals = refusals
         self._stampers = Stampers(catalog, agency)
-        self._recent = Recent()
+        self._recent = RecentIds()
 
     def adopt(self, catalog: Catalog) -> None:
         """Publish from now on by a newer catalogue."""
@@ -176,7 +62,12 @@ class Publisher:
         return self._stampers.get(subject, version, system)
 
     def send(
-        self, stamper: Stamper, draft: Draft, cause: Event[Any] | None, waiting: Settled, index: int = 0
+        self,
+        stamper: Stamper,
+        draft: Draft,
+        cause: Event[Any] | None,
+        waiting: PublicationWaiter,
+        index: int = 0,
     ) -> None:
         """Hand an event to the transport; `waiting` is told once, later.
 
@@ -215,14 +106,14 @@ class Publisher:
         stamper: Stamper,
         draft: Draft,
         cause: Event[Any] | None,
-        waiting: Settled | None = None,
+        waiting: PublicationWaiter | None = None,
         index: int = 0,
     ) -> list[Publication]:
         """Return an event ready to be sent, and after it the same in each older version still published.
 
         Args and errors are those of `send`.
         """
-        stamp = self._stamp(draft, cause, time_ns() // 1000)
+        stamp = stamp_of(draft, cause, time_ns() // 1000, _new_id)
         span = self._telemetry.start_publish(stamper, stamp)
         if span is not None:
             stamp = span.carry(stamp)
@@ -234,9 +125,9 @@ class Publisher:
             if span is not None:
                 span.end(None, -1, error)
             raise
-        publication = Publication(self, stamper, stamp, prepared)
+        publication = Publication(self.write_receipt, stamper, stamp, prepared)
         publication.span, publication.waiting, publication.index = span, waiting, index
-        others = [Publication(self, *older) for older in beside]
+        others = [Publication(self.write_receipt, *older) for older in beside]
         if others:
             together = Together(publication, 1 + len(others))
             for one in (publication, *others):
@@ -252,12 +143,12 @@ class Publisher:
             BusError: the first event that was refused or not acknowledged; those before it are published.
         """
         timeout_seconds = settings.publish_timeout_seconds
-        window = Window(min(WINDOW_EVENTS, settings.max_unacknowledged))
+        window = PublishWindow(min(WINDOW_EVENTS, settings.max_unacknowledged))
         for count, item in enumerate(items, 1):
             if count % YIELD_EVERY == 0:
                 await asyncio.sleep(0)  # let what is ready go while more is prepared
             await window.room(timeout_seconds)
-            draft = item if isinstance(item, Draft) else Draft(item)
+            draft = Draft.of(item)
             try:
                 self.send(stamper, draft, cause, window, window.next())
             except (BusError, ContractError):
@@ -265,24 +156,6 @@ class Publisher:
                 await window.finish(timeout_seconds)
                 raise
         return await window.finish(timeout_seconds)
-
-    def _stamp(self, draft: Draft, cause: Event[Any] | None, now_us: int) -> Stamp:
-        event_id = draft.id or str(uuid7())
-        transaction, service = draft.transaction, draft.service
-        started_us = causation = traceparent = tracestate = None
-        if cause is not None:
-            transaction = transaction or cause.transaction or cause.id
-            service = service or cause.service
-            causation = cause.id
-            started_us = envelope.moment_us(cause.started_at)
-            traceparent, tracestate = cause.traceparent, cause.tracestate
-        elif service is not None and transaction is None:
-            transaction = str(uuid7())
-        time_us = now_us if draft.time is None else envelope.moment_us(draft.time)
-        return Stamp(
-            event_id, time_us, now_us, transaction, causation, service, started_us, draft.subject,
-            traceparent, tracestate,
-        )  # fmt: skip
 
     def write_receipt(self, publication: Publication) -> None:
         """Add the receipt of an acknowledged event; the publication is settled once it has landed."""
@@ -331,6 +204,10 @@ class Publisher:
     ) -> None:
         common = (*shared, self._clock.offset_us)
         self._receipts.add("publish", common, partition_of_transaction(transaction), (row,), waiting)
+
+
+def _new_id() -> str:
+    return str(uuid7())
 
 
 def _writable(text: str) -> str:

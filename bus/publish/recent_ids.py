@@ -4,20 +4,14 @@ Law of this file: the same source and id with the same data is the same event, a
 data it is a mistake, and is refused. An event that was not acknowledged is not known.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from bus.errors import IdReusedError
-
-if TYPE_CHECKING:
-    from bus.publish.publisher import Publication
+from bus.publish.publication import Publication
 
 WINDOW_EVENTS = 10_000
 """How many of the latest are known at least; twice as many at most."""
 
 
-class Recent:
+class RecentIds:
     """Publications by topic and id, kept in two halves so that forgetting costs nothing."""
 
     def __init__(self, size: int = WINDOW_EVENTS) -> None:

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Iterable
-from datetime import datetime
-from typing import Any
+from typing import Any, Unpack
 
+from bus.draft import Draft, DraftOptions, Receipt
 from bus.errors import BufferFullError, BusUnavailableError
 from bus.event import Event
-from bus.publish.publisher import Draft, Publisher, Receipt
+from bus.publish.publisher import Publisher
 from bus.publish.waiting import Waiter
 from bus.settings import Settings
 from bus.transport import Sender
@@ -26,30 +26,20 @@ class Publishing:
         subject: str,
         data: Any,
         *,
-        key: str | None = None,
-        service: str | None = None,
-        transaction: str | None = None,
-        id: str | None = None,  # noqa: A002 - CloudEvents' own word
-        time: datetime | None = None,
-        ce_subject: str | None = None,
         version: str | int | None = None,
         system: str | None = None,
         cause: Event[Any] | None = None,
+        **options: Unpack[DraftOptions],
     ) -> Receipt:
         """Publish one event and return once the broker holds it and its receipt.
 
         Args:
             subject: the event's name, such as `health.record-opened`.
             data: what happened: a JSON value, a dataclass or a pydantic model.
-            key: partition key, opaque; made by the contract's key rule if absent.
-            service: the service whose transaction this event begins.
-            transaction: the transaction to continue.
-            id: unique within the source; a UUIDv7 if absent.
-            time: when the fact occurred (aware); now if absent.
-            ce_subject: the CloudEvents `subject` attribute: opaque, never a person's identifier.
             version: `1` or `1.0`; the latest if absent.
             system: which of the agency's systems speaks; the bus' own if absent.
             cause: the event that caused this one; its transaction, service and trace go on.
+            **options: the fields of `Draft`: `key`, `id`, `time`, `service`, `transaction`, `ce_subject`.
 
         Returns:
             Where the event lies, since when, and in which transaction.
@@ -61,8 +51,7 @@ class Publishing:
             ContractError: the catalogue has no such contract or version.
             BusUnavailableError: no acknowledgement within `publish_timeout_seconds`.
         """
-        draft = Draft(data, key, id, time, service, transaction, ce_subject)
-        future = self.submit(subject, draft, version=version, system=system, cause=cause)
+        future = self.submit(subject, Draft(data, **options), version=version, system=system, cause=cause)
         if future.done():
             return future.result()
         try:
@@ -102,9 +91,8 @@ class Publishing:
                 "Await earlier futures first, or use `publish_many`"
             )
         future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        draft = data if isinstance(data, Draft) else Draft(data)
         stamper = self._publisher.stamper(subject, version, system or self.system)
-        self._publisher.send(stamper, draft, cause, Waiter(future))
+        self._publisher.send(stamper, Draft.of(data), cause, Waiter(future))
         return future
 
     async def publish_many(

@@ -1,21 +1,10 @@
-"""Who waits for a publication: one caller, one call with many events, or one event in several versions."""
-
-from __future__ import annotations
+"""Waiting for publications: one caller, or one call with many events."""
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol
 
+from bus.draft import Receipt
 from bus.errors import BusError, BusUnavailableError
-
-if TYPE_CHECKING:
-    from bus.publish.publisher import Publication, Receipt
-
-
-class Settled(Protocol):
-    """Who waits for a publication."""
-
-    def settled(self, publication: Publication, error: BusError | None) -> None:
-        """Take the end of the wait; the publication holds its receipt where there is no error."""
+from bus.publish.publication import Publication
 
 
 class Waiter:
@@ -36,25 +25,7 @@ class Waiter:
             self.future.set_exception(error)
 
 
-class Together:
-    """Ends an event once it is on the broker in every version it is published in."""
-
-    __slots__ = ("_error", "_open", "_publication")
-
-    def __init__(self, publication: Publication, count: int) -> None:
-        self._publication = publication
-        self._open = count
-        self._error: BusError | None = None
-
-    def settled(self, error: BusError | None) -> None:
-        """Take the end of one version's way; the event's own receipt is the caller's."""
-        self._open -= 1
-        self._error = self._error or error
-        if self._open == 0:
-            self._publication.end(self._error)
-
-
-class Window:
+class PublishWindow:
     """The events of one `publish_many` on their way: no future for each, one wake-up for all."""
 
     def __init__(self, size: int) -> None:

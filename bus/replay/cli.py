@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from uuid_utils import uuid7
 
-from bus.dead_letters.operations import login
 from bus.errors import UsageError
 from bus.replay.replay import Order, replay, window
+from bus.settings import login
 
 if TYPE_CHECKING:
     from bus.bus import Bus

@@ -17,7 +17,7 @@ from bus.deliver.retry import RetryPolicy
 from bus.errors import UsageError
 from bus.record import TopicPartition
 from bus.table import deliver
-from bus.topics import audit_topic, group_of
+from bus.topics import REPLAY, audit_topic, group_of
 from bus.transport import Transport
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from bus.deliver.subscriber import Subscription
 
 LOOK_SECONDS = 0.1
-REPLAY = ".replay."
-"""What stands between a subscription's name and a replay's id in the replay's own name."""
 GIVE_UP_AT_ONCE = RetryPolicy((), unavailable_forever=False, when_exhausted="release")
 
 Offsets = Mapping[TopicPartition, tuple[int, int]]

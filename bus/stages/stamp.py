@@ -1,10 +1,13 @@
 """Stamp: the attributes an event travels under, as CloudEvents headers. Pure: time and ids come in."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bus import envelope
+from bus.draft import Draft
 from bus.errors import EnvelopeError
+from bus.event import Event
 from contracts import ContractVersion, Route
 
 NAME = "stamp"
@@ -27,6 +30,29 @@ class Stamp(NamedTuple):
     tracestate: str | None = None
     derived_from: str | None = None
     """Id of the newer version's event that this one repeats in an older version."""
+
+
+def stamp_of(draft: Draft, cause: Event[Any] | None, now_us: int, new_id: Callable[[], str]) -> Stamp:
+    """Return the stamp of an event to publish.
+
+    Args:
+        draft: what its publisher says of it.
+        cause: the event that caused it, whose transaction, service and trace go on.
+        now_us: the publisher's time, in microseconds since the epoch.
+        new_id: makes an id, for the event and for a transaction that begins with it.
+    """
+    event_id = draft.id or new_id()
+    time_us = now_us if draft.time is None else envelope.moment_us(draft.time)
+    if cause is None:
+        transaction, service = draft.transaction, draft.service
+        if service is not None and transaction is None:
+            transaction = new_id()
+        return Stamp(event_id, time_us, now_us, transaction, None, service, None, draft.ce_subject)
+    return Stamp(
+        event_id, time_us, now_us, draft.transaction or cause.transaction or cause.id, cause.id,
+        draft.service or cause.service, envelope.moment_us(cause.started_at), draft.ce_subject,
+        cause.traceparent, cause.tracestate,
+    )  # fmt: skip
 
 
 class Stamper:

@@ -1,0 +1,62 @@
+"""What a publisher hands over, `Draft`, and what it gets back, `Receipt`. Pure."""
+
+from datetime import datetime
+from typing import Any, NamedTuple, TypedDict
+
+from bus import envelope
+
+
+class Receipt(NamedTuple):
+    """Proof that the broker holds an event: where, since when, in which transaction."""
+
+    id: str
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    """Broker time in milliseconds since the epoch."""
+    transaction: str
+
+    @property
+    def broker_time(self) -> datetime:
+        """When the broker took the event."""
+        return envelope.moment_of(self.timestamp * 1000)
+
+
+class DraftOptions(TypedDict, total=False):
+    """What `publish`, `event.publish` and `outbox.add` take beside the data; see `Draft`."""
+
+    key: str | None
+    id: str | None
+    time: datetime | None
+    service: str | None
+    transaction: str | None
+    ce_subject: str | None
+
+
+class Draft(NamedTuple):
+    """An event to publish: its data, and what the defaults do not say.
+
+    Args:
+        data: what happened: a JSON value, a dataclass or a pydantic model; checked against the contract.
+        key: partition key, opaque, never a person's identifier; made by the contract's key rule if absent.
+        id: unique within the source; give a deterministic one where a source may read the same fact again.
+            A UUIDv7 if absent.
+        time: when the fact occurred (aware); now if absent.
+        service: the service whose transaction this event begins.
+        transaction: the transaction to continue; that of the causing event, or a new one, if absent.
+        ce_subject: the CloudEvents `subject` attribute: opaque, never a person's identifier.
+    """
+
+    data: Any
+    key: str | None = None
+    id: str | None = None
+    time: datetime | None = None
+    service: str | None = None
+    transaction: str | None = None
+    ce_subject: str | None = None
+
+    @classmethod
+    def of(cls, item: Any) -> "Draft":
+        """Return `item` if it is a draft, else a draft of it as data."""
+        return item if isinstance(item, cls) else cls(item)

@@ -1,0 +1,119 @@
+"""An event on its way to the broker: from its stamp to its receipt."""
+
+import asyncio
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Protocol
+
+from bus.draft import Receipt
+from bus.errors import BusError
+from bus.pipeline import Prepared
+from bus.stages.stamp import Stamp, Stamper
+from bus.telemetry import PublishSpan
+from bus.transport import Outgoing
+
+
+class PublicationWaiter(Protocol):
+    """Who waits for a publication."""
+
+    def settled(self, publication: "Publication", error: BusError | None) -> None:
+        """Take the end of the wait; the publication holds its receipt where there is no error."""
+
+
+class Publication(Outgoing):
+    """An event between its stamp and its receipt."""
+
+    __slots__ = (
+        "digest", "error", "followers", "index", "offset", "settled", "size_bytes", "span",
+        "stamp", "stamper", "timestamp", "together", "waiting",
+        "write_receipt",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        write_receipt: "Callable[[Publication], None]",
+        stamper: Stamper,
+        stamp: Stamp,
+        prepared: Prepared,
+    ) -> None:
+        super().__init__(stamper.topic, prepared.key, prepared.value, prepared.headers)
+        self.write_receipt = write_receipt
+        self.stamper = stamper
+        self.stamp = stamp
+        self.size_bytes = len(prepared.value)
+        self.digest = sha256(prepared.value).hexdigest()
+        self.waiting: PublicationWaiter | None = None
+        self.together: Together | None = None
+        """Its older versions, which end the caller's wait with it."""
+        self.index = 0
+        self.span: PublishSpan | None = None
+        self.offset = -1
+        self.timestamp = 0
+        self.settled = False
+        self.error: BusError | None = None
+        self.followers: list[Publication] = []
+        """The same event, published again meanwhile."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether it was not acknowledged, as far as is known."""
+        return self.error is not None
+
+    def follow(self, first: "Publication") -> None:
+        """Have the place of the same event that was published before, now or once it has one."""
+        if not first.settled:
+            first.followers.append(self)
+            return
+        self.partition, self.offset, self.timestamp = first.partition, first.offset, first.timestamp
+        asyncio.get_running_loop().call_soon(self.settle, first.error)
+
+    def acknowledged(self, partition: int, offset: int, timestamp: int) -> None:
+        """Write the receipt; the caller hears of the event once the broker has that too."""
+        self.partition, self.offset, self.timestamp = partition, offset, timestamp
+        self.write_receipt(self)
+
+    def failed(self, error: BusError) -> None:
+        """Tell the caller."""
+        self.settle(error)
+
+    def settle(self, error: BusError | None) -> None:
+        """Take the end of its own way."""
+        if self.span is not None:
+            self.span.end(self.partition, self.offset, error)
+        if self.together is None:
+            self.end(error)
+        else:
+            self.together.settled(error)
+
+    def end(self, error: BusError | None) -> None:
+        """End the caller's wait."""
+        self.settled, self.error = True, error
+        followers, self.followers = self.followers, []
+        for one in followers:
+            one.follow(self)
+        if self.waiting is not None:
+            self.waiting.settled(self, error)
+
+    def receipt(self) -> Receipt:
+        """Return the proof, once acknowledged."""
+        stamp = self.stamp
+        transaction = stamp.transaction or stamp.id
+        return Receipt(stamp.id, self.topic, self.partition or 0, self.offset, self.timestamp, transaction)
+
+
+class Together:
+    """Ends an event once it is on the broker in every version it is published in."""
+
+    __slots__ = ("_error", "_open", "_publication")
+
+    def __init__(self, publication: "Publication", count: int) -> None:
+        self._publication = publication
+        self._open = count
+        self._error: BusError | None = None
+
+    def settled(self, error: BusError | None) -> None:
+        """Take the end of one version's way; the event's own receipt is the caller's."""
+        self._open -= 1
+        self._error = self._error or error
+        if self._open == 0:
+            self._publication.end(self._error)
