@@ -13,12 +13,13 @@ from uuid_utils import uuid7
 
 from bus.cluster.registry import Follower, trusted_keys
 from bus.dead_letters.record import DeadLetterRecord, explain
-from bus.deliver.bounded_reading import Rereading
+from bus.deliver.bounded_reading import BoundedReading
 from bus.deliver.delivery import Delivery
 from bus.deliver.exactly_once import ExactlyOnce
 from bus.deliver.handlers import adapt
 from bus.deliver.retry import RetryPolicy
-from bus.deliver.subscriber import Subscriber, Subscription
+from bus.deliver.subscriber import Subscriber
+from bus.deliver.subscription import Subscription
 from bus.deliver.versions import expectations, renewed
 from bus.deliver.watchdog import Watchdog
 from bus.errors import BusError, UsageError
@@ -48,7 +49,7 @@ logger = logging.getLogger("govbus.bus")
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-class Bus(Publishing, Rereading):
+class Bus(Publishing, BoundedReading):
     """Publishes and subscribes for one agency.
 
     Args:
@@ -306,14 +307,14 @@ class Bus(Publishing, Rereading):
             fetch=partial(self._transport.fetch, TopicPartition(parking.topic, 0)),
             learn=self._around.learn,
         )
-        exactly = partial(ExactlyOnce, subscription, self._around, parking)
+        transactions = partial(ExactlyOnce, subscription, self._around, parking)
         return Subscriber(
             subscription,
             self._transport,
             delivery,
             parking,
             self.settings,
-            exactly=exactly if subscription.exactly_once else None,
+            transactions=transactions if subscription.exactly_once else None,
         )
 
     async def stop(self) -> None:

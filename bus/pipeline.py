@@ -24,8 +24,8 @@ OUT = (encode.NAME, validate.NAME, stamp.NAME)
 IN = (decode.NAME, deduplicate.NAME, validate.NAME, convert.NAME, HANDLE)
 
 
-class Verdict(NamedTuple):
-    """A record that was not simply handled: what becomes of it, and the stage that said so."""
+class Rejection(NamedTuple):
+    """A record that a stage takes from the handler: the outcome, and the stage that decided it."""
 
     outcome: Outcome
     stage: str
@@ -88,22 +88,24 @@ def _retired(version: ContractVersion) -> VersionRetiredError:
     return VersionRetiredError(name, str(version.sunset), version.contract.version().number)
 
 
-def admit(record: Record, expected: decode.Expected, window: deduplicate.Window) -> Event[Any] | Verdict:
-    """Return the event to handle, or what becomes of a record that no handler shall see."""
+def admit(
+    record: Record, expected: decode.Expected, recent: deduplicate.RecentEvents
+) -> Event[Any] | Rejection:
+    """Return the event to handle, or the outcome of a record rejected before the handler."""
     event = decode.decode(record, expected)
     if not isinstance(event, Event):
-        return Verdict(event, decode.NAME, None)
+        return Rejection(event, decode.NAME, None)
     ways = expected.ways
     if ways is not None and ways.elder and convert.is_derived(event):
-        return Verdict(Ack(Reason.DUPLICATE), deduplicate.NAME, event)
-    repeated = window.check(event)
+        return Rejection(Ack(Reason.DUPLICATE), deduplicate.NAME, event)
+    repeated = recent.check(event)
     if repeated is not None:
-        return Verdict(repeated, deduplicate.NAME, event)
+        return Rejection(repeated, deduplicate.NAME, event)
     fault = validate.validate(event)
     if fault is not None:
-        return Verdict(fault, validate.NAME, event)
+        return Rejection(fault, validate.NAME, event)
     if ways is not None:
         fault = convert.convert(event, ways)
         if fault is not None:
-            return Verdict(fault, convert.NAME, event)
+            return Rejection(fault, convert.NAME, event)
     return event

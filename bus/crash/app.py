@@ -10,7 +10,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from bus.bus import Bus
-from bus.deliver.subscriber import Subscription
+from bus.deliver.subscription import Subscription
 from bus.errors import UsageError
 from bus.replay.cli import load_bus
 from bus.settings import Settings

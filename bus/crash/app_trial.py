@@ -18,7 +18,7 @@ from bus.crash.heard import Heard
 from bus.crash.samples import Samples
 from bus.crash.trial import Fault, Trial, publish_surely, strike_while_publishing
 from bus.crash.verdict import Accepted, Place, Verdict
-from bus.deliver.subscriber import Subscription
+from bus.deliver.subscription import Subscription
 from bus.draft import Draft
 from bus.errors import BusError
 from bus.kafka.admin import apply_topics

@@ -1,23 +1,20 @@
 """The half of the bus that a replay uses: one subscription, up to an end."""
 
-from typing import TYPE_CHECKING
-
+from bus.deliver.subscriber import Subscriber
+from bus.deliver.subscription import Subscription
 from bus.errors import UsageError
 from bus.transport import Transport
 
-if TYPE_CHECKING:
-    from bus.deliver.subscriber import Subscriber, Subscription
 
-
-class Rereading:
+class BoundedReading:
     """Reads for one subscription up to where it ends; part of `Bus`."""
 
     transport: Transport
     """The cluster's seam."""
-    _subscriptions: "dict[str, Subscription]"
-    _subscribers: "list[Subscriber]"
+    _subscriptions: dict[str, Subscription]
+    _subscribers: list[Subscriber]
 
-    def subscription(self, name: str) -> "Subscription":
+    def subscription(self, name: str) -> Subscription:
         """Return a subscription by its name.
 
         Raises:
@@ -28,7 +25,7 @@ class Rereading:
             raise UsageError(f"Expected a subscription of this bus ({known}), got `{name}`")
         return self._subscriptions[name]
 
-    def read_only(self, subscription: "Subscription") -> None:
+    def read_only(self, subscription: Subscription) -> None:
         """Let this bus, not started yet, read for one subscription and no other."""
         self._subscriptions = {subscription.name: subscription}
 

@@ -8,12 +8,14 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from functools import partial
 from time import time_ns
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bus.crash_points import crash_point
 from bus.dead_letters.record import DeadLetterRecord
+from bus.deliver.commit import commit
 from bus.deliver.delivery import Delivery
-from bus.deliver.partition import Lane
+from bus.deliver.partition import PartitionState
+from bus.deliver.subscription import Subscription
 from bus.draft import Draft, Receipt
 from bus.errors import BusError
 from bus.event import Event
@@ -28,9 +30,6 @@ from bus.table import deliver
 from bus.topics import dead_letter_topic
 from bus.transport import Consumer
 from contracts import Catalog
-
-if TYPE_CHECKING:
-    from bus.deliver.subscriber import Subscription
 
 COMMIT_SECONDS = 1.0
 """How long a transaction takes further records in, so that what is published is soon seen."""
@@ -74,8 +73,8 @@ class HeldPublishing(Publishing):
         submit = partial(self.submit, subject, version=version, system=system, cause=cause)
         return [submit(item).result() for item in items]
 
-    def let_go(self) -> list[Publication]:
-        """Return what was kept, and keep it no longer."""
+    def take_held(self) -> list[Publication]:
+        """Return what was kept; it is kept no longer."""
         held, self._held = self._held, []
         return held
 
@@ -85,7 +84,7 @@ class ExactlyOnce:
 
     def __init__(
         self,
-        subscription: "Subscription",
+        subscription: Subscription,
         around: Surroundings,
         parking: ParkingLog,
         partition: TopicPartition,
@@ -108,7 +107,7 @@ class ExactlyOnce:
             set_aside=self._set_aside,
             fetch=partial(around.transport.fetch, TopicPartition(parking.topic, 0)),
             learn=around.learn,
-            handled=self._handled,
+            handler_ended=self._handler_ended,
         )
 
     async def open(self, consumer: Consumer) -> None:
@@ -120,31 +119,25 @@ class ExactlyOnce:
         await self._transport.start()
         await consumer.rewind(self.partition)
 
-    def adopt(self, subscription: "Subscription", catalog: Catalog) -> None:
+    def adopt(self, subscription: Subscription, catalog: Catalog) -> None:
         """Go on with what a newer catalogue says."""
         self._delivery.subscription = subscription
         self._publisher.adopt(catalog)
 
-    async def drain(self, lane: Lane, records: Sequence[Record]) -> None:
+    async def drain(self, partition: PartitionState, records: Sequence[Record]) -> None:
         """Take `records` to their outcome in one transaction.
 
         Raises:
             BusError: nothing of it counts, or that is not known: the partition must be opened anew.
         """
-        lane.until_ns = time_ns() + int(COMMIT_SECONDS * 1e9)
+        partition.work_until(time_ns() + int(COMMIT_SECONDS * 1e9))
+        delivery = self._delivery
         try:
             await self._transport.begin()
-            await self._delivery.drain(lane, records)
+            await delivery.drain(partition, records)
             crash_point("inside-transaction")
-            await self._delivery.rows.flush()
-            while self._transport.unacknowledged:
-                await self._transport.drain()
-                await self._receipts.flush()
-            await self._receipts.flush()
-            crash_point("after-sends")
-            await self._transport.commit(self._group, self._delivery.offsets.take())
-            crash_point("after-commit")
-            self._delivery.offsets.committed()
+            commit_offsets = partial(self._transport.commit, self._group)
+            await commit(delivery.offsets, self._receipts, delivery.rows, commit_offsets, self._transport)
         except BusError:
             await self._transport.abort()
             raise
@@ -157,8 +150,8 @@ class ExactlyOnce:
         headers = list(letter.headers)
         return await deliver(self._transport, self._letters, letter.key, letter.value, headers)
 
-    def _handled(self, *, well: bool) -> None:
-        """Send what a handler has published, if it came to a good end."""
-        for publication in self._published.let_go():
-            if well:
+    def _handler_ended(self, *, acknowledged: bool) -> None:
+        """Send what a handler has published, if it acknowledged the event."""
+        for publication in self._published.take_held():
+            if acknowledged:
                 self._transport.send(publication)

@@ -1,42 +1,39 @@
 """One call of a handler: what it returned, raised, or was interrupted for, as an outcome."""
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from bus.deliver.partition import Lane
+from bus.deliver.partition import PartitionState
+from bus.deliver.subscription import Subscription
 from bus.errors import BusError
 from bus.event import Event
 from bus.outcome import ACK, OUTCOME_NAMES, Ack, DeadLetter, Outcome, Reason, Retry
 from bus.telemetry import Telemetry
 from contracts import ContractError
 
-if TYPE_CHECKING:
-    from bus.deliver.subscriber import Subscription
-
-
 NEVER = "The handler says that it can never take this event"
 
 
 async def handle(
-    subscription: "Subscription", telemetry: Telemetry, lane: Lane, event: Event[Any]
+    subscription: Subscription, telemetry: Telemetry, partition: PartitionState, event: Event[Any]
 ) -> Outcome:
     """Return what the subscription's handler makes of an event, within a span where spans are made."""
     if not telemetry.tracing:
-        return await _attempt(subscription, lane, event)
+        return await _attempt(subscription, partition, event)
     with telemetry.process(event, subscription.group, subscription.purpose) as span:
-        outcome = await _attempt(subscription, lane, event)
+        outcome = await _attempt(subscription, partition, event)
         error = "" if isinstance(outcome, Ack) else outcome.error or outcome.reason.value
         telemetry.decided(span, OUTCOME_NAMES[type(outcome)], outcome.reason, error)
         return outcome
 
 
-async def _attempt(subscription: "Subscription", lane: Lane, event: Event[Any]) -> Outcome:
+async def _attempt(subscription: Subscription, partition: PartitionState, event: Event[Any]) -> Outcome:
     task = _current_task()
     try:
         result = await subscription.handler(event)
         return ACK if result is None else _outcome(result)
     except asyncio.CancelledError as error:
-        if lane.timed_out:
+        if partition.timed_out:
             return Retry(Reason.HANDLER_TIMEOUT, error="TimeoutError")
         if task is not None and task.cancelling():
             return Retry(Reason.ABANDONED, 0.0)
@@ -46,8 +43,8 @@ async def _attempt(subscription: "Subscription", lane: Lane, event: Event[Any]) 
             raise  # the loop has gone
         return judge(error)  # whatever a handler raises decides the event's fate alone
     finally:
-        lane.busy_since_ns = 0
-        if lane.timed_out and task is not None:
+        timed_out = partition.handler_ends()
+        if timed_out and task is not None:
             task.uncancel()
 
 

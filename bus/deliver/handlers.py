@@ -17,11 +17,11 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
 
+from bus.deliver.subscription import Handler
 from bus.errors import UsageError
 from bus.event import Event
 from bus.outcome import DeadLetter, Reason
 
-Handler = Callable[[Event[Any]], Awaitable[Any]]
 Inject = Callable[[Callable[..., Any]], Callable[..., Awaitable[Any]]]
 
 

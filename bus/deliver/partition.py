@@ -1,66 +1,205 @@
-"""One partition in hand: what is being handled, what rests, what of it is parked."""
+"""The state of one partition that this process holds. Only the methods here change it.
+
+A partition is free, works on a batch (`begin` to `finished`), or rests until a time (`rest`). While it works
+it may be held back (`hold_back`), so that other partitions are read meanwhile. `leave` ends its work after
+the record in hand. Monotonic times are seconds of `time.monotonic`.
+"""
 
 import asyncio
-from time import time_ns
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Sequence
+from time import monotonic, time_ns
+from typing import Protocol
 
-from bus.parking.keys import ParkedEvent
+from bus.deliver.batch_results import BatchResults
+from bus.deliver.subscription import Subscription
+from bus.parking.keys import KeyState, ParkedEvent
 from bus.parking.log import ParkedPartition
-from bus.record import TopicPartition
-from bus.stages.deduplicate import Window
-
-if TYPE_CHECKING:
-    from bus.deliver.batch_results import Ledger
-    from bus.deliver.exactly_once import ExactlyOnce
+from bus.record import Record, TopicPartition
+from bus.stages.deduplicate import RecentEvents
+from bus.transport import Consumer
+from contracts import Catalog
 
 NEVER_NS = 1 << 63
 
 
-class Lane:
-    """One partition in hand."""
+class PartitionTransactions(Protocol):
+    """What handles the batches of one partition as transactions."""
+
+    async def open(self, consumer: Consumer) -> None:
+        """Fence the previous holder, then read on from the committed offset."""
+
+    def adopt(self, subscription: Subscription, catalog: Catalog) -> None:
+        """Go on with a newer catalogue."""
+
+    async def drain(self, partition: "PartitionState", records: Sequence[Record]) -> None:
+        """Handle records in one transaction."""
+
+    async def close(self) -> None:
+        """Let go of it; what is not committed is not."""
+
+
+class PartitionState:
+    """The state of one partition.
+
+    Args:
+        partition: which.
+        parked: its parked events.
+        reached: the offset read next; every earlier event was read before.
+        end: offset from which on nothing is read; None where reading has no end.
+        transactions: handles its batches, where its subscription is exactly-once.
+    """
 
     __slots__ = (
-        "attempts", "busy_since_ns", "end", "exact", "held", "ignoring", "in_hand", "leaving", "ledger",
-        "next_offset", "parked", "partition", "resting_offset", "resume_at", "task", "timed_out", "until_ns",
-        "window",
+        "attempts", "busy_since_ns", "end", "held_back", "ignoring", "in_hand", "leaving", "next_offset",
+        "parked", "partition", "recent", "resting_offset", "results", "resume_at", "task", "timed_out",
+        "transactions", "until_ns",
     )  # fmt: skip
 
     def __init__(
-        self, partition: TopicPartition, parked: ParkedPartition, exact: "ExactlyOnce | None" = None
+        self,
+        partition: TopicPartition,
+        parked: ParkedPartition,
+        *,
+        reached: int = 0,
+        end: int | None = None,
+        transactions: PartitionTransactions | None = None,
     ) -> None:
         self.partition = partition
         self.parked = parked
-        self.exact = exact
-        """Its transactions, where its subscription asks for them."""
-        self.end: int | None = None
-        """Offset from which on nothing is read; None where reading has no end."""
+        self.parked.reached = reached
+        self.end = end
+        self.transactions = transactions
         self.until_ns = NEVER_NS
         """Local time after which no further record of a batch is begun."""
-        self.window = Window()
+        self.recent = RecentEvents()
         self.task: asyncio.Task[None] | None = None
+        """Works on the batch in hand."""
         self.in_hand = 0
         """Records given to `task`; some may be finished and not reported yet."""
         self.leaving = False
-        self.ledger: Ledger | None = None
-        self.held = False
-        """Held back while its records take long, so that the other partitions go on."""
+        """Whether work ends after the record in hand."""
+        self.results: BatchResults | None = None
+        self.held_back = False
         self.next_offset: int | None = None
         """Where to read on, if not behind the batch."""
         self.resume_at: float | None = None
-        """Monotonic time until which the partition rests, since its target or the broker is away."""
+        """Monotonic time until which the partition rests."""
         self.resting_offset = -1
         self.attempts = 0
         """How often the record at `resting_offset` was tried."""
         self.busy_since_ns = 0
+        """Local time at which the handler was called; 0 while none is at work."""
         self.timed_out = False
         self.ignoring = False
-        """Whether the handler in hand goes on though it was interrupted."""
+        """Whether the handler goes on though it was interrupted."""
+
+    # The batch
+
+    def begin(self, task: "asyncio.Task[None]", count: int) -> None:
+        """Work on `count` records in `task`."""
+        self.task, self.in_hand = task, count
+
+    def open_batch(self, results: BatchResults, records: Sequence[Record]) -> None:
+        """Collect the results of a batch; an error from here on makes it come again."""
+        self.results = results
+        self.next_offset = None
+        if records:
+            self.next_offset = self.parked.reached = records[0].offset
+
+    def reach(self, offset: int, now_ns: int) -> bool:
+        """Come to the record at `offset`, and return whether it may be begun; if not, it comes again.
+
+        Args:
+            offset: the record's.
+            now_ns: local time.
+        """
+        self.next_offset = offset
+        if self.leaving or now_ns > self.until_ns:
+            return False
+        if self.end is not None and offset >= self.end:
+            self.rest(math.inf)
+            return False
+        return True
+
+    def close_batch(self, records: Sequence[Record]) -> None:
+        """Have every record of the batch done with, or parked."""
+        self.next_offset = None
+        if records:
+            self.parked.reached = records[-1].offset + 1
+
+    def finished(self) -> BaseException | None:
+        """Take the end of `task`; return its error."""
+        assert self.task is not None  # noqa: S101 - it has just ended
+        fault = None if self.task.cancelled() else self.task.exception()
+        self.task, self.in_hand = None, 0
+        return fault
+
+    def report(self) -> None:
+        """Make finished records visible to the next commit, though a later one is still in hand."""
+        if self.results is not None:
+            self.results.report()
+
+    def work_until(self, local_ns: int) -> None:
+        """Begin no record of a batch after that local time."""
+        self.until_ns = local_ns
+
+    def hold_back(self) -> None:
+        """Read nothing more until `task` has ended."""
+        self.held_back = True
+
+    def read_again(self) -> bool:
+        """Be read again; return whether it was held back."""
+        before, self.held_back = self.held_back, False
+        return before
+
+    def leave(self) -> None:
+        """End after the record in hand: the partition, or the process, leaves."""
+        self.leaving = True
+
+    @property
+    def must_stop(self) -> bool:
+        """Whether nothing more may be begun: it leaves, its time is over, or it rests."""
+        return self.leaving or time_ns() > self.until_ns or self.resume_at is not None
+
+    # Rest
+
+    def rest(self, seconds: float) -> None:
+        """Handle nothing for `seconds`; `math.inf` for ever."""
+        self.resume_at = monotonic() + seconds
+
+    def rest_for(self, offset: int, seconds: float) -> None:
+        """Rest after a failed attempt at the record at `offset`, and count the attempt."""
+        self.resting_offset, self.attempts = offset, self.attempt_of(offset)
+        self.rest(seconds)
+
+    def wake(self, now: float) -> bool:
+        """End the rest if it is over at monotonic time `now`; return whether it is."""
+        if self.resume_at is None or self.resume_at > now:
+            return False
+        self.resume_at = None
+        return True
+
+    def attempt_of(self, offset: int) -> int:
+        """Return which attempt at a record this is, from 1, counting those that ended in a rest."""
+        return self.attempts + 1 if offset == self.resting_offset else 1
+
+    # The handler
+
+    def handler_begins(self, received_ns: int) -> None:
+        """Give an event to the handler."""
+        self.busy_since_ns, self.timed_out, self.ignoring = received_ns, False, False
+
+    def handler_ends(self) -> bool:
+        """Take the event back; return whether the handler was interrupted for its time."""
+        self.busy_since_ns = 0
+        return self.timed_out
 
     def interrupt_if_late(self, timeout_seconds: float) -> bool:
-        """Cancel the handler in hand if it has run longer than `timeout_seconds`.
+        """Cancel the handler if it has run longer than `timeout_seconds`.
 
         Returns:
-            Whether it turns out now that it has ignored that for as long again.
+            Whether it has now ignored that for as long again.
         """
         since, task = self.busy_since_ns, self.task
         if not since or task is None or time_ns() - since <= timeout_seconds * 1e9:
@@ -73,14 +212,22 @@ class Lane:
         self.ignoring = self.ignoring or ignores
         return ignores
 
-    def report(self) -> None:
-        """Make what is finished visible to the next commit, though a later record is still in hand."""
-        if self.ledger is not None:
-            self.ledger.report()
+    # Parked events
 
-    def attempt_of(self, offset: int) -> int:
-        """Return which attempt at a record this is, from 1."""
-        return self.attempts + 1 if offset == self.resting_offset else 1
+    def key_state(self, key: bytes, event: ParkedEvent) -> KeyState:
+        """Return how a parked event stands after another attempt."""
+        return KeyState.FREE if self.parked.keys.is_first(key, event) else KeyState.OVERRULED
+
+    def park(self, key: bytes, event: ParkedEvent, record: Record) -> None:
+        """Let an event wait, or wait for something else."""
+        if self.parked.keys.find(key, event.offset) is event:
+            self.parked.keys.changed(key, event)
+        else:
+            self.parked.put(key, event, record)
+
+    def release(self, key: bytes, offset: int) -> None:
+        """Let an event wait no more."""
+        self.parked.remove(key, offset)
 
     def due(self, now_us: int) -> tuple[bytes, ParkedEvent] | None:
         """Return the parked event to try now, with its key: none before what comes again ahead of it."""

@@ -33,23 +33,23 @@ class RetryPolicy:
     unavailable_forever: bool = True
     when_exhausted: Literal["hold", "release"] = "hold"
 
-    def wait_seconds(self, attempt: int, chance: float, *, asked: float | None = None) -> float | None:
+    def wait_seconds(self, attempt: int, chance: float, *, requested: float | None = None) -> float | None:
         """Return the seconds to wait after failed attempt number `attempt` (1, 2, ...), or None to give up.
 
         Args:
             attempt: how often the event was tried so far.
             chance: a random number in [0, 1).
-            asked: the wait the error itself asked for, which wins over the schedule's, not over its end.
+            requested: the wait that the error requested; it replaces the schedule's, but adds no attempt.
         """
         if attempt > len(self.schedule_seconds):
             return None
-        return self._spread(self.schedule_seconds[attempt - 1], chance, asked)
+        return self._spread(self.schedule_seconds[attempt - 1], chance, requested)
 
-    def rest_seconds(self, attempt: int, chance: float, *, asked: float | None = None) -> float:
+    def rest_seconds(self, attempt: int, chance: float, *, requested: float | None = None) -> float:
         """Return the seconds a partition rests after attempt number `attempt` found its target away."""
-        return self._spread(OUTAGE_SCHEDULE[min(attempt, len(OUTAGE_SCHEDULE)) - 1], chance, asked)
+        return self._spread(OUTAGE_SCHEDULE[min(attempt, len(OUTAGE_SCHEDULE)) - 1], chance, requested)
 
-    def _spread(self, wait: float, chance: float, asked: float | None) -> float:
-        if asked is not None:
-            return max(0.0, asked)
+    def _spread(self, wait: float, chance: float, requested: float | None) -> float:
+        if requested is not None:
+            return max(0.0, requested)
         return wait * (1 + self.jitter * (2 * chance - 1))

@@ -6,14 +6,11 @@ older topic beside its original's, and is left to whoever asks for the older ver
 
 from dataclasses import replace
 from datetime import date
-from typing import TYPE_CHECKING
 
+from bus.deliver.subscription import Subscription
 from bus.stages.convert import Ways
 from bus.stages.decode import Expected
 from contracts import Catalog, Contract, ContractError
-
-if TYPE_CHECKING:
-    from bus.deliver.subscriber import Subscription
 
 
 def expectations(catalog: Catalog, subject: str, major: int, today: date) -> dict[str, Expected]:
@@ -33,7 +30,7 @@ def expectations(catalog: Catalog, subject: str, major: int, today: date) -> dic
     return {contract.version(each).type: _expected(contract, each, major) for each in majors}
 
 
-def renewed(subscription: "Subscription", catalog: Catalog, today: date) -> "Subscription":
+def renewed(subscription: Subscription, catalog: Catalog, today: date) -> Subscription:
     """Return a subscription that knows what a newer catalogue says; what that has not, it knows still."""
     subject, _, major = subscription.topic.rpartition(".v")
     try:

@@ -15,15 +15,17 @@ from bus.record import Record
 _by_offset = attrgetter("offset")
 
 
-class Standing(Enum):
-    """How a record stands to the parked keys of its partition."""
+class KeyState(Enum):
+    """How an event stands to the parked events of its key."""
 
     FREE = auto()
-    """Nothing earlier of its key waits."""
+    """Nothing earlier of its key is parked: it may be tried."""
     BEHIND = auto()
-    """An earlier event of its key waits."""
+    """An earlier event of its key is parked."""
     PARKED = auto()
     """It is parked itself: it was read before, and its offset not committed."""
+    OVERRULED = auto()
+    """It was parked and tried again, and meanwhile an operator redrove or discarded it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -46,6 +48,12 @@ class ParkedEvent:
     """Where its latest row lies in the topic of parked events; -1 while it is on its way there."""
     record: Record | None = None
     """The event itself, as long as memory is kept for it."""
+
+    def wait(self, attempts: int, reason: str, *, due_us: int = 0, held: bool = False) -> None:
+        """Wait, until a time or for an operator."""
+        self.attempts, self.reason, self.held = attempts, reason, held
+        if not held:
+            self.due_us = due_us
 
 
 def key_of(record: Record) -> bytes:
@@ -78,12 +86,12 @@ class ParkedKeys:
         """Return what waits of a key, earliest first."""
         return tuple(self._queues.get(key, ()))
 
-    def standing(self, key: bytes, offset: int) -> Standing:
-        """Tell how the record at `offset` stands."""
+    def state_of(self, key: bytes, offset: int) -> KeyState:
+        """Return how the record at `offset` stands, before it is tried."""
         queue = self._queues.get(key)
         if queue is None or offset < queue[0].offset:
-            return Standing.FREE
-        return Standing.BEHIND if self.find(key, offset) is None else Standing.PARKED
+            return KeyState.FREE
+        return KeyState.BEHIND if self.find(key, offset) is None else KeyState.PARKED
 
     def find(self, key: bytes, offset: int) -> ParkedEvent | None:
         """Return the parked event at `offset`; None where it does not wait."""

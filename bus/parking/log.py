@@ -27,8 +27,8 @@ OBJECT_BYTES = 160
 """What a header takes beside its bytes, and a record too."""
 KEPT_BYTES = 4 * 1_048_576
 """How much of its parked events a partition keeps in memory; others are fetched again when they are due."""
-STRAY = "stray"
-"""Why an event seems to wait that is done with: its row is to be erased."""
+STALE = "stale"
+"""Marks the stale row of an event that was handled already: the row is to be erased."""
 
 
 @dataclass(slots=True, eq=False)
@@ -72,7 +72,7 @@ class ParkedPartition:
         if event is not None and event.reason != REDRIVEN and self.loaded and row.offset < self.reached:
             if self.keys.find(row.key, row.offset) is not None:
                 return
-            event.reason, event.due_us, event.held = STRAY, 0, False
+            event.reason, event.due_us, event.held = STALE, 0, False
         self.remove(row.key, row.offset)
         if event is not None and event.record is not None:
             record, event.record = event.record, None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from bus.deliver.retry import RetryPolicy
+from bus.deliver.subscription import Subscription
 from bus.errors import UsageError
 from bus.record import TopicPartition
 from bus.table import deliver
@@ -22,7 +23,6 @@ from bus.transport import Transport
 
 if TYPE_CHECKING:
     from bus.bus import Bus
-    from bus.deliver.subscriber import Subscription
 
 LOOK_SECONDS = 0.1
 GIVE_UP_AT_ONCE = RetryPolicy((), unavailable_forever=False, when_exhausted="release")
@@ -63,7 +63,7 @@ class Order:
             raise UsageError("Expected a window and a rate above nothing, got another - at a replay")
 
 
-async def window(transport: Transport, subscription: "Subscription", order: Order) -> Offsets:
+async def window(transport: Transport, subscription: Subscription, order: Order) -> Offsets:
     """Return the offsets of a window in every topic of a subscription; nothing is read.
 
     Raises:
@@ -81,7 +81,7 @@ def _milliseconds(when: datetime) -> int:
     return int(when.timestamp() * 1000)
 
 
-def of_replay(subscription: "Subscription", order: Order) -> "Subscription":
+def of_replay(subscription: Subscription, order: Order) -> Subscription:
     """Return a subscription that reads for a replay: its own name, group and receipts, no retries.
 
     What fails is a dead letter of the replay's name at once; nothing of the live subscription waits for it.
@@ -140,7 +140,7 @@ async def replay(bus: "Bus", name: str, order: Order) -> int:
         await bus.transport.stop()
 
 
-async def _begun(bus: "Bus", subscription: "Subscription", order: Order) -> Offsets:
+async def _begun(bus: "Bus", subscription: Subscription, order: Order) -> Offsets:
     """Return the offsets of a replay: those on record under its id, else new ones, now on record."""
     topic = audit_topic(bus.agency)
     told = [orjson.loads(record.value or b"{}") for record in await bus.transport.read_all(topic)]

@@ -1,6 +1,6 @@
 """Deduplicate: an event that a subscription handled before is not handled again.
 
-The window is kept in memory, per partition: it catches what a connector or producer sends twice. What comes
+They are kept in memory, per partition: that catches what a connector or producer sends twice. What comes
 again because a process died before its offsets were committed is at-least-once, as the design says.
 """
 
@@ -11,16 +11,16 @@ from bus.outcome import Ack, Reason
 
 NAME = "deduplicate"
 
-WINDOW_EVENTS = 10_000
+RECENT_EVENTS = 10_000
 """How many of the latest events of a partition are remembered."""
 
 
-class Window:
+class RecentEvents:
     """The latest handled events of one partition, by source and id."""
 
     __slots__ = ("_older", "_recent", "_size")
 
-    def __init__(self, size: int = WINDOW_EVENTS) -> None:
+    def __init__(self, size: int = RECENT_EVENTS) -> None:
         self._size = size // 2
         self._recent: set[tuple[str, str]] = set()
         self._older: set[tuple[str, str]] = set()

@@ -330,7 +330,7 @@ async def test_a_process_that_was_replaced_parks_nothing_any_more(country: Small
         await publish(world, (leaving, 1))
         await entered.wait()
         joining = asyncio.create_task(two.start())
-        (lane,) = [lane for lane in one._subscribers[0]._lanes.values() if lane.in_hand]
+        (lane,) = [lane for lane in one._subscribers[0]._partitions.values() if lane.in_hand]
         await until(lambda: lane.leaving)
         world.cluster.available = False
         gate.set()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.parking.keys import ParkedEvent, ParkedKeys, Standing, key_of
+from bus.parking.keys import KeyState, ParkedEvent, ParkedKeys, key_of
 from bus.parking.log import RowWriter
 from bus.parking.rows import Home, erase_row, read_row, write_row
 from bus.record import StoredRecord, TopicPartition
@@ -27,8 +27,8 @@ def test_later_events_wait_behind_the_first_and_others_are_free() -> None:
     keys = ParkedKeys()
     keys.put(A, ParkedEvent(5, due_us=50))
     keys.put(A, ParkedEvent(9))
-    found = [keys.standing(key, offset) for key, offset in ((A, 4), (A, 5), (A, 6), (A, 9), (B, 6))]
-    assert found == [Standing.FREE, Standing.PARKED, Standing.BEHIND, Standing.PARKED, Standing.FREE]
+    found = [keys.state_of(key, offset) for key, offset in ((A, 4), (A, 5), (A, 6), (A, 9), (B, 6))]
+    assert found == [KeyState.FREE, KeyState.PARKED, KeyState.BEHIND, KeyState.PARKED, KeyState.FREE]
     assert (len(keys), keys.events) == (1, 2)
 
 

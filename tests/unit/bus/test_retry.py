@@ -12,7 +12,7 @@ DEFAULT = RetryPolicy(jitter=0)
 
 
 @pytest.mark.parametrize(
-    ("policy", "attempt", "asked", "expected"),
+    ("policy", "attempt", "requested", "expected"),
     [
         (STEADY, 1, None, 1.0),
         (STEADY, 2, None, 5.0),
@@ -27,10 +27,10 @@ DEFAULT = RetryPolicy(jitter=0)
     ],
 )
 def test_the_wait_after_an_attempt(
-    policy: RetryPolicy, attempt: int, asked: float | None, expected: float | None
+    policy: RetryPolicy, attempt: int, requested: float | None, expected: float | None
 ) -> None:
     """Attempt, and what the error asked for, say how long, or that it is over."""
-    assert policy.wait_seconds(attempt, 0.5, asked=asked) == expected
+    assert policy.wait_seconds(attempt, 0.5, requested=requested) == expected
 
 
 def test_the_default_schedule_lasts_a_night_and_a_day() -> None:
@@ -40,11 +40,12 @@ def test_the_default_schedule_lasts_a_night_and_a_day() -> None:
 
 
 @pytest.mark.parametrize(
-    ("attempt", "asked", "expected"), [(1, None, 0.1), (7, None, 30.0), (999, None, 30.0), (999, 60.0, 60.0)]
+    ("attempt", "requested", "expected"),
+    [(1, None, 0.1), (7, None, 30.0), (999, None, 30.0), (999, 60.0, 60.0)],
 )
-def test_an_outage_is_waited_out_without_end(attempt: int, asked: float | None, expected: float) -> None:
+def test_an_outage_is_waited_out_without_end(attempt: int, requested: float | None, expected: float) -> None:
     """The last rest repeats; what the error asks for wins."""
-    assert STEADY.rest_seconds(attempt, 0.5, asked=asked) == expected
+    assert STEADY.rest_seconds(attempt, 0.5, requested=requested) == expected
 
 
 @given(st.floats(0, 1, exclude_max=True), st.floats(0, 1), st.integers(1, 11))
