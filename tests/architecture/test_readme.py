@@ -1,4 +1,4 @@
-"""The README tells the truth: its map leads somewhere, its commands exist, its snippets run.
+"""The pages tell the truth: links and maps lead somewhere; the README's commands exist and its snippets run.
 
 A ```python block must compile; with the word `run` after `python` it is run as a program, against the Kafka
 of `govbus up`, and must print its delivery. In a ```console block each line that begins with `$ govbus` is
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bus.embedded.folder import free_ports
-from tests.architecture.project import ROOT, defined_names
+from tests.architecture.project import ROOT, committed_files, defined_names
 
 README = ROOT / "README.md"
 BLOCK = re.compile(r"^```(?P<words>[^\n`]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -75,6 +75,30 @@ def _faults(row: str) -> Iterator[str]:
         name = word.removesuffix("()")
         if word not in paths and name not in names:
             yield f"`{name}` is not defined in {', '.join(paths) or 'any file of its row'}"
+
+
+def test_every_page_leads_to_files_and_headings_that_exist() -> None:
+    """Each relative link of a page, and each path of a Python file or page that it names, is there."""
+    pages = [ROOT / path for path in committed_files() if path.suffix == ".md"]
+    assert [fault for page in pages for fault in _dead_ends(page)] == []
+
+
+def _dead_ends(page: Path) -> Iterator[str]:
+    text = BLOCK.sub("", page.read_text("utf-8"))
+    for link in re.findall(r"\]\((?!https?:)([^)]*)\)", text):
+        file, _, heading = link.partition("#")
+        target = page.parent / file if file else page
+        if not target.exists() or (heading and heading not in _headings(target)):
+            yield f"{page.relative_to(ROOT)} links to {link}"
+    for path, _, name in re.findall(r"`([\w./-]+/[\w.-]+\.(?:py|md))(::(\w+))?`", text):
+        found = [place for place in (ROOT / path, page.parent / path) if place.is_file()]
+        if not found or (name and f"def {name}(" not in found[0].read_text("utf-8")):
+            yield f"{page.relative_to(ROOT)} names {path}"
+
+
+def _headings(page: Path) -> set[str]:
+    titles = re.findall(r"^#+ (.*)$", BLOCK.sub("", page.read_text("utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title).strip().lower().replace(" ", "-") for title in titles}
 
 
 def test_every_make_target_it_names_exists() -> None:
