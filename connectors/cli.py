@@ -20,11 +20,10 @@ from connectors.config import ConnectorConfig
 from connectors.config_reader import load
 from connectors.contract_check import check_contracts
 from connectors.errors import ConfigurationError
-from connectors.finding import Finding
-from connectors.reach import check_reach
+from connectors.reachability import check_reachability
 from connectors.registry import connectors_available
 from connectors.runner import Runner
-from contracts import Catalog, ContractError
+from contracts import Catalog, ContractError, Finding
 
 FINDINGS = 100
 FAILED = 1
@@ -91,7 +90,7 @@ def check(files: Sequence[Path], catalog: Path | None, offline: bool, as_json: b
     configs, findings = load(files)
     findings += check_contracts(configs, contracts)
     if not offline:
-        findings += asyncio.run(check_reach(configs))
+        findings += asyncio.run(check_reachability(configs))
     _show(configs, sorted(findings), as_json)
     if findings:
         raise click.exceptions.Exit(FINDINGS)

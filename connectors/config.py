@@ -5,12 +5,12 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from connectors.document import Document
 from connectors.identity import Identity
 from connectors.registry import ConnectorType
 from connectors.sink import Sink
 from connectors.source import Source
 from connectors.translate import EventMapping, RecordMapping, TranslateEvent, TranslateRecord
+from contracts import Document
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
 Section = dict[str, Any]
@@ -64,17 +64,6 @@ class Subscribe(_Model):
     timeout_seconds: float = Field(default=60.0, gt=0, le=3_600)
 
 
-class SourceFile(_Model):
-    """The top of a source's file."""
-
-    connector: str
-    name: Name
-    agency: Name
-    system: Name
-    source: Section
-    publish: Section
-
-
 class EventSourceFile(_Model):
     """The top of the file of a source that brings events: there is nothing to map."""
 
@@ -83,6 +72,12 @@ class EventSourceFile(_Model):
     agency: Name
     system: Name
     source: Section
+
+
+class SourceFile(EventSourceFile):
+    """The top of a source's file."""
+
+    publish: Section
 
 
 class SinkFile(_Model):

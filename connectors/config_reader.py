@@ -1,12 +1,25 @@
-"""Reads configuration files; everything wrong in them is said at once, each thing with its place."""
+"""Reads configuration files; everything wrong in them is reported at once, each thing with its place."""
 
 import os
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from connectors.codes import (
+    BAD_MAPPING,
+    MISSING_FIELD,
+    NAMED_TWICE,
+    NOT_YAML,
+    UNKNOWN_CONNECTOR,
+    UNKNOWN_FIELD,
+    VALUE_REFUSED,
+    WRONG_TYPE,
+    suggestion,
+)
 from connectors.config import (
     ConnectorConfig,
     EventSourceFile,
@@ -18,26 +31,15 @@ from connectors.config import (
     Subscribe,
 )
 from connectors.conversion import ConversionError, zone_named
-from connectors.document import Document, Steps, read_documents
+from connectors.environment import Steps, check_environment, filled_in
 from connectors.errors import ConfigurationError
-from connectors.finding import (
-    BAD_MAPPING,
-    MISSING_FIELD,
-    NAMED_TWICE,
-    NOT_YAML,
-    UNKNOWN_CONNECTOR,
-    UNKNOWN_FIELD,
-    VALUE_REFUSED,
-    WRONG_TYPE,
-    Finding,
-    meant,
-)
 from connectors.identity import Identity
 from connectors.mapping import Expression, MappingSyntaxError, compile_mapping
 from connectors.registry import ConnectorType, connector_named, imported
 from connectors.translate import EventMapping, RecordMapping
-from contracts import DataPath
+from contracts import DataPath, Document, Finding, Place, read_yaml_documents
 
+MAX_FILE_BYTES: Final = 1_048_576
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -51,64 +53,84 @@ def load(
         environment: The variables that `${ENV:NAME}` may name; the process's own when absent.
 
     Returns:
-        The connectors that are sound, and everything wrong with the others.
+        The connectors without findings, and everything wrong with the others.
     """
+    variables = os.environ if environment is None else environment
     configs: dict[tuple[str, str], ConnectorConfig] = {}
     findings: list[Finding] = []
-    for file in files:
-        for document in _documents(str(file), os.environ if environment is None else environment):
-            config = None if document.findings else _read(document)
-            findings += document.findings
-            if config is None:
-                continue
-            first = configs.setdefault((config.agency, config.name), config)
-            if first is not config:
-                findings.append(_named_twice(config, first))
+    for document in (document for file in files for document in _documents(str(file))):
+        if isinstance(document, Finding):
+            findings.append(document)
+            continue
+        reader = _Reader(document, filled_in(document.value, variables))
+        reader.findings += check_environment(document, variables)
+        config = None if reader.findings else reader.config()
+        findings += reader.findings
+        if config is None:
+            continue
+        first = configs.setdefault((config.agency, config.name), config)
+        if first is not config:
+            findings.append(_named_twice(config, first))
     return list(configs.values()), sorted(findings)
 
 
-def _documents(file: str, environment: Mapping[str, str]) -> list[Document]:
+def _documents(file: str) -> list[Document | Finding]:
     try:
-        text = Path(file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else error.strerror
-        finding = Finding(file, 1, 1, NOT_YAML, "the file cannot be read", str(why), "name a file that can")
-        return [Document(file, findings=[finding])]
-    return read_documents(text, file, environment)
+        with Path(file).open("rb") as stream:
+            content = stream.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        return [
+            Finding(Place(file), NOT_YAML, "the file cannot be read", why, "name a file that can be read")
+        ]
+    if len(content) > MAX_FILE_BYTES:
+        what, why = f"the file is larger than {MAX_FILE_BYTES:,} bytes", "nobody can check a file this large"
+        return [Finding(Place(file), NOT_YAML, what, why, "split it: one file may hold one connector")]
+    documents = read_yaml_documents(content.removeprefix(BOM_UTF8), file)
+    return [_coded(read) if isinstance(read, Finding) else read for read in documents]
+
+
+def _coded(finding: Finding) -> Finding:
+    """A finding about YAML under the code that it has in this room."""
+    if finding.code == "document-plain-yaml":
+        finding = replace(finding, how=f"{finding.how}; write a secret as ${{ENV:NAME}}")
+    code = NAMED_TWICE if finding.code == "document-duplicate-key" else NOT_YAML
+    return replace(finding, code=code)
 
 
 def _named_twice(config: ConnectorConfig, first: ConnectorConfig) -> Finding:
-    return config.document.finding(
-        ("name",),
+    return Finding(
+        config.document.place("name"),
         NAMED_TWICE,
         f"connector `{config.name}` of `{config.agency}` is named twice",
         f"both would own the same checkpoints or subscription; the first is in {first.document.file}",
-        "give one another name",
+        "give one of them another name",
     )
 
 
-def _read(document: Document) -> ConnectorConfig | None:
-    try:
-        return _Reader(document).read()
-    except _RejectedError:
-        return None
-
-
 class _RejectedError(Exception):
-    """The document has findings; they are in its list."""
+    """The document has findings; they are in the reader's list."""
 
 
 class _Reader:
-    """Reads one document; what is wrong goes to its findings."""
+    """Reads one document; what is wrong goes to `findings`."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, value: Any) -> None:
+        self.findings: list[Finding] = []
         self._document = document
+        self._value = value
 
-    def read(self) -> ConnectorConfig:
-        value = self._document.value
+    def config(self) -> ConnectorConfig | None:
+        """The connector, None where there are findings."""
+        try:
+            return self._config(self._value)
+        except _RejectedError:
+            return None
+
+    def _config(self, value: Any) -> ConnectorConfig:
         if not isinstance(value, dict):
             self._refuse(
-                (), WRONG_TYPE, "Expected an object", "a file describes one connector", "write its fields"
+                (), WRONG_TYPE, "Expected an object", "a document describes one connector", "write its fields"
             )
         kind = self._connector(value)
         if kind.brings_events:
@@ -120,143 +142,113 @@ class _Reader:
     def _connector(self, value: Mapping[str, Any]) -> ConnectorType:
         name = value.get("connector")
         if not isinstance(name, str):
-            self._refuse(
-                (),
-                MISSING_FIELD,
-                "`connector` is missing",
-                "it says what the file is about",
-                "write its name",
-            )
+            self._refuse((), MISSING_FIELD, "`connector` is missing", "it says what to run", "write its name")
         try:
             return connector_named(name)
         except ConfigurationError as error:
             self._refuse(("connector",), UNKNOWN_CONNECTOR, error.what, error.why, error.how)
 
     def _event_source(self, kind: ConnectorType, value: Mapping[str, Any]) -> SourceConfig:
-        file = self._validated(EventSourceFile, value, ())
+        file = self._required(EventSourceFile, value)
+        options = self._required(kind.options, file.source, "source")
         return SourceConfig(
-            name=file.name,
-            agency=file.agency,
-            system=file.system,
-            type=kind,
-            options=self._validated(kind.options, file.source, ("source",)),
+            **self._shared(kind, file, options),
             publish=None,
             translate=None,
             mapping=None,
             identity=Identity(),
-            document=self._document,
         )
 
     def _source(self, kind: ConnectorType, value: Mapping[str, Any]) -> SourceConfig:
-        file = self._validated(SourceFile, value, ())
-        options, publish = self._both(
-            self._checked(kind.options, file.source, ("source",)),
-            self._checked(Publish, file.publish, ("publish",)),
-        )
+        file = self._required(SourceFile, value)
+        options = self._checked(kind.options, file.source, "source")
+        publish = self._required(Publish, file.publish, "publish")
+        shared = self._shared(kind, file, options)
         if (publish.data is None) == (publish.translate is None):
-            self._refuse(
-                ("publish",),
-                MISSING_FIELD,
-                "Expected one of `data` and `translate`",
-                "one of them makes the event",
-                "write exactly one",
-            )
+            what, why = "Expected one of `data` and `translate`", "one of them makes the event"
+            self._refuse(("publish",), MISSING_FIELD, what, why, "write exactly one")
         mapping = self._record_mapping(publish) if publish.translate is None else None
-        translate = mapping or self._function(("publish", "translate"), publish.translate)
         return SourceConfig(
-            name=file.name,
-            agency=file.agency,
-            system=file.system,
-            type=kind,
-            options=options,
+            **shared,
             publish=publish,
-            translate=translate,
+            translate=mapping or self._function(publish.translate, "publish", "translate"),
             mapping=mapping,
             identity=self._identity(publish.identity),
-            document=self._document,
         )
 
     def _sink(self, kind: ConnectorType, value: Mapping[str, Any]) -> SinkConfig:
-        file = self._validated(SinkFile, value, ())
-        options, subscribe = self._both(
-            self._checked(kind.options, file.sink, ("sink",)),
-            self._checked(Subscribe, file.subscribe, ("subscribe",)),
-        )
+        file = self._required(SinkFile, value)
+        options = self._checked(kind.options, file.sink, "sink")
+        subscribe = self._required(Subscribe, file.subscribe, "subscribe")
+        shared = self._shared(kind, file, options)
         if file.write is not None and file.translate is not None:
-            self._refuse(
-                ("translate",),
-                MISSING_FIELD,
-                "Expected one of `write` and `translate`, got both",
-                "one of them makes the body",
-                "remove one",
-            )
+            what, why = "Expected one of `write` and `translate`, got both", "one of them makes the body"
+            self._refuse(("translate",), MISSING_FIELD, what, why, "remove one")
         written = "$.data" if file.write is None else file.write
-        mapping = EventMapping(self._compiled(written, ("write",))) if file.translate is None else None
-        translate = mapping or self._function(("translate",), file.translate)
+        mapping = EventMapping(self._compiled(written, "write")) if file.translate is None else None
         return SinkConfig(
-            name=file.name,
-            agency=file.agency,
-            system=file.system,
-            type=kind,
-            options=options,
+            **shared,
             subscribe=subscribe,
-            translate=translate,
+            translate=mapping or self._function(file.translate, "translate"),
             mapping=mapping,
-            document=self._document,
         )
 
-    def _both(self, options: BaseModel | None, section: Model | None) -> tuple[BaseModel, Model]:
-        """Both sections, or the findings of both."""
-        if options is None or section is None:
+    def _shared(
+        self, kind: ConnectorType, file: EventSourceFile | SinkFile, options: BaseModel | None
+    ) -> dict[str, Any]:
+        """The arguments that every configuration has."""
+        if options is None:
             raise _RejectedError
-        return options, section
+        return {
+            "name": file.name,
+            "agency": file.agency,
+            "system": file.system,
+            "type": kind,
+            "options": options,
+            "document": self._document,
+        }
 
-    def _validated(self, model: type[Model], value: Mapping[str, Any], steps: Steps) -> Model:
-        checked = self._checked(model, value, steps)
+    def _required(self, model: type[Model], value: Mapping[str, Any], *steps: str) -> Model:
+        checked = self._checked(model, value, *steps)
         if checked is None:
             raise _RejectedError
         return checked
 
-    def _checked(self, model: type[Model], value: Mapping[str, Any], steps: Steps) -> Model | None:
+    def _checked(self, model: type[Model], value: Mapping[str, Any], *steps: str) -> Model | None:
+        """The value as the model has it; None where there are findings, so that other sections add theirs."""
         try:
             return model.model_validate(value)
         except ValidationError as error:
             known = {field.alias or name for name, field in model.model_fields.items()}
             for fault in error.errors(include_url=False, include_input=False, include_context=False):
-                self._document.findings.append(self._fault(fault["type"], fault, steps, known))
+                self._add_fault(fault["type"], (*steps, *fault["loc"]), fault["msg"], known)
             return None
 
-    def _fault(self, kind: str, fault: Mapping[str, Any], steps: Steps, known: set[str]) -> Finding:
-        place = (*steps, *fault["loc"])
-        name = ".".join(map(str, place))
+    def _add_fault(self, kind: str, steps: Steps, message: str, known: set[str]) -> None:
+        name = ".".join(map(str, steps))
         if kind == "extra_forbidden":
-            hint = meant(str(place[-1]), known)
-            return self._document.finding(
-                place, UNKNOWN_FIELD, f"unknown field `{name}`", "nothing reads it", hint
-            )
-        if kind == "missing":
-            return self._document.finding(
-                place, MISSING_FIELD, f"`{name}` is missing", "it has no default", "write it"
-            )
-        code = WRONG_TYPE if kind.endswith(("_type", "_parsing")) else VALUE_REFUSED
-        said = str(fault["msg"]).removeprefix("Value error, ")
-        return self._document.finding(place, code, f"`{name}` does not fit", said, "mend the value")
+            how = suggestion(str(steps[-1]), known)
+            self._add(steps, UNKNOWN_FIELD, f"unknown field `{name}`", "nothing reads it", how)
+        elif kind == "missing":
+            self._add(steps, MISSING_FIELD, f"`{name}` is missing", "it has no default", "write it")
+        else:
+            code = WRONG_TYPE if kind.endswith(("_type", "_parsing")) else VALUE_REFUSED
+            why = message.removeprefix("Value error, ")
+            self._add(steps, code, f"`{name}` does not fit", why, "correct the value")
 
     def _record_mapping(self, publish: Publish) -> RecordMapping:
         def compiled(name: str, written: Any) -> Expression | None:
-            return None if written is None else self._compiled(written, ("publish", name))
+            return None if written is None else self._compiled(written, "publish", name)
 
         zone = None
         if publish.time_zone is not None:
             try:
                 zone = zone_named(publish.time_zone)
             except ConversionError as error:
-                place = ("publish", "time_zone")
-                self._refuse(
-                    place, BAD_MAPPING, "unknown time zone", str(error), "write its name in the tz database"
-                )
+                place, how = ("publish", "time_zone"), "write its name in the tz database"
+                self._refuse(place, BAD_MAPPING, "unknown time zone", str(error), how)
         return RecordMapping(
-            data=self._compiled(publish.data, ("publish", "data")),
+            data=self._compiled(publish.data, "publish", "data"),
             time=compiled("time", publish.time),
             zone=zone,
             transaction=compiled("transaction", publish.transaction),
@@ -268,31 +260,28 @@ class _Reader:
         try:
             return Identity(tuple(DataPath.parse(text) for text in texts))
         except ValueError as error:
-            self._refuse(
-                ("publish", "identity"),
-                BAD_MAPPING,
-                str(error),
-                "an identity is made of values of the record",
-                "write paths such as $.reference",
-            )
+            why, how = "an identity is made of values of the record", "write paths such as $.reference"
+            self._refuse(("publish", "identity"), BAD_MAPPING, str(error), why, how)
 
-    def _compiled(self, written: Any, steps: Steps) -> Expression:
+    def _compiled(self, written: Any, *steps: str) -> Expression:
         try:
             return compile_mapping(written, steps)
         except MappingSyntaxError as error:
             self._refuse(error.place, BAD_MAPPING, str(error), "the mapping cannot be compiled", error.fix)
 
-    def _function(self, steps: Steps, path: str | None) -> Any:
+    def _function(self, path: str | None, *steps: str) -> Any:
         try:
             found = imported(path or "")
         except ConfigurationError as error:
             self._refuse(steps, BAD_MAPPING, error.what, error.why, error.how)
         if not callable(found):
-            self._refuse(
-                steps, WRONG_TYPE, "Expected a function", "each record is given to it", "name a function"
-            )
+            why = "it is called with each record or event"
+            self._refuse(steps, WRONG_TYPE, "Expected a function", why, "name a function")
         return found
 
     def _refuse(self, steps: Steps, code: str, what: str, why: str, how: str) -> NoReturn:
-        self._document.findings.append(self._document.finding(steps, code, what, why, how))
+        self._add(steps, code, what, why, how)
         raise _RejectedError
+
+    def _add(self, steps: Steps, code: str, what: str, why: str, how: str) -> None:
+        self.findings.append(Finding(self._document.place(*steps), code, what, why, how))

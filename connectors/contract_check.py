@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from connectors.codes import NOT_IN_CONTRACT, UNKNOWN_CONTRACT, suggestion
 from connectors.config import ConnectorConfig, Publish, SinkConfig, SourceConfig, Subscribe
-from connectors.document import Steps
-from connectors.finding import NOT_IN_CONTRACT, UNKNOWN_CONTRACT, Finding, meant
+from connectors.environment import Steps
 from connectors.mapping import Constant, Expression, ListOf, Lookup, ObjectOf
 from connectors.translate import EVENT_FIELDS
-from contracts import Catalog, ContractVersion, UnknownVersionError
+from contracts import Catalog, ContractVersion, Finding, UnknownVersionError
 
 
 def check_contracts(configs: Sequence[ConnectorConfig], catalog: Catalog) -> list[Finding]:
@@ -39,9 +39,8 @@ def check_contracts(configs: Sequence[ConnectorConfig], catalog: Catalog) -> lis
 def _unknown(
     config: ConnectorConfig, steps: Steps, kind: str, name: str, known: Mapping[str, Any]
 ) -> Finding:
-    return config.document.finding(
-        steps, UNKNOWN_CONTRACT, f"no {kind} `{name}`", "the catalogue does not have it", meant(name, known)
-    )
+    place, why = config.document.place(*steps), "the catalogue does not have it"
+    return Finding(place, UNKNOWN_CONTRACT, f"no {kind} `{name}`", why, suggestion(name, known))
 
 
 def _contract(
@@ -65,8 +64,8 @@ def _check_source(
     config: SourceConfig, publish: Publish, contract: ContractVersion, catalog: Catalog
 ) -> Iterator[Finding]:
     if contract.contract.agency != config.agency:
-        yield config.document.finding(
-            ("publish", "event"),
+        yield Finding(
+            config.document.place("publish", "event"),
             UNKNOWN_CONTRACT,
             f"`{publish.event}` is not an event of `{config.agency}`",
             "an agency publishes about its own domain only",
@@ -77,20 +76,19 @@ def _check_source(
         yield _unknown(config, ("publish", "service"), "service", service, catalog.services)
     if config.mapping is not None:
         for steps, what, how in _differences(config.mapping.data, contract.schema, contract.schema, ()):
-            yield config.document.finding(
-                ("publish", "data", *steps), NOT_IN_CONTRACT, what, f"contract {contract.type}", how
-            )
+            place = config.document.place("publish", "data", *steps)
+            yield Finding(place, NOT_IN_CONTRACT, what, f"contract {contract.type}", how)
 
 
 def _check_sink(config: SinkConfig, contract: ContractVersion) -> Iterator[Finding]:
     if config.mapping is None:
         return
-    for path, place in config.mapping.body.paths():
-        what = _not_delivered(path.steps, contract.schema)
-        if what is not None:
-            yield config.document.finding(
-                place, NOT_IN_CONTRACT, what[0], f"contract {contract.type}", what[1]
-            )
+    for path, steps in config.mapping.body.paths():
+        missing = _not_delivered(path.steps, contract.schema)
+        if missing is not None:
+            what, how = missing
+            place = config.document.place(*steps)
+            yield Finding(place, NOT_IN_CONTRACT, what, f"contract {contract.type}", how)
 
 
 def _not_delivered(steps: Steps, schema: Mapping[str, Any]) -> tuple[str, str] | None:
@@ -98,7 +96,7 @@ def _not_delivered(steps: Steps, schema: Mapping[str, Any]) -> tuple[str, str] |
     if not steps:
         return None
     if steps[0] not in EVENT_FIELDS:
-        return f"an event has no `{steps[0]}`", meant(str(steps[0]), EVENT_FIELDS)
+        return f"an event has no `{steps[0]}`", suggestion(str(steps[0]), EVENT_FIELDS)
     if steps[0] != "data":
         return None
     here: Mapping[str, Any] | None = schema
@@ -113,7 +111,7 @@ def _not_delivered(steps: Steps, schema: Mapping[str, Any]) -> tuple[str, str] |
         if not isinstance(properties, Mapping):
             return None
         if step not in properties:
-            return f"the contract has no `{step}` there", meant(step, properties)
+            return f"the contract has no `{step}` there", suggestion(step, properties)
         here = properties[step]
     return None
 
@@ -142,7 +140,7 @@ def _object_differences(
         if name in properties:
             yield from _differences(value, properties[name], root, (*steps, name))
         elif closed and "allOf" not in schema and "patternProperties" not in schema:
-            yield (*steps, name), f"the contract has no `{name}` there", meant(name, properties)
+            yield (*steps, name), f"the contract has no `{name}` there", suggestion(name, properties)
     for name in schema.get("required", ()):
         if name not in expression.fields:
             yield steps, f"the contract requires `{name}`, the mapping does not give it", f"map `{name}`"

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
 
+from connectors.codes import suggestion
 from connectors.errors import ConfigurationError
-from connectors.finding import meant
 
 GROUP = "govbus.connectors"
 
@@ -60,7 +60,7 @@ def connector_named(name: str) -> ConnectorType:
         raise ConfigurationError(
             f"no connector `{name}`",
             "it is neither installed nor a path module:Class",
-            meant(name, points),
+            suggestion(name, points),
         )
     return _judge(name, _loaded(points[name]))
 

@@ -31,6 +31,7 @@ from contracts.contract import (
     Service,
     SubscriptionGrant,
 )
+from contracts.documents.document import Document, read_yaml_documents
 from contracts.errors import (
     CatalogError,
     ContractError,
@@ -41,6 +42,7 @@ from contracts.errors import (
     UnknownContractError,
     UnknownVersionError,
 )
+from contracts.finding import Finding, Place
 from contracts.paths import DataPath
 from contracts.validation import Violation
 
@@ -55,9 +57,12 @@ __all__ = [
     "ContractVersion",
     "ConversionError",
     "DataPath",
+    "Document",
+    "Finding",
     "KeyRule",
     "Milestone",
     "PartitionKeyError",
+    "Place",
     "Plan",
     "PlanScope",
     "PlannedChange",
@@ -74,6 +79,7 @@ __all__ = [
     "UnknownVersionError",
     "Violation",
     "compare_states",
+    "read_yaml_documents",
     "registry_entries",
     "withdrawal",
     "write_registry_folder",

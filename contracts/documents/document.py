@@ -19,9 +19,9 @@ from typing import Any, Final
 from contracts.documents import rules
 from contracts.documents.folders import real_path
 from contracts.documents.json_places import json_depth, json_places
-from contracts.documents.yaml_reader import read_yaml_text
+from contracts.documents.yaml_reader import read_yaml_text, read_yaml_texts
 from contracts.errors import DocumentError
-from contracts.finding import Place
+from contracts.finding import Finding, Place
 from contracts.paths import Step
 
 MAX_YAML_BYTES: Final = 262_144
@@ -72,6 +72,24 @@ def read_yaml(root: Path, file: str) -> Document:
     content = _content(root, file, MAX_YAML_BYTES)
     value, places = read_yaml_text(_text(content, file), file)
     return Document(file, content, value, places)
+
+
+def read_yaml_documents(content: bytes, file: str) -> list[Document | Finding]:
+    """Read the YAML documents of one text, separated by `---`.
+
+    Args:
+        content: The text in UTF-8, of any size.
+        file: Its name, for places.
+
+    Returns:
+        Each document, or the rule of `contracts.documents.rules` that it breaks.
+    """
+    try:
+        text = _text(content, file)
+    except DocumentError as error:
+        return [error.finding]
+    read = read_yaml_texts(text, file)
+    return [one if isinstance(one, Finding) else Document(file, content, *one) for one in read]
 
 
 def read_json(root: Path, file: str) -> Document:

@@ -56,8 +56,8 @@ DUPLICATE_KEY: Final = Rule(
 )
 PLAIN_YAML: Final = Rule(
     "document-plain-yaml",
-    "a catalogue is plain YAML: an anchor, alias or tag hides what is said, and can grow without end",
-    "write the value out where it is used",
+    "plain YAML says what it means where it stands: an anchor, alias, tag or merge key does not",
+    "write the value itself, without `&`, `*`, `!` or `<<`",
     "MINIMAL",
 )
 STRUCTURE: Final = Rule(

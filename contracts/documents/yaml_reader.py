@@ -14,7 +14,7 @@ import yaml
 
 from contracts.documents import rules
 from contracts.errors import DocumentError
-from contracts.finding import Place, Rule
+from contracts.finding import Finding, Place, Rule
 from contracts.paths import Step
 
 MAX_YAML_DEPTH: Final = 32
@@ -27,7 +27,7 @@ Places = dict[tuple[Step, ...], Place]
 
 
 def read_yaml_text(text: str, file: str) -> tuple[Any, Places]:
-    """Parse one YAML document.
+    """Parse a text that is one YAML document.
 
     Returns:
         Its value, and the place of everything in it by its steps.
@@ -35,23 +35,39 @@ def read_yaml_text(text: str, file: str) -> tuple[Any, Places]:
     Raises:
         DocumentError: The text breaks a rule of `contracts.documents.rules`.
     """
-    builder = _Builder(file)
+    first, *others = [*_built(text, file)] or [_Builder(file, Place(file))]
+    if first.fault is None and others:
+        first.fault = rules.SYNTAX.at(others[0].start, "a second document in one file")
+    if first.fault is not None:
+        raise DocumentError(first.fault)
+    return first.value, first.places
+
+
+def read_yaml_texts(text: str, file: str) -> list[tuple[Any, Places] | Finding]:
+    """Parse the YAML documents of a text, separated by `---`.
+
+    Returns:
+        Value and places of each as `read_yaml_text` gives them, or the rule that it breaks.
+    """
+    return [built.fault or (built.value, built.places) for built in _built(text, file)]
+
+
+def _built(text: str, file: str) -> Iterator[_Builder]:
+    builder = _Builder(file, Place(file))
     try:
-        for event in _events(text):
-            builder.take(event)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise DocumentError(rules.SYNTAX.at(_place(file, mark), f"not YAML: {error.problem}")) from None
-    except yaml.YAMLError:
-        raise DocumentError(
-            rules.SYNTAX.at(Place(file), "not YAML: a character YAML does not allow")
-        ) from None
-    return builder.value, builder.places
-
-
-def _events(text: str) -> Iterator[yaml.Event]:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    yield from yaml.parse(text, Loader=loader)
+        for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+            if isinstance(event, yaml.DocumentStartEvent):
+                builder = _Builder(file, _place(file, event.start_mark))
+            elif isinstance(event, yaml.DocumentEndEvent):
+                yield builder
+                builder = _Builder(file, Place(file))
+            elif builder.fault is None:
+                builder.take(event)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+        problem = getattr(error, "problem", None) or "a character YAML does not allow"
+        builder.fault = builder.fault or rules.SYNTAX.at(_place(file, mark), f"not YAML: {problem}")
+        yield builder
 
 
 def _place(file: str, mark: Any) -> Place:
@@ -59,25 +75,22 @@ def _place(file: str, mark: Any) -> Place:
 
 
 class _Builder:
-    """Turns events into a value. `path` ends in the step at which the next value goes."""
+    """Turns the events of one document into a value. `_path` ends in the step of the next value."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, start: Place) -> None:
         self.file = file
+        self.start = start
+        self.fault: Finding | None = None
         self.value: Any = None
         self.places: Places = {}
         self._open: list[Any] = []
         self._path: list[Step | None] = []
-        self._documents = 0
 
     def take(self, event: yaml.Event) -> None:
-        if isinstance(event, yaml.DocumentStartEvent):
-            self._documents += 1
-            if self._documents > 1:
-                raise self._refuse(rules.SYNTAX, event, "a second document in one file")
-        elif isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
-            raise self._refuse(rules.PLAIN_YAML, event, "an anchor or alias")
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
+            self._refuse(rules.PLAIN_YAML, event, "an anchor or alias")
         elif getattr(event, "tag", None) not in (None, "!"):
-            raise self._refuse(rules.PLAIN_YAML, event, "a tag")
+            self._refuse(rules.PLAIN_YAML, event, "a tag")
         elif isinstance(event, yaml.ScalarEvent):
             self._scalar(event)
         elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
@@ -90,7 +103,9 @@ class _Builder:
     def _scalar(self, event: yaml.ScalarEvent) -> None:
         if self._awaits_key():
             if event.value in self._open[-1]:
-                raise self._refuse(rules.DUPLICATE_KEY, event, f"the key `{event.value[:80]}` occurs twice")
+                self._refuse(rules.DUPLICATE_KEY, event, f"the key `{event.value[:80]}` occurs twice")
+            elif event.value == "<<" and event.implicit[0]:
+                self._refuse(rules.PLAIN_YAML, event, "a merge key")
             self._path[-1] = event.value
             self.places[self._steps()] = _place(self.file, event.start_mark)
             return
@@ -99,14 +114,15 @@ class _Builder:
 
     def _begin(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent) -> None:
         if self._awaits_key():
-            raise self._refuse(rules.PLAIN_YAML, event, "a key that is not text")
-        if len(self._open) >= MAX_YAML_DEPTH:
-            raise self._refuse(rules.TOO_DEEP, event, f"nested deeper than {MAX_YAML_DEPTH} levels")
-        mapping = isinstance(event, yaml.MappingStartEvent)
-        container: Any = {} if mapping else []
-        self._put(container, event)
-        self._open.append(container)
-        self._path.append(None if mapping else 0)
+            self._refuse(rules.PLAIN_YAML, event, "a key that is not text")
+        elif len(self._open) >= MAX_YAML_DEPTH:
+            self._refuse(rules.TOO_DEEP, event, f"nested deeper than {MAX_YAML_DEPTH} levels")
+        else:
+            mapping = isinstance(event, yaml.MappingStartEvent)
+            container: Any = {} if mapping else []
+            self._put(container, event)
+            self._open.append(container)
+            self._path.append(None if mapping else 0)
 
     def _put(self, value: Any, event: yaml.Event) -> None:
         self.places.setdefault(self._steps(), _place(self.file, event.start_mark))
@@ -128,8 +144,8 @@ class _Builder:
     def _steps(self) -> tuple[Step, ...]:
         return tuple(step for step in self._path if step is not None)
 
-    def _refuse(self, rule: Rule, event: yaml.Event, what: str) -> DocumentError:
-        return DocumentError(rule.at(_place(self.file, event.start_mark), what))
+    def _refuse(self, rule: Rule, event: yaml.Event, what: str) -> None:
+        self.fault = rule.at(_place(self.file, event.start_mark), what)
 
 
 def _scalar_value(text: str) -> Any:

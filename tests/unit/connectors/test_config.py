@@ -11,9 +11,9 @@ from click.testing import CliRunner
 
 from connectors import ConnectorConfig, SinkConfig, SourceConfig, SourceRecord, Translated, load
 from connectors.cli import connect
+from connectors.config_reader import MAX_FILE_BYTES
 from connectors.contract_check import check_contracts
-from connectors.finding import Finding
-from contracts import Catalog
+from contracts import Catalog, Finding
 from tests.unit.connectors.country import (
     configured,
     folder_source,
@@ -71,6 +71,16 @@ def findings_of(folder: Path, text: str, **environment: str) -> list[Finding]:
         ("  data: {reference: $.reference}\n", "", 9, "C002", "`data` and `translate`"),
         ("agency: tax\n", "agency: &a tax\nsystem2: *a\n", 3, "C000", "alias"),
         ("agency: tax", "agency: [tax", 4, "C000", "not YAML"),
+        ("agency: tax", "agency: !secret tax", 3, "C000", "a tag"),
+        ("agency: tax", "x-office: !secret office\nagency: tax", 3, "C000", "write a secret as ${ENV:NAME}"),
+        ("agency: tax", "agency: !!binary dGF4", 3, "C000", "a tag"),
+        ("source:", "source: !!map", 5, "C000", "a tag"),
+        ("agency: tax", "!!str agency: tax", 3, "C000", "a tag"),
+        ("agency: tax", "agency: &unused tax", 3, "C000", "an anchor or alias"),
+        ("source:", "source: &unused", 5, "C000", "an anchor or alias"),
+        ("  table:", "  <<: {batch_size: 5}\n  table:", 7, "C000", "a merge key"),
+        ("agency: tax", "? [agency]\n: tax", 3, "C000", "a key that is not text"),
+        ("{reference: $.reference}", "[" * 40 + "]" * 40, 12, "C000", "deeper than 32 levels"),
         ("agency: tax", "service: tax", 3, "C001", "unknown field `service`"),
     ],
 )
@@ -80,7 +90,7 @@ def test_each_fault_has_its_place_code_and_remedy(  # noqa: PLR0917 - one column
     """One line per fault: file, line, column, code, what, why, how."""
     assert findings_of(tmp_path, GOOD) == []
     found = {finding.code: finding for finding in findings_of(tmp_path, GOOD.replace(old, new))}
-    assert found[code].line == line
+    assert found[code].place.line == line
     assert said in str(found[code])
     assert str(found[code]).startswith(f"{tmp_path / 'c.yaml'}:{line}:")
     assert "hunter2" not in str(found[code])
@@ -91,6 +101,30 @@ def test_all_faults_of_a_file_are_said_at_once(tmp_path: Path) -> None:
     text = GOOD.replace("table: business", "tabel: x").replace("  event:", "  evnt:")
     found = findings_of(tmp_path, text + "---\nconnector: nothing\n")
     assert [finding.code for finding in found] == ["C002", "C001", "C002", "C001", "C007"]
+
+
+def test_a_document_that_is_not_plain_yaml_hides_no_other(tmp_path: Path) -> None:
+    """Each document of a file stands for itself, as far as the file can be parsed."""
+    tagged = GOOD.replace("agency: tax", "agency: !secret tax")
+    other = GOOD.replace("name: business-register", "name: other")
+    configs, findings = load([written(tmp_path, f"{tagged}---\n{other}---\nname: [x\n")], {})
+    assert [config.name for config in configs] == ["other"]
+    assert [(finding.code, finding.place.line) for finding in findings] == [("C000", 3), ("C000", 28)]
+
+
+def test_a_quoted_merge_key_is_a_name(tmp_path: Path) -> None:
+    """What is quoted is text, `<<` included."""
+    configs, _ = load([written(tmp_path, GOOD.replace("{reference:", '{"<<": x, reference:'))], {})
+    assert isinstance(configs[0], SourceConfig)
+    assert configs[0].mapping is not None
+    assert configs[0].mapping.data.evaluate({"reference": "r"}) == {"<<": "x", "reference": "r"}
+
+
+def test_a_file_has_a_byte_order_mark_or_not_and_a_limit(tmp_path: Path) -> None:
+    """Editors of Windows write the mark; a file above the limit is not read."""
+    assert findings_of(tmp_path, "\ufeff" + GOOD) == []
+    (finding,) = findings_of(tmp_path, GOOD + "#" * MAX_FILE_BYTES)
+    assert (finding.code, "larger than 1,048,576 bytes" in finding.what) == ("C000", True)
 
 
 def test_a_variable_fills_a_text_and_stays_out_of_sight(tmp_path: Path) -> None:
@@ -106,7 +140,7 @@ def test_a_variable_fills_a_text_and_stays_out_of_sight(tmp_path: Path) -> None:
 def test_two_connectors_of_one_name_are_refused(tmp_path: Path) -> None:
     """They would share checkpoints; the second is the finding."""
     (finding,) = findings_of(tmp_path, GOOD + "---\n" + GOOD)
-    assert (finding.code, finding.line) == ("C004", 15)
+    assert (finding.code, finding.place.line) == ("C004", 15)
 
 
 def test_words_and_dates_of_yaml_are_text(tmp_path: Path) -> None:
@@ -124,7 +158,7 @@ def test_what_is_no_configuration_is_a_finding_or_nothing(tmp_path: Path, text: 
     """No text makes the loader fail."""
     configs, findings = load([written(tmp_path, text)], {})
     assert configs == []
-    assert all(finding.line >= 1 for finding in findings)
+    assert all(finding.place.line >= 1 for finding in findings)
 
 
 def test_a_file_that_cannot_be_read_is_a_finding(tmp_path: Path) -> None:

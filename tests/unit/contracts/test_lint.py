@@ -196,6 +196,9 @@ FAULTS: dict[str, list[Fault]] = {
         text(AGENCY, "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"),
         text(AGENCY, "name: !!python/name:os.system tax\n"),
         text(AGENCY, "? [tax]\n: name\n"),
+        text(AGENCY, "<<: {name: tax}\n"),
+        text(AGENCY, "name: !!binary dGF4\n"),
+        text(AGENCY, "name: &unused tax\n"),
     ],
     "document-structure": [
         text(AGENCY, ""),
