@@ -27,7 +27,7 @@ from bus.kafka.injection import Injection
 from bus.kafka.transport import KafkaTransport
 from bus.outcome import Reason
 from bus.parking.log import ParkingLog, RowWriter
-from bus.publish.context import Surroundings
+from bus.publish.context import BusContext
 from bus.publish.surface import Publishing
 from bus.publish.transactions import Transaction, Transactions
 from bus.receipts.receipts import RECEIPTS_TOPIC
@@ -86,20 +86,20 @@ class Bus(Publishing, BoundedReading):
         self._subscribers: list[Subscriber] = []
         self._tables: dict[str, Table] = {}
         self._receipts = ReceiptLog(self._transport)
-        self._surround()
+        self._make_context()
         self._trusted = trusted_keys(self.settings)
         self._follower: Follower | None = None
         self._parking: ParkingLog | None = None
         self._watchdog: Watchdog | None = None
         self._started = False
 
-    def _surround(self) -> None:
+    def _make_context(self) -> None:
         self._telemetry = Telemetry(self.agency, self._transport.clock)
-        self._around = Surroundings(
+        self._context = BusContext(
             self.agency, self.system, self.settings, self.catalog, self._transport, self._telemetry
         )
-        self._publisher = self._around.publisher(self._transport, self._receipts)
-        self._transactions = Transactions(self._around, self._receipts)
+        self._publisher = self._context.publisher(self._transport, self._receipts)
+        self._transactions = Transactions(self._context, self._receipts)
 
     # Subscribing
 
@@ -241,7 +241,7 @@ class Bus(Publishing, BoundedReading):
             AccessDeniedError: the cluster refuses this agency.
         """
         self._started = True
-        self._surround()
+        self._make_context()
         topics = {topic for subscription in self._subscriptions.values() for topic in subscription.expected}
         try:
             await self._transport.start(self._telemetry.sent if self._telemetry.metering else None)
@@ -273,7 +273,7 @@ class Bus(Publishing, BoundedReading):
         if self._trusted is not None:
             refused = self._telemetry.registry_refused
             self._follower = Follower(self._transport, self._trusted, self.adopt, refused)
-            self._around.learn = self._follower.learn
+            self._context.learn = self._follower.learn
             await self._follower.start()
 
     def adopt(self, catalog: Catalog) -> None:
@@ -287,7 +287,7 @@ class Bus(Publishing, BoundedReading):
         if self.agency not in catalog.agencies:
             logger.warning("a catalogue without agency `%s` is passed over", self.agency)
             return
-        self.catalog = self._around.catalog = catalog
+        self.catalog = self._context.catalog = catalog
         self._publisher.adopt(catalog)
         today = datetime.now(UTC).date()
         for name, subscription in self._subscriptions.items():
@@ -305,9 +305,9 @@ class Bus(Publishing, BoundedReading):
             rows=RowWriter(self._transport, parking.topic, parking.writer),
             set_aside=self._set_aside,
             fetch=partial(self._transport.fetch, TopicPartition(parking.topic, 0)),
-            learn=self._around.learn,
+            learn=self._context.learn,
         )
-        transactions = partial(ExactlyOnce, subscription, self._around, parking)
+        transactions = partial(ExactlyOnce, subscription, self._context, parking)
         return Subscriber(
             subscription,
             self._transport,

@@ -24,7 +24,7 @@ OUT = (encode.NAME, validate.NAME, stamp.NAME)
 IN = (decode.NAME, deduplicate.NAME, validate.NAME, convert.NAME, HANDLE)
 
 
-class Rejection(NamedTuple):
+class RejectedRecord(NamedTuple):
     """A record that a stage takes from the handler: the outcome, and the stage that decided it."""
 
     outcome: Outcome
@@ -90,22 +90,22 @@ def _retired(version: ContractVersion) -> VersionRetiredError:
 
 def admit(
     record: Record, expected: decode.Expected, recent: deduplicate.RecentEvents
-) -> Event[Any] | Rejection:
+) -> Event[Any] | RejectedRecord:
     """Return the event to handle, or the outcome of a record rejected before the handler."""
     event = decode.decode(record, expected)
     if not isinstance(event, Event):
-        return Rejection(event, decode.NAME, None)
-    ways = expected.ways
-    if ways is not None and ways.elder and convert.is_derived(event):
-        return Rejection(Ack(Reason.DUPLICATE), deduplicate.NAME, event)
+        return RejectedRecord(event, decode.NAME, None)
+    conversion = expected.conversion
+    if conversion is not None and conversion.older and convert.is_derived(event):
+        return RejectedRecord(Ack(Reason.DUPLICATE), deduplicate.NAME, event)
     repeated = recent.check(event)
     if repeated is not None:
-        return Rejection(repeated, deduplicate.NAME, event)
+        return RejectedRecord(repeated, deduplicate.NAME, event)
     fault = validate.validate(event)
     if fault is not None:
-        return Rejection(fault, validate.NAME, event)
-    if ways is not None:
-        fault = convert.convert(event, ways)
+        return RejectedRecord(fault, validate.NAME, event)
+    if conversion is not None:
+        fault = convert.convert(event, conversion)
         if fault is not None:
-            return Rejection(fault, convert.NAME, event)
+            return RejectedRecord(fault, convert.NAME, event)
     return event

@@ -15,7 +15,7 @@ import click
 import orjson
 
 from bus.dead_letters.operations import DeadLetters, Filter, Operator, in_source_order
-from bus.dead_letters.stored import Letter
+from bus.dead_letters.stored import StoredDeadLetter
 from bus.errors import UsageError
 from bus.kafka.transport import KafkaTransport
 from bus.settings import Settings, login
@@ -82,8 +82,8 @@ async def _opened(agency: str) -> AsyncIterator[DeadLetters]:
         await transport.stop()
 
 
-def _chosen(agency: str, chosen: Filter) -> list[Letter]:
-    async def read() -> list[Letter]:
+def _chosen(agency: str, chosen: Filter) -> list[StoredDeadLetter]:
+    async def read() -> list[StoredDeadLetter]:
         async with _opened(agency) as opened:
             return [letter for letter in await opened.read() if chosen.takes(letter)]
 
@@ -103,7 +103,7 @@ def list_command(agency: str, chosen: Filter, as_json: bool) -> int:
     return FINDINGS if any(letter.state == "open" for letter in letters) else 0
 
 
-def _show_table(agency: str, letters: Sequence[Letter]) -> None:
+def _show_table(agency: str, letters: Sequence[StoredDeadLetter]) -> None:
     from rich.console import Console  # noqa: PLC0415 - keeps `govbus --help` quick
     from rich.table import Table  # noqa: PLC0415
 
@@ -150,7 +150,7 @@ def show_command(letter: str, data: bool, as_json: bool) -> int:
     return 0
 
 
-def _facts(letter: Letter) -> dict[str, Any]:
+def _facts(letter: StoredDeadLetter) -> dict[str, Any]:
     """Return what is said of a letter: nothing of its data, its key or its own headers."""
     return {
         "letter": letter.name, "state": letter.state, "held": letter.held,
@@ -192,7 +192,7 @@ def redrive(agency: str, chosen: Filter, edit: Path | None, operator: Operator, 
     """Let the failing subscription, and no other, try events again in order."""
     edited = None if edit is None else edit.read_bytes()
 
-    async def act(opened: DeadLetters, letter: Letter) -> None:
+    async def act(opened: DeadLetters, letter: StoredDeadLetter) -> None:
         await opened.redrive(letter, operator, edited)
 
     if edit is not None and len(chosen.names) != 1:
@@ -206,7 +206,7 @@ def redrive(agency: str, chosen: Filter, edit: Path | None, operator: Operator, 
 def discard(agency: str, chosen: Filter, operator: Operator, dry_run: bool) -> int:
     """Give events up; where a key is held, what waits behind it goes on."""
 
-    async def act(opened: DeadLetters, letter: Letter) -> None:
+    async def act(opened: DeadLetters, letter: StoredDeadLetter) -> None:
         await opened.discard(letter, operator)
 
     return _act_on(agency, chosen, "discarded", act, dry_run=dry_run)
@@ -231,7 +231,7 @@ def _act_on(agency: str, chosen: Filter, what: str, act: Any, *, dry_run: bool) 
     return asyncio.run(run())
 
 
-def _counts(letters: Iterable[Letter]) -> Counter[tuple[str, str]]:
+def _counts(letters: Iterable[StoredDeadLetter]) -> Counter[tuple[str, str]]:
     return Counter((letter.subscription, letter.why.get("reason", "?")) for letter in letters)
 
 
@@ -251,7 +251,7 @@ def export(agency: str, chosen: Filter, output: Path) -> int:
     return 0
 
 
-def _bytes(letter: Letter) -> dict[str, Any]:
+def _bytes(letter: StoredDeadLetter) -> dict[str, Any]:
     def text(value: bytes | None) -> str | None:
         return None if value is None else base64.b64encode(value).decode()
 

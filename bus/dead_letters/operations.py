@@ -14,7 +14,7 @@ from uuid_utils import uuid7
 
 from bus.dead_letters.stored import (
     Act,
-    Letter,
+    StoredDeadLetter,
     What,
     discard_receipt,
     hashes_of,
@@ -56,7 +56,7 @@ class DeadLetters:
         self._topic = dead_letter_topic(agency)
         self._writer = str(uuid7())
 
-    async def read(self) -> list[Letter]:
+    async def read(self) -> list[StoredDeadLetter]:
         """Return all letters that are kept, oldest first.
 
         Raises:
@@ -64,7 +64,9 @@ class DeadLetters:
         """
         return read_letters(self._agency, await self._transport.read_all(self._topic))
 
-    async def redrive(self, letter: Letter, operator: Operator, edited: bytes | None = None) -> None:
+    async def redrive(
+        self, letter: StoredDeadLetter, operator: Operator, edited: bytes | None = None
+    ) -> None:
         """Give an event back to the subscription that could not take it, before all that waits behind it.
 
         Args:
@@ -94,7 +96,7 @@ class DeadLetters:
         )
         await self._note(act, edited)
 
-    async def discard(self, letter: Letter, operator: Operator) -> None:
+    async def discard(self, letter: StoredDeadLetter, operator: Operator) -> None:
         """Give an event up; where its key is held, what waits behind it goes on.
 
         Raises:
@@ -112,7 +114,7 @@ class DeadLetters:
         partition = partition_of_transaction(receipt.transaction)
         await deliver(self._transport, RECEIPTS_TOPIC, None, encode_receipts([receipt]), partition=partition)
 
-    async def _original(self, letter: Letter) -> StoredRecord:
+    async def _original(self, letter: StoredDeadLetter) -> StoredRecord:
         """Read an event that was too large for the letters where it was published."""
         home, offset = letter.home(), letter.why.get("offset", "")
         if home is None or not offset.isdecimal():
@@ -131,7 +133,7 @@ class DeadLetters:
             *home.partition, found.offset, found.timestamp, found.key, found.value, tuple(found.headers)
         )
 
-    def _require_valid(self, letter: Letter, edited: bytes) -> None:
+    def _require_valid(self, letter: StoredDeadLetter, edited: bytes) -> None:
         subject, _, major = letter.why.get("topic", "").rpartition(".v")
         try:
             version = self._catalog.contract(subject).version(int(major))
@@ -145,14 +147,14 @@ class DeadLetters:
         if violations:
             raise ContractViolationError(f"{subject} {version.number}", violations)
 
-    def _act(self, what: What, letter: Letter, operator: Operator, edited: bytes | None) -> Act:
+    def _act(self, what: What, letter: StoredDeadLetter, operator: Operator, edited: bytes | None) -> Act:
         if not operator.by.strip() or not operator.why.strip():
             raise UsageError("Expected who acts and why, got nothing - at `by` and `why`")
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
         hashes = hashes_of(letter, edited)
         return Act(what, letter.offset, operator.by, operator.why, at, edited is not None, hashes)
 
-    async def _audit(self, act: Act, letter: Letter) -> None:
+    async def _audit(self, act: Act, letter: StoredDeadLetter) -> None:
         said = {
             "act": f"dead-letter-{act.what}", "agency": self._agency, "letter": letter.name, "by": act.by,
             "why": act.why, "at": act.at, "edited": act.edited, "hashes": act.hashes,
@@ -179,7 +181,7 @@ class Filter:
     since: datetime | None = None
     until: datetime | None = None
 
-    def takes(self, letter: Letter) -> bool:
+    def takes(self, letter: StoredDeadLetter) -> bool:
         """Whether a letter is meant."""
         return (
             (not self.names or letter.name in self.names)
@@ -192,10 +194,10 @@ class Filter:
         )
 
 
-def in_source_order(letters: Sequence[Letter]) -> list[Letter]:
+def in_source_order(letters: Sequence[StoredDeadLetter]) -> list[StoredDeadLetter]:
     """Return letters in the order their events were published, so that none overtakes another of its key."""
 
-    def place(letter: Letter) -> tuple[str, str, int, int]:
+    def place(letter: StoredDeadLetter) -> tuple[str, str, int, int]:
         where = letter.why
         partition, offset = where.get("partition", ""), where.get("offset", "")
         return (

@@ -18,7 +18,7 @@ from bus.dead_letters.record import PREFIX
 from bus.errors import EnvelopeError
 from bus.outcome import DISCARDED
 from bus.parking.keys import ParkedEvent
-from bus.parking.rows import REDRIVEN, Home, Row, erase_row, write_row
+from bus.parking.rows import REDRIVEN, ParkedRow, SubscriptionPartition, erase_row, write_row
 from bus.receipts.receipts import DeliveryReceipt
 from bus.record import Headers, Record, StoredRecord, TopicPartition
 from bus.topics import dead_letter_topic
@@ -54,7 +54,7 @@ class Act:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class StoredDeadLetter:
     """One dead letter, and what was done about it."""
 
     agency: str
@@ -94,13 +94,13 @@ class Letter:
         """When it was set aside, on the broker's clock."""
         return datetime.fromtimestamp(self.timestamp / 1000, UTC)
 
-    def home(self) -> Home | None:
+    def home(self) -> SubscriptionPartition | None:
         """Return where its event belongs; None where it never was one."""
         try:
             place = TopicPartition(self.why["topic"], int(self.why["partition"]))
         except (KeyError, ValueError):
             return None
-        return Home(self.subscription, place) if self.subscription else None
+        return SubscriptionPartition(self.subscription, place) if self.subscription else None
 
     def event(self, value: bytes | None = None) -> StoredRecord | None:
         """Return the event as it was read, or with other data; None where it is not here."""
@@ -112,12 +112,12 @@ class Letter:
         return StoredRecord(*home.partition, int(offset), at, self.key, found, tuple(self.headers))
 
 
-def read_letters(agency: str, records: Iterable[Record]) -> list[Letter]:
+def read_letters(agency: str, records: Iterable[Record]) -> list[StoredDeadLetter]:
     """Return the letters of an agency's topic, oldest first, each with what was done about it.
 
     What is no act, though it says so, is passed over.
     """
-    letters: dict[int, Letter] = {}
+    letters: dict[int, StoredDeadLetter] = {}
     for record in records:
         act = _act(record)
         if act is None:
@@ -128,14 +128,14 @@ def read_letters(agency: str, records: Iterable[Record]) -> list[Letter]:
     return list(letters.values())
 
 
-def discard_receipt(letter: Letter, at_us: int) -> DeliveryReceipt:
+def discard_receipt(letter: StoredDeadLetter, at_us: int) -> DeliveryReceipt:
     """Return the receipt that says an event was given up, so that nobody looks for it any more.
 
     Args:
         letter: of a subscription, or of a source: then its own place is event and transaction.
         at_us: when, in microseconds since the epoch on the broker's clock.
     """
-    home = letter.home() or Home("", TopicPartition(dead_letter_topic(letter.agency), 0))
+    home = letter.home() or SubscriptionPartition("", TopicPartition(dead_letter_topic(letter.agency), 0))
     found = letter.why.get("offset", "") if letter.subscription else str(letter.offset)
     offset = int(found) if found.isdecimal() else letter.offset
     place = f"{home.partition.topic}/{home.partition.partition}/{offset}"
@@ -156,7 +156,7 @@ def discard_receipt(letter: Letter, at_us: int) -> DeliveryReceipt:
     )  # fmt: skip
 
 
-def _letter(agency: str, record: Record) -> Letter:
+def _letter(agency: str, record: Record) -> StoredDeadLetter:
     headers = list(record.headers)
     # The bus' own come last and begin with the reason, whatever a stranger's event calls his.
     reasons = [index for index, (name, _) in enumerate(headers) if name == f"{PREFIX}reason"]
@@ -164,7 +164,7 @@ def _letter(agency: str, record: Record) -> Letter:
     why = {
         name.removeprefix(PREFIX): (value or b"").decode(errors="replace") for name, value in headers[start:]
     }
-    return Letter(
+    return StoredDeadLetter(
         agency, record.offset, record.timestamp, why, record.key, record.value, tuple(headers[:start])
     )
 
@@ -183,22 +183,22 @@ def _act(record: Record) -> Act | None:
         return None
 
 
-def write_act(act: Act, edited: bytes | None) -> Row:
+def write_act(act: Act, edited: bytes | None) -> ParkedRow:
     """Return the record of an act; the edited data lies beside the letter, which stays as it is."""
     said = {
         "what": act.what, "letter": act.letter, "by": act.by, "why": act.why, "at": act.at,
         "edited": act.edited, "hashes": act.hashes,
     }  # fmt: skip
-    return Row(str(act.letter).encode(), edited, [(ACT, orjson.dumps(said))])
+    return ParkedRow(str(act.letter).encode(), edited, [(ACT, orjson.dumps(said))])
 
 
-def hashes_of(letter: Letter, edited: bytes | None) -> tuple[str, str]:
+def hashes_of(letter: StoredDeadLetter, edited: bytes | None) -> tuple[str, str]:
     """Return the SHA-256 of a letter's data, and of what is redriven."""
     before = sha256(letter.value or b"").hexdigest()
     return before, before if edited is None else sha256(edited).hexdigest()
 
 
-def redriven_row(letter: Letter, event: StoredRecord, writer: str) -> Row | None:
+def redriven_row(letter: StoredDeadLetter, event: StoredRecord, writer: str) -> ParkedRow | None:
     """Return the row that lets the failing subscription, and no other, try an event again, in order."""
     home = letter.home()
     if home is None:
@@ -210,7 +210,7 @@ def redriven_row(letter: Letter, event: StoredRecord, writer: str) -> Row | None
     return write_row(home, state, event, writer)
 
 
-def released_row(letter: Letter, writer: str) -> Row | None:
+def released_row(letter: StoredDeadLetter, writer: str) -> ParkedRow | None:
     """Return the row that lets what waits behind a letter go on; None where nothing does."""
     home, offset = letter.home(), letter.why.get("offset", "")
     if home is None or not letter.held or not offset.isdecimal():

@@ -25,7 +25,7 @@ from bus.outcome import ACK, Ack, DeadLetter, Outcome, Reason, Retry
 from bus.parking.keys import KeyState, ParkedEvent, key_of
 from bus.parking.log import STALE, RowWriter
 from bus.parking.rows import read_row
-from bus.pipeline import HANDLE, Rejection, admit
+from bus.pipeline import HANDLE, RejectedRecord, admit
 from bus.receipts.writer import ReceiptLog
 from bus.record import Record
 from bus.telemetry import Telemetry
@@ -111,7 +111,7 @@ class Delivery:
                 return
             received = now
             found = admit(record, expected[topic], recent)
-            if isinstance(found, Rejection) and await self._learned(found, record):
+            if isinstance(found, RejectedRecord) and await self._learned(found, record):
                 expected = self.subscription.expected
                 found = admit(record, expected[topic], recent)
             if isinstance(found, Event):
@@ -123,13 +123,13 @@ class Delivery:
                     recent.handled(found)
                     results.handled(found, received, now)
                     continue
-                found = Rejection(outcome, HANDLE, found)
+                found = RejectedRecord(outcome, HANDLE, found)
             if not await self._settle(partition, record, found, received, results):
                 return
             now = time_ns()
         partition.close_batch(records)
 
-    async def _learned(self, rejection: Rejection, record: Record) -> bool:
+    async def _learned(self, rejection: RejectedRecord, record: Record) -> bool:
         """Look in the registry for a version that is unknown here; return whether it may be known now."""
         outcome = rejection.outcome
         unknown = isinstance(outcome, DeadLetter) and outcome.reason is Reason.UNKNOWN_VERSION
@@ -170,7 +170,7 @@ class Delivery:
         self,
         partition: PartitionState,
         record: Record,
-        rejection: Rejection,
+        rejection: RejectedRecord,
         received: int,
         results: BatchResults,
     ) -> bool:
@@ -217,7 +217,7 @@ class Delivery:
         received, attempt = time_ns(), parked.attempts + 1
         found = admit(record, self.subscription.expected[partition.partition.topic], partition.recent)
         if isinstance(found, Event):
-            found = Rejection(await self._handle(partition, found, attempt, received), HANDLE, found)
+            found = RejectedRecord(await self._handle(partition, found, attempt, received), HANDLE, found)
             if found.outcome is ACK and found.event is not None:
                 partition.recent.handled(found.event)
         state = partition.key_state(key, parked)
@@ -262,7 +262,7 @@ class Delivery:
         self,
         partition: PartitionState,
         record: Record,
-        rejection: Rejection,
+        rejection: RejectedRecord,
         parked: ParkedEvent,
         state: KeyState,
     ) -> tuple[Outcome, Decision]:

@@ -20,7 +20,7 @@ from bus.draft import Draft, Receipt
 from bus.errors import BusError
 from bus.event import Event
 from bus.parking.log import ParkingLog, RowWriter
-from bus.publish.context import Surroundings
+from bus.publish.context import BusContext
 from bus.publish.publication import Publication
 from bus.publish.publisher import Publisher
 from bus.publish.surface import Publishing
@@ -38,8 +38,8 @@ COMMIT_SECONDS = 1.0
 class HeldPublishing(Publishing):
     """What a handler publishes, kept until it has returned."""
 
-    def __init__(self, around: Surroundings, publisher: Publisher) -> None:
-        self.settings, self.system = around.settings, around.system
+    def __init__(self, context: BusContext, publisher: Publisher) -> None:
+        self.settings, self.system = context.settings, context.system
         self._publisher = publisher
         self._held: list[Publication] = []
 
@@ -85,28 +85,28 @@ class ExactlyOnce:
     def __init__(
         self,
         subscription: Subscription,
-        around: Surroundings,
+        context: BusContext,
         parking: ParkingLog,
         partition: TopicPartition,
     ) -> None:
         self.partition = partition
         self._group = subscription.group
         identity = f"{subscription.group}.{partition.topic}.{partition.partition}"
-        self._transport = around.transport.transactional(identity)
+        self._transport = context.transport.transactional(identity)
         self._receipts = ReceiptLog(self._transport)
-        self._publisher = around.publisher(self._transport, self._receipts)
-        self._published = HeldPublishing(around, self._publisher)
-        self._letters = dead_letter_topic(around.agency)
+        self._publisher = context.publisher(self._transport, self._receipts)
+        self._published = HeldPublishing(context, self._publisher)
+        self._letters = dead_letter_topic(context.agency)
         self._delivery = Delivery(
             subscription,
             self._published,
             self._receipts,
-            around.telemetry,
-            around.transport.clock,
+            context.telemetry,
+            context.transport.clock,
             rows=RowWriter(self._transport, parking.topic, parking.writer),
             set_aside=self._set_aside,
-            fetch=partial(around.transport.fetch, TopicPartition(parking.topic, 0)),
-            learn=around.learn,
+            fetch=partial(context.transport.fetch, TopicPartition(parking.topic, 0)),
+            learn=context.learn,
             handler_ended=self._handler_ended,
         )
 

@@ -20,7 +20,7 @@ from bus.deliver.partition import PartitionState, PartitionTransactions
 from bus.deliver.subscription import Subscription
 from bus.errors import BusError, BusUnavailableError, FencedError
 from bus.parking.log import ParkingLog
-from bus.parking.rows import Home
+from bus.parking.rows import SubscriptionPartition
 from bus.record import Record, TopicPartition
 from bus.settings import Settings
 from bus.transport import Consumer, Transport
@@ -178,7 +178,9 @@ class Subscriber:
         partitions: list[PartitionState] = []
         try:
             await asyncio.gather(*(one.open(self._consumer) for one in transactions.values()))
-            opened = await self._parking.open([Home(self.subscription.name, place) for place in new])
+            opened = await self._parking.open(
+                [SubscriptionPartition(self.subscription.name, place) for place in new]
+            )
             reached = {place: await self._consumer.position(place) for place in new}
             partitions = [
                 PartitionState(
@@ -199,7 +201,7 @@ class Subscriber:
     async def _close(
         self, partitions: Collection[TopicPartition], transactions: Collection[PartitionTransactions | None]
     ) -> None:
-        homes = [Home(self.subscription.name, partition) for partition in partitions]
+        homes = [SubscriptionPartition(self.subscription.name, partition) for partition in partitions]
         self._parking.close(homes)
         self._delivery.rows.forget(homes)
         await asyncio.gather(*(one.close() for one in transactions if one is not None))

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import date
 
 from bus.deliver.subscription import Subscription
-from bus.stages.convert import Ways
+from bus.stages.convert import TopicConversion
 from bus.stages.decode import Expected
 from contracts import Catalog, Contract, ContractError
 
@@ -44,12 +44,12 @@ def _expected(contract: Contract, major: int, asked: int) -> Expected:
     target, current = contract.version(asked), contract.version(major)
     versions = [version for version in contract.versions if version.major == major]
     routes = {version.minor: route for version in versions if (route := contract.upcasts(version, target))}
-    elder = major != asked
-    converts = elder or any(route.steps for route in routes.values())
+    older = major != asked
+    converts = older or any(route.steps for route in routes.values())
     return Expected(
         type=current.type.encode(),
         versions={version.dataschema.encode(): version for version in versions},
         current=current,
         max_bytes=contract.max_bytes,
-        ways=Ways(target, routes, elder) if converts else None,
+        conversion=TopicConversion(target, routes, older) if converts else None,
     )

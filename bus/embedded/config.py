@@ -17,7 +17,7 @@ class Admin:
 
 
 @dataclass(frozen=True, slots=True)
-class Guard:
+class NodeSecurity:
     """What clients are asked for; whatever it is, no more is allowed than an ACL says.
 
     Attributes:
@@ -64,7 +64,7 @@ class NodePlan:
     cluster: tuple[Ports, ...]
     number: int = 1
     advertised: str | None = None
-    guard: Guard | None = None
+    guard: NodeSecurity | None = None
 
     @property
     def ports(self) -> Ports:
@@ -154,7 +154,7 @@ def _copies(nodes: int) -> dict[str, str]:
     }
 
 
-def _access_control(guard: Guard) -> dict[str, str]:
+def _access_control(guard: NodeSecurity) -> dict[str, str]:
     admin = guard.admin
     # Nodes meet before any has read a SCRAM secret from the cluster's own log, hence PLAIN among them.
     plain = (
@@ -185,7 +185,7 @@ def _passwords() -> dict[str, str]:
     }
 
 
-def _certificates(guard: Guard) -> dict[str, str]:
+def _certificates(guard: NodeSecurity) -> dict[str, str]:
     settings = {
         "keystore.type": "PEM",
         "keystore.location": str(guard.keys),

@@ -16,13 +16,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bus.embedded.config import HOST, SCRAM, Admin, Guard, NodePlan, Ports, copies_of
+from bus.embedded.config import HOST, SCRAM, Admin, NodePlan, NodeSecurity, Ports, copies_of
 from bus.embedded.errors import NodeError
 from bus.embedded.fetch import fetch_jars
 from bus.embedded.folder import NodeState, claim, free_ports, is_free, resume_state, write_state
 from bus.embedded.jars import KAFKA_VERSION, cache_folder, locked_jars, provide_jars
 from bus.embedded.java import find_java
-from bus.embedded.node import STOP_GRACE_SECONDS, Care, Node
+from bus.embedded.node import STOP_GRACE_SECONDS, Care, KafkaNode
 from bus.embedded.progress import Progress, shown_progress
 from bus.embedded.storage import kafka_uuid
 from bus.embedded.tls import Authority, ClientCertificate
@@ -67,9 +67,9 @@ class EmbeddedKafka:
         self._tls = tls.expanduser().absolute() if tls else None
         self._advertised = tuple(advertised)
         self._progress = progress
-        self._guard: Guard | None = None
+        self._guard: NodeSecurity | None = None
         self._authority: Authority | None = None
-        self._nodes: tuple[Node, ...] = ()
+        self._nodes: tuple[KafkaNode, ...] = ()
         self._claim: int | None = None
         self._temporary: Path | None = None
         self._lock = threading.Lock()
@@ -206,12 +206,12 @@ class EmbeddedKafka:
         return variables
 
     @property
-    def _started(self) -> tuple[Node, ...]:
+    def _started(self) -> tuple[KafkaNode, ...]:
         if not self._nodes:
             raise NodeError("the embedded Kafka does not run - it was not started - call start() first")
         return self._nodes
 
-    def _node(self, number: int) -> Node:
+    def _node(self, number: int) -> KafkaNode:
         if not 1 <= number <= self._count:
             raise NodeError(f"expected a node from 1 to {self._count}, got {number}")
         return self._started[number - 1]
@@ -229,7 +229,7 @@ class EmbeddedKafka:
             state = replace(state, ports=self._ports(state))
             write_state(root, state)
             self._nodes = tuple(
-                Node(plan, java.path, jars, self._care(self._claim)) for plan in self._plans(root, state)
+                KafkaNode(plan, java.path, jars, self._care(self._claim)) for plan in self._plans(root, state)
             )
             for node in self._nodes:
                 node.prepare(state.cluster_id, cache / f"features-{KAFKA_VERSION}.checkpoint")
@@ -269,14 +269,16 @@ class EmbeddedKafka:
         password = secrets.token_urlsafe(24) if access else None
         return NodeState(kafka_uuid(), access or "open", (0,) * self._count, password)
 
-    def _guarded(self, state: NodeState) -> Guard | None:
+    def _guarded(self, state: NodeState) -> NodeSecurity | None:
         self._authority = Authority.open(self._tls) if self._tls else None
         if state.admin_password is None:
             return None
         admin = Admin(ADMIN_USERNAME, state.admin_password)
         if self._authority is None:
-            return Guard(admin, self._sasl)
-        return Guard(admin, self._sasl, keys=self._authority.for_node(), authority=self._authority.file)
+            return NodeSecurity(admin, self._sasl)
+        return NodeSecurity(
+            admin, self._sasl, keys=self._authority.for_node(), authority=self._authority.file
+        )
 
     def _plans(self, root: Path, state: NodeState) -> list[NodePlan]:
         others = iter([port for port in free_ports(3 * self._count) if port not in state.ports])

@@ -40,7 +40,7 @@ class Care:
     claim: int
 
 
-class Node:
+class KafkaNode:
     """A node that can be killed, restarted, paused and resumed.
 
     Args:

@@ -23,7 +23,7 @@ LOOK_SECONDS = 0.25
 PR_SET_PDEATHSIG = 1
 
 
-class Order(enum.Enum):
+class OwnerState(enum.Enum):
     """What the owner wants."""
 
     GO_ON = enum.auto()
@@ -41,12 +41,12 @@ def _end_with_me() -> Callable[[], None] | None:
     return lambda: prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _order_from(owner: int) -> Order:
+def _owner_state(owner: int) -> OwnerState:
     readable, _, _ = select.select([0], [], [], LOOK_SECONDS)
     if readable:
-        return Order.STOP if os.read(0, 64) else Order.ABANDONED
+        return OwnerState.STOP if os.read(0, 64) else OwnerState.ABANDONED
     # A fork of the owner may hold the pipe open after the owner's death, hence the look at the parent too.
-    return Order.GO_ON if os.getppid() == owner else Order.ABANDONED
+    return OwnerState.GO_ON if os.getppid() == owner else OwnerState.ABANDONED
 
 
 def _end(java: "subprocess.Popen[bytes]", grace_seconds: float) -> None:
@@ -81,15 +81,15 @@ def main(order: str) -> int:
         )
     sys.stdout.write(f"{java.pid}\n")
     sys.stdout.flush()
-    wanted = Order.GO_ON
-    while java.poll() is None and wanted is Order.GO_ON:
-        wanted = _order_from(wish["owner"])
+    wanted = OwnerState.GO_ON
+    while java.poll() is None and wanted is OwnerState.GO_ON:
+        wanted = _owner_state(wish["owner"])
     _end(java, wish["grace_seconds"])
     # By the end of this pipe the owner sees that Java is gone; the folder is still in our care.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    while wanted is Order.GO_ON:
-        wanted = _order_from(wish["owner"])
-    if wish["remove"] and wanted is Order.ABANDONED:
+    while wanted is OwnerState.GO_ON:
+        wanted = _owner_state(wish["owner"])
+    if wish["remove"] and wanted is OwnerState.ABANDONED:
         shutil.rmtree(wish["remove"], ignore_errors=True)
     return 0
 

@@ -17,7 +17,7 @@ from bus.settings import Settings
 FETCH_BYTES = 4 * 1_048_576
 
 
-class Looker:
+class OneOffReads:
     """Opens a consumer of its own, in no group, when it is first asked something."""
 
     def __init__(self, settings: Settings) -> None:

@@ -12,7 +12,7 @@ from bus.clock import BrokerClock
 from bus.kafka.client import begin, connection, end
 from bus.kafka.consumer import KafkaConsumer
 from bus.kafka.errors import translate
-from bus.kafka.one_off_reads import Looker
+from bus.kafka.one_off_reads import OneOffReads
 from bus.kafka.producer import Producer
 from bus.kafka.transactional import KafkaTransactional
 from bus.record import Record, TopicPartition
@@ -27,7 +27,7 @@ class KafkaTransport:
         self.clock = BrokerClock()
         self._settings = settings
         self._producer = Producer(settings, self.clock)
-        self._looker = Looker(settings)
+        self._one_off_reads = OneOffReads(settings)
 
     @property
     def unacknowledged(self) -> int:
@@ -45,7 +45,7 @@ class KafkaTransport:
 
     async def stop(self) -> None:
         """Disconnect."""
-        await self._looker.close()
+        await self._one_off_reads.close()
         await self._producer.stop()
 
     def send(self, outgoing: Outgoing) -> None:
@@ -71,17 +71,17 @@ class KafkaTransport:
     async def ends(self, topic: str) -> Mapping[TopicPartition, int]:
         """Return the high watermark of each partition."""
         partitions = await self._producer.partitions(topic)
-        return await self._looker.ends([TopicPartition(topic, number) for number in range(partitions)])
+        return await self._one_off_reads.ends([TopicPartition(topic, number) for number in range(partitions)])
 
     async def fetch(self, place: TopicPartition, offset: int) -> Record:
         """Return one record."""
-        return await self._looker.fetch(place, offset)
+        return await self._one_off_reads.fetch(place, offset)
 
     async def offsets_at(self, topic: str, timestamp: int) -> Mapping[TopicPartition, int]:
         """Return where each partition stood at a time."""
         partitions = await self._producer.partitions(topic)
         places = [TopicPartition(topic, number) for number in range(partitions)]
-        return await self._looker.offsets_at(places, timestamp)
+        return await self._one_off_reads.offsets_at(places, timestamp)
 
     async def preset(self, group: str, positions: Mapping[TopicPartition, int]) -> None:
         """Say where a new group will begin."""

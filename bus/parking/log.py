@@ -11,7 +11,15 @@ from dataclasses import dataclass, field
 
 from bus.errors import BusError
 from bus.parking.keys import ParkedEvent, ParkedKeys
-from bus.parking.rows import REDRIVEN, Home, ReadRow, Row, erase_row, read_row, write_row
+from bus.parking.rows import (
+    REDRIVEN,
+    ParkedRow,
+    ReadRow,
+    SubscriptionPartition,
+    erase_row,
+    read_row,
+    write_row,
+)
 from bus.record import Record, TopicPartition
 from bus.table import deliver
 from bus.transport import Consumer, Sender, Transport
@@ -35,7 +43,7 @@ STALE = "stale"
 class ParkedPartition:
     """What waits of one partition held by this process."""
 
-    home: Home
+    home: SubscriptionPartition
     keys: ParkedKeys = field(default_factory=ParkedKeys)
     applied: int = 0
     """Offset in the topic of parked events up to which rows are known here."""
@@ -98,7 +106,7 @@ class RowWriter:
         self._transport = transport
         self._topic = topic
         self._writer = writer
-        self._marks: dict[bytes, tuple[Home, Row, ParkedEvent | None]] = {}
+        self._marks: dict[bytes, tuple[SubscriptionPartition, ParkedRow, ParkedEvent | None]] = {}
         self._turn = asyncio.Lock()
 
     @property
@@ -106,19 +114,19 @@ class RowWriter:
         """Rows that the broker does not have yet."""
         return len(self._marks)
 
-    def parked(self, home: Home, event: ParkedEvent, record: Record) -> None:
+    def parked(self, home: SubscriptionPartition, event: ParkedEvent, record: Record) -> None:
         """Note that an event waits, or that it waits for something else now."""
         self._mark(home, write_row(home, event, record, self._writer), event)
 
-    def released(self, home: Home, event: ParkedEvent, record: Record) -> None:
+    def released(self, home: SubscriptionPartition, event: ParkedEvent, record: Record) -> None:
         """Note that an event waits no more."""
         self._mark(home, erase_row(home, event.offset, record.key, self._writer), None)
 
-    def _mark(self, home: Home, row: Row, event: ParkedEvent | None) -> None:
+    def _mark(self, home: SubscriptionPartition, row: ParkedRow, event: ParkedEvent | None) -> None:
         self._marks.pop(row.key, None)
         self._marks[row.key] = (home, row, event)
 
-    def forget(self, homes: Collection[Home]) -> None:
+    def forget(self, homes: Collection[SubscriptionPartition]) -> None:
         """Write nothing more of partitions that have left: they are another's to speak of."""
         self._marks = {key: mark for key, mark in self._marks.items() if mark[0] not in homes}
 
@@ -156,7 +164,7 @@ class RowWriter:
 class _Waiter:
     """Who waits until all rows before some point are known."""
 
-    partitions: Mapping[Home, ParkedPartition]
+    partitions: Mapping[SubscriptionPartition, ParkedPartition]
     ends: Mapping[TopicPartition, int]
     done: asyncio.Future[None]
     begun: bool = False
@@ -175,7 +183,7 @@ class ParkingLog:
         self.topic = topic
         self.writer = writer
         self._transport = transport
-        self._open: dict[Home, ParkedPartition] = {}
+        self._open: dict[SubscriptionPartition, ParkedPartition] = {}
         self._waiters: list[_Waiter] = []
         self._has_read = False
         """Whether any row has gone by."""
@@ -200,7 +208,7 @@ class ParkingLog:
         if self._reader is not None:
             await self._reader.close()
 
-    async def open(self, homes: Collection[Home]) -> list[ParkedPartition]:
+    async def open(self, homes: Collection[SubscriptionPartition]) -> list[ParkedPartition]:
         """Return what waits of partitions that this process has just been given.
 
         Raises:
@@ -224,7 +232,7 @@ class ParkingLog:
             partition.loaded = True
         return list(opened.values())
 
-    def close(self, homes: Collection[Home]) -> None:
+    def close(self, homes: Collection[SubscriptionPartition]) -> None:
         """Forget partitions that have gone to another process."""
         for home in homes:
             self._open.pop(home, None)

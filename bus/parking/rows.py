@@ -20,7 +20,7 @@ REDRIVEN = "redriven"
 
 
 @dataclass(frozen=True, slots=True)
-class Home:
+class SubscriptionPartition:
     """One partition of one subscription, whose events are parked together."""
 
     subscription: str
@@ -33,7 +33,7 @@ class Home:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ParkedRow:
     """A record of the topic of parked events."""
 
     key: bytes
@@ -45,14 +45,14 @@ class Row:
 class ReadRow:
     """What a row says: the event that waits, or, without one, that it waits no more."""
 
-    home: Home
+    home: SubscriptionPartition
     offset: int
     key: bytes
     writer: str
     event: ParkedEvent | None
 
 
-def write_row(home: Home, event: ParkedEvent, record: Record, writer: str) -> Row:
+def write_row(home: SubscriptionPartition, event: ParkedEvent, record: Record, writer: str) -> ParkedRow:
     """Return the row of an event that waits.
 
     Args:
@@ -69,15 +69,15 @@ def write_row(home: Home, event: ParkedEvent, record: Record, writer: str) -> Ro
     if record.key is not None:
         own.append((KEY, record.key))
     value = b"" if event.held else record.value or b""
-    return Row(home.row_key(event.offset), value, [*record.headers, *own])
+    return ParkedRow(home.row_key(event.offset), value, [*record.headers, *own])
 
 
-def erase_row(home: Home, offset: int, key: bytes | None, writer: str) -> Row:
+def erase_row(home: SubscriptionPartition, offset: int, key: bytes | None, writer: str) -> ParkedRow:
     """Return the row that says an event waits no more."""
     own: list[tuple[str, bytes | None]] = [(STATE, orjson.dumps({"by": writer}))]
     if key is not None:
         own.append((KEY, key))
-    return Row(home.row_key(offset), None, own)
+    return ParkedRow(home.row_key(offset), None, own)
 
 
 def read_row(row: Record) -> ReadRow | None:
@@ -92,7 +92,7 @@ def read_row(row: Record) -> ReadRow | None:
         state = orjson.loads(named[STATE] or b"")
         key = named.get(KEY)
         shared = b"\0%d" % int(offset) if key is None else key
-        home = Home(subscription, place)
+        home = SubscriptionPartition(subscription, place)
         if row.value is None:
             return ReadRow(home, int(offset), shared, str(state["by"]), None)
         headers = tuple(header for header in row.headers if header[0] not in (STATE, KEY))

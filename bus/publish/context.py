@@ -15,7 +15,7 @@ Learn = Callable[[Record], Awaitable[bool]]
 
 
 @dataclass(slots=True)
-class Surroundings:
+class BusContext:
     """One agency's system on one cluster."""
 
     agency: str

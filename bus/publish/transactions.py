@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from uuid_utils import uuid7
 
 from bus.errors import BusError, UsageError
-from bus.publish.context import Surroundings
+from bus.publish.context import BusContext
 from bus.publish.surface import Publishing
 from bus.receipts.writer import ReceiptLog
 from bus.table import Table, deliver
@@ -22,12 +22,12 @@ class Transaction(Publishing):
     A receipt tells where an event lies; the event counts once the block has ended.
     """
 
-    def __init__(self, around: Surroundings, transactional: Transactional, refusals: ReceiptLog) -> None:
-        self.settings, self.system = around.settings, around.system
+    def __init__(self, context: BusContext, transactional: Transactional, refusals: ReceiptLog) -> None:
+        self.settings, self.system = context.settings, context.system
         self._transport: Sender = transactional
         self._transactional = transactional
         self._receipts = ReceiptLog(transactional)
-        self._publisher = around.publisher(transactional, self._receipts, refusals)
+        self._publisher = context.publisher(transactional, self._receipts, refusals)
         self._written: list[tuple[Table, str, bytes | None]] = []
 
     async def put(self, table: Table, key: str, value: bytes | None) -> None:
@@ -63,8 +63,8 @@ class Transaction(Publishing):
 class Transactions:
     """The transactions of one bus; one that has ended well leaves its connection to the next."""
 
-    def __init__(self, around: Surroundings, refusals: ReceiptLog) -> None:
-        self._around = around
+    def __init__(self, context: BusContext, refusals: ReceiptLog) -> None:
+        self._context = context
         self._refusals = refusals
         self._idle: dict[str, list[Transactional]] = {}
         self._busy: set[str] = set()
@@ -77,7 +77,7 @@ class Transactions:
         transactional = await self._take(name)
         if name is not None:
             self._busy.add(name)
-        transaction = Transaction(self._around, transactional, self._refusals)
+        transaction = Transaction(self._context, transactional, self._refusals)
         try:
             await transactional.begin()
             yield transaction
@@ -95,9 +95,9 @@ class Transactions:
         idle = self._idle.get(name or "")
         if idle:
             return idle.pop()
-        agency = self._around.agency
+        agency = self._context.agency
         identity = f"{agency}.once.{uuid7()}" if name is None else f"{agency}.named.{name}"
-        transactional = self._around.transport.transactional(identity)
+        transactional = self._context.transport.transactional(identity)
         try:
             await transactional.start()
         except BusError:

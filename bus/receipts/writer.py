@@ -19,7 +19,7 @@ ROWS_PER_RECORD = 1000
 Row = tuple[Any, ...]
 
 
-class Settled(Protocol):
+class ReceiptWaiter(Protocol):
     """Who waits for a receipt to be on the broker."""
 
     def settle(self, error: BusError | None) -> None:
@@ -34,13 +34,18 @@ class ReceiptLog:
         self._groups: list[dict[tuple[str, Row], list[Row]]] = [
             defaultdict(list) for _ in range(RECEIPTS_PARTITIONS)
         ]
-        self._waiting: list[list[Settled]] = [[] for _ in range(RECEIPTS_PARTITIONS)]
+        self._waiting: list[list[ReceiptWaiter]] = [[] for _ in range(RECEIPTS_PARTITIONS)]
         self._counts = [0] * RECEIPTS_PARTITIONS
         self._timer: asyncio.TimerHandle | None = None
         self._in_flight: set[asyncio.Future[None]] = set()
 
     def add(
-        self, kind: str, common: Row, partition: int, rows: Iterable[Row], waiting: Iterable[Settled] = ()
+        self,
+        kind: str,
+        common: Row,
+        partition: int,
+        rows: Iterable[Row],
+        waiting: Iterable[ReceiptWaiter] = (),
     ) -> None:
         """Take rows that share their common columns.
 
@@ -110,7 +115,7 @@ class _Batch(Outgoing):
         log: ReceiptLog,
         partition: int,
         groups: list[Group],
-        waiting: list[Settled],
+        waiting: list[ReceiptWaiter],
         done: asyncio.Future[None],
     ) -> None:
         super().__init__(RECEIPTS_TOPIC, None, encode_groups(groups), (), partition)

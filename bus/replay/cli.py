@@ -10,7 +10,7 @@ import click
 from uuid_utils import uuid7
 
 from bus.errors import UsageError
-from bus.replay.replay import Order, replay, window
+from bus.replay.replay import ReplayRequest, replay, window
 from bus.settings import login
 
 if TYPE_CHECKING:
@@ -34,16 +34,16 @@ _WHEN = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%
 @click.option("--dry-run", is_flag=True, help="Only count; reads nothing and writes nothing.")
 def replay_command(subscription: str, app: str, identity: str | None, *, dry_run: bool, **said: Any) -> int:
     """Read a window of a subscription's events again, through the agency's own handler."""
-    order = Order(
+    request = ReplayRequest(
         identity or str(uuid7()), _utc(said["since"]), _utc(said["until"]), said["by"],
         said["approved_by"], said["why"], said["rate"],
     )  # fmt: skip
     bus = load_bus(app)
     if dry_run:
-        return asyncio.run(_count(bus, subscription, order))
-    order.require_sound()
-    click.echo(f"replay {order.id}; if it is cut short, go on with --id {order.id}", err=True)
-    click.echo(f"{asyncio.run(replay(bus, subscription, order))} read again")
+        return asyncio.run(_count(bus, subscription, request))
+    request.require_sound()
+    click.echo(f"replay {request.id}; if it is cut short, go on with --id {request.id}", err=True)
+    click.echo(f"{asyncio.run(replay(bus, subscription, request))} read again")
     return 0
 
 
@@ -72,10 +72,10 @@ def load_bus(app: str) -> "Bus":
     return found
 
 
-async def _count(bus: "Bus", name: str, order: Order) -> int:
+async def _count(bus: "Bus", name: str, request: ReplayRequest) -> int:
     await bus.transport.start()
     try:
-        offsets = await window(bus.transport, bus.subscription(name), order)
+        offsets = await window(bus.transport, bus.subscription(name), request)
     finally:
         await bus.transport.stop()
     for (topic, partition), (start, end) in sorted(offsets.items()):

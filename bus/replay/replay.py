@@ -32,7 +32,7 @@ Offsets = Mapping[TopicPartition, tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ReplayRequest:
     """What is read again, and on whose word.
 
     Attributes:
@@ -63,7 +63,7 @@ class Order:
             raise UsageError("Expected a window and a rate above nothing, got another - at a replay")
 
 
-async def window(transport: Transport, subscription: Subscription, order: Order) -> Offsets:
+async def window(transport: Transport, subscription: Subscription, request: ReplayRequest) -> Offsets:
     """Return the offsets of a window in every topic of a subscription; nothing is read.
 
     Raises:
@@ -71,8 +71,8 @@ async def window(transport: Transport, subscription: Subscription, order: Order)
     """
     found: dict[TopicPartition, tuple[int, int]] = {}
     for topic in subscription.expected:
-        first = await transport.offsets_at(topic, _milliseconds(order.since))
-        last = await transport.offsets_at(topic, _milliseconds(order.until))
+        first = await transport.offsets_at(topic, _milliseconds(request.since))
+        last = await transport.offsets_at(topic, _milliseconds(request.until))
         found |= {place: (first[place], last[place]) for place in first}
     return found
 
@@ -81,19 +81,19 @@ def _milliseconds(when: datetime) -> int:
     return int(when.timestamp() * 1000)
 
 
-def of_replay(subscription: Subscription, order: Order) -> Subscription:
+def of_replay(subscription: Subscription, request: ReplayRequest) -> Subscription:
     """Return a subscription that reads for a replay: its own name, group and receipts, no retries.
 
     What fails is a dead letter of the replay's name at once; nothing of the live subscription waits for it.
     """
-    name = f"{subscription.name}{REPLAY}{order.id}"
+    name = f"{subscription.name}{REPLAY}{request.id}"
     return replace(
         subscription,
         name=name,
         group=group_of(subscription.agency, name),
-        handler=_paced(subscription.handler, order.rate),
+        handler=_paced(subscription.handler, request.rate),
         retry=GIVE_UP_AT_ONCE,
-        replay=order.id,
+        replay=request.id,
     )
 
 
@@ -111,60 +111,61 @@ def _paced(handler: Callable[[Any], Awaitable[Any]], rate: float) -> Callable[[A
     return paced
 
 
-async def replay(bus: "Bus", name: str, order: Order) -> int:
+async def replay(bus: "Bus", name: str, request: ReplayRequest) -> int:
     """Read a window again through the handler of a bus that is not started; return how many events it holds.
 
     Args:
         bus: the agency's own, with its subscriptions.
         name: the subscription.
-        order: what, and on whose word.
+        request: what is read again, who asked for it, and who approved it.
 
     Raises:
-        UsageError: there is no such subscription, or the order is not sound.
+        UsageError: there is no such subscription, or the request is not sound.
         BusError: the cluster cannot be used; the same id goes on later.
     """
-    order.require_sound()
-    subscription = of_replay(bus.subscription(name), order)
+    request.require_sound()
+    subscription = of_replay(bus.subscription(name), request)
     await bus.transport.start()
     try:
-        offsets = await _begun(bus, subscription, order)
+        offsets = await _begun(bus, subscription, request)
         await bus.transport.stop()
         bus.read_only(replace(subscription, ends={place: end for place, (_, end) in offsets.items()}))
         async with bus:
             while bus.serving and not bus.has_read_all:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(LOOK_SECONDS)
             count = sum(end - start for start, end in offsets.values())
-            await _audit(bus, order, name, "ended", offsets)
+            await _audit(bus, request, name, "ended", offsets)
             return count
     finally:
         await bus.transport.stop()
 
 
-async def _begun(bus: "Bus", subscription: Subscription, order: Order) -> Offsets:
+async def _begun(bus: "Bus", subscription: Subscription, request: ReplayRequest) -> Offsets:
     """Return the offsets of a replay: those on record under its id, else new ones, now on record."""
     topic = audit_topic(bus.agency)
     told = [orjson.loads(record.value or b"{}") for record in await bus.transport.read_all(topic)]
-    acts = {said["act"]: said for said in told if said.get("id") == order.id}
+    acts = {said["act"]: said for said in told if said.get("id") == request.id}
     if (said := acts.get("replay-begun")) is not None:
         if (other := said["subscription"]) != subscription.name:
             raise UsageError(f"Expected an id of its own, got that of `{other}` - at a replay")
         if "replay-ended" in acts:
-            raise UsageError(f"Expected a replay that was cut short, got `{order.id}`, which has ended")
+            raise UsageError(f"Expected a replay that was cut short, got `{request.id}`, which has ended")
         return {
             TopicPartition(str(where), int(number)): (int(start), int(end))
             for where, number, start, end in said["offsets"]
         }
-    offsets = await window(bus.transport, subscription, order)
+    offsets = await window(bus.transport, subscription, request)
     # First the group: what is on record is gone on with, and must not begin at the earliest event.
     await bus.transport.preset(subscription.group, {place: start for place, (start, _) in offsets.items()})
-    await _audit(bus, order, subscription.name, "begun", offsets)
+    await _audit(bus, request, subscription.name, "begun", offsets)
     return offsets
 
 
-async def _audit(bus: "Bus", order: Order, name: str, what: str, offsets: Offsets) -> None:
+async def _audit(bus: "Bus", request: ReplayRequest, name: str, what: str, offsets: Offsets) -> None:
     said = {
-        "act": f"replay-{what}", "id": order.id, "subscription": name, "by": order.by,
-        "approved_by": order.approved_by, "why": order.why, "since": order.since, "until": order.until,
-        "at": datetime.now(UTC), "offsets": [(*place, *window) for place, window in offsets.items()],
+        "act": f"replay-{what}", "id": request.id, "subscription": name, "by": request.by,
+        "approved_by": request.approved_by, "why": request.why, "since": request.since,
+        "until": request.until, "at": datetime.now(UTC),
+        "offsets": [(*place, *window) for place, window in offsets.items()],
     }  # fmt: skip
-    await deliver(bus.transport, audit_topic(bus.agency), order.id.encode(), orjson.dumps(said))
+    await deliver(bus.transport, audit_topic(bus.agency), request.id.encode(), orjson.dumps(said))

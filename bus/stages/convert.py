@@ -13,27 +13,27 @@ NAME = "convert"
 
 
 @dataclass(frozen=True, slots=True)
-class Ways:
+class TopicConversion:
     """How the events of one topic become the version asked for.
 
     Args:
         target: the version asked for.
         routes: the way from each minor version of the topic; one that has none stays as it is, or is refused.
-        elder: whether the topic holds an older major version.
+        older: whether the topic holds an older major version.
     """
 
     target: ContractVersion
     routes: Mapping[int, Route]
-    elder: bool
+    older: bool
 
 
-def convert(event: Event[Any], ways: Ways) -> DeadLetter | None:
+def convert(event: Event[Any], conversion: TopicConversion) -> DeadLetter | None:
     """Give the event the data of the version asked for, or say why it can have none."""
-    route = ways.routes.get(event.contract.minor)
+    route = conversion.routes.get(event.contract.minor)
     if route is None:
-        return DeadLetter(Reason.UNTRANSLATABLE, _no_way(event, ways)) if ways.elder else None
+        return DeadLetter(Reason.UNTRANSLATABLE, _no_way(event, conversion)) if conversion.older else None
     try:
-        if route.steps or ways.elder:
+        if route.steps or conversion.older:
             event.converted(route.read(event.data), route.target)
     except ConversionError as error:
         return DeadLetter(Reason.UNTRANSLATABLE, str(error), type(error).__name__)
@@ -45,8 +45,8 @@ def is_derived(event: Event[Any]) -> bool:
     return envelope.DERIVED_FROM in event.attributes
 
 
-def _no_way(event: Event[Any], ways: Ways) -> str:
+def _no_way(event: Event[Any], conversion: TopicConversion) -> str:
     return (
-        f"Expected a way to version {ways.target.number}, found none from {event.contract.dataschema}. "
+        f"Expected a way to version {conversion.target.number}, found none from {event.contract.dataschema}. "
         "Add an `upcast` to the contract, then redrive"
     )

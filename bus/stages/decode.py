@@ -11,7 +11,7 @@ from bus.errors import EnvelopeError
 from bus.event import Event
 from bus.outcome import DeadLetter, Reason
 from bus.record import Headers, Record
-from bus.stages.convert import Ways
+from bus.stages.convert import TopicConversion
 from contracts import ContractVersion
 
 NAME = "decode"
@@ -37,7 +37,7 @@ class Expected:
     versions: Mapping[bytes, ContractVersion]
     current: ContractVersion
     max_bytes: int
-    ways: Ways | None = None
+    conversion: TopicConversion | None = None
     """How the events become the version asked for; None where they are it."""
 
 

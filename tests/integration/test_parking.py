@@ -11,7 +11,7 @@ from bus import Bus, DeliveryReceipt, Draft, Event, Retry, RetryPolicy
 from bus.parking import log as parking_log
 from bus.parking.keys import ParkedEvent
 from bus.parking.log import ParkingLog
-from bus.parking.rows import Home, Row, erase_row, write_row
+from bus.parking.rows import ParkedRow, SubscriptionPartition, erase_row, write_row
 from bus.record import Record, StoredRecord, TopicPartition
 from bus.table import deliver
 from bus.topics import partition_of
@@ -258,11 +258,11 @@ async def test_nothing_is_parked_while_nothing_fails(world: World) -> None:
 async def test_a_row_that_comes_while_others_are_read_hides_none_of_them(world: World) -> None:
     """As when an operator discards a held event at the moment its subscriber starts."""
     topic = f"{world.country.south}.parked"
-    home = Home("office", TopicPartition(world.country.topic, 0))
+    home = SubscriptionPartition("office", TopicPartition(world.country.topic, 0))
     records = [StoredRecord(*home.partition, offset, 0, b"k", b"{}", ()) for offset in range(2)]
     transport = world.bus(world.country.south)._transport
 
-    async def write(row: Row) -> int:
+    async def write(row: ParkedRow) -> int:
         return (await deliver(transport, topic, row.key, row.value, list(row.headers), partition=0)).offset
 
     await transport.start()
@@ -302,7 +302,7 @@ async def test_what_comes_again_is_handled_before_what_waits_behind_it(world: Wo
 
 async def _write(world: World, record: Record, event: ParkedEvent) -> None:
     """Write the row of another process."""
-    home = Home(NAME, TopicPartition(record.topic, record.partition))
+    home = SubscriptionPartition(NAME, TopicPartition(record.topic, record.partition))
     row = write_row(home, event, record, "another")
     transport = world.bus(world.country.south).transport
     await transport.start()

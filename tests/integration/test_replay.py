@@ -10,7 +10,7 @@ import pytest
 
 from bus import Bus, DeliveryReceipt, Draft, Event, UsageError
 from bus.dead_letters.operations import DeadLetters, Operator
-from bus.replay.replay import Order, replay, window
+from bus.replay.replay import ReplayRequest, replay, window
 from bus.topics import audit_topic
 from tests.small_catalog import case
 from tests.worlds import PATIENCE_SECONDS, KafkaWorld, World, receipts, until
@@ -20,9 +20,9 @@ cut_short = pytest.mark.filterwarnings("ignore::ResourceWarning")
 """aiokafka leaves a connection open when it is cancelled while it makes one."""
 
 
-def order(since: datetime, until: datetime, **said: Any) -> Order:
-    """Return a sound order."""
-    return Order(**{
+def request(since: datetime, until: datetime, **said: Any) -> ReplayRequest:
+    """Return a sound request."""
+    return ReplayRequest(**{
         "id": "r1", "since": since, "until": until, "by": "mae", "approved_by": "joe", "why": "lost a table",
         "rate": 2_000.0, **said,
     })  # fmt: skip
@@ -70,7 +70,7 @@ async def test_exactly_the_window_is_read_again_and_marked(world: World) -> None
     """The live group stays where it is; what fails is a dead letter of the replay's; all is on record."""
     since, end = await lived_through(world)
     before, seen = await committed(world), Seen()
-    assert await replay(subscribed(world, seen), "edge", order(since, end)) == 10
+    assert await replay(subscribed(world, seen), "edge", request(since, end)) == 10
     assert sorted(seen) == [(n, "r1") for n in range(10, 20) if n != 13]
     assert await committed(world) == before
     (letter,) = await world.records(f"{world.country.south}.dead-letters")
@@ -88,7 +88,7 @@ async def test_a_replay_that_was_cut_short_goes_on(world: World) -> None:
     """Under its id it reads what is left of the same window, though more has been published since."""
     since, end = await lived_through(world)
     seen = Seen()
-    slow = order(since, end, rate=20.0)
+    slow = request(since, end, rate=20.0)
     task = asyncio.create_task(replay(subscribed(world, seen), "edge", slow))
     await until(lambda: len(seen) >= 3)
     task.cancel()
@@ -97,7 +97,7 @@ async def test_a_replay_that_was_cut_short_goes_on(world: World) -> None:
     gc.collect()
     first = len(seen)
     await published(world, 30, 10)
-    await replay(subscribed(world, seen), "edge", order(since, end))
+    await replay(subscribed(world, seen), "edge", request(since, end))
     assert {number for number, _ in seen} == {n for n in range(10, 20) if n != 13}
     assert len(seen) < first + 10
 
@@ -112,7 +112,7 @@ async def test_a_replay_cut_short_once_it_is_on_record_reads_its_window_alone(
     looking, audit = world.bus(world.country.south).transport, audit_topic(world.country.south)
     await looking.start()
     await looking.ends(audit)
-    slow = order(since, end, rate=1.0)
+    slow = request(since, end, rate=1.0)
     task = asyncio.create_task(replay(subscribed(world, []), "edge", slow))
     while not any((await looking.ends(audit)).values()):  # noqa: ASYNC110 - nobody tells
         await asyncio.sleep(0)
@@ -122,14 +122,14 @@ async def test_a_replay_cut_short_once_it_is_on_record_reads_its_window_alone(
     gc.collect()
     await looking.stop()
     seen = Seen()
-    await replay(subscribed(world, seen), "edge", order(since, end))
+    await replay(subscribed(world, seen), "edge", request(since, end))
     assert {number for number, _ in seen} <= set(range(10, 20))
 
 
 async def test_an_id_belongs_to_one_subscription(world: World) -> None:
     """Another one's replay goes not on under it: its windows are of other topics."""
     since, end = await lived_through(world)
-    await replay(subscribed(world, []), "edge", order(since, end))
+    await replay(subscribed(world, []), "edge", request(since, end))
     bus, seen = world.bus(world.country.south), Seen()
 
     @bus.subscribe(world.country.closed, version=1, purpose="count", name="other")
@@ -138,17 +138,17 @@ async def test_an_id_belongs_to_one_subscription(world: World) -> None:
 
     async with asyncio.timeout(PATIENCE_SECONDS):
         with pytest.raises(UsageError, match="edge"):
-            await replay(bus, "other", order(since, end))
+            await replay(bus, "other", request(since, end))
     assert seen == []
 
 
 async def test_a_replay_that_has_ended_is_not_begun_again(world: World) -> None:
     """Its group may be forgotten by then, and it would begin at the earliest event."""
     since, end = await lived_through(world)
-    await replay(subscribed(world, []), "edge", order(since, end))
+    await replay(subscribed(world, []), "edge", request(since, end))
     seen = Seen()
     with pytest.raises(UsageError, match="has ended"):
-        await replay(subscribed(world, seen), "edge", order(since, end))
+        await replay(subscribed(world, seen), "edge", request(since, end))
     assert seen == []
 
 
@@ -156,7 +156,7 @@ async def test_a_dead_letter_of_a_replay_is_not_redriven(world: World) -> None:
     """Nobody reads for the replay any more; the live subscription never failed."""
     since, end = await lived_through(world)
 
-    await replay(subscribed(world, []), "edge", order(since, end))
+    await replay(subscribed(world, []), "edge", request(since, end))
     looking = world.bus(world.country.south).transport
     await looking.start()
     try:
@@ -173,7 +173,7 @@ async def test_the_live_subscription_goes_on_meanwhile(world: World) -> None:
     since, end = await lived_through(world)
     live, again = Seen(), Seen()
     async with subscribed(world, live):
-        task = asyncio.create_task(replay(subscribed(world, again), "edge", order(since, end, rate=20.0)))
+        task = asyncio.create_task(replay(subscribed(world, again), "edge", request(since, end, rate=20.0)))
         await published(world, 30, 10)
         await until(lambda: len(live) == 10)
         await task
@@ -186,7 +186,7 @@ async def test_a_window_is_counted_without_reading_it(world: World) -> None:
     since, end = await lived_through(world)
     bus = subscribed(world, [])
     await bus.transport.start()
-    offsets = await window(bus.transport, bus.subscription("edge"), order(since, end))
+    offsets = await window(bus.transport, bus.subscription("edge"), request(since, end))
     await bus.transport.stop()
     assert sum(last - first for first, last in offsets.values()) == 10
     assert await world.records(audit_topic(world.country.south)) == []
@@ -199,7 +199,7 @@ async def test_nobody_replays_on_his_own_word(world: World, said: dict[str, Any]
     """Nor without saying what for; nothing is read."""
     now, seen = datetime.now(UTC), Seen()
     with pytest.raises(UsageError):
-        await replay(subscribed(world, seen), "edge", order(now - timedelta(1), now, **said))
+        await replay(subscribed(world, seen), "edge", request(now - timedelta(1), now, **said))
     assert seen == []
 
 
@@ -207,4 +207,4 @@ async def test_an_unknown_subscription_is_named(world: World) -> None:
     """With those that there are."""
     now = datetime.now(UTC)
     with pytest.raises(UsageError, match="edge"):
-        await replay(subscribed(world, []), "other", order(now - timedelta(1), now))
+        await replay(subscribed(world, []), "other", request(now - timedelta(1), now))

@@ -6,8 +6,8 @@ import pytest
 
 from bus.embedded.config import (
     Admin,
-    Guard,
     NodePlan,
+    NodeSecurity,
     Ports,
     copies_of,
     format_arguments,
@@ -21,9 +21,9 @@ ONE = (Ports(19092, 19093, 19094),)
 THREE = (*ONE, Ports(29092, 29093, 29094), Ports(39092, 39093, 39094))
 ADMIN = Admin("admin", "secret")
 OPEN = NodePlan(Path("/node"), ONE)
-CLOSED = NodePlan(Path("/node"), ONE, guard=Guard(ADMIN, scram=True))
-CERTIFIED = NodePlan(Path("/node"), ONE, guard=Guard(ADMIN, False, Path("/node.pem"), Path("/ca.pem")))
-BOTH = NodePlan(Path("/node"), ONE, guard=Guard(ADMIN, True, Path("/node.pem"), Path("/ca.pem")))
+CLOSED = NodePlan(Path("/node"), ONE, guard=NodeSecurity(ADMIN, scram=True))
+CERTIFIED = NodePlan(Path("/node"), ONE, guard=NodeSecurity(ADMIN, False, Path("/node.pem"), Path("/ca.pem")))
+BOTH = NodePlan(Path("/node"), ONE, guard=NodeSecurity(ADMIN, True, Path("/node.pem"), Path("/ca.pem")))
 
 
 def test_a_node_listens_on_this_machine_only() -> None:

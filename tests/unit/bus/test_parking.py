@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from bus.parking.keys import KeyState, ParkedEvent, ParkedKeys, key_of
 from bus.parking.log import RowWriter
-from bus.parking.rows import Home, erase_row, read_row, write_row
+from bus.parking.rows import SubscriptionPartition, erase_row, read_row, write_row
 from bus.record import StoredRecord, TopicPartition
 from bus.transport import Outgoing
 
-HOME = Home("openers", TopicPartition("north.case-opened.v1", 2))
+HOME = SubscriptionPartition("openers", TopicPartition("north.case-opened.v1", 2))
 A, B = b"a", b"b"
 
 
