@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from bus.backoff import Backoff
 from bus.bus import Bus
 from bus.deliver.retry import RetryPolicy
 from bus.draft import Draft, Receipt
@@ -57,6 +58,7 @@ __all__ = [
     "RECEIPTS_TOPIC",
     "AccessDeniedError",
     "Ack",
+    "Backoff",
     "BufferFullError",
     "Bus",
     "BusError",

@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Self, TypeAlias
 
-from bus import Bus, BusUnavailableError, Settings
-from connectors.backoff import Backoff
+from bus import Backoff, Bus, BusUnavailableError, Settings
 from connectors.config import ConnectorConfig, SinkConfig, SourceConfig
 from connectors.health import Health
 from connectors.sink_runner import SinkRunner

@@ -6,8 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import cast
 
-from bus import Bus, BusError, BusUnavailableError, Draft, Receipt, RefusedError, UsageError
-from connectors.backoff import Backoff
+from bus import Backoff, Bus, BusError, BusUnavailableError, Draft, Receipt, RefusedError, UsageError
 from connectors.checkpoint import TOPIC, Checkpoints
 from connectors.config import SourceConfig
 from connectors.errors import ConfigurationError, ConnectorError, EndOfSourceError

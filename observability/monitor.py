@@ -16,6 +16,7 @@ from typing import Protocol
 
 from bus import (
     RECEIPTS_TOPIC,
+    Backoff,
     BusError,
     DeliveryReceipt,
     PublishReceipt,
@@ -34,8 +35,7 @@ GROUP = "govbus.monitor"
 
 POLL_SECONDS = 0.5
 MAX_RECORDS = 500
-FIRST_PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 30.0
+BACKOFF = Backoff(first_seconds=0.5, longest_seconds=30.0)
 
 _log = logging.getLogger(__name__)
 
@@ -117,22 +117,23 @@ class Monitor:
         except BusError as error:
             if not error.retriable:
                 raise
-            _log.warning("receipts not read, trying again in %.1f s: %s", FIRST_PAUSE_SECONDS, error.reason)
-            await self._pause(FIRST_PAUSE_SECONDS)
+            _log.warning("receipts not read, trying again in %.1f s: %s", BACKOFF.first_seconds, error.reason)
+            await self._pause(BACKOFF.first_seconds)
             return {}
 
     async def _apply(self, batch: ReceiptBatch) -> int | None:
-        pause = FIRST_PAUSE_SECONDS
+        attempt = 1
         while True:
             try:
                 return await asyncio.to_thread(self._store.apply, batch.receipts, batch.undecodable)
             except StoreError as error:
                 if not error.retriable:
                     raise
+                pause = BACKOFF.wait_seconds(attempt)
                 _log.warning("batch not written, trying again in %.1f s: %s", pause, error.reason)
             if await self._pause(pause):
                 return None
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+            attempt += 1
 
     async def _pause(self, seconds: float) -> bool:
         with suppress(TimeoutError):

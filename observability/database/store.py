@@ -12,7 +12,7 @@ from typing import Self, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
-from bus import DeliveryReceipt, PublishReceipt
+from bus import Backoff, DeliveryReceipt, PublishReceipt
 from contracts import Catalog, Service
 from observability.database import intake, queries
 from observability.database.intake import Place
@@ -35,8 +35,8 @@ Answer = TypeVar("Answer")
 TRIES = 8
 """How often a batch is written before a conflict with another writer is an error."""
 
-FIRST_PAUSE_SECONDS = 0.01
-"""Between the first two tries; it doubles with each."""
+BACKOFF = Backoff(first_seconds=0.01)
+"""The waits between the tries."""
 
 
 class Store:
@@ -80,13 +80,13 @@ class Store:
             StoreError: the database failed, and nothing of the batch was kept.
         """
         batch, places = list(receipts), list(undecodable)
-        for number in range(TRIES):
+        for attempt in range(1, TRIES + 1):
             try:
                 return self._write(batch, places)
             except DBAPIError as error:
                 if not _is_conflict(error):
                     raise StoreError.unusable(self.url, error) from error
-            sleep(FIRST_PAUSE_SECONDS * 2**number)
+            sleep(BACKOFF.wait_seconds(attempt))
         raise StoreError.conflict()
 
     def summary(self) -> SummaryView:

@@ -13,6 +13,7 @@ PINNED: dict[str, list[str]] = {
         "RECEIPTS_TOPIC",
         "AccessDeniedError",
         "Ack",
+        "Backoff",
         "BufferFullError",
         "Bus",
         "BusError",

@@ -8,10 +8,9 @@ from typing import Any
 
 import yaml
 
-from bus import Bus
+from bus import Backoff, Bus
 from bus.testing import InMemoryBus, InMemoryCluster
 from connectors import ConnectorConfig, Runner, load
-from connectors.backoff import Backoff
 
 QUICK = Backoff(first_seconds=0.01, longest_seconds=0.02)
 EVENT = "tax.business-registered"

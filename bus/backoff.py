@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """A schedule of waits.
+    """A schedule of growing waits.
 
     Attributes:
         first_seconds: The longest first wait.
@@ -15,12 +15,13 @@ class Backoff:
     first_seconds: float = 0.5
     longest_seconds: float = 60.0
 
-    def wait_seconds(self, attempt: int, chance: float) -> float:
-        """The wait before an attempt.
+    def wait_seconds(self, attempt: int, chance: float = 1.0) -> float:
+        """The wait before the next attempt.
 
         Args:
-            attempt: 1 for the first attempt after a failure.
-            chance: A random number in [0, 1), so that connectors that fell together do not rise together.
+            attempt: How many attempts have failed, 1 after the first.
+            chance: A random number in [0, 1), so that processes that failed together do not come back
+                together; without it the wait is the longest.
 
         Returns:
             Seconds between half of the step and the whole of it.
