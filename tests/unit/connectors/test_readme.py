@@ -1,8 +1,10 @@
 """The README's connector works as it is written: its own tests pass, it is sound, and it publishes."""
 
+import inspect
 import re
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -91,20 +93,12 @@ async def test_the_outbox_of_its_readme_is_relayed(
 
 
 def test_the_readmes_name_every_option() -> None:
-    """Each option of each connector stands in its README."""
-    from connectors.drop_folder import DropFolderOptions
-    from connectors.http import HttpOptions
-    from connectors.outbox import OutboxOptions
-    from connectors.sql import SqlOptions
-
-    for folder, options in (
-        ("sql", SqlOptions),
-        ("drop_folder", DropFolderOptions),
-        ("http", HttpOptions),
-        ("outbox", OutboxOptions),
-    ):
-        text = (README.parent / folder / "README.md").read_text("utf-8")
-        names = [field.alias or name for name, field in options.model_fields.items()]
+    """Each option of each installed connector stands in its README."""
+    connectors = [point.load() for point in entry_points(group="govbus.connectors")]
+    assert connectors
+    for connector in connectors:
+        text = (Path(inspect.getfile(connector)).parent / "README.md").read_text("utf-8")
+        names = [field.alias or name for name, field in connector.Options.model_fields.items()]
         assert [name for name in names if f"`{name}`" not in text] == []
 
 

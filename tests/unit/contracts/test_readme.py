@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from pydantic import BaseModel
 
 import contracts
 from contracts.cli import contracts as command
-from contracts.documents.shapes import ContractShape
+from contracts.documents.shapes import AgencyShape, ContractShape, ServiceShape, SubscriptionShape
 from contracts.lint.lint import lint
 
 README = (Path(contracts.__file__).parent / "README.md").read_text(encoding="utf-8")
@@ -50,12 +51,21 @@ def test_its_contract_is_clean_once_hashed(tmp_path: Path) -> None:
     assert [finding.code for finding in lint(tmp_path)] == ["hash-present"]
 
 
-def test_its_table_names_every_field() -> None:
-    """No field of `contract.yaml` is missing, none is invented."""
-    table = README.split("## What a `contract.yaml` says")[1]
+@pytest.mark.parametrize(
+    ("document", "shape"),
+    [
+        ("an `agency.yaml`", AgencyShape),
+        ("a subscription", SubscriptionShape),
+        ("a service", ServiceShape),
+        ("a `contract.yaml`", ContractShape),
+    ],
+)
+def test_its_tables_name_every_field(document: str, shape: type[BaseModel]) -> None:
+    """No field of a document is missing, none is invented."""
+    table = README.partition(f"## What {document} says")[2].partition("\n## ")[0]
     named = [
         name
         for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
         for name in re.findall(r"`(\w+)`", row)
     ]
-    assert sorted(named) == sorted(ContractShape.model_fields)
+    assert sorted(named) == sorted(shape.model_fields)
