@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from connectors.demo.wish import Wish
+    from connectors.demo.options import DemoOptions
 
 __all__ = ["demo", "run"]
 
@@ -65,9 +65,9 @@ def demo(
     port: int,
 ) -> None:
     """Run a small country: five agencies, three services, one bus."""
-    from connectors.demo.wish import Wish  # noqa: PLC0415 - keeps `govbus --help` quick
+    from connectors.demo.options import DemoOptions  # noqa: PLC0415 - keeps `govbus --help` quick
 
-    wish = Wish(
+    options = DemoOptions(
         transactions=transactions,
         rate=rate,
         seed=seed,
@@ -76,50 +76,47 @@ def demo(
         port=port,
         json_file=json_file,
     )
-    context.exit(run(wish))
+    context.exit(run(options))
 
 
-def run(wish: Wish) -> int:
+def run(options: DemoOptions) -> int:
     """Run the demo and return the exit code of its command.
 
     Args:
-        wish: The options.
+        options: The options.
 
     Returns:
-        0 clean, 100 findings, 1 it could not run, 130 or 143 when it was stopped.
+        0 clean, 100 findings, 130 or 143 when it was stopped by a signal.
     """
     started = time.monotonic()
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a broker that just started is slow to answer
-    return asyncio.run(_run(wish, started))
+    return asyncio.run(_run(options, started))
 
 
-async def _run(wish: Wish, started: float) -> int:
-    from connectors.demo.country import live  # noqa: PLC0415
+async def _run(options: DemoOptions, started: float) -> int:
+    from connectors.demo.country import run_country  # noqa: PLC0415
     from connectors.demo.screen import Screen  # noqa: PLC0415
 
     loop = asyncio.get_running_loop()
     this = asyncio.current_task()
-    told: list[int] = []
+    stopped_by: list[int] = []
 
     def stop(number: int) -> None:
-        if not told and this is not None:
-            told.append(number)
-            threading.Thread(target=_end_anyway, args=(number,), daemon=True).start()
+        if not stopped_by and this is not None:
+            stopped_by.append(number)
+            # The guard of the processes and Kafka's own end what an orderly stop did not.
+            last_resort = threading.Timer(LAST_RESORT_SECONDS, os._exit, (SIGNALLED + number,))
+            last_resort.daemon = True
+            last_resort.start()
             this.cancel()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop, number)
     with Screen() as screen:
         try:
-            return await live(wish, screen, started)
+            return await run_country(options, screen, started)
         except asyncio.CancelledError:
-            if not told:
+            if not stopped_by:
                 raise
             screen.note("stopped")
-            return SIGNALLED + told[0]
-
-
-def _end_anyway(number: int) -> None:
-    """End the process when stopping in order takes too long; the lifelines end the children."""
-    time.sleep(LAST_RESORT_SECONDS)
-    os._exit(SIGNALLED + number)
+            return SIGNALLED + stopped_by[0]

@@ -1,10 +1,10 @@
-"""Brings the country to life for one run: Kafka, five legacy systems, their connectors, monitor and console.
+"""Runs the country once: Kafka, five legacy systems, their connectors, monitor and console.
 
-    Kafka ---+                                  +-- connectors of each agency (a process each)
-    legacy --+-- topics, ports, empty cluster --+-- monitor, console
-                                                +-- clerks, witness, auditor (this process)
+    Kafka -- topics -- connectors of each agency (a process each), monitor, console
+    legacy systems (one process) -- ports --+
+    clerks, dead letters, audit: in this process
 
-Whatever is started here ends with this process.
+All of it ends with this process.
 """
 
 from __future__ import annotations
@@ -18,44 +18,42 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bus import BusUnavailableError, EmbeddedKafka, Settings, apply_topics
+from connectors.demo import legacy
 from connectors.demo.audit import Audit
-from connectors.demo.books import BOOKS
+from connectors.demo.books import BOOKS, STARTS
 from connectors.demo.cases import draw_cases
-from connectors.demo.children import Children
 from connectors.demo.clerks import enter_all
-from connectors.demo.faults import FaultPlan, draw_faults
-from connectors.demo.nursery import Job, order
-from connectors.demo.outcome import Ending
-from connectors.demo.played import played
+from connectors.demo.dead_letters import read_dead_letters
+from connectors.demo.faults import describe_faults, draw_faults
+from connectors.demo.legacy.office import OfficeFaults
+from connectors.demo.monitor_query import MonitorQuery
+from connectors.demo.options import DemoError, DemoOptions
+from connectors.demo.processes import GOVBUS, KEPT, Processes
+from connectors.demo.result import DemoResult
 from connectors.demo.screen import Screen
-from connectors.demo.second_opinion import completed_transactions
-from connectors.demo.summary import print_summary
-from connectors.demo.wish import DemoError, Wish
-from connectors.demo.witness import Witness
 from contracts import Catalog
 
-__all__ = ["CLEAN", "FINDINGS", "live"]
+__all__ = ["CLEAN", "FINDINGS", "played", "run_country"]
 
 CLEAN = 0
 FINDINGS = 100
 BASE36 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-OPENING = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
-OFFICES_OPEN_SECONDS = 30.0
-WATCH_SECONDS = 1.0
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
+STAY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class DemoRun:
     """What tells one run from every other in the same cluster.
 
     Attributes:
         name: What its references begin with.
-        number: What the legacy systems' numbers begin after; grows faster than any run counts.
+        number: What the row numbers of the legacy systems begin after; grows faster than any run counts.
         folder: Of books, drop folders, logs and the monitor's database.
     """
 
@@ -64,11 +62,11 @@ class Run:
     folder: Path
 
 
-async def live(wish: Wish, screen: Screen, started: float) -> int:
-    """Run the country once and say how it ended.
+async def run_country(options: DemoOptions, screen: Screen, started: float) -> int:
+    """Run the country once and return the exit code of the command.
 
     Args:
-        wish: The options.
+        options: The options.
         screen: Where to show it.
         started: Monotonic time at which the command began.
 
@@ -76,47 +74,75 @@ async def live(wish: Wish, screen: Screen, started: float) -> int:
         0 when every case is accounted for exactly once, else 100.
 
     Raises:
-        DemoError: Something the demo needs is taken, missing or died.
-        ChildDiedError: A child process ended by itself.
+        DemoError: Something that the demo needs is taken, missing or has ended.
     """
-    _refuse_taken_port(wish.port)
-    plan = wish.plan or (draw_faults(wish.seed) if wish.faults else FaultPlan())
-    with _run() as run, Children(run.folder / "logs") as children:
-        _start_children(children, run, wish, plan)
-        async with _cluster(screen, children) as environment:
+    _refuse_taken_port(options.port)
+    faults = draw_faults(options.seed) if options.faults else {}
+    if options.office_faults is not None:
+        faults = dict(options.office_faults)
+    async with _cluster(screen) as environment:
+        with _new_run() as run, Processes(run.folder) as processes:
+            _start_legacy_systems(processes, run, options.seed, faults)
             settings, catalog = await _prepare(environment)
-            audit = Audit(
-                folder=run.folder,
-                run=run.name,
-                witness=Witness(settings, run.name, sorted(catalog.agencies)),
-                catalog=catalog,
-                wish=wish,
-                troubles=plan.sentences(),
-                started=started,
-            )
-            await _settle_in(children, environment, audit, run.folder, wish.port)
-            screen.note(f"five agencies are at work; console: http://127.0.0.1:{wish.port}/")
-            ending = await _work(audit, children, run, wish, screen)
-            seen = await completed_transactions(_database(run.folder), run.name)
-            ending = replace(ending, monitor_completed=seen)
-            code = _conclude(ending, wish, screen, run)
-            if wish.stays:
-                await _stay(children)
-    return code
+            ports = await _ports(processes, run.folder)
+            async with read_dead_letters(
+                settings, run.name, catalog.agencies, skip_earlier=not environment
+            ) as letters:
+                _start_govbus(processes, run.folder, environment, ports, options.port)
+                screen.note(f"five agencies are at work; console: http://127.0.0.1:{options.port}/")
+                audit = Audit(
+                    folder=run.folder,
+                    run=run.name,
+                    services=catalog.services,
+                    letters=letters,
+                    monitor=MonitorQuery(processes, _database(run.folder), run.name),
+                    faults=describe_faults(faults),
+                    options=options,
+                    started=started,
+                )
+                result = await _work(audit, processes, ports, screen)
+            _conclude(result, screen, run.folder)
+            while options.stays:
+                processes.check()
+                await asyncio.sleep(STAY_SECONDS)
+    return CLEAN if result.account.clean else FINDINGS
+
+
+def played(catalog: Catalog) -> Catalog:
+    """Return a catalogue without what the demo does not play: its topics would be made, and stay empty."""
+    names = {page.name for page in STARTS}
+    services = {name: service for name, service in catalog.services.items() if name in names}
+    subjects = {
+        subject
+        for service in services.values()
+        for subject in (service.start, *(milestone.event for milestone in service.milestones))
+    }
+    agencies = {subject.partition(".")[0] for subject in subjects}
+    return replace(
+        catalog,
+        agencies={name: agency for name, agency in catalog.agencies.items() if name in agencies},
+        contracts={name: contract for name, contract in catalog.contracts.items() if name in subjects},
+        services=services,
+        subscriptions={
+            key: subscription
+            for key, subscription in catalog.subscriptions.items()
+            if subscription.subject in subjects and subscription.consumer in agencies
+        },
+    )
 
 
 @contextmanager
-def _run() -> Iterator[Run]:
-    number = int((time.time() - OPENING) * 10)
+def _new_run() -> Iterator[DemoRun]:
+    number = int((time.time() - EPOCH) * 10)
     name, rest = "", number
     while rest:
         rest, digit = divmod(rest, 36)
         name = BASE36[digit] + name
     folder = Path(tempfile.mkdtemp(prefix="govbus-demo-"))
     try:
-        yield Run(f"D{name}", number, folder)
+        yield DemoRun(f"D{name}", number, folder)
     finally:
-        if not (folder / "keep").exists():
+        if not (folder / KEPT).exists():
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -130,28 +156,13 @@ def _refuse_taken_port(port: int) -> None:
         ) from None
 
 
-def _start_children(children: Children, run: Run, wish: Wish, plan: FaultPlan) -> None:
-    config = run.folder / "legacy.json"
-    written = {
-        "folder": str(run.folder),
-        "seed": wish.seed,
-        "first_number": run.number,
-        "weather": plan.as_config(),
-    }
-    config.write_text(json.dumps(written))
-    children.start("legacy-systems", ["connectors.demo.legacy", str(config)])
-    children.start("connectors", ["nursery", str(run.folder / "order.json")])
-
-
 @asynccontextmanager
-async def _cluster(screen: Screen, children: Children) -> AsyncIterator[Mapping[str, str]]:
+async def _cluster(screen: Screen) -> AsyncIterator[Mapping[str, str]]:
+    """Yield the environment of a Kafka of the demo's own; empty where the environment names a cluster."""
     servers = os.environ.get("GOVBUS_BOOTSTRAP_SERVERS")
     if servers:
         screen.note(f"using the Kafka cluster at {servers}")
-        try:
-            yield {}
-        finally:
-            await asyncio.to_thread(children.stop)
+        yield {}
         return
     screen.note("starting Apache Kafka and five legacy systems")
     kafka = EmbeddedKafka()
@@ -159,8 +170,21 @@ async def _cluster(screen: Screen, children: Children) -> AsyncIterator[Mapping[
         await asyncio.to_thread(kafka.start)
         yield kafka.environment()
     finally:
-        await asyncio.to_thread(children.stop)
         await asyncio.to_thread(kafka.stop)
+
+
+def _start_legacy_systems(
+    processes: Processes, run: DemoRun, seed: int, faults: Mapping[str, OfficeFaults]
+) -> None:
+    config = run.folder / "legacy.json"
+    written = {
+        "folder": str(run.folder),
+        "seed": seed,
+        "first_number": run.number,
+        "faults": {agency: asdict(office) for agency, office in faults.items()},
+    }
+    config.write_text(json.dumps(written))
+    processes.start("legacy-systems", str(Path(legacy.__path__[0]) / "__main__.py"), str(config))
 
 
 async def _prepare(environment: Mapping[str, str]) -> tuple[Settings, Catalog]:
@@ -178,25 +202,29 @@ async def _prepare(environment: Mapping[str, str]) -> tuple[Settings, Catalog]:
     return settings, catalog
 
 
-async def _settle_in(
-    children: Children, environment: Mapping[str, str], audit: Audit, folder: Path, port: int
+async def _ports(processes: Processes, folder: Path) -> dict[str, int]:
+    file = folder / "ports.json"
+    await processes.wait_for(file)
+    ports: dict[str, int] = json.loads(file.read_text())
+    return ports
+
+
+def _start_govbus(
+    processes: Processes, folder: Path, environment: Mapping[str, str], ports: Mapping[str, int], port: int
 ) -> None:
-    audit.ports = await _ports(children, folder)
-    await audit.listen(from_now=not environment)
     added = {
         **environment,
         "GOVBUS_DEMO_FOLDER": str(folder),
         "GOVBUS_DATABASE": _database(folder),
         "GOVBUS_STOP_TIMEOUT_SECONDS": "3",
-        **{f"GOVBUS_DEMO_{_variable(name)}": f"http://127.0.0.1:{at}" for name, at in audit.ports.items()},
     }
-    jobs = [Job(agency, ["connect", "run", *_files(agency)]) for agency in BOOKS]
-    jobs += [Job("monitor", ["monitor"]), Job("console", ["console", "--port", str(port)])]
-    order(folder / "order.json", jobs, added)
-
-
-def _files(agency: str) -> list[str]:
-    return sorted(str(path) for path in (Path(__file__).parent / agency).glob("*.yaml"))
+    for agency, at in ports.items():
+        added[f"GOVBUS_DEMO_{agency.upper().replace('-', '_')}"] = f"http://127.0.0.1:{at}"
+    for agency in BOOKS:
+        files = sorted(str(path) for path in (Path(__file__).parent / agency).glob("*.yaml"))
+        processes.start(agency, *GOVBUS, "connect", "run", *files, environment=added)
+    processes.start("monitor", *GOVBUS, "monitor", environment=added)
+    processes.start("console", *GOVBUS, "console", "--port", str(port), environment=added)
 
 
 def _database(folder: Path) -> str:
@@ -205,52 +233,29 @@ def _database(folder: Path) -> str:
     return standing or f"sqlite:///{folder / 'monitor.db'}"
 
 
-def _variable(agency: str) -> str:
-    return agency.upper().replace("-", "_")
-
-
-async def _ports(children: Children, folder: Path) -> dict[str, int]:
-    file = folder / "ports.json"
-    until = time.monotonic() + OFFICES_OPEN_SECONDS
-    while not file.exists():
-        children.check()
-        if time.monotonic() > until:
-            raise DemoError("the legacy systems did not open in time - the machine is busy - try again")
-        await asyncio.sleep(0.05)
-    ports: dict[str, int] = json.loads(file.read_text())
-    return ports
-
-
-async def _work(audit: Audit, children: Children, run: Run, wish: Wish, screen: Screen) -> Ending:
+async def _work(audit: Audit, processes: Processes, ports: Mapping[str, int], screen: Screen) -> DemoResult:
+    options = audit.options
     today = datetime.now(UTC).date()
-    cases = draw_cases(wish.transactions, seed=wish.seed, run=run.name, today=today, faults=wish.faults)
-    for trouble in audit.troubles:
-        screen.note(f"fault injected: {trouble}")
-    clerks = asyncio.create_task(enter_all(cases, audit.ports, wish.rate))
+    cases = draw_cases(
+        options.transactions, seed=options.seed, run=audit.run, today=today, faults=options.faults
+    )
+    clerks = asyncio.create_task(enter_all(cases, ports, options.rate))
     try:
-        return await audit.watch(clerks, children, screen)
+        return await audit.watch(processes, screen, clerks)
     finally:
         clerks.cancel()
         await asyncio.gather(clerks, return_exceptions=True)
-        await audit.stop_listening()
 
 
-def _conclude(ending: Ending, wish: Wish, screen: Screen, run: Run) -> int:
-    screen.close(wipe=True)
-    print_summary(screen.out, ending)
-    if wish.json_file is not None:
-        wish.json_file.write_text(json.dumps(ending.as_json(), indent=2, ensure_ascii=False) + "\n")
-        screen.out.print(f"as JSON: {wish.json_file}", markup=False, soft_wrap=True)
-    if not ending.account.clean:
-        (run.folder / "keep").touch()
-        screen.out.print(f"books and logs are kept in {run.folder}", markup=False, soft_wrap=True)
-    if wish.stays:
-        screen.out.print(f"console: http://127.0.0.1:{wish.port}/ - stays up until Ctrl-C", markup=False)
-    screen.out.print(ending.account.last_line, markup=False, soft_wrap=True)
-    return CLEAN if ending.account.clean else FINDINGS
-
-
-async def _stay(children: Children) -> None:
-    while True:
-        children.check()
-        await asyncio.sleep(WATCH_SECONDS)
+def _conclude(result: DemoResult, screen: Screen, folder: Path) -> None:
+    options, account = result.options, result.account
+    screen.summarize(result)
+    if options.json_file is not None:
+        options.json_file.write_text(json.dumps(result.as_json(), indent=2, ensure_ascii=False) + "\n")
+        screen.say(f"as JSON: {options.json_file}")
+    if not account.clean:
+        (folder / KEPT).touch()
+        screen.say(f"books and logs are kept in {folder}")
+    if options.stays:
+        screen.say(f"console: http://127.0.0.1:{options.port}/ - stays up until Ctrl-C")
+    screen.say(account.last_line, style="bold green" if account.clean else "bold red")

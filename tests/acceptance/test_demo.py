@@ -23,29 +23,27 @@ TAMPERED = """
 import sys
 from pathlib import Path
 from connectors.demo.cli import run
-from connectors.demo.faults import FaultPlan
-from connectors.demo.legacy.weather import Weather
-from connectors.demo.wish import Wish
+from connectors.demo.legacy.office import OfficeFaults
+from connectors.demo.options import DemoOptions
 
-plan = FaultPlan({"tax": Weather(loses_after_calls=1), "municipality": Weather(doubles_after_calls=1)})
-sys.exit(run(Wish(transactions=9, faults=False, stays=False, stall_seconds=12.0, plan=plan,
-                  port=int(sys.argv[1]), json_file=Path(sys.argv[2]))))
+faults = {"tax": OfficeFaults(loses_after_calls=1), "municipality": OfficeFaults(doubles_after_calls=1)}
+sys.exit(run(DemoOptions(transactions=9, faults=False, stays=False, stall_seconds=12.0, office_faults=faults,
+                         port=int(sys.argv[1]), json_file=Path(sys.argv[2]))))
 """
 
 PARENT = """
-import json, sys, time
+import asyncio, json, sys, time
 from pathlib import Path
-from connectors.demo.children import Children
+from connectors.demo import legacy
+from connectors.demo.processes import Processes
 
 folder = Path(sys.argv[1])
 config = folder / "legacy.json"
-config.write_text(json.dumps({"folder": str(folder), "seed": 1, "first_number": 1, "weather": {}}))
-with Children(folder / "logs") as children:
-    children.start("legacy-systems", ["connectors.demo.legacy", str(config)])
-    while not (folder / "ports.json").exists():
-        children.check()
-        time.sleep(0.05)
-    print("open", flush=True)
+config.write_text(json.dumps({"folder": str(folder), "seed": 1, "first_number": 1, "faults": {}}))
+with Processes(folder) as processes:
+    processes.start("legacy-systems", str(Path(legacy.__path__[0]) / "__main__.py"), str(config))
+    asyncio.run(processes.wait_for(folder / "ports.json"))
+    print((folder / "ports.json").read_text(), flush=True)
     time.sleep(600)
 """
 
@@ -132,18 +130,19 @@ def test_a_taken_port_is_said_in_one_line() -> None:
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a signal that can't be caught")
 def test_a_child_does_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> None:
-    """The parent gets no chance to stop anything; its legacy systems are gone all the same."""
+    """The parent gets no chance to stop anything; its legacy systems and its folder are gone all the same."""
+    folder = tmp_path / "demo"
+    folder.mkdir()
     parent = subprocess.Popen(
-        [sys.executable, "-c", PARENT, str(tmp_path)], stdout=subprocess.PIPE, env=dict(os.environ)
+        [sys.executable, "-c", PARENT, str(folder)], stdout=subprocess.PIPE, env=dict(os.environ)
     )
     assert parent.stdout is not None
     with parent.stdout as said:
-        assert said.readline() == b"open\n"
-        port = json.loads((tmp_path / "ports.json").read_text())["tax"]
+        port = json.loads(said.readline())["tax"]
         assert listens(port)
         parent.kill()
         parent.wait()
     until = time.monotonic() + GONE_SECONDS
-    while listens(port):
-        assert time.monotonic() < until, "the child still listens"
+    while listens(port) or folder.exists():
+        assert time.monotonic() < until, "the child still listens, or its folder is still there"
         time.sleep(0.1)

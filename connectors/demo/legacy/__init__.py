@@ -1,5 +1,5 @@
 """Five systems that were there before the bus and that nobody may change.
 
 They have tables, files and endpoints, know nothing of events or Kafka, and import no room of this project:
-`python -m connectors.demo.legacy CONFIG` is all that runs them.
+`python legacy/__main__.py CONFIG` runs them in a process that loads none either.
 """

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from random import Random
-from typing import ClassVar
 
-from connectors.demo.legacy.ledger import Ledger, Mark, Paper
+from connectors.demo.legacy.database import LegacyDatabase, Paper, RepeatMark
+from connectors.demo.legacy.system import LegacySystem
 
 __all__ = ["PatientSystem"]
 
 PRACTICES = ("Practice at the Mill", "Kinderärzte Süd", "Ιατρείο Ελιά", "عيادة الزهور", "Dr. Null & Partners")
 
 
-class PatientSystem:
-    """Keeps patients and who cares for them; see `System`."""
+class PatientSystem(LegacySystem):
+    """Keeps patients and who cares for them."""
 
-    name: ClassVar[str] = "health"
-    books: ClassVar[str] = "patients.db"
-    tells_repeats_by: ClassVar[frozenset[Mark]] = frozenset({"key", "reference"})
-    schema: ClassVar[str] = """
+    name = "health"
+    file = "patients.db"
+    repeats_by = frozenset[RepeatMark]({"key", "reference"})
+    schema = """
     CREATE TABLE patient (
         patient_id INTEGER PRIMARY KEY AUTOINCREMENT,
         reference TEXT, external_ref TEXT, record_number TEXT,
@@ -31,14 +30,7 @@ class PatientSystem:
         postal_code TEXT, old_practice TEXT, new_practice TEXT, changed_at TEXT);
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def enter(self, ledger: Ledger, paper: Paper) -> bool:  # noqa: ARG002 - nobody stands at this counter
-        """Take nothing: no service starts here."""
-        return False
-
-    def work(self, ledger: Ledger, paper: Paper, random: Random) -> None:
+    def work(self, database: LegacyDatabase, paper: Paper, random: Random) -> None:
         """Open a patient's record, or give a patient a practice near home."""
         now = datetime.now(UTC).isoformat(timespec="microseconds")
         given = paper.fields
@@ -50,14 +42,11 @@ class PatientSystem:
         if paper.form == "patients":
             known = {name: given.get(name, "") for name in ("full_name", "birth_date")}
             drawn = {"practice": random.choice(PRACTICES), "plan": random.choice("SEI")}
-            ledger.insert("patient", {**row, **known, **drawn, "opened_at": now})
+            database.insert("patient", {**row, **known, **drawn, "opened_at": now})
         else:
             old, new = random.sample(PRACTICES, 2)
             practices = {"old_practice": old, "new_practice": new}
             postal_code = given.get("postal_code", "")
-            ledger.insert(
+            database.insert(
                 "practice_change", {**row, **practices, "postal_code": postal_code, "changed_at": now}
             )
-
-    def run_night_job(self, ledger: Ledger) -> None:
-        """Sleep: this system has no batch program."""

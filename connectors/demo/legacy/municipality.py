@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from random import Random
-from typing import ClassVar
 
-from connectors.demo.legacy.ledger import Ledger, Mark, Paper
+from connectors.demo.legacy.database import LegacyDatabase, Paper, RepeatMark
+from connectors.demo.legacy.system import LegacySystem
 
 __all__ = ["MunicipalRegister"]
 
 PLACE = {"Line": "line", "Postcode": "postal_code", "Town": "town"}
 
 
-class MunicipalRegister:
-    """Keeps who moves and who may trade; see `System`."""
+class MunicipalRegister(LegacySystem):
+    """Keeps who moves and who may trade."""
 
-    name: ClassVar[str] = "municipality"
-    books: ClassVar[str] = "town-hall.sqlite"
-    tells_repeats_by: ClassVar[frozenset[Mark]] = frozenset({"key"})
-    schema: ClassVar[str] = """
+    name = "municipality"
+    file = "town-hall.sqlite"
+    repeats_by = frozenset[RepeatMark]({"key"})
+    schema = """
     CREATE TABLE relocation (
         seq INTEGER PRIMARY KEY AUTOINCREMENT,
         dossier TEXT, fullName TEXT, household INTEGER, via TEXT, movedOn TEXT,
@@ -31,13 +30,10 @@ class MunicipalRegister:
         sitePostcode TEXT, siteTown TEXT, validFrom TEXT);
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def enter(self, ledger: Ledger, paper: Paper) -> bool:
+    def enter(self, database: LegacyDatabase, paper: Paper) -> bool:
         """Register a move."""
         given = paper.fields
-        if ledger.rows("SELECT 1 FROM relocation WHERE dossier = ?", given["reference"]):
+        if database.rows("SELECT 1 FROM relocation WHERE dossier = ?", given["reference"]):
             return False
         row = {
             "dossier": given["reference"],
@@ -48,10 +44,10 @@ class MunicipalRegister:
             **{f"from{name}": given.get(f"old_{field}", "") for name, field in PLACE.items()},
             **{f"to{name}": given.get(field, "") for name, field in PLACE.items()},
         }
-        ledger.insert("relocation", row)
+        database.insert("relocation", row)
         return True
 
-    def work(self, ledger: Ledger, paper: Paper, random: Random) -> None:
+    def work(self, database: LegacyDatabase, paper: Paper, random: Random) -> None:
         """Issue a permit to trade."""
         now = datetime.now(UTC)
         row = {
@@ -62,7 +58,4 @@ class MunicipalRegister:
             **{f"site{name}": paper.fields.get(field, "") for name, field in PLACE.items()},
             "validFrom": now.date().isoformat(),
         }
-        ledger.insert("permit", row)
-
-    def run_night_job(self, ledger: Ledger) -> None:
-        """Sleep: the town hall is closed."""
+        database.insert("permit", row)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from connectors.demo.legacy.ledger import Ledger
+from connectors.demo.legacy.database import LegacyDatabase
 
 __all__ = ["PRINTED", "NightJob"]
 
@@ -48,29 +48,29 @@ class NightJob:
     nights: int = 0
     rows: int = 0
 
-    def run(self, ledger: Ledger) -> None:
+    def run(self, database: LegacyDatabase) -> None:
         """Print what is new; do nothing when nothing is."""
-        new = ledger.rows(f"SELECT * FROM {self.table} WHERE NOT printed ORDER BY id")  # noqa: S608 - our own word
+        new = database.rows(f"SELECT * FROM {self.table} WHERE NOT printed ORDER BY id")  # noqa: S608 - our own word
         if not new:
             return
         self.nights += 1
         entries = [entry for row in new for entry in self._copies(row)]
-        with ledger.writing():
-            self._drop(ledger, f"{self.stem}-{self.nights:05d}.csv", entries)
+        with database.writing():
+            self._drop(database, f"{self.stem}-{self.nights:05d}.csv", entries)
             if self.reruns_every and self.nights % self.reruns_every == 0:
-                self._drop(ledger, f"{self.stem}-{self.nights:05d}-rerun.csv", entries)
-            ledger.run(f"UPDATE {self.table} SET printed = 1 WHERE id <= ?", new[-1]["id"])  # noqa: S608 - our own word
+                self._drop(database, f"{self.stem}-{self.nights:05d}-rerun.csv", entries)
+            database.run(f"UPDATE {self.table} SET printed = 1 WHERE id <= ?", new[-1]["id"])  # noqa: S608 - our own word
 
     def _copies(self, row: sqlite3.Row) -> list[sqlite3.Row]:
         self.rows += 1
         doubled = bool(self.doubles_every) and self.rows % self.doubles_every == 0
         return [row, row] if doubled else [row]
 
-    def _drop(self, ledger: Ledger, name: str, entries: Sequence[sqlite3.Row]) -> None:
+    def _drop(self, database: LegacyDatabase, name: str, entries: Sequence[sqlite3.Row]) -> None:
         lines = [self._line(self.columns)]
         for number, row in enumerate(entries, start=2):
             lines.append(self._line([str(row[column]) for column in self.columns]))
-            ledger.run(
+            database.run(
                 "INSERT INTO printed (file, line, reference) VALUES (?, ?, ?)", name, number, row["reference"]
             )
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -1,42 +1,60 @@
-"""The counter and the intake of one legacy system, as HTTP on a port of its own.
+"""The office of one legacy system: HTTP on its own port, a counter for clerks and an intake for agencies.
 
-An office may be slow, and it may close without notice in the middle of a call: then the port refuses
-connections until it opens again. The port stays reserved meanwhile, so that nobody else gets it.
+An office may be slow, and may close in the middle of a call: then the port refuses connections until the
+office opens again. The port stays reserved meanwhile, so that no other program gets it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from aiohttp import web
 
-from connectors.demo.legacy.weather import Weather
-
-__all__ = ["Answer", "Office"]
+__all__ = ["Answer", "Office", "OfficeFaults"]
 
 Answer = Callable[[str, Mapping[str, str], str | None], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class OfficeFaults:
+    """What goes wrong at an office.
+
+    Attributes:
+        slow_seconds: How long the intake takes for each call.
+        closes_after_calls: The number of the intake call during which the office closes; None: it never does.
+        closed_seconds: How long it stays closed.
+        loses_after_calls: The number of the intake call whose paper is lost; for tests of the account.
+        doubles_after_calls: The number of the call whose paper is worked on twice; for tests of the account.
+    """
+
+    slow_seconds: float = 0.0
+    closes_after_calls: int | None = None
+    closed_seconds: float = 0.0
+    loses_after_calls: int | None = None
+    doubles_after_calls: int | None = None
 
 
 class Office:
     """Serves `POST /counter/<form>` for clerks and `POST /intake/<form>` for other agencies.
 
     Args:
-        answer: Called with the form's name, its fields and the idempotency key; returns whether it is new.
+        intake: Called with the form's name, its fields and the idempotency key; returns whether it is new.
         counter: Called likewise with what a clerk enters.
-        weather: What goes wrong.
+        faults: What goes wrong.
     """
 
-    def __init__(self, *, answer: Answer, counter: Answer, weather: Weather) -> None:
-        self._answer = answer
+    def __init__(self, *, intake: Answer, counter: Answer, faults: OfficeFaults) -> None:
+        self._intake = intake
         self._counter = counter
-        self._weather = weather
+        self._faults = faults
         self._calls = 0
         self._reserved = _bound_socket(0)
         self.port: int = self._reserved.getsockname()[1]
         self._runner: web.AppRunner | None = None
-        self._closing: set[asyncio.Task[None]] = set()
+        self._closing: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Listen."""
@@ -59,11 +77,11 @@ class Office:
     async def _serve_intake(self, request: web.Request) -> web.Response:
         self._calls += 1
         call = self._calls
-        await asyncio.sleep(self._weather.slow_seconds)
-        response = await self._take(request, self._answer)
-        if call == self._weather.closes_after_calls:
-            self._run(self._close_for(self._weather.closed_seconds))
-            await asyncio.sleep(self._weather.closed_seconds)  # hung up on before this answer goes out
+        await asyncio.sleep(self._faults.slow_seconds)
+        response = await self._take(request, self._intake)
+        if call == self._faults.closes_after_calls:
+            self._closing = asyncio.ensure_future(self._close_for(self._faults.closed_seconds))
+            await asyncio.sleep(self._faults.closed_seconds)  # hung up on before this answer goes out
         return response
 
     async def _take(self, request: web.Request, answer: Answer) -> web.Response:
@@ -77,11 +95,6 @@ class Office:
         await self.close()
         await asyncio.sleep(seconds)
         await self.open()
-
-    def _run(self, work: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
 
 
 async def _fields(request: web.Request) -> dict[str, str]:

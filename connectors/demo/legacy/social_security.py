@@ -1,17 +1,18 @@
 """Social security: a web form takes papers by day, a batch program writes CSV by night.
 
-Like the civil registry it tells a paper handed in twice by its reference; unlike it, it knows quoting.
+Like the civil registry it recognises a repeated paper by its reference; unlike it, it quotes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
-from typing import ClassVar
 
-from connectors.demo.legacy.ledger import Ledger, Mark, Paper
+from connectors.demo.legacy.database import LegacyDatabase, Paper, RepeatMark
 from connectors.demo.legacy.night_job import PRINTED, NightJob
+from connectors.demo.legacy.system import LegacySystem
 
 __all__ = ["BenefitSystem"]
 
@@ -27,40 +28,37 @@ PAYEES = (
 )
 
 
-class BenefitSystem:
-    """Keeps child allowances and employers; see `System`."""
+class BenefitSystem(LegacySystem):
+    """Keeps child allowances and employers."""
 
-    name: ClassVar[str] = "social-security"
-    books: ClassVar[str] = "benefits.db"
-    tells_repeats_by: ClassVar[frozenset[Mark]] = frozenset({"reference"})
-    schema: ClassVar[str] = (
+    name = "social-security"
+    file = "benefits.db"
+    repeats_by = frozenset[RepeatMark]({"reference"})
+    schema = (
         f"CREATE TABLE allowances (id INTEGER PRIMARY KEY, {', '.join(ALLOWANCE)}, printed DEFAULT 0);"
         f"CREATE TABLE employers (id INTEGER PRIMARY KEY, {', '.join(EMPLOYER)}, printed DEFAULT 0);"
         f"{PRINTED}"
     )
 
-    def __init__(self, folder: Path) -> None:
-        self._jobs = (
+    def make_night_jobs(self, folder: Path) -> Sequence[NightJob]:
+        """Return the batch programs for allowances and employers."""
+        return (
             NightJob(folder / "allowances", "allowances", "allowances", ALLOWANCE),
             NightJob(folder / "employers", "employers", "employers", EMPLOYER),
         )
 
-    def enter(self, ledger: Ledger, paper: Paper) -> bool:  # noqa: ARG002 - nobody stands at this counter
-        """Take nothing: no service starts here."""
-        return False
-
-    def work(self, ledger: Ledger, paper: Paper, random: Random) -> None:
+    def work(self, database: LegacyDatabase, paper: Paper, random: Random) -> None:
         """Grant an allowance, or enrol an employer."""
         now = datetime.now(UTC)
         if paper.form == "allowances":
             given = {name: paper.fields.get(name, "") for name in ALLOWANCE}
             drawn = {
-                "payee": random.choice(PAYEES),  # from its own citizens' file: nobody tells it names
+                "payee": random.choice(PAYEES),  # from its own citizens' file; the event has no name
                 "cents": random.choice((25_000, 25_900, 28_050)),
                 "method": random.choice("BPM"),
                 "first_month": now.strftime("%Y-%m"),
             }
-            ledger.insert("allowances", {**given, **drawn, "granted": now.strftime("%d.%m.%Y")})
+            database.insert("allowances", {**given, **drawn, "granted": now.strftime("%d.%m.%Y")})
         else:
             given = {name: paper.fields.get(name, "") for name in EMPLOYER}
             drawn = {
@@ -68,9 +66,4 @@ class BenefitSystem:
                 "employees": random.choice((0, 1, 3, 12, 250)),
                 "risk": random.choice("abcd"),
             }
-            ledger.insert("employers", {**given, **drawn, "enrolled": now.strftime("%d.%m.%Y")})
-
-    def run_night_job(self, ledger: Ledger) -> None:
-        """Drop the files of allowances and of employers."""
-        for job in self._jobs:
-            job.run(ledger)
+            database.insert("employers", {**given, **drawn, "enrolled": now.strftime("%d.%m.%Y")})

@@ -1,28 +1,41 @@
-"""What the five systems have in common as programs; as institutions they have nothing in common."""
+"""What the five systems have in common as programs."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from random import Random
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
-from connectors.demo.legacy.ledger import Ledger, Mark, Paper
+from connectors.demo.legacy.database import LegacyDatabase, Paper, RepeatMark
+from connectors.demo.legacy.night_job import NightJob
 
-__all__ = ["System"]
+__all__ = ["LegacySystem"]
 
 
-class System(Protocol):
-    """One legacy system."""
+class LegacySystem:
+    """One legacy system.
+
+    Args:
+        folder: Where its batch programs drop their files.
+    """
 
     name: ClassVar[str]
-    books: ClassVar[str]
+    file: ClassVar[str]
     schema: ClassVar[str]
-    tells_repeats_by: ClassVar[frozenset[Mark]]
+    repeats_by: ClassVar[frozenset[RepeatMark]]
 
-    def enter(self, ledger: Ledger, paper: Paper) -> bool:
-        """Write down what a clerk enters; return whether it is new."""
+    def __init__(self, folder: Path) -> None:
+        self.night_jobs: Sequence[NightJob] = self.make_night_jobs(folder)
 
-    def work(self, ledger: Ledger, paper: Paper, random: Random) -> None:
+    def make_night_jobs(self, folder: Path) -> Sequence[NightJob]:  # noqa: ARG002 - for those that have some
+        """Return the batch programs of the system."""
+        return ()
+
+    def enter(self, database: LegacyDatabase, paper: Paper) -> bool:  # noqa: ARG002 - for those where a service starts
+        """Store what a clerk enters; return whether it is new."""
+        return False
+
+    def work(self, database: LegacyDatabase, paper: Paper, random: Random) -> None:
         """Do what a paper from another agency asks for."""
-
-    def run_night_job(self, ledger: Ledger) -> None:
-        """Print what is new, where the system has a batch program."""
+        raise NotImplementedError

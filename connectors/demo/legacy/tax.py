@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from random import Random
-from typing import ClassVar
 
-from connectors.demo.legacy.ledger import Ledger, Mark, Paper
+from connectors.demo.legacy.database import LegacyDatabase, Paper, RepeatMark
+from connectors.demo.legacy.system import LegacySystem
 
 __all__ = ["TaxRegister"]
 
@@ -22,13 +21,13 @@ LEGAL_FORMS = {
 OFFICES = ("Tax Office North", "Finanzamt Süd", "Податкова інспекція 4")
 
 
-class TaxRegister:
-    """Keeps taxpayers, businesses and their addresses; see `System`."""
+class TaxRegister(LegacySystem):
+    """Keeps taxpayers, businesses and their addresses."""
 
-    name: ClassVar[str] = "tax"
-    books: ClassVar[str] = "TAXREG.DB"
-    tells_repeats_by: ClassVar[frozenset[Mark]] = frozenset({"key", "reference"})
-    schema: ClassVar[str] = """
+    name = "tax"
+    file = "TAXREG.DB"
+    repeats_by = frozenset[RepeatMark]({"key", "reference"})
+    schema = """
     CREATE TABLE BUSINESS (
         BUS_NO INTEGER PRIMARY KEY AUTOINCREMENT,
         FILE_REF TEXT, TRADE_NAME TEXT, LEGAL_FORM INTEGER, ACTIVITY TEXT,
@@ -43,13 +42,10 @@ class TaxRegister:
         ADR_LINE TEXT, ZIP TEXT, CITY TEXT, VALID_FROM TEXT);
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def enter(self, ledger: Ledger, paper: Paper) -> bool:
+    def enter(self, database: LegacyDatabase, paper: Paper) -> bool:
         """Register a business."""
         given = paper.fields
-        if ledger.rows("SELECT 1 FROM BUSINESS WHERE FILE_REF = ?", given["reference"]):
+        if database.rows("SELECT 1 FROM BUSINESS WHERE FILE_REF = ?", given["reference"]):
             return False
         row: dict[str, object] = {
             "FILE_REF": given["reference"],
@@ -60,10 +56,10 @@ class TaxRegister:
             "REG_DATE": given.get("registered_on", ""),
             **_address(given),
         }
-        ledger.insert("BUSINESS", row)
+        database.insert("BUSINESS", row)
         return True
 
-    def work(self, ledger: Ledger, paper: Paper, random: Random) -> None:
+    def work(self, database: LegacyDatabase, paper: Paper, random: Random) -> None:
         """Give a child a taxpayer's number, or a taxpayer a new address."""
         given = paper.fields
         today = datetime.now(UTC).strftime("%Y%m%d")
@@ -76,14 +72,11 @@ class TaxRegister:
         }
         if paper.form == "taxpayers":
             person = {"NAME": given.get("name", ""), "BORN": given.get("born", "")}
-            ledger.insert("TAXPAYER", {**row, **person, "ASSIGNED": today})
+            database.insert("TAXPAYER", {**row, **person, "ASSIGNED": today})
         else:
             since = given.get("valid_from", "").replace("-", "") or today
             moved = random.randrange(2)
-            ledger.insert("ADDRESS_HIST", {**row, **_address(given), "MOVED": moved, "VALID_FROM": since})
-
-    def run_night_job(self, ledger: Ledger) -> None:
-        """Sleep: this register's nights are quiet."""
+            database.insert("ADDRESS_HIST", {**row, **_address(given), "MOVED": moved, "VALID_FROM": since})
 
 
 def _address(given: Mapping[str, str]) -> dict[str, object]:

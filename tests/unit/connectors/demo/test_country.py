@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 from connectors.demo import books, country
-from connectors.demo.faults import draw_faults
-from connectors.demo.lifeline import __file__ as lifeline
-from connectors.demo.played import played
+from connectors.demo.country import played
+from connectors.demo.faults import describe_faults, draw_faults
 from contracts import Catalog
 
 DEMO = Path(books.__file__).parent
@@ -43,9 +42,9 @@ def test_the_process_of_the_legacy_systems_loads_no_room() -> None:
     """Neither the bus nor Kafka's client is in it, although they live under this room's folder."""
     program = (
         "import runpy, sys, json\n"
-        f"lifeline = runpy.run_path({lifeline!r})\n"
-        "lifeline['_load_no_room']()\n"
-        "import connectors.demo.legacy.__main__\n"
+        f"main = runpy.run_path({str(DEMO / 'legacy' / '__main__.py')!r})\n"
+        "main['load_no_room']()\n"
+        "import connectors.demo.legacy.server\n"
         "print(json.dumps(sorted(name.partition('.')[0] for name in sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, check=True, text=True)
@@ -86,11 +85,11 @@ def test_the_books_hold_every_event_but_the_starts() -> None:
     assert {service.name for service in services} == {page.name for page in books.STARTS}
 
 
-def test_the_weather_comes_from_the_seed() -> None:
+def test_the_faults_come_from_the_seed() -> None:
     """The same seed, the same slow office and the same closed one, never one and the same."""
     plans = [draw_faults(seed) for seed in range(20)]
     assert plans == [draw_faults(seed) for seed in range(20)]
-    assert all(len(plan.weather) == len(plan.sentences()) == 2 for plan in plans)
+    assert all(len(plan) == len(describe_faults(plan)) == 2 for plan in plans)
 
 
 @pytest.mark.parametrize(

@@ -1,36 +1,37 @@
-"""What the person who starts the demo asks for."""
+"""The options of the demo, and the error it fails with."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from connectors.demo.faults import FaultPlan
+from connectors.demo.legacy.office import OfficeFaults
 
-__all__ = ["DemoError", "Wish"]
+__all__ = ["DemoError", "DemoOptions"]
 
 
 class DemoError(Exception):
-    """The demo can't run; the message says what, why and how to mend it."""
+    """The demo cannot run; the message says what, why and what to do."""
 
     retriable = False
     reason = "demo"
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class DemoOptions:
     """The options of one run.
 
     Attributes:
         transactions: How many cases the clerks enter.
         rate: How many they enter per second.
-        seed: Of the people, their cases and the weather.
+        seed: Of the people, their cases and the faults.
         faults: Whether something goes wrong.
-        stays: Whether the country stays up after the summary until it is stopped.
+        stays: Whether the demo stays up after the summary until it is stopped.
         port: Of the console.
         json_file: Where the summary goes as JSON, if anywhere.
-        stall_seconds: How long nothing may happen before what is open counts as lost.
-        plan: Takes the place of the seed's weather; the tests of the check hand one in.
+        stall_seconds: How long nothing may happen before open cases count as lost.
+        office_faults: Replaces the faults of the seed, by agency; for tests of the account.
     """
 
     transactions: int = 200
@@ -41,4 +42,4 @@ class Wish:
     port: int = 8900
     json_file: Path | None = None
     stall_seconds: float = 30.0
-    plan: FaultPlan | None = None
+    office_faults: Mapping[str, OfficeFaults] | None = None

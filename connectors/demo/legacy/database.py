@@ -1,8 +1,8 @@
-"""The books of one legacy system: its own SQLite file, a record of every call it took, and a tray of work.
+"""The database of one legacy system: a SQLite file with its tables, every call it took, and its work to do.
 
-A call is written down before it is answered. The same paper handed in again is answered again but not put
-in the tray again; a system tells by the `Idempotency-Key` it was given, by the reference where it is too
-old to know that header, or by both. The demo starts every system with empty books.
+A call is stored before it is answered. A repeated call is answered, and its paper is not worked on again; a
+system recognises it by the `Idempotency-Key`, by the reference if it is too old to know that header, or by
+both. The demo starts every system with an empty database.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["Ledger", "Mark", "Paper"]
+__all__ = ["LegacyDatabase", "Paper", "RepeatMark"]
 
-Mark = Literal["key", "reference"]
-"""What tells that a paper was handed in before."""
+RepeatMark = Literal["key", "reference"]
+"""What a repeated call is recognised by."""
 
-_TRAY = """
+_COMMON_TABLES = """
 CREATE TABLE calls (
     id INTEGER PRIMARY KEY, at REAL NOT NULL, form TEXT NOT NULL, idempotency_key TEXT,
     reference TEXT NOT NULL, taken INTEGER NOT NULL);
@@ -35,42 +35,42 @@ CREATE TABLE tray (
 
 @dataclass(frozen=True, slots=True)
 class Paper:
-    """One form somebody handed in."""
+    """One filled-in form."""
 
     form: str
     fields: Mapping[str, str]
 
 
-class Ledger:
-    """Keeps one system's books.
+class LegacyDatabase:
+    """Stores what one system knows.
 
     Args:
         path: The SQLite file.
         schema: The system's own tables.
-        tells_repeats_by: What tells a repeated call.
-        first_number: The number the system's numbered tables have reached already.
+        repeats_by: What a repeated call is recognised by.
+        first_number: The number that row numbers begin after.
     """
 
     def __init__(
-        self, path: Path, schema: str, *, tells_repeats_by: Collection[Mark], first_number: int
+        self, path: Path, schema: str, *, repeats_by: Collection[RepeatMark], first_number: int
     ) -> None:
-        self._tells_repeats_by = tells_repeats_by
+        self._repeats_by = repeats_by
         self._connection = sqlite3.connect(path, isolation_level=None)
         self._connection.row_factory = sqlite3.Row
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=NORMAL")
-        self._connection.executescript(_TRAY + schema)
+        self._connection.executescript(_COMMON_TABLES + schema)
         numbered = self.rows("SELECT name FROM sqlite_master WHERE sql LIKE '% AUTOINCREMENT,%'")
         for (table,) in numbered:
             self.run("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", table, first_number)
 
     def take(self, paper: Paper, *, key: str | None, work_seconds: float) -> bool:
-        """Write a call down and put its paper in the tray unless it was handed in before.
+        """Store a call, and its paper as work to do unless the call is repeated.
 
         Args:
-            paper: What was handed in.
+            paper: The form of the call.
             key: The caller's `Idempotency-Key`, if it sent one.
-            work_seconds: How long the paper lies in the tray.
+            work_seconds: When the work is due, from now.
 
         Returns:
             Whether the paper is new.
@@ -91,7 +91,7 @@ class Ledger:
 
     def _known(self, form: str, key: str | None, reference: str) -> bool:
         marks = {"key": ("idempotency_key", key), "reference": ("reference", reference)}
-        for mark in self._tells_repeats_by:
+        for mark in self._repeats_by:
             column, value = marks[mark]
             query = f"SELECT 1 FROM calls WHERE form = ? AND {column} = ? AND taken"  # noqa: S608 - our own word
             if self.rows(query, form, value):
@@ -99,14 +99,14 @@ class Ledger:
         return False
 
     def due(self) -> list[tuple[int, Paper]]:
-        """Return the papers that have lain in the tray long enough, with their number."""
+        """Return the papers whose work is due, with their number."""
         rows = self.rows(
             "SELECT id, form, paper FROM tray WHERE NOT done AND due <= ? ORDER BY id", time.time()
         )
         return [(row["id"], Paper(row["form"], json.loads(row["paper"]))) for row in rows]
 
     def finish(self, number: int) -> None:
-        """Take a paper out of the tray."""
+        """Mark the work on a paper as done."""
         self.run("UPDATE tray SET done = 1 WHERE id = ?", number)
 
     def insert(self, table: str, row: Mapping[str, object]) -> None:
@@ -124,7 +124,7 @@ class Ledger:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Make what happens inside one entry in the books, or none."""
+        """Make the block one database transaction."""
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -134,5 +134,5 @@ class Ledger:
         self._connection.execute("COMMIT")
 
     def close(self) -> None:
-        """Shut the books."""
+        """Close the file."""
         self._connection.close()

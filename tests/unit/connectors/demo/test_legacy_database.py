@@ -1,4 +1,4 @@
-"""A legacy system takes the same paper once, by its own lights."""
+"""A legacy system takes the same paper once, by its own rule."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from connectors.demo.legacy.ledger import Ledger, Mark, Paper
+from connectors.demo.legacy.database import LegacyDatabase, Paper, RepeatMark
 from connectors.demo.legacy.night_job import PRINTED, NightJob
 
 NEW = "D1-000001"
 OTHER = "D1-000002"
 
 
-def ledger(path: Path, *marks: Mark, schema: str = "") -> Ledger:
-    """Books with no tables of their own."""
-    return Ledger(path / "books.db", schema, tells_repeats_by=frozenset(marks), first_number=0)
+def database(path: Path, *marks: RepeatMark, schema: str = "") -> LegacyDatabase:
+    """A database with no tables of its own."""
+    return LegacyDatabase(path / "books.db", schema, repeats_by=frozenset(marks), first_number=0)
 
 
 @pytest.mark.parametrize(
@@ -30,11 +30,11 @@ def ledger(path: Path, *marks: Mark, schema: str = "") -> Ledger:
         (("key",), None, NEW, True),
     ],
 )
-def test_a_repeated_call_is_told_by_key_or_reference(
-    tmp_path: Path, marks: tuple[Mark, ...], key: str | None, reference: str, taken: bool
+def test_a_repeated_call_is_recognised_by_key_or_reference(
+    tmp_path: Path, marks: tuple[RepeatMark, ...], key: str | None, reference: str, taken: bool
 ) -> None:
-    """Each call is written down; only a new one goes into the tray."""
-    books = ledger(tmp_path, *marks)
+    """Each call is written down; only a new one becomes work."""
+    books = database(tmp_path, *marks)
     assert books.take(Paper("f", {"reference": NEW}), key="k1", work_seconds=0)
     assert taken == books.take(Paper("f", {"reference": reference}), key=key, work_seconds=0)
     assert len(books.rows("SELECT * FROM calls")) == 2
@@ -43,9 +43,9 @@ def test_a_repeated_call_is_told_by_key_or_reference(
 
 
 def test_a_program_without_quoting_breaks_a_line_with_a_semicolon(tmp_path: Path) -> None:
-    """The list of what was printed tells whose line it is, and a run again has the same lines."""
+    """The list of what was printed has the case of each line, and a run again has the same lines."""
     schema = f"CREATE TABLE births (id INTEGER PRIMARY KEY, reference, child, printed DEFAULT 0);{PRINTED}"
-    books = ledger(tmp_path, "reference", schema=schema)
+    books = database(tmp_path, "reference", schema=schema)
     books.insert("births", {"reference": NEW, "child": "Null; Ada"})
     job = NightJob(tmp_path, "births", "births", ("reference", "child"), quotes=False, reruns_every=1)
     job.run(books)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from connectors.demo.check import Rejection
-from connectors.demo.rejections import rejection_of
+from connectors.demo.dead_letters import rejection_of
 
 PLACES = {("civil-registry", "births-00001.csv", "3"): "D1-000003", ("tax", "BUSINESS", "17"): "D1-000004"}
 
