@@ -12,7 +12,7 @@ from connectors.errors import (
 )
 from connectors.health import Health
 from connectors.runner import Runner
-from connectors.sink import Applied, Delivery, Sink
+from connectors.sink import Applied, Sink, SinkRecord
 from connectors.source import Batch, CheckpointReader, EventRecord, MalformedRecord, Source, SourceRecord
 from connectors.translate import Translated
 
@@ -23,7 +23,6 @@ __all__ = [
     "ConfigurationError",
     "ConnectorConfig",
     "ConnectorError",
-    "Delivery",
     "EndOfSourceError",
     "EventRecord",
     "Health",
@@ -33,6 +32,7 @@ __all__ = [
     "Runner",
     "Sink",
     "SinkConfig",
+    "SinkRecord",
     "Source",
     "SourceConfig",
     "SourceRecord",

@@ -21,7 +21,7 @@ TOPIC = "govbus.checkpoints"
 _FORMAT = 1
 
 
-class Table(Protocol):
+class CheckpointTable(Protocol):
     """A compacted topic as a mapping."""
 
     async def get(self, key: str) -> bytes | None:
@@ -45,7 +45,9 @@ class Checkpoints:
         now: The current time, aware.
     """
 
-    def __init__(self, table: Table, agency: str, connector: str, now: Callable[[], datetime] = _now) -> None:
+    def __init__(
+        self, table: CheckpointTable, agency: str, connector: str, now: Callable[[], datetime] = _now
+    ) -> None:
         self._table = table
         self._prefix = f"{agency}/{connector}/"
         self._now = now

@@ -30,7 +30,7 @@ from connectors.config import (
     SourceFile,
     Subscribe,
 )
-from connectors.conversion import ConversionError, zone_named
+from connectors.conversion import ValueConversionError, zone_named
 from connectors.environment import Steps, check_environment, filled_in
 from connectors.errors import ConfigurationError
 from connectors.identity import Identity
@@ -244,7 +244,7 @@ class _Reader:
         if publish.time_zone is not None:
             try:
                 zone = zone_named(publish.time_zone)
-            except ConversionError as error:
+            except ValueConversionError as error:
                 place, how = ("publish", "time_zone"), "write its name in the tz database"
                 self._refuse(place, BAD_MAPPING, "unknown time zone", str(error), how)
         return RecordMapping(

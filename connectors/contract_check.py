@@ -6,7 +6,7 @@ from typing import Any
 from connectors.codes import NOT_IN_CONTRACT, UNKNOWN_CONTRACT, suggestion
 from connectors.config import ConnectorConfig, Publish, SinkConfig, SourceConfig, Subscribe
 from connectors.environment import Steps
-from connectors.mapping import Constant, Expression, ListOf, Lookup, ObjectOf
+from connectors.mapping import Constant, Expression, ListOf, ObjectOf, ValueAt
 from connectors.translate import EVENT_FIELDS
 from contracts import Catalog, ContractVersion, Finding, UnknownVersionError
 
@@ -127,7 +127,7 @@ def _differences(
         case ListOf() if here is not None and isinstance(here.get("items"), Mapping):
             for index, item in enumerate(expression.items):
                 yield from _differences(item, here["items"], root, (*steps, index))
-        case Lookup() | Constant() | ListOf() | ObjectOf() | Expression():
+        case ValueAt() | Constant() | ListOf() | ObjectOf() | Expression():
             return
 
 
@@ -144,7 +144,7 @@ def _object_differences(
     for name in schema.get("required", ()):
         if name not in expression.fields:
             yield steps, f"the contract requires `{name}`, the mapping does not give it", f"map `{name}`"
-        elif isinstance(value := expression.fields[name], Lookup) and value.optional:
+        elif isinstance(value := expression.fields[name], ValueAt) and value.optional:
             yield (
                 (*steps, name),
                 f"the contract requires `{name}`, the mapping may leave it out",

@@ -1,7 +1,7 @@
 """Converters from what legacy systems write to what contracts ask. Pure; a table at the end names them all.
 
 A converter gets the value and the options written beside it, and returns the new value or raises
-`ConversionError` with what it expected. It never quotes the value.
+`ValueConversionError` with what it expected. It never quotes the value.
 """
 
 import re
@@ -16,7 +16,7 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?")
 
 
-class ConversionError(ValueError):
+class ValueConversionError(ValueError):
     """A value does not convert; the message says what was expected, never what the value is."""
 
 
@@ -58,13 +58,13 @@ def kind_of(value: Any) -> str:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise ConversionError(f"Expected `string`, got `{kind_of(value)}`")
+        raise ValueConversionError(f"Expected `string`, got `{kind_of(value)}`")
     return value
 
 
 def _to_text(value: Any, _options: ConversionOptions) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ConversionError(f"Expected a string or a number, got `{kind_of(value)}`")
+        raise ValueConversionError(f"Expected a string or a number, got `{kind_of(value)}`")
     return str(value)
 
 
@@ -73,7 +73,7 @@ def _to_integer(value: Any, _options: ConversionOptions) -> int:
         return value
     text = _text(value).strip()
     if not _INTEGER.fullmatch(text):
-        raise ConversionError("Expected a whole number of at most 18 digits")
+        raise ValueConversionError("Expected a whole number of at most 18 digits")
     return int(text)
 
 
@@ -84,7 +84,7 @@ def _to_decimal(value: Any, options: ConversionOptions) -> str:
     if options.comma:
         text = re.sub(r"[.\s]", "", text).replace(",", ".")
     if not _DECIMAL.fullmatch(text):
-        raise ConversionError("Expected a decimal number")
+        raise ValueConversionError("Expected a decimal number")
     return format(Decimal(text), "f")
 
 
@@ -95,7 +95,7 @@ def _to_boolean(value: Any, _options: ConversionOptions) -> bool:
         str(value).strip().lower() if isinstance(value, str | int) else ""
     )
     if answer is None:
-        raise ConversionError("Expected true, false, yes, no, 1 or 0")
+        raise ValueConversionError("Expected true, false, yes, no, 1 or 0")
     return answer
 
 
@@ -107,7 +107,7 @@ def _to_date(value: Any, options: ConversionOptions) -> str:
         # A calendar day has no time zone.
         return datetime.strptime(text, options.format).date().isoformat()  # noqa: DTZ007
     except ValueError:
-        raise ConversionError(f"Expected a date as `{options.format or 'YYYY-MM-DD'}`") from None
+        raise ValueConversionError(f"Expected a date as `{options.format or 'YYYY-MM-DD'}`") from None
 
 
 def read_time(value: Any, options: ConversionOptions) -> datetime:
@@ -117,7 +117,7 @@ def read_time(value: Any, options: ConversionOptions) -> datetime:
     back the earlier is taken, and a time that the clock skipped is refused.
 
     Raises:
-        ConversionError: It is no time, or carries no offset and no zone was given.
+        ValueConversionError: It is no time, or carries no offset and no zone was given.
     """
     text = _text(value).strip()
     try:
@@ -126,25 +126,25 @@ def read_time(value: Any, options: ConversionOptions) -> datetime:
         else:
             moment = datetime.strptime(text, options.format)  # noqa: DTZ007 - the zone comes below
     except ValueError:
-        raise ConversionError(f"Expected a time as `{options.format or 'ISO 8601'}`") from None
+        raise ValueConversionError(f"Expected a time as `{options.format or 'ISO 8601'}`") from None
     if moment.tzinfo is None:
         moment = _in_zone(moment, options.zone)
     try:
         return moment.astimezone(UTC)
     except OverflowError:
-        raise ConversionError("Expected a time between the years 1 and 9999") from None
+        raise ValueConversionError("Expected a time between the years 1 and 9999") from None
 
 
 def _in_zone(moment: datetime, zone: tzinfo | None) -> datetime:
     if zone is None:
-        raise ConversionError("Expected a time with an offset, or a `time_zone` beside it")
+        raise ValueConversionError("Expected a time with an offset, or a `time_zone` beside it")
     local = moment.replace(tzinfo=zone)
     try:
         exists = local.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == moment
     except OverflowError:
-        raise ConversionError("Expected a time between the years 1 and 9999") from None
+        raise ValueConversionError("Expected a time between the years 1 and 9999") from None
     if not exists:
-        raise ConversionError("Expected a time that exists, got one that the clock skipped")
+        raise ValueConversionError("Expected a time that exists, got one that the clock skipped")
     return local
 
 
@@ -156,21 +156,21 @@ def _look_up(value: Any, options: ConversionOptions) -> Any:
     key = str(value).lower() if isinstance(value, bool) else str(value)
     if isinstance(value, str | int) and key in options.values:
         return options.values[key]
-    raise ConversionError("Expected one of the keys under `values`")
+    raise ValueConversionError("Expected one of the keys under `values`")
 
 
 def zone_named(name: str) -> tzinfo:
     """The time zone of a name such as `Europe/Paris`.
 
     Raises:
-        ConversionError: This machine knows no such zone.
+        ValueConversionError: This machine knows no such zone.
     """
     if name.upper() == "UTC":
         return UTC
     try:
         return ZoneInfo(name)
     except (ValueError, OSError, KeyError):
-        raise ConversionError("Expected a time zone of the tz database such as `Europe/Paris`") from None
+        raise ValueConversionError("Expected a time zone of the tz database such as `Europe/Paris`") from None
 
 
 CONVERTERS: Mapping[str, Callable[[Any, ConversionOptions], Any]] = {

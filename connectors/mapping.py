@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from connectors.conversion import CONVERTERS, ConversionError, ConversionOptions, zone_named
+from connectors.conversion import CONVERTERS, ConversionOptions, ValueConversionError, zone_named
 from connectors.errors import RecordRejectedError
 from contracts import DataPath
 
@@ -75,7 +75,7 @@ class Constant(Expression):
 
 
 @dataclass(frozen=True, slots=True)
-class Lookup(Expression):
+class ValueAt(Expression):
     """A value taken from the record, converted step by step.
 
     Attributes:
@@ -104,7 +104,7 @@ class Lookup(Expression):
         for step in self.steps:
             try:
                 value = CONVERTERS[step](value, self.options)
-            except ConversionError as error:
+            except ValueConversionError as error:
                 raise RecordRejectedError(str(error), path=self.path.text) from None
         return value
 
@@ -167,7 +167,7 @@ def compile_mapping(node: Any, place: Place = ()) -> Expression:
         case str() if node.startswith("$$"):
             return Constant(node[1:])
         case str() if node.startswith("$"):
-            return Lookup(_path(node, place), place)
+            return ValueAt(_path(node, place), place)
         case {"from": _}:
             return _conversion(node, place)
         case Mapping():
@@ -195,7 +195,7 @@ def _path(text: Any, place: Place) -> DataPath:
         raise MappingSyntaxError(str(error), place, 'write a path such as $.name or $["Full name"]') from None
 
 
-def _conversion(node: Mapping[str, Any], place: Place) -> Lookup:
+def _conversion(node: Mapping[str, Any], place: Place) -> ValueAt:
     for name in node:
         if name not in _OPTIONS:
             near = difflib.get_close_matches(name, _OPTIONS, 1)
@@ -213,7 +213,7 @@ def _conversion(node: Mapping[str, Any], place: Place) -> Lookup:
     ):
         if name in node and not isinstance(node[name], kind):
             raise MappingSyntaxError(f"wrong type for `{name}`", (*place, name), f"write a {kind.__name__}")
-    return Lookup(
+    return ValueAt(
         path=_path(node["from"], (*place, "from")),
         place=(*place, "from"),
         steps=_steps(node, place),
@@ -226,7 +226,7 @@ def _conversion(node: Mapping[str, Any], place: Place) -> Lookup:
 def _conversion_options(node: Mapping[str, Any], place: Place) -> ConversionOptions:
     try:
         zone = zone_named(node["time_zone"]) if "time_zone" in node else None
-    except ConversionError as error:
+    except ValueConversionError as error:
         raise MappingSyntaxError("unknown time zone", (*place, "time_zone"), str(error)) from None
     return ConversionOptions(
         format=node.get("format"), zone=zone, comma=node.get("comma", False), values=node.get("values", {})

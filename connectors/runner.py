@@ -22,10 +22,10 @@ MakeBus: TypeAlias = Callable[[str, str], Bus]
 
 
 class Runner:
-    """Runs connectors until told to stop.
+    """Runs connectors until stopped.
 
-    A connector that fails does not touch the others: a source is restarted with back-off, an event that a
-    sink cannot take is retried by the bus, a connector that needs a person is left `failed`.
+    A connector that fails does not affect the others: a source is restarted with back-off, an event that a
+    sink cannot take is retried by the bus, a connector that needs a person stays `failed`.
 
     Args:
         configs: The connectors; see `connectors.load`.
@@ -33,7 +33,7 @@ class Runner:
         catalog: The contracts; the one the settings name if absent.
         make_bus: Makes the buses, instead of `settings` and `catalog`; for tests.
         backoff: The waits after errors.
-        stop_seconds: How long a batch in hand may take to finish when told to stop.
+        stop_seconds: How long `stop` waits for the current batches.
     """
 
     def __init__(
@@ -49,14 +49,16 @@ class Runner:
         self._configs = tuple(configs)
         self._backoff = backoff or Backoff()
         self._stop_seconds = stop_seconds
-        self._make_bus: MakeBus = make_bus or _bus_maker(settings, catalog)
+        self._make_bus: MakeBus = make_bus or (
+            lambda agency, system: Bus(agency, system=system, settings=settings, catalog=catalog)
+        )
         self._buses: list[Bus] = []
         self._sources: list[SourceRunner] = []
         self._sinks: list[SinkRunner] = []
         self._tasks: list[asyncio.Task[None]] = []
 
     def health(self) -> tuple[Health, ...]:
-        """How every connector is doing, live."""
+        """The live state of every connector."""
         return (*(source.health for source in self._sources), *(sink.health for sink in self._sinks))
 
     async def start(self) -> None:
@@ -98,13 +100,13 @@ class Runner:
             except BusUnavailableError:
                 attempt += 1
                 seconds = self._backoff.wait_seconds(attempt, random.random())  # noqa: S311 - jitter
-                _LOG.warning("no broker answers %s/%s; again in %.1f s", agency, system, seconds)
+                _LOG.warning("%s/%s: no broker answers; trying again in %.1f s", agency, system, seconds)
                 await asyncio.sleep(seconds)
             else:
                 return bus
 
     async def stop(self) -> None:
-        """Finish the batches in hand, stop the buses, close every connector. May be called twice."""
+        """Finish the current batches, stop the buses, close every connector. May be called twice."""
         for source in self._sources:
             source.stop()
         if self._tasks:
@@ -117,27 +119,27 @@ class Runner:
         await asyncio.gather(*(sink.close() for sink in self._sinks))
 
     async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT, or until nothing is left to do; then stop gracefully.
+        """Serve until SIGTERM or SIGINT, or until nothing is left to do; then stop in order.
 
         Raises:
             BusError: A subscription ended by itself, for example because its access was revoked.
         """
-        told = asyncio.Event()
+        signalled = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, told.set)
-        telling = asyncio.create_task(told.wait())
+            loop.add_signal_handler(number, signalled.set)
+        waiting = asyncio.create_task(signalled.wait())
         serving = asyncio.create_task(self._serve())
         try:
-            await asyncio.wait([telling, serving], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([waiting, serving], return_when=asyncio.FIRST_COMPLETED)
             if serving.done():
                 serving.result()
         finally:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(number)
-            telling.cancel()
+            waiting.cancel()
             serving.cancel()
-            await asyncio.gather(telling, serving, return_exceptions=True)
+            await asyncio.gather(waiting, serving, return_exceptions=True)
             await self.stop()
 
     async def _serve(self) -> None:
@@ -167,10 +169,3 @@ class Runner:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.stop()
-
-
-def _bus_maker(settings: Settings | None, catalog: Catalog | None) -> MakeBus:
-    def make(agency: str, system: str) -> Bus:
-        return Bus(agency, system=system, settings=settings, catalog=catalog)
-
-    return make

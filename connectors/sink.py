@@ -15,7 +15,7 @@ What survives a process that dies, point by point:
 | after the target took it, before the commit   | none | the event comes again with the same id          |
 | after the commit                              | none | nothing                                         |
 
-So a sink is at-least-once into the target. It is effectively once when the target keeps `Delivery.id` and
+So a sink is at-least-once into the target. It is effectively once when the target keeps `SinkRecord.id` and
 drops a second one, which is why every sink hands the id over.
 """
 
@@ -29,7 +29,7 @@ from connectors.source import Json
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class SinkRecord:
     """One event, translated for the target.
 
     Attributes:
@@ -82,7 +82,7 @@ class Sink(Protocol):
             ConfigurationError: It can never work like this; the connector stops.
         """
 
-    def write(self, delivery: Delivery) -> Awaitable[Applied | None] | Applied | None:
+    def write(self, record: SinkRecord) -> Awaitable[Applied | None] | Applied | None:
         """Give one event to the target, and return only when the target has taken it.
 
         A coroutine `write` may be called for events of different partitions at the same time; events of

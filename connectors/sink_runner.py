@@ -14,7 +14,7 @@ from connectors.errors import (
     TryAgainError,
 )
 from connectors.health import Health
-from connectors.sink import Delivery
+from connectors.sink import SinkRecord
 from connectors.worker import Worker
 
 _LOG = logging.getLogger("govbus.connectors")
@@ -78,10 +78,10 @@ class SinkRunner:
             return self._dead_letter(
                 Reason.UNTRANSLATABLE, f"`translate` raised {type(error).__name__}", error
             )
-        delivery = Delivery(event.id, body, event.type, event.transaction, event.attempt)
+        record = SinkRecord(event.id, body, event.type, event.transaction, event.attempt)
         try:
             await self._connect()
-            await self._worker.call(self._sink.write, delivery)
+            await self._worker.call(self._sink.write, record)
         except RecordRejectedError as error:
             return self._dead_letter(Reason.TARGET_REJECTED, str(error), error)
         except ConfigurationError as error:

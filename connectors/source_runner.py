@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import cast
 
 from bus import Backoff, Bus, BusError, BusUnavailableError, Draft, Receipt, RefusedError, UsageError
@@ -11,20 +12,20 @@ from connectors.checkpoint import TOPIC, Checkpoints
 from connectors.config import SourceConfig
 from connectors.errors import ConfigurationError, ConnectorError, EndOfSourceError
 from connectors.health import Health
-from connectors.publication import SetAside, plan, refused, require_known
-from connectors.source import Batch, EventRecord, MalformedRecord, SourceRecord
+from connectors.publication import DeadLetterDraft, plan, refused, require_known
+from connectors.source import Batch, EventRecord, SourceRecord
 from connectors.worker import Worker
 from contracts import ContractError, PartitionKeyError
 
 _LOG = logging.getLogger("govbus.connectors")
-IN_FLIGHT = 5_000
+MAX_IN_FLIGHT = 5_000
 """Events that wait for Kafka at a time."""
 
-Record = SourceRecord | MalformedRecord
+RecordDraft = tuple[SourceRecord, Draft]
 
 
 class StoppingError(ConnectorError):
-    """The runner was told to stop while it waited for the bus; the batch is read again after a restart."""
+    """The runner is stopping while it waits for the bus; the batch is read again after a restart."""
 
     retriable = True
     reason = "stopping"
@@ -60,11 +61,11 @@ class SourceRunner:
         self._failures = 0
 
     def stop(self) -> None:
-        """Tell `run` to end after the batch in hand."""
+        """End `run` after the current batch."""
         self._stopping.set()
 
     async def run(self) -> None:
-        """Serve until told to stop, the source ends, or a person has to change something."""
+        """Serve until `stop`, the end of the source, or an error that needs a person."""
         try:
             while not self._stopping.is_set():
                 try:
@@ -78,7 +79,7 @@ class SourceRunner:
                 except (ConfigurationError, UsageError, ContractError) as error:
                     self.health.failed(str(error.reason), str(error))
                     return
-                except Exception as error:  # noqa: BLE001 - a dead connector is restarted, whatever killed it
+                except Exception as error:  # noqa: BLE001 - a failed connector is restarted, whatever the cause
                     await self._close()
                     await self._wait(error)
         finally:
@@ -100,8 +101,8 @@ class SourceRunner:
         if batch is None:
             return False
         await self._publish(batch)
-        while not await self._save(batch):
-            await self._wait_for_bus()
+        if batch.checkpoint is not None:
+            await self._until_taken(partial(self._checkpoints.save, batch.checkpoint, batch.partition))
         await self._worker.call(batch.acknowledge)
         return True
 
@@ -115,36 +116,36 @@ class SourceRunner:
 
     async def _publish(self, batch: Batch) -> None:
         require_known(batch.records, self._bus.catalog)
-        for start in range(0, len(batch.records), IN_FLIGHT):
-            planned = [
-                (record, plan(record, self._config)) for record in batch.records[start : start + IN_FLIGHT]
-            ]
-            self.health.counts["skipped"] += sum(1 for _, fate in planned if fate is None)
-            letters = [fate for _, fate in planned if isinstance(fate, SetAside)]
-            drafts = [
-                (record, fate)
-                for record, fate in planned
-                if isinstance(fate, Draft) and isinstance(record, SourceRecord)
-            ]
+        for start in range(0, len(batch.records), MAX_IN_FLIGHT):
+            drafts: list[RecordDraft] = []
+            dead_letters: list[DeadLetterDraft] = []
+            for record in batch.records[start : start + MAX_IN_FLIGHT]:
+                planned = plan(record, self._config)
+                if isinstance(planned, DeadLetterDraft):
+                    dead_letters.append(planned)
+                elif planned is None:
+                    self.health.counts["skipped"] += 1
+                else:
+                    drafts.append((cast("SourceRecord", record), planned))
             while drafts:
                 drafts, refusals = await self._submit(drafts)
-                letters += refusals
+                dead_letters += refusals
                 if drafts:
                     await self._wait_for_bus()
-            await self._set_aside(letters)
+            for dead_letter in dead_letters:
+                await self._until_taken(partial(self._write_dead_letter, dead_letter))
+                self.health.counts["dead-lettered"] += 1
 
-    async def _submit(
-        self, drafts: Sequence[tuple[SourceRecord, Draft]]
-    ) -> tuple[list[tuple[SourceRecord, Draft]], list[SetAside]]:
+    async def _submit(self, drafts: Sequence[RecordDraft]) -> tuple[list[RecordDraft], list[DeadLetterDraft]]:
         """Publish in order; returns what Kafka did not take now, and what the bus refused for good."""
-        waiting: list[tuple[SourceRecord, Draft]] = []
-        letters: list[SetAside] = []
-        futures: list[tuple[tuple[SourceRecord, Draft], asyncio.Future[Receipt]]] = []
+        waiting: list[RecordDraft] = []
+        dead_letters: list[DeadLetterDraft] = []
+        futures: list[tuple[RecordDraft, asyncio.Future[Receipt]]] = []
         for index, (record, draft) in enumerate(drafts):
             try:
-                future = self._hand_over(record, draft)
+                future = self._submit_one(record, draft)
             except (RefusedError, PartitionKeyError) as error:
-                letters.append(refused(record, error, self._config.name))
+                dead_letters.append(refused(record, error, self._config.name))
             except BusUnavailableError:
                 waiting += drafts[index:]
                 break
@@ -155,63 +156,53 @@ class SourceRunner:
             try:
                 await future  # one after the other costs nothing: most are done when the first one is
             except RefusedError as error:
-                letters.append(refused(item[0], error, self._config.name))
+                dead_letters.append(refused(item[0], error, self._config.name))
             except BusUnavailableError:
                 again.append(item)
             else:
                 self.health.counts["published"] += 1
-        return [*again, *waiting], letters
+        return [*again, *waiting], dead_letters
 
-    def _hand_over(self, record: SourceRecord, draft: Draft) -> asyncio.Future[Receipt]:
+    def _submit_one(self, record: SourceRecord, draft: Draft) -> asyncio.Future[Receipt]:
         publish = self._config.publish
         if publish is not None:
             return self._bus.submit(publish.event, draft, version=publish.version)
         event = cast("EventRecord", record).event
         return self._bus.submit(event.subject, draft, version=event.version, cause=event.cause)
 
-    async def _set_aside(self, letters: Sequence[SetAside]) -> None:
-        for letter in letters:
-            while not await self._write(letter):
-                await self._wait_for_bus()
-            self.health.counts["dead-lettered"] += 1
+    async def _write_dead_letter(self, draft: DeadLetterDraft) -> None:
+        await self._bus.dead_letter(
+            draft.raw, reason=draft.reason, stage=draft.stage, where=draft.where, detail=draft.detail
+        )
 
-    async def _save(self, batch: Batch) -> bool:
-        if batch.checkpoint is not None:
+    async def _until_taken(self, write: Callable[[], Awaitable[None]]) -> None:
+        """Call again until the broker takes it."""
+        while True:
             try:
-                await self._checkpoints.save(batch.checkpoint, batch.partition)
+                return await write()
             except BusUnavailableError:
-                return False
-        return True
-
-    async def _write(self, letter: SetAside) -> bool:
-        try:
-            await self._bus.dead_letter(
-                letter.raw, reason=letter.reason, stage=letter.stage, where=letter.where, detail=letter.detail
-            )
-        except BusUnavailableError:
-            return False
-        return True
+                await self._wait_for_bus()
 
     async def _wait_for_bus(self) -> None:
-        self._failures += 1
-        seconds = self._backoff.wait_seconds(self._failures, self._chance())
+        seconds = self._next_wait_seconds()
         self.health.waiting(BusUnavailableError.reason, "the broker did not take events", seconds)
         await self._sleep(seconds)
         if self._stopping.is_set():
-            raise StoppingError("told to stop while the broker was away")
+            raise StoppingError("the connector is stopping, and the broker does not answer")
 
     async def _wait(self, error: Exception) -> None:
-        """Say why in one line, and wait; a stranger's error may quote data, so only its class is said."""
-        self._failures += 1
-        seconds = self._backoff.wait_seconds(self._failures, self._chance())
-        seconds = max(seconds, getattr(error, "after_seconds", None) or 0.0)
-        ours = isinstance(error, ConnectorError | BusError)
-        reason = str(getattr(error, "reason", "connector-failed")) if ours else "connector-failed"
-        detail = str(error).partition("\n")[0] if ours else f"raised {type(error).__name__}"
-        self.health.waiting(reason, detail, seconds)
-        if not ours:
+        """Report why in one line, and wait; of an unknown error only the class, since it may quote data."""
+        seconds = max(self._next_wait_seconds(), getattr(error, "after_seconds", None) or 0.0)
+        if isinstance(error, ConnectorError | BusError):
+            self.health.waiting(str(error.reason), str(error).partition("\n")[0], seconds)
+        else:
+            self.health.waiting(ConnectorError.reason, f"raised {type(error).__name__}", seconds)
             _LOG.debug("%s/%s raised", self._config.agency, self._config.name, exc_info=error)
         await self._sleep(seconds)
+
+    def _next_wait_seconds(self) -> float:
+        self._failures += 1
+        return self._backoff.wait_seconds(self._failures, self._chance())
 
     async def _sleep(self, seconds: float) -> None:
         try:

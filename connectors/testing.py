@@ -20,7 +20,7 @@ from typing import Any, Generic, TypeVar
 import orjson
 
 from connectors.errors import ConnectorError, NotConnectedError, RecordRejectedError, TryAgainError
-from connectors.sink import Applied, Delivery, Sink
+from connectors.sink import Applied, Sink, SinkRecord
 from connectors.source import ONLY_PARTITION, Batch, Json, Source, SourceRecord
 
 Connector = TypeVar("Connector")
@@ -204,25 +204,27 @@ class SinkTests(_Tests[Sink]):
         """The bodies the target holds now, oldest first."""
         raise NotImplementedError
 
-    def delivery(self, number: int) -> Delivery:
-        """The delivery of event number `number`; override for a body that the target wants."""
-        return Delivery(f"event-{number}", {"number": number}, "tax.business-registered.v1", "transaction-1")
+    def record(self, number: int) -> SinkRecord:
+        """The record of event number `number`; override for a body that the target wants."""
+        return SinkRecord(
+            f"event-{number}", {"number": number}, "tax.business-registered.v1", "transaction-1"
+        )
 
     async def test_write_returns_when_the_target_has_it(self) -> None:
         """After `write` the target holds the body, unchanged."""
         sink = self.make_sink()
         await settled(sink.connect())
-        applied = await settled(sink.write(self.delivery(1)))
+        applied = await settled(sink.write(self.record(1)))
         await settled(sink.close())
         assert applied is None or isinstance(applied, Applied)
-        assert self.written() == [self.delivery(1).body]
+        assert self.written() == [self.record(1).body]
 
     async def test_the_same_id_is_applied_once(self) -> None:
         """A second write of the same event leaves one in a target that honours the id."""
         sink = self.make_sink()
         await settled(sink.connect())
         for _ in range(2):
-            await settled(sink.write(self.delivery(1)))
+            await settled(sink.write(self.record(1)))
         await settled(sink.close())
         assert len(self.written()) == (1 if self.keeps_ids else 2)
 
@@ -231,7 +233,7 @@ class SinkTests(_Tests[Sink]):
         sink = self.make_unreachable_sink()
         try:
             await settled(sink.connect())
-            await settled(sink.write(self.delivery(1)))
+            await settled(sink.write(self.record(1)))
         except NotConnectedError:
             return
         except TryAgainError as error:
@@ -245,9 +247,9 @@ class SinkTests(_Tests[Sink]):
         """What can never be written is dead-lettered, not retried."""
         sink = self.make_sink()
         await settled(sink.connect())
-        good = self.delivery(1)
+        good = self.record(1)
         try:
-            await settled(sink.write(Delivery(good.id, {"thing": object()}, good.type)))
+            await settled(sink.write(SinkRecord(good.id, {"thing": object()}, good.type)))
         except RecordRejectedError:
             return
         except ConnectorError as error:

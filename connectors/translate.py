@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any, Protocol, TypeAlias
 
-from connectors.conversion import ConversionError, ConversionOptions, read_time
+from connectors.conversion import ConversionOptions, ValueConversionError, read_time
 from connectors.errors import RecordRejectedError
 from connectors.mapping import Expression, value_of
 from connectors.source import Json, SourceRecord
@@ -116,7 +116,7 @@ class RecordMapping:
             return None
         try:
             return read_time(written, ConversionOptions(zone=self.zone))
-        except ConversionError as error:
+        except ValueConversionError as error:
             raise RecordRejectedError(f"{error} for `publish.time`") from None
 
 

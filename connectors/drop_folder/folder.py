@@ -22,7 +22,7 @@ _UNFINISHED = (".part", ".tmp", ".filepart", ".crdownload")
 
 
 @dataclass(frozen=True, slots=True)
-class Print:
+class FileStamp:
     """What tells that a file was not touched: its size, its time of change and its inode."""
 
     size: int
@@ -30,7 +30,7 @@ class Print:
     inode: int
 
 
-def print_of(path: Path) -> Print | None:
+def stamp_of(path: Path) -> FileStamp | None:
     """The file's print, None when it has vanished or is no file."""
     try:
         found = path.lstat()
@@ -38,7 +38,7 @@ def print_of(path: Path) -> Print | None:
         return None
     # Only regular files: a link could point outside the folder, a pipe would block.
     regular = path.is_file() and not path.is_symlink()
-    return Print(found.st_size, found.st_mtime_ns, found.st_ino) if regular else None
+    return FileStamp(found.st_size, found.st_mtime_ns, found.st_ino) if regular else None
 
 
 class Folder:
@@ -60,7 +60,7 @@ class Folder:
         self._pattern = pattern
         self._marker = marker
         self._quiet_seconds = quiet_seconds
-        self._prints: dict[Path, tuple[Print, float]] = {}
+        self._stamps: dict[Path, tuple[FileStamp, float]] = {}
         self._complained: set[Path] = set()
 
     def open(self) -> None:
@@ -81,7 +81,7 @@ class Folder:
                 "name a folder that may be written",
             ) from None
         self._same_file_system(self._archive)
-        self._prints.clear()
+        self._stamps.clear()
 
     def check(self) -> None:
         """Look whether the inbox is there and the archive fits, making nothing; raises as `open` does."""
@@ -118,7 +118,7 @@ class Folder:
             NotConnectedError: The inbox cannot be listed.
         """
         try:
-            left_over = sorted(path for path in (self._archive / _IN_PROGRESS).iterdir() if print_of(path))
+            left_over = sorted(path for path in (self._archive / _IN_PROGRESS).iterdir() if stamp_of(path))
             dropped = self._finished(now)
         except OSError as error:
             raise NotConnectedError(f"the inbox cannot be listed: {_why(error)}") from None
@@ -142,23 +142,23 @@ class Folder:
 
     def _finished(self, now: float) -> list[Path]:
         marks = {path: mark for path in self._inbox.glob(self._pattern) if (mark := self._candidate(path))}
-        known = self._prints
-        self._prints = {
+        known = self._stamps
+        self._stamps = {
             path: known[path] if path in known and known[path][0] == mark else (mark, now)
             for path, mark in marks.items()
         }
         if self._marker is None:
             finished = [
-                path for path, (_, since) in self._prints.items() if now - since >= self._quiet_seconds
+                path for path, (_, since) in self._stamps.items() if now - since >= self._quiet_seconds
             ]
         else:
             finished = [path for path in marks if path.with_name(path.name + self._marker).exists()]
         return sorted(finished, key=lambda path: (marks[path].changed_ns, path.name))
 
-    def _candidate(self, path: Path) -> Print | None:
+    def _candidate(self, path: Path) -> FileStamp | None:
         unfinished = path.name.startswith(".") or path.name.endswith(_UNFINISHED)
         is_marker = self._marker is not None and path.name.endswith(self._marker)
-        return None if unfinished or is_marker else print_of(path)
+        return None if unfinished or is_marker else stamp_of(path)
 
     def _drop_marker(self, name: str) -> None:
         """A marker that outlived its file would call the next file of that name finished too early."""

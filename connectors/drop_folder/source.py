@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from connectors.drop_folder.folder import Folder, print_of
+from connectors.drop_folder.folder import Folder, stamp_of
 from connectors.drop_folder.translate import CsvForm, FileRejectedError, records_of
 from connectors.errors import NotConnectedError
 from connectors.source import Batch, CheckpointReader, MalformedRecord
@@ -154,7 +154,7 @@ class DropFolderSource:
 
     def _claim(self) -> _Claimed | None:
         path = self._folder.next_file(self._clock())
-        before = None if path is None else print_of(path)
+        before = None if path is None else stamp_of(path)
         if path is None or before is None:
             return None
         stand_in = hashlib.sha256(f"{path.name}/{before}".encode(errors="surrogateescape")).hexdigest()
@@ -166,7 +166,7 @@ class DropFolderSource:
             return None
         except OSError:
             return _Claimed(path, stand_in, b"", "Expected a file that may be read, got one that may not")
-        if print_of(path) != before:
+        if stamp_of(path) != before:
             _LOG.warning("file %s changed while it was read; it is read again", path.name)
             return None
         return _Claimed(path, hashlib.sha256(content).hexdigest(), content)

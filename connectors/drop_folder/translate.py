@@ -45,7 +45,7 @@ class CsvForm:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class CsvRow:
     """One row of a file before anyone asked whether it fits.
 
     Attributes:
@@ -94,7 +94,7 @@ def _encode(text: str, encoding: str) -> bytes:
         return text.encode("utf-8", "surrogateescape")
 
 
-def rows_of(text: str, delimiter: str) -> Iterator[Row]:
+def rows_of(text: str, delimiter: str) -> Iterator[CsvRow]:
     """Take a text apart into rows; no line of it is left out but empty ones."""
     lines = list(io.StringIO(text, newline=""))
     start = 0
@@ -106,7 +106,7 @@ def rows_of(text: str, delimiter: str) -> Iterator[Row]:
         start = restart
 
 
-def _rows_from(lines: Sequence[str], start: int, delimiter: str) -> Iterator[tuple[Row, int]]:
+def _rows_from(lines: Sequence[str], start: int, delimiter: str) -> Iterator[tuple[CsvRow, int]]:
     """Rows, each with the index of the line after it; ends early after a quote that never closes."""
     reader = csv.reader(
         (lines[index] for index in range(start, len(lines))), delimiter=delimiter, strict=True
@@ -119,11 +119,11 @@ def _rows_from(lines: Sequence[str], start: int, delimiter: str) -> Iterator[tup
         except csv.Error:
             if _never_closes(lines, begun, start + reader.line_num):
                 # It would swallow the rest of the file; only its own line is given up.
-                yield Row(begun + 1, lines[begun], None), begun + 1
+                yield CsvRow(begun + 1, lines[begun], None), begun + 1
                 return
         end = start + reader.line_num
         if fields is None or fields:
-            yield Row(begun + 1, "".join(lines[begun:end]), fields), end
+            yield CsvRow(begun + 1, "".join(lines[begun:end]), fields), end
         begun = end
 
 
@@ -131,7 +131,7 @@ def _never_closes(lines: Sequence[str], begun: int, end: int) -> bool:
     return end >= len(lines) or sum(map(len, lines[begun:end])) > csv.field_size_limit()
 
 
-def _names(form: CsvForm, rows: Iterator[Row]) -> list[str] | None:
+def _names(form: CsvForm, rows: Iterator[CsvRow]) -> list[str] | None:
     written = form.header
     if written is None:
         first = next(rows, None)
@@ -150,7 +150,7 @@ def _names(form: CsvForm, rows: Iterator[Row]) -> list[str] | None:
 
 
 def _record(
-    row: Row, names: Sequence[str], encoding: str, file: str, identity: str
+    row: CsvRow, names: Sequence[str], encoding: str, file: str, identity: str
 ) -> SourceRecord | MalformedRecord:
     where = {"file": file, "line": str(row.line)}
     raw = _encode(row.text, encoding)
@@ -160,7 +160,7 @@ def _record(
     return SourceRecord(dict(zip(names, row.fields, strict=True)), f"{identity}/{row.line}", where, raw)
 
 
-def _problem(row: Row, width: int, encoding: str) -> str | None:
+def _problem(row: CsvRow, width: int, encoding: str) -> str | None:
     if row.fields is None:
         return "Expected a quoted field that closes before the delimiter, got one that does not"
     if any("\ud800" <= character <= "\udfff" for character in row.text):

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from connectors.errors import ConfigurationError, NotConnectedError, RecordRejectedError, TryAgainError
 from connectors.http.translate import TRY_AGAIN, outcome_of
-from connectors.sink import Applied, Delivery
+from connectors.sink import Applied, SinkRecord
 
 _OWN_HEADERS = ("content-length", "content-type", "host", "idempotency-key", "transfer-encoding")
 Status = Annotated[int, Field(ge=100, le=599)]
@@ -106,15 +106,15 @@ class HttpSink:
             trust_env=False,
         )
 
-    async def write(self, delivery: Delivery) -> Applied:
+    async def write(self, record: SinkRecord) -> Applied:
         """Send one event and judge the answer; see `Sink.write`."""
         if self._session is None:
             raise NotConnectedError("write was called before connect")
         try:
-            body = orjson.dumps(delivery.body)
+            body = orjson.dumps(record.body)
         except TypeError:
             raise RecordRejectedError("Expected a body that JSON can carry") from None
-        headers = {"Content-Type": "application/json", "Idempotency-Key": delivery.id}
+        headers = {"Content-Type": "application/json", "Idempotency-Key": record.id}
         url = self._options.url.get_secret_value()
         try:
             async with self._session.request(

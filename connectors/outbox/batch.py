@@ -13,7 +13,7 @@ from connectors.source import Json
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class PublishedRows:
     """The rows of a batch that Kafka has.
 
     Attributes:
@@ -25,13 +25,13 @@ class Published:
     digest: str
 
     @classmethod
-    def of(cls, rows: Sequence[tuple[int, str]]) -> "Published":
+    def of(cls, rows: Sequence[tuple[int, str]]) -> "PublishedRows":
         """The batch of these positions and ids."""
         digest = hashlib.sha256("\n".join(event_id for _, event_id in rows).encode()).hexdigest()
         return cls(tuple(position for position, _ in rows), digest)
 
     @classmethod
-    def resume(cls, checkpoint: Mapping[str, Json]) -> "Published":
+    def resume(cls, checkpoint: Mapping[str, Json]) -> "PublishedRows":
         """The batch that a checkpoint describes."""
         positions = (first + step for first, count in checkpoint["runs"] for step in range(count))
         return cls(tuple(positions), str(checkpoint["digest"]))

@@ -17,7 +17,7 @@ from sqlalchemy.exc import NoSuchTableError, SQLAlchemyError
 from bus import OutboxEvent, RefusedError, outbox_table
 from connectors.database import lost, open_engine
 from connectors.errors import ConfigurationError
-from connectors.outbox.batch import Published
+from connectors.outbox.batch import PublishedRows
 from connectors.source import Batch, CheckpointReader, EventRecord, MalformedRecord
 
 
@@ -60,13 +60,13 @@ class OutboxSource:
         self._table = outbox_table(options.table, schema=options.schema_name)
         self._name = self._table.fullname
         self._engine: sqlalchemy.Engine | None = None
-        self._published: Published | None = None
+        self._published: PublishedRows | None = None
 
     async def connect(self, checkpoints: CheckpointReader) -> None:
         """Take up the last batch; see `Source.connect`."""
         checkpoint = await checkpoints.load()
         try:
-            self._published = None if checkpoint is None else Published.resume(checkpoint)
+            self._published = None if checkpoint is None else PublishedRows.resume(checkpoint)
         except (KeyError, TypeError, ValueError):
             raise ConfigurationError(
                 f"the checkpoint does not fit outbox `{self._name}`",
@@ -86,7 +86,7 @@ class OutboxSource:
             raise lost(self._name, error) from None
         if not rows:
             return None
-        published = Published.of([(row[0], row[1]) for row in rows])
+        published = PublishedRows.of([(row[0], row[1]) for row in rows])
         records = tuple(self._record_of(row) for row in rows)
         return Batch(records, published.checkpoint(), acknowledge=lambda: self._delete(engine, published))
 
@@ -134,7 +134,7 @@ class OutboxSource:
             return MalformedRecord(orjson.dumps(list(row), default=str), str(error), where)
         return EventRecord({"event": event.subject, "data": event.draft.data}, row[1], where, event=event)
 
-    def _finish(self, engine: sqlalchemy.Engine, published: Published) -> None:
+    def _finish(self, engine: sqlalchemy.Engine, published: PublishedRows) -> None:
         """Delete what a killed process had published; a part of it, or other rows, are published again."""
         found = sqlalchemy.select(self._table.c.position, self._table.c.id)
         found = found.where(self._in_run()).order_by(self._table.c.position)
@@ -143,11 +143,11 @@ class OutboxSource:
                 rows = [row for run in _bounds(published) for row in connection.execute(found, run)]
         except SQLAlchemyError as error:
             raise lost(self._name, error) from None
-        if rows and Published.of([(row[0], row[1]) for row in rows]) == published:
+        if rows and PublishedRows.of([(row[0], row[1]) for row in rows]) == published:
             self._delete(engine, published)
         self._published = None
 
-    def _delete(self, engine: sqlalchemy.Engine, published: Published) -> None:
+    def _delete(self, engine: sqlalchemy.Engine, published: PublishedRows) -> None:
         try:
             with engine.begin() as connection:
                 connection.execute(sqlalchemy.delete(self._table).where(self._in_run()), _bounds(published))
@@ -159,5 +159,5 @@ class OutboxSource:
         return self._table.c.position.between(sqlalchemy.bindparam("first"), sqlalchemy.bindparam("last"))
 
 
-def _bounds(published: Published) -> list[dict[str, int]]:
+def _bounds(published: PublishedRows) -> list[dict[str, int]]:
     return [{"first": first, "last": first + count - 1} for first, count in published.runs()]

@@ -14,7 +14,7 @@ from connectors.database import lost, open_engine
 from connectors.errors import ConfigurationError
 from connectors.source import Batch, CheckpointReader
 from connectors.sql.translate import Position, record_of
-from connectors.sql.window import Found, Window
+from connectors.sql.window import FoundRow, SqlWindow
 
 
 class SqlOptions(BaseModel):
@@ -68,7 +68,7 @@ class SqlSource:
             options.table if options.schema_name is None else f"{options.schema_name}.{options.table}"
         )
         self._engine: sqlalchemy.Engine | None = None
-        self._window = Window(options.settle_seconds)
+        self._window = SqlWindow(options.settle_seconds)
         self._columns: tuple[str, ...] = ()
         self._order: tuple[str, ...] = ()
 
@@ -76,7 +76,7 @@ class SqlSource:
         """Look at the table and take up the last checkpoint; see `Source.connect`."""
         checkpoint = await checkpoints.load()
         try:
-            self._window = Window.resume(self._options.settle_seconds, checkpoint)
+            self._window = SqlWindow.resume(self._options.settle_seconds, checkpoint)
         except (KeyError, TypeError, ValueError):
             raise ConfigurationError(
                 f"the checkpoint does not fit table `{self._name}`",
@@ -101,7 +101,7 @@ class SqlSource:
                     window.mark(highest, self._clock())
         except SQLAlchemyError as error:
             raise lost(self._name, error) from None
-        found = [Found(self._position_of(row), bool(row[-1])) for row in rows]
+        found = [FoundRow(self._position_of(row), bool(row[-1])) for row in rows]
         taken = window.take(found, self._options.batch_size, complete=len(found) < limit)
         if not taken:
             return None

@@ -31,7 +31,7 @@ MOST_SEEN_BYTES = 524_288
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundRow:
     """A row that a look behind `low` has found.
 
     Attributes:
@@ -44,7 +44,7 @@ class Found:
 
 
 @dataclass(slots=True)
-class Window:
+class SqlWindow:
     """Where a table has been read.
 
     Attributes:
@@ -61,7 +61,7 @@ class Window:
     _marks: deque[tuple[float, Any]] = field(default_factory=deque)
 
     @classmethod
-    def resume(cls, settle_seconds: float, checkpoint: Mapping[str, Json] | None) -> "Window":
+    def resume(cls, settle_seconds: float, checkpoint: Mapping[str, Json] | None) -> "SqlWindow":
         """The window a checkpoint describes; what it has seen settles anew, since its age is not known."""
         window = cls(settle_seconds)
         if checkpoint is not None:
@@ -97,7 +97,7 @@ class Window:
         while self._marks and now - self._marks[0][0] >= self.settle_seconds:
             self.horizon = self._marks.popleft()[1]
 
-    def take(self, found: Sequence[Found], most: int, *, complete: bool) -> list[int]:
+    def take(self, found: Sequence[FoundRow], most: int, *, complete: bool) -> list[int]:
         """Choose what to read of the rows found behind `low`, and move `low` up.
 
         Args:

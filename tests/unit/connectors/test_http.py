@@ -11,14 +11,14 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from pydantic import ValidationError
 
-from connectors import Applied, Delivery, RecordRejectedError, Sink, TryAgainError
+from connectors import Applied, RecordRejectedError, Sink, SinkRecord, TryAgainError
 from connectors.http import HttpOptions, HttpSink
 from connectors.http.translate import outcome_of, wait_seconds
 from connectors.testing import SinkTests
 from tests.ports import held_port
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-DELIVERY = Delivery("event-1", {"name": "Ama"}, "tax.business-registered.v1")
+RECORD = SinkRecord("event-1", {"name": "Ama"}, "tax.business-registered.v1")
 
 
 class Office:
@@ -83,7 +83,7 @@ async def write(url: str, **options: Any) -> Applied:
     sink = sink_to(url, **options)
     await sink.connect()
     try:
-        return await sink.write(DELIVERY)
+        return await sink.write(RECORD)
     finally:
         await sink.close()
 

@@ -16,7 +16,7 @@ from bus.testing import InMemoryCluster
 from connectors import ConfigurationError, EventRecord, MalformedRecord, NotConnectedError, Source, load
 from connectors.contract_check import check_contracts
 from connectors.outbox import OutboxOptions, OutboxSource
-from connectors.outbox.batch import Published
+from connectors.outbox.batch import PublishedRows
 from connectors.testing import MemoryCheckpoints, SourceTests
 from contracts import Catalog
 from tests.unit.connectors.country import configured, event_ids, header, runner_of, until
@@ -195,10 +195,10 @@ async def test_a_row_that_commits_late_is_published(register: Register) -> None:
 @given(st.sets(st.integers(1, 300)), st.sets(st.integers(1, 300)))
 def test_a_checkpoint_tells_its_rows_from_all_others(mine: set[int], others: set[int]) -> None:
     """Runs hold exactly the batch's positions, also after JSON, and other rows have another digest."""
-    batch = Published.of([(position, f"id-{position}") for position in sorted(mine)])
-    assert Published.resume(batch.checkpoint()) == batch
+    batch = PublishedRows.of([(position, f"id-{position}") for position in sorted(mine)])
+    assert PublishedRows.resume(batch.checkpoint()) == batch
     assert [n for first, count in batch.runs() for n in range(first, first + count)] == sorted(mine)
-    other = Published.of([(position, f"id-{position}") for position in sorted(others)])
+    other = PublishedRows.of([(position, f"id-{position}") for position in sorted(others)])
     assert (other == batch) == (mine == others)
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from bus import RetryPolicy, TopicMissingError
 from bus.testing import InMemoryBus, InMemoryCluster
-from connectors import Applied, Delivery, NotConnectedError, RecordRejectedError, TryAgainError
+from connectors import Applied, NotConnectedError, RecordRejectedError, SinkRecord, TryAgainError
 from tests.ports import held_port
 from tests.unit.connectors.country import (
     COLUMNS,
@@ -122,12 +122,12 @@ class ScriptedSink:
         """Count."""
         type(self).connected += 1
 
-    def write(self, delivery: Delivery) -> Applied:
+    def write(self, record: SinkRecord) -> Applied:
         """Follow the script."""
         error = self.script.pop(0) if self.script else None
         if error is not None:
             raise error
-        self.written.append(delivery.id)
+        self.written.append(record.id)
         return Applied()
 
     def check(self) -> None:

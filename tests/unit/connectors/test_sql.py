@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from connectors import ConfigurationError, MalformedRecord, NotConnectedError, Source, SourceRecord
 from connectors.sql import SqlOptions, SqlSource
 from connectors.sql.translate import decode_position, encode_position
-from connectors.sql.window import MOST_SEEN, Found, Window
+from connectors.sql.window import MOST_SEEN, FoundRow, SqlWindow
 from connectors.testing import MemoryCheckpoints, SourceTests, acknowledge
 from tests.unit.connectors.country import make_register, register_businesses
 
@@ -139,33 +139,33 @@ async def test_a_large_late_transaction_is_read_to_its_end(tmp_path: Path) -> No
 @settings(max_examples=150)
 def test_a_window_takes_every_row_that_appears_in_time(late: list[tuple[int, int]], batch: int) -> None:
     """Whatever the order of commits: rows at most 4 s late are taken once with a settle time of 5 s."""
-    window, taken = Window(5.0), []
+    window, taken = SqlWindow(5.0), []
     for now in range(60):
         visible = sorted(row for row, second in late if second <= now)
         window.look(float(now))
         behind = [(row,) for row in visible if window.low is None or (row,) > window.low]
         limit = batch + len(window.seen)
         behind = behind[:limit]
-        found = [Found(row, window.horizon is not None and row[0] <= window.horizon) for row in behind]
+        found = [FoundRow(row, window.horizon is not None and row[0] <= window.horizon) for row in behind]
         chosen = window.take(found, batch, complete=len(found) < limit)
         taken += [found[index].position[0] for index in chosen]
         window.mark(max(visible, default=None), float(now))
-        window = Window.resume(5.0, window.checkpoint()) if now in {7, 20} else window
+        window = SqlWindow.resume(5.0, window.checkpoint()) if now in {7, 20} else window
     assert sorted(taken) == sorted(row for row, _ in late)
 
 
 def test_a_full_window_waits_instead_of_forgetting() -> None:
     """No more than the window holds is taken until rows have settled."""
-    window = Window(5.0)
-    found = [Found((number,), settled=False) for number in range(MOST_SEEN + 10)]
+    window = SqlWindow(5.0)
+    found = [FoundRow((number,), settled=False) for number in range(MOST_SEEN + 10)]
     assert len(window.take(found, MOST_SEEN + 10, complete=True)) == MOST_SEEN
     assert window.take(found, 10, complete=True) == []
 
 
 def test_a_checkpoint_always_fits_a_record_of_kafka() -> None:
     """With long keys what was seen is left out, and read again under the same identities."""
-    window = Window(5.0)
-    found = [Found((number, "k" * 200), settled=False) for number in range(MOST_SEEN)]
+    window = SqlWindow(5.0)
+    found = [FoundRow((number, "k" * 200), settled=False) for number in range(MOST_SEEN)]
     window.take(found, MOST_SEEN, complete=True)
     assert window.checkpoint() == {"low": None, "seen": []}
 
