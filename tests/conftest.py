@@ -1,11 +1,13 @@
-"""The broker of the tests: a named one, else a container, else the embedded Kafka; never none.
+"""The broker of the tests: the embedded Kafka, a named one, or a container on request; never none.
+
+`GOVBUS_TEST_BOOTSTRAP_SERVERS` names a broker. `GOVBUS_TEST_BROKER=container` starts one in Docker, which all
+processes of the run share; where that fails, the run says why and uses the embedded Kafka.
 
 No example of Hypothesis is too slow: how long one takes says how busy the machine is.
 """
 
+import gc
 import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from pathlib import Path
@@ -19,28 +21,38 @@ from bus.embedded.folder import free_ports
 from bus.embedded.kafka import EmbeddedKafka
 
 ADDRESS = "GOVBUS_TEST_BOOTSTRAP_SERVERS"
+BROKER = "GOVBUS_TEST_BROKER"
 IMAGE = os.environ.get("GOVBUS_TEST_KAFKA_IMAGE", "apache/kafka:4.4.0")
-PULL_TIMEOUT_SECONDS = 90.0
+CHOSEN = pytest.StashKey[str]()
 
 settings.register_profile("govbus", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("govbus")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Fetch Kafka before several processes want it, which have no terminal to show the progress on."""
-    first_of_many = config.getoption("numprocesses", None) and not hasattr(config, "workerinput")
-    if first_of_many and ADDRESS not in os.environ:
-        with suppress(JarError):  # told by the tests that need it
-            EmbeddedKafka()._jars()
-
-
-def pytest_report_header() -> str:
-    """Say which broker the run would use."""
+    """Choose the broker once for all processes of the run, before any of them wants it."""
+    if hasattr(config, "workerinput"):
+        return
     if address := os.environ.get(ADDRESS):
-        return f"broker: {address} (from {ADDRESS})"
-    if _docker_answers():
-        return f"broker: container of {IMAGE} if it can be had, else embedded Kafka"
-    return "broker: embedded Kafka (no Docker daemon answers)"
+        config.stash[CHOSEN] = f"{address} (from {ADDRESS})"
+    elif os.environ.get(BROKER) == "container":
+        config.stash[CHOSEN] = _start_container(config)
+    else:
+        config.stash[CHOSEN] = "embedded Kafka"
+    if ADDRESS not in os.environ and config.getoption("numprocesses", None):
+        with suppress(JarError):  # the tests that need it say so
+            EmbeddedKafka()._jars()  # here is a terminal to show the progress on
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say which broker the run uses."""
+    return f"broker: {config.stash.get(CHOSEN, None)}"
+
+
+def pytest_collection_finish() -> None:
+    """Keep what was imported out of every later collection of garbage, which integration tests ask for."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -48,8 +60,6 @@ def kafka(request: pytest.FixtureRequest) -> Iterator[str]:
     """Yield the bootstrap address of a real Kafka that all tests of one process share."""
     if address := os.environ.get(ADDRESS):
         yield address
-    elif _docker_answers() and _image_is_here():
-        yield from _container()
     else:
         with ExitStack() as nodes:
             with _output_shown(request.config):  # the first run fetches Kafka
@@ -62,40 +72,22 @@ def _output_shown(config: pytest.Config) -> AbstractContextManager[None]:
     return nullcontext() if capture is None else capture.global_and_fixture_disabled()
 
 
-def _container() -> Iterator[str]:
-    from testcontainers.core.container import DockerContainer
-    from testcontainers.core.wait_strategies import LogMessageWaitStrategy
-
-    ports = Ports(*free_ports(3))
-    plan = NodePlan(Path("/tmp/govbus"), (ports,))
-    container = DockerContainer(IMAGE).with_bind_ports(ports.clients, ports.clients)
-    for name, value in node_properties(plan).items():
-        container.with_env(f"KAFKA_{name.replace('.', '_').upper()}", value)
-    # Docker forwards to the container's own address, not to its loopback.
-    listeners = node_properties(plan)["listeners"].replace(f"CLIENTS://{HOST}", "CLIENTS://")
-    container.with_env("KAFKA_LISTENERS", listeners)
-    container.waiting_for(LogMessageWaitStrategy("Kafka Server started"))
-    with container:
-        yield f"{HOST}:{ports.clients}"
-
-
-def _docker_answers() -> bool:
-    return _docker("info", timeout_seconds=5)
-
-
-def _image_is_here() -> bool:
-    return _docker("image", "inspect", IMAGE, timeout_seconds=10) or _docker(
-        "pull", "--quiet", IMAGE, timeout_seconds=PULL_TIMEOUT_SECONDS
-    )
-
-
-def _docker(*arguments: str, timeout_seconds: float) -> bool:
-    if shutil.which("docker") is None:
-        return False
+def _start_container(config: pytest.Config) -> str:
     try:
-        run = subprocess.run(
-            ["docker", *arguments], capture_output=True, timeout=timeout_seconds, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return False
-    return run.returncode == 0
+        from testcontainers.core.container import DockerContainer
+        from testcontainers.core.wait_strategies import LogMessageWaitStrategy
+
+        ports = Ports(*free_ports(3))
+        properties = node_properties(NodePlan(Path("/tmp/govbus"), (ports,)))
+        # Docker forwards to the container's own address, not to its loopback.
+        listeners = properties["listeners"].replace(f"CLIENTS://{HOST}", "CLIENTS://")
+        container = DockerContainer(IMAGE).with_bind_ports(ports.clients, ports.clients)
+        for name, value in (properties | {"listeners": listeners}).items():
+            container.with_env(f"KAFKA_{name.replace('.', '_').upper()}", value)
+        container.waiting_for(LogMessageWaitStrategy("Kafka Server started"))
+        config.add_cleanup(container.__enter__().stop)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the embedded Kafka serves
+        reason = " ".join(str(error).split())[:200]
+        return f"embedded Kafka, since no container of {IMAGE} started ({type(error).__name__}: {reason})"
+    os.environ[ADDRESS] = f"{HOST}:{ports.clients}"
+    return f"container of {IMAGE}"

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from traceback import walk_tb
 from typing import Any
 
 from aiokafka.errors import KafkaConnectionError, KafkaError
@@ -12,6 +13,16 @@ from bus.kafka.refusal import find_refusal
 from bus.settings import Settings
 
 PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+TASKS = {
+    "_coordinator": (
+        "_coordination_task", "_heartbeat_task", "_commit_refresh_task", "_reset_committed_task",
+    ),
+    "_fetcher": ("_fetch_task",),
+    "_sender": ("_sender_task",),
+    "_client": ("_sync_task",),
+    "client": ("_sync_task",),
+}  # fmt: skip
+"""The tasks of an aiokafka client, by the part that owns them."""
 
 
 def connection(settings: Settings) -> dict[str, Any]:
@@ -59,7 +70,7 @@ async def begin(client: Any, settings: Settings, where: str) -> None:
     """
     try:
         async with asyncio.timeout(settings.publish_timeout_seconds):
-            await client.start()
+            await _start(client)
     except BaseException as error:
         await end(client)
         # aiokafka asserts that it has found a broker, which one that has just slept may not have been.
@@ -69,15 +80,42 @@ async def begin(client: Any, settings: Settings, where: str) -> None:
 
 
 async def end(client: Any) -> None:
-    """Close an aiokafka client.
+    """Close an aiokafka client, with its tasks and connections, even if that is cancelled or fails.
 
     aiokafka takes a cancellation of ours for the end of its own tasks, which it awaits: it goes on here.
     """
     task = asyncio.current_task()
     before = task.cancelling() if task is not None else 0
-    await (client.close() if hasattr(client, "close") else client.stop())
+    try:
+        await (client.close() if hasattr(client, "close") else client.stop())
+    finally:
+        _abandon(client)
     if task is not None and task.cancelling() > before:
         raise asyncio.CancelledError
+
+
+async def _start(client: Any) -> None:
+    """Start a client; where that is cancelled, close the first connection, which aiokafka forgets."""
+    try:
+        await client.start()
+    except BaseException as error:
+        for frame, _ in walk_tb(error.__traceback__):
+            if (first := frame.f_locals.get("bootstrap_conn")) is not None:
+                first.close()
+        raise
+
+
+def _abandon(client: Any) -> None:
+    """End what aiokafka leaves running where a step of its closing fails: it skips the further ones."""
+    for part, names in TASKS.items():
+        for name in names:
+            if (task := getattr(getattr(client, part, None), name, None)) is not None:
+                task.cancel()
+    for task in getattr(getattr(client, "_fetcher", None), "_pending_tasks", ()):
+        task.cancel()
+    network = client._client if hasattr(client, "_client") else client.client  # noqa: SLF001 - no public way
+    for one in list(network._conns.values()):  # noqa: SLF001
+        one.close()
 
 
 async def _reason(error: BaseException, settings: Settings, where: str) -> BusError:

@@ -1,7 +1,9 @@
 """The worlds that the bus' scenarios run in."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,24 +11,32 @@ import pytest
 
 from bus import apply_topics
 from tests.small_catalog import SmallCountry
-from tests.worlds import KafkaWorld, MemoryWorld, World
+from tests.worlds import PATIENCE_SECONDS, KafkaWorld, MemoryWorld, World
 
-CLOSING_SECONDS = 5.0
-LOOK_SECONDS = 0.02
+LOOK_SECONDS = 0.005
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 async def connections_closed() -> AsyncIterator[None]:
-    """Let TLS connections that were closed say goodbye, before the test's event loop ends under them.
+    """Let a test end with every connection closed, and fail the test itself that leaves one open.
 
-    One that was not closed stays, and fails the test by its ResourceWarning.
+    TLS connections say goodbye before they close. What was forgotten warns when it is collected as garbage,
+    and a warning is an error.
     """
     yield
     loop: Any = asyncio.get_running_loop()
-    for _ in range(int(CLOSING_SECONDS / LOOK_SECONDS)):
-        if not any(transport._sock for transport in loop._transports.values()):
-            break
-        await asyncio.sleep(LOOK_SECONDS)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while _open(loop):
+                await asyncio.sleep(LOOK_SECONDS)
+                gc.collect()
+    gc.collect()
+    assert _open(loop) == []
+
+
+def _open(loop: Any) -> list[Any]:
+    """Return the connections of a loop; uvloop does not show them."""
+    return [one for one in getattr(loop, "_transports", {}).values() if one._sock is not None]
 
 
 @pytest.fixture

@@ -23,8 +23,6 @@ from contracts import Catalog
 from tests.granted import PASSWORD, GuardedCountry
 from tests.small_catalog import SmallCountry, case
 
-pytestmark = pytest.mark.usefixtures("connections_closed")
-
 
 @pytest.fixture(scope="module")
 def certified(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:

@@ -27,7 +27,6 @@ from bus.topics import AUDIT_TOPIC, CHECKPOINTS_TOPIC, REGISTRY_TOPIC, dead_lett
 from tests.granted import GuardedCountry, client, until
 from tests.small_catalog import case
 
-pytestmark = pytest.mark.usefixtures("connections_closed")
 PASSING = (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE)
 """What librdkafka tells of a connection that it makes anew."""
 

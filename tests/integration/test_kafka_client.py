@@ -1,0 +1,76 @@
+"""A client of aiokafka is closed whole, however it fails: no connection and no task is left."""
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.conn import AIOKafkaConnection
+from aiokafka.errors import KafkaError
+from aiokafka.protocol.metadata import MetadataRequest
+
+from bus import BusUnavailableError
+from bus.kafka.client import begin, connection, end
+from tests.worlds import KafkaWorld, until
+
+
+def left_open() -> list[Any]:
+    """Return what the event loop still holds of connections and tasks that the test did not make."""
+    loop: Any = asyncio.get_running_loop()
+    connections = [one for one in loop._transports.values() if one._sock is not None]
+    return [*connections, *(asyncio.all_tasks() - {asyncio.current_task()})]
+
+
+async def joined(world: KafkaWorld) -> Any:
+    """Return a started client that is a member of a group."""
+    settings = world.settings()
+    consumer: Any = AIOKafkaConsumer(
+        **connection(settings), group_id=f"{world.country.south}.closing", enable_auto_commit=False
+    )
+    consumer.subscribe([world.country.topic])
+    await begin(consumer, settings, "a test")
+    await until(consumer.assignment)
+    return consumer
+
+
+async def test_a_start_that_takes_too_long_leaves_nothing(
+    kafka_world: KafkaWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker accepts the connection and then does not answer."""
+    send = AIOKafkaConnection.send
+
+    def unanswered(self: Any, request: Any, *arguments: Any, **options: Any) -> Any:
+        if isinstance(request, MetadataRequest):
+            return asyncio.get_running_loop().create_future()
+        return send(self, request, *arguments, **options)
+
+    settings = kafka_world.settings(publish_timeout_seconds=0.5)
+    with monkeypatch.context() as patched:
+        patched.setattr(AIOKafkaConnection, "send", unanswered)
+        with pytest.raises(BusUnavailableError) as caught:
+            await begin(AIOKafkaConsumer(**connection(settings)), settings, "a test")
+    await until(lambda: not left_open())
+    assert caught.value.retriable
+
+
+async def test_a_stop_that_takes_too_long_leaves_nothing(kafka_world: KafkaWorld) -> None:
+    """The broker does not answer that the member leaves its group."""
+    consumer = await joined(kafka_world)
+    consumer._coordinator._maybe_leave_group = asyncio.get_running_loop().create_future
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.5):
+            await end(consumer)
+    await until(lambda: not left_open())
+
+
+async def test_a_stop_after_a_task_of_aiokafka_failed_leaves_nothing(kafka_world: KafkaWorld) -> None:
+    """It raises at the first step of its own closing and skips the others: they would read on."""
+    consumer = await joined(kafka_world)
+    coordinator = consumer._coordinator
+    wake, coordinator._rejoin_needed_fut = coordinator._rejoin_needed_fut, None
+    wake.set_result(None)
+    await until(coordinator._coordination_task.done)
+    with suppress(KafkaError, AttributeError):
+        await end(consumer)
+    await until(lambda: not left_open())
