@@ -18,8 +18,8 @@ setup: $(READY) ## Set up .venv with all that the others need
 demo: $(READY) ## Run the small country (ARGS="--transactions 50 --exit")
 	@$(BIN)/govbus demo $(ARGS)
 
-test: $(READY) ## Run all tests, in two processes (ARGS="-n 0 tests/unit -k retry")
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+test: $(READY) ## Run all tests, of the long ones a sample (ARGS=--whole, ARGS="-n 0 tests/unit -k retry")
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(READY) ## Check style, format and types
 	@$(BIN)/ruff check .

@@ -3,6 +3,8 @@
 `GOVBUS_TEST_BOOTSTRAP_SERVERS` names a broker. `GOVBUS_TEST_BROKER=container` starts one in Docker, which all
 processes of the run share; where that fails, the run says why and uses the embedded Kafka.
 
+`make test` runs a sample of the tests that take long; with `--whole`, as `.ci/run` says it, they run whole.
+
 No example of Hypothesis is too slow: how long one takes says how busy the machine is.
 """
 
@@ -27,6 +29,33 @@ CHOSEN = pytest.StashKey[str]()
 
 settings.register_profile("govbus", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("govbus")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the choice between a sample and the whole of the long tests."""
+    parser.addoption("--whole", action="store_true", help="run the long tests whole, as .ci/run does")
+
+
+@pytest.fixture(scope="session")
+def whole(request: pytest.FixtureRequest) -> bool:
+    """Return whether a test that repeats itself does so as often as it can, or a few times."""
+    return bool(request.config.getoption("whole"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep a sample of the cases of each test that is marked so, evenly spread."""
+    if config.getoption("whole"):
+        return
+    cases: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("sampled"):
+            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    left_out: set[pytest.Item] = set()
+    for found in cases.values():
+        (few,) = found[0].get_closest_marker("sampled").args  # type: ignore[union-attr]
+        left_out.update(set(found) - {found[index * len(found) // few] for index in range(few)})
+    config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+    items[:] = [item for item in items if item not in left_out]
 
 
 def pytest_configure(config: pytest.Config) -> None:
