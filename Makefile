@@ -33,8 +33,9 @@ format: $(READY) ## Mend style and format
 bench: $(READY) ## Measure the bus beside its neighbours
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
-crash: $(READY) ## Strike the bus with every fault, 20 times each (ARGS="--seeds 3")
-	@$(BIN)/govbus check --crash --seeds 20 $(ARGS)
+crash: $(READY) ## Run the subscriber under every fault, 20 times each (ARGS="--seeds 3"), then `govbus check --crash`
+	@$(BIN)/python -m tests.crash --seeds 20 $(ARGS)
+	@$(BIN)/govbus check --crash
 
 soak: $(READY) ## Strike it while events flow: a cluster for 5 min, one broker for 30
 	@$(BIN)/govbus check --soak 5 --nodes 3 $(ARGS)

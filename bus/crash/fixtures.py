@@ -1,7 +1,7 @@
 """Fixtures for the tests of an agency: `pytest_plugins = ["bus.crash.fixtures"]` in its `conftest.py`.
 
-`govbus_kafka` is a real Kafka with every topic of the catalogue; `crash_trial` strikes the agency's program.
-Needs pytest and the extra `embedded`; nothing else of govbus imports this module.
+`govbus_kafka` is a real Kafka with every topic of the catalogue; `crash_trial` runs the agency's program
+under a fault. Needs pytest and the extra `embedded`; nothing else of govbus imports this module.
 """
 
 import asyncio
@@ -10,22 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from bus.crash.account import total
-from bus.crash.faults import missing, near
-from bus.crash.strikes import App
-from bus.crash.verdict import Verdict
+from bus.crash.app_trial import AgencyApp
+from bus.crash.faults import local, missing
+from bus.crash.report import total
+from bus.crash.verdict import CrashVerdict
 from bus.embedded.kafka import EmbeddedKafka
 from bus.errors import UsageError
 from bus.kafka.admin import apply_topics
 from bus.settings import Settings
 
-CrashTrial = Callable[..., Verdict]
+CrashTrial = Callable[..., CrashVerdict]
 
 
 @pytest.fixture(scope="session")
 def _govbus_node() -> Iterator[Settings]:
     with EmbeddedKafka() as node:
-        settings = near(node.bootstrap_servers)
+        settings = local(node.bootstrap_servers)
         asyncio.run(apply_topics(settings))
         yield settings
 
@@ -34,8 +34,9 @@ def _govbus_node() -> Iterator[Settings]:
 def govbus_kafka(_govbus_node: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A Kafka with the topics of the catalogue that `GOVBUS_CATALOG` names, else of the reference catalogue.
 
-    The whole run shares it. A `Bus` that is made during the test goes there by itself; one that was made
-    before, such as a module's own, does not: give a bus these settings, or import its module in the test.
+    All tests of the session share it. A `Bus` that is made during the test connects to it; one that was made
+    before, for example at the import of a module, does not: give it these settings, or import its module in
+    the test.
     """
     monkeypatch.setenv("GOVBUS_BOOTSTRAP_SERVERS", _govbus_node.bootstrap_servers)
     monkeypatch.setenv("GOVBUS_SECURITY_PROTOCOL", _govbus_node.security_protocol)
@@ -44,25 +45,26 @@ def govbus_kafka(_govbus_node: Settings, monkeypatch: pytest.MonkeyPatch) -> Set
 
 @pytest.fixture
 def crash_trial() -> CrashTrial:
-    """Strike a program once: `crash_trial("health_bus:bus", "kill after-handler")` returns a `Verdict`.
+    """Run a program once under a fault: `crash_trial("health_bus:bus", "kill after-handler")`.
 
-    It adds up all subscriptions; `seed`, `events` and `count` are those of `govbus check --crash`. For a test
-    that is a plain function. A fault that this machine cannot make skips the test.
+    It returns a `CrashVerdict`, the sum of all subscriptions; `seed`, `events` and `count` are those of
+    `govbus check --crash`. The test must be a plain function. It is skipped where this machine cannot make
+    the fault.
     """
 
-    def strike(
+    def run(
         app: str,
         fault: str = "kill after-handler",
         *,
         seed: int = 1,
         events: Path | None = None,
         count: int = 600,
-    ) -> Verdict:
-        program = App(app, events=events, count=count)
+    ) -> CrashVerdict:
+        program = AgencyApp(app, events=events, count=count)
         if why := missing(fault):
             pytest.skip(why)
         if why := program.why_not(fault):
-            raise UsageError(f"Expected a fault that can strike `{app}`, got `{fault}`: {why}")
-        return total([one.verdict for one in asyncio.run(program.once(fault, seed))])
+            raise UsageError(f"Expected a fault that can happen to `{app}`, got `{fault}`: {why}")
+        return total([one.verdict for one in asyncio.run(program.run(fault, seed))])
 
-    return strike
+    return run

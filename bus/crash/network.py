@@ -1,6 +1,6 @@
-"""A network between a client and a broker that a test can cut, slow down and mend.
+"""A network between clients and a broker that can be cut and restored.
 
-Law of this file: bytes pass in order and unchanged, or their connection dies; none is ever left out.
+Law of this file: bytes pass in order and unchanged, or their connection is reset; none is ever left out.
 """
 
 import asyncio
@@ -12,15 +12,14 @@ from typing import Self
 
 HOST = "127.0.0.1"
 CHUNK_BYTES = 65_536
-CHUNKS_UNDERWAY = 64
 RESET = struct.pack("ii", 1, 0)
-"""A socket that does not linger ends with a reset, as when a machine has forgotten the connection."""
+"""A socket that does not linger ends with a reset, as after a restart of the other machine."""
 
 
 class Link:
-    """A TCP proxy on 127.0.0.1 that begins whole: what comes to its port goes to `target` and back.
+    """A TCP proxy on 127.0.0.1: what comes to its port goes to `target` and back, until it is cut.
 
-    A broker names its own address to clients, so it must be told to name this one. An async context manager.
+    A broker tells clients its own address, so it must advertise this one. An async context manager.
 
     Args:
         target: The `host:port` to connect to; may be set later, and connections are reset until then.
@@ -35,7 +34,6 @@ class Link:
         self._whole = asyncio.Event()
         self._whole.set()
         self._refusing = False
-        self._delay_seconds = 0.0
 
     async def start(self) -> Self:
         """Listen, which gives the link its address."""
@@ -74,31 +72,22 @@ class Link:
         """Let nothing pass until `restore`.
 
         Args:
-            silently: Nobody is told, as when a cable is pulled: connections stay, new ones are taken, and
-                what is sent arrives after `restore`. Otherwise all are reset, and so is every new one.
+            silently: As when a cable is pulled: connections stay, new ones are accepted, and what is sent
+                arrives after `restore`. Otherwise all are reset, and so is every new one.
         """
         self._whole.clear()
         if not silently:
             self._refusing = True
             self._reset()
 
-    def delay(self, seconds: float) -> None:
-        """Let every byte take so much longer from now on, each way."""
-        self._delay_seconds = seconds
-
     def restore(self) -> None:
-        """Undo `cut` and `delay`."""
-        self._refusing, self._delay_seconds = False, 0.0
+        """Undo `cut`."""
+        self._refusing = False
         self._whole.set()
 
-    async def let_through(self, due: float) -> None:
-        """Wait until what was sent may arrive."""
-        await asyncio.sleep(due - asyncio.get_running_loop().time())
+    async def until_whole(self) -> None:
+        """Wait while the link is cut."""
         await self._whole.wait()
-
-    def due(self) -> float:
-        """Return when what is sent now may arrive, on the clock of the event loop."""
-        return asyncio.get_running_loop().time() + self._delay_seconds
 
     def _reset(self) -> None:
         for connection in tuple(self._connections):
@@ -145,7 +134,7 @@ class _Connection:
             writer.transport.abort()
 
     async def _carry(self, target: str) -> None:
-        await self._link.let_through(self._link.due())
+        await self._link.until_whole()
         host, _, port = target.rpartition(":")
         try:
             reader, writer = await asyncio.open_connection(host, int(port))
@@ -153,36 +142,19 @@ class _Connection:
             self.reset()
             return
         self._writers.append(writer)
-        async with asyncio.TaskGroup() as ways:
-            ways.create_task(self._way(self._reader, writer))
-            ways.create_task(self._way(reader, self._writers[0]))
+        async with asyncio.TaskGroup() as directions:
+            directions.create_task(self._copy(self._reader, writer))
+            directions.create_task(self._copy(reader, self._writers[0]))
         for writer in self._writers:
             writer.close()
 
-    async def _way(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        underway: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(CHUNKS_UNDERWAY)
+    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            async with asyncio.TaskGroup() as ends:
-                ends.create_task(self._send(reader, underway))
-                ends.create_task(self._arrive(underway, writer))
-        except* OSError:
+            while content := await reader.read(CHUNK_BYTES):
+                await self._link.until_whole()
+                writer.write(content)
+                await writer.drain()
+            await self._link.until_whole()
+            writer.write_eof()
+        except OSError:
             self._broken.set()
-
-    async def _send(
-        self, reader: asyncio.StreamReader, underway: "asyncio.Queue[tuple[float, bytes]]"
-    ) -> None:
-        while content := await reader.read(CHUNK_BYTES):
-            await underway.put((self._link.due(), content))
-        await underway.put((self._link.due(), b""))
-
-    async def _arrive(
-        self, underway: "asyncio.Queue[tuple[float, bytes]]", writer: asyncio.StreamWriter
-    ) -> None:
-        while True:
-            due, content = await underway.get()
-            await self._link.let_through(due)
-            if not content:
-                writer.write_eof()
-                return
-            writer.write(content)
-            await writer.drain()

@@ -12,10 +12,10 @@ import pytest
 
 from bus import UsageError
 from bus.cli import run
-from bus.crash import heard
-from bus.crash.account import total
-from bus.crash.strikes import App
-from bus.crash.verdict import Verdict
+from bus.crash import progress
+from bus.crash.app_trial import AgencyApp
+from bus.crash.report import total
+from bus.crash.verdict import CrashVerdict
 from tests.small_catalog import SmallCountry, case
 
 README = Path(__file__).parents[2] / "bus" / "README.md"
@@ -36,7 +36,7 @@ COMMITS_AHEAD = """
 import sys
 from bus.deliver.offsets import OffsetTracker
 
-if "pytest" not in sys.modules:  # only in the process that is struck
+if "pytest" not in sys.modules:  # only in the process under the fault
     take = OffsetTracker.take
     OffsetTracker.take = lambda self: {place: offset + 3 for place, offset in take(self).items()}
 """
@@ -50,26 +50,26 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GOVBUS_BOOTSTRAP_SERVERS", raising=False)
 
 
-def written(country: SmallCountry, name: str, does: str = "pass", more: str = "") -> App:
-    """Write a program of the south, and events of the north; return it ready to be struck."""
+def written(country: SmallCountry, name: str, does: str = "pass", more: str = "") -> AgencyApp:
+    """Write a program of the south, and events of the north; return it ready for a trial."""
     program = PROGRAM.format(agency=country.south, subject=country.opened, does=does)
     Path(f"{name}.py").write_text(program + more)
     lines = [{"subject": country.opened, "data": case(n), "key": f"k{n % 7}"} for n in range(50)]
     Path("events.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return App(f"{name}:bus", events=Path("events.jsonl"), count=240)
+    return AgencyApp(f"{name}:bus", events=Path("events.jsonl"), count=240)
 
 
 @pytest.fixture
 def country(country: SmallCountry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SmallCountry:
     """The small country, where the environment names its catalogue."""
     monkeypatch.setenv("GOVBUS_CATALOG", str(tmp_path / "catalog"))
-    monkeypatch.setattr(heard, "QUIET_SECONDS", 2.0)
+    monkeypatch.setattr(progress, "QUIET_SECONDS", 2.0)
     return country
 
 
-def struck(app: App, fault: str) -> Verdict:
+def struck(app: AgencyApp, fault: str) -> CrashVerdict:
     """Return what one run comes to."""
-    return total([one.verdict for one in asyncio.run(app.once(fault, seed=1))])
+    return total([one.verdict for one in asyncio.run(app.run(fault, seed=1))])
 
 
 def test_what_the_readme_shows_a_newcomer_works(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_what_a_handler_refuses_is_told_apart_from_a_loss(
     (found,) = [json.loads(line) for line in Path("runs.jsonl").read_text().splitlines()]
     waiting = len([n for n in range(240) if n % 50 % 7 == 3]) - 1
     assert (found["accepted"], found["dead_letters"], found["waiting"]) == (240, 1, waiting)
-    assert "database say, is not seen" in capsys.readouterr().out
+    assert "for example in a database, is not checked" in capsys.readouterr().out
 
 
 def test_a_process_that_ends_by_itself_is_a_finding(
@@ -133,7 +133,7 @@ def test_a_bus_with_servers_of_its_own_does_not_run(country: SmallCountry) -> No
         "from bus import Bus, Settings\n"
         f'bus = Bus("{country.south}", settings=Settings(bootstrap_servers="kafka.example:9092"))\n'
     )
-    ran = done([sys.executable, "-m", "bus.crash.app", "own:bus"])
+    ran = done([sys.executable, "-m", "bus.crash.program", "own:bus"])
     assert ran.returncode == 1
     assert "must not reach the real cluster" in ran.stderr
 
@@ -146,21 +146,21 @@ def test_a_bus_with_servers_of_its_own_does_not_run(country: SmallCountry) -> No
         ("from bus import Bus\nbus = Bus('health')", "with subscriptions"),
     ],
 )
-def test_what_cannot_be_struck_is_told_at_once(
+def test_what_is_no_program_is_refused_at_once(
     program: str, told: str, request: pytest.FixtureRequest
 ) -> None:
     """Before a broker is started."""
     name = f"useless_{request.node.callspec.indices['program']}"
     Path(f"{name}.py").write_text(program)
     with pytest.raises(UsageError, match=told):
-        App(f"{name}:bus")
+        AgencyApp(f"{name}:bus")
 
 
 def test_a_contract_without_examples_asks_for_events(country: SmallCountry) -> None:
     """The message names the folder and the option."""
     written(country, "empty")
     with pytest.raises(UsageError, match="--events FILE"):
-        App("empty:bus")
+        AgencyApp("empty:bus")
 
 
 def test_a_line_that_is_no_event_is_named(country: SmallCountry) -> None:
@@ -168,13 +168,12 @@ def test_a_line_that_is_no_event_is_named(country: SmallCountry) -> None:
     written(country, "wrong")
     Path("wrong.jsonl").write_text('{"subject": "a.b", "data": 1}\n{"data": 2}\n')
     with pytest.raises(UsageError, match=r"wrong\.jsonl:2"):
-        App("wrong:bus", events=Path("wrong.jsonl"))
+        AgencyApp("wrong:bus", events=Path("wrong.jsonl"))
 
 
-def test_a_fault_that_cannot_strike_a_program_is_left_out(country: SmallCountry) -> None:
-    """Transactions are for subscriptions that have them; the kit slows down no handler but its own."""
+def test_a_fault_that_cannot_happen_to_a_program_is_left_out(country: SmallCountry) -> None:
+    """Transactions are for subscriptions that have them."""
     app = written(country, "least")
     assert "exactly-once" in app.why_not("kill after-sends")
-    assert "own handler" in app.why_not("slow-handler")
     assert app.why_not("kill after-receipts") == ""
     assert "known are" in app.why_not("kill nobody")

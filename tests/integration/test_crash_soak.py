@@ -1,4 +1,4 @@
-"""A long run, cut short: events flow, a broker or its nodes are struck, and the books agree."""
+"""A short soak: events flow, a broker or its nodes fail, and the journals agree."""
 
 import re
 import subprocess
@@ -20,7 +20,7 @@ def check(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 @pytest.mark.parametrize("nodes", ["1", "3"])
 def test_nothing_is_lost_while_events_flow(nodes: str) -> None:
-    """Neither by the subscription that is struck, nor by its neighbour."""
+    """Neither by the subscription under faults nor by the one left alone."""
     run = check("--soak", "0.5", "--rate", "200", "--nodes", nodes)
     assert run.returncode == 0, run.stdout + run.stderr
     told = re.findall(r"accepted (\d+), lost (\d+), out of order (\d+)", run.stdout)
@@ -28,8 +28,8 @@ def test_nothing_is_lost_while_events_flow(nodes: str) -> None:
     for accepted, lost, wrong in told:
         assert int(accepted) > 2_000
         assert (lost, wrong) == ("0", "0")
-    assert "struck: " in run.stdout
-    assert "memory of the witness: too short to tell" in run.stdout
+    assert "faults: " in run.stdout
+    assert "memory of the subscription left alone: too short to tell" in run.stdout
 
 
 @pytest.mark.parametrize("arguments", [(), ("--crash", "--soak", "1")])

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from bus import Draft, Event, HandledEvents, IdReusedError
 from bus.database import handled_events as handled
-from tests.integration.test_bus_crash import evict
+from tests.crash.test_kills import evict
 from tests.postgresql import new_database, private_server
 from tests.small_catalog import case
 from tests.unit.bus.events import delivered

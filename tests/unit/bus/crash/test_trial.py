@@ -11,8 +11,8 @@ from bus.crash.trial import Trial
 
 
 @dataclass(slots=True)
-class Fed(Trial):
-    """A trial whose subscriber is quick."""
+class FedTrial(Trial):
+    """A trial whose subscriber handles everything at once."""
 
     def command(self) -> list[str]:
         return []
@@ -35,7 +35,7 @@ async def test_half_comes_at_once_and_the_last_after_the_fault(
 ) -> None:
     """While the fault takes its time events come singly; none is left out, none comes twice."""
     monkeypatch.setattr(trial, "BURST_SECONDS", 0.0)
-    fed, found, burst = Fed(Settings(), "zombie", 1), list[int](), count // trial.BURSTS
+    fed, found, burst = FedTrial(Settings(), "zombie", 1), list[int](), count // trial.BURSTS
 
     async def feed() -> None:
         async for numbers in fed.bursts(count):

@@ -16,7 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.group import LeaveGroupRequest
 from aiokafka.structs import TopicPartition as KafkaPartition
 
-from bus import DeliveryReceipt, Draft, Receipt
+from bus import DeliveryReceipt, Draft, Receipt, apply_topics
 from tests.small_catalog import SmallCountry, case
 from tests.worlds import PATIENCE_SECONDS, KafkaWorld, receipts, until
 
@@ -46,7 +46,7 @@ asyncio.run(bus.run())
 """
 
 
-class Handled(NamedTuple):
+class JournalLine(NamedTuple):
     """One call of the handler, as its process wrote it down."""
 
     place: tuple[int, int]
@@ -74,12 +74,14 @@ def subscriber(
         child.wait(10)
 
 
-def read(journal: Path) -> list[Handled]:
+def read(journal: Path) -> list[JournalLine]:
     """Return every whole line of the journal."""
     if not journal.exists():
         return []
     lines = [line.split() for line in journal.read_text().splitlines()]
-    return [Handled((int(line[0]), int(line[1])), line[2], int(line[3])) for line in lines if len(line) == 4]
+    return [
+        JournalLine((int(line[0]), int(line[1])), line[2], int(line[3])) for line in lines if len(line) == 4
+    ]
 
 
 def has_handled(journal: Path, events: int) -> bool:
@@ -129,11 +131,11 @@ async def publish_all(world: KafkaWorld) -> list[Receipt]:
         return await bus.publish_many(world.country.opened, drafts)
 
 
-async def test_kills_lose_nothing_and_repeat_little(
-    kafka_world: KafkaWorld, country: SmallCountry, tmp_path: Path
-) -> None:
+async def test_kills_lose_nothing_and_repeat_little(kafka: str, tmp_path: Path) -> None:
     """Every event is handled at least once, in order per key; a kill repeats at most `max_uncommitted`."""
-    world, journal = kafka_world, tmp_path / "journal"
+    country, journal = SmallCountry(tmp_path / "catalog"), tmp_path / "journal"
+    world = KafkaWorld(country, kafka)
+    await apply_topics(world.settings(), country.catalog)
     published = await publish_all(world)
     lengths: list[int] = []
     for _ in range(KILLS):
@@ -166,7 +168,7 @@ async def require_no_offset_ahead(world: KafkaWorld) -> None:
     assert below - await accounted(world) == set()
 
 
-def assert_order(lines: list[Handled]) -> None:
+def assert_order(lines: list[JournalLine]) -> None:
     """Fail where a key's first occurrences are not in the order they were published."""
     first = {line.place: line for line in reversed(lines)}
     seen: dict[str, list[int]] = {}
@@ -176,7 +178,7 @@ def assert_order(lines: list[Handled]) -> None:
     assert all(numbers == sorted(numbers) for numbers in seen.values())
 
 
-def assert_no_run_repeats_itself(lines: list[Handled], lengths: list[int]) -> None:
+def assert_no_run_repeats_itself(lines: list[JournalLine], lengths: list[int]) -> None:
     """Fail where an event was handled twice without a kill between."""
     for begin, end in zip([0, *lengths], [*lengths, len(lines)], strict=True):
         run = [line.place for line in lines[begin:end]]

@@ -1,0 +1,41 @@
+"""A program for crash runs without `--app`: a health service, with one bus for each guarantee.
+
+One event in 29 fails at first, so that keys are parked meanwhile.
+"""
+
+from typing import Any
+
+from bus.bus import Bus
+from bus.deliver.retry import RetryPolicy
+from bus.event import Event
+from bus.settings import Settings
+
+FAILING = 29
+
+
+def _health(guarantee: str) -> Bus:
+    bus = Bus("health", settings=Settings(catalog=None, registry="off"))
+    exactly_once = guarantee == "exactly-once"
+
+    async def open_record(event: Event[Any]) -> None:
+        if event.attempt == 1 and event.offset % FAILING == 0:
+            raise RuntimeError("fails at first")
+        if exactly_once:
+            record = {
+                "reference": event.data["reference"],
+                "record_number": "HR-00000001",
+                "practice": "A practice",
+                "opened_on": event.data["registered_on"],
+                "vaccination_plan": "standard",
+            }
+            await event.publish("health.record-opened", record, key=event.key)
+
+    bus.subscribe(
+        "civil-registry.birth-registered", version=1, purpose="crash", name=guarantee,
+        retry=RetryPolicy((0.3, 0.3, 1.0, 1.0), jitter=0), exactly_once=exactly_once,
+    )(open_record)  # fmt: skip
+    return bus
+
+
+at_least_once = _health("at-least-once")
+exactly_once = _health("exactly-once")

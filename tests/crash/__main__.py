@@ -1,0 +1,57 @@
+"""`python -m tests.crash --seeds 20`: the project's own subscriber under every fault."""
+
+import asyncio
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from bus.crash.faults import GUARANTEES, fault_on_own_broker, guarantees_of, local, missing
+from bus.crash.report import CrashRun, report
+from bus.embedded.kafka import EmbeddedKafka
+from bus.settings import Settings
+from tests.crash.subscriber_trial import SHARED_BROKER_FAULTS, SUBSCRIBER_FAULTS, SubscriberTrial
+
+
+@click.command()
+@click.option(
+    "--point", "points", multiple=True, type=click.Choice(SUBSCRIBER_FAULTS), help="This fault only."
+)
+@click.option("--guarantee", type=click.Choice(GUARANTEES), help="This guarantee only.")
+@click.option("--seeds", type=click.IntRange(1), default=1, help="Runs of each fault; 1.")
+@click.option("--seed", type=int, default=1, help="The first seed; the same seed repeats a run; 1.")
+@click.option("--json", "file", type=click.Path(path_type=Path), help="Write each run to this file as JSON.")
+def main(points: tuple[str, ...], guarantee: str | None, seeds: int, seed: int, file: Path | None) -> None:
+    """Run the subscriber under faults, and exit with 100 if a promise was broken."""
+    found = runs(points or SUBSCRIBER_FAULTS, guarantee, range(seed, seed + seeds))
+    sys.exit(100 if report(found, "python -m tests.crash --guarantee {guarantee}", file) else 0)
+
+
+def runs(points: Sequence[str], guarantee: str | None, seeds: Sequence[int]) -> Iterator[CrashRun]:
+    """Yield every run as it ends."""
+    with ExitStack() as stack:
+        shared: Settings | None = None
+        for name in points:
+            if why := missing(name):
+                click.echo(f"{name}: skipped - {why}", err=True)
+                continue
+            if name in SHARED_BROKER_FAULTS and shared is None:
+                shared = local(stack.enter_context(EmbeddedKafka()).bootstrap_servers)
+            for promised in guarantees_of(name):
+                for number in seeds if guarantee in (None, promised) else ():
+                    yield asyncio.run(_run(name, promised, number, shared))
+
+
+async def _run(name: str, guarantee: str, seed: int, shared: Settings | None) -> CrashRun:
+    if name in SHARED_BROKER_FAULTS and shared is not None:
+        trial = SubscriberTrial(shared, name, seed, guarantee=guarantee)
+        return CrashRun(name, guarantee, seed, await trial.verdict(SHARED_BROKER_FAULTS[name]))
+    async with fault_on_own_broker(name) as (settings, fault):
+        trial = SubscriberTrial(settings, name, seed, guarantee=guarantee)
+        return CrashRun(name, guarantee, seed, await trial.verdict(fault))
+
+
+if __name__ == "__main__":
+    main()

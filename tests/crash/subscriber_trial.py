@@ -1,0 +1,145 @@
+"""One run of the project's own subscriber, judged by its journal and by a reader of what it published."""
+
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import orjson
+
+from bus import Bus, apply_topics, open_consumer
+from bus.crash import processes
+from bus.crash.agencies import TwoAgencies, drafts
+from bus.crash.faults import FAULTS, PROCESS_FAULTS
+from bus.crash.processes import Processes, ProcessFault
+from bus.crash.trial import Trial, publish_until_acknowledged
+from bus.crash.verdict import Accepted, CrashVerdict, Handling, judge
+
+KEYS = 24
+QUIET_POLLS = 4
+SUBSCRIBER = ("-m", "bus.crash.agencies", "handle")
+SLOW_SUBSCRIBER = ("-m", "tests.crash.slow_subscriber")
+
+
+async def slow_handler(subscriber: Processes) -> None:
+    """Let one call of the handler take three times as long as it may."""
+    subscriber.start("one")
+    await subscriber.has_handled(1 / 3)
+
+
+SHARED_BROKER_FAULTS = {**PROCESS_FAULTS, "slow-handler": slow_handler}
+SUBSCRIBER_FAULTS = (*FAULTS, "slow-handler")
+
+
+@dataclass(slots=True)
+class SubscriberTrial(Trial):
+    """A run under one guarantee, `at-least-once` or `exactly-once`."""
+
+    guarantee: str = field(kw_only=True)
+    program: Sequence[str] = SUBSCRIBER
+    """The subscriber, as arguments of Python."""
+    agencies: TwoAgencies = field(init=False)
+    accepted: list[Accepted] = field(default_factory=list)
+
+    @property
+    def journal(self) -> Path:
+        """Where the subscriber notes what it has handled."""
+        return self.folder / "journal"
+
+    def command(self) -> list[str]:
+        """Run the subscriber."""
+        agencies = self.agencies
+        program = SLOW_SUBSCRIBER if self.fault == "slow-handler" else self.program
+        names = [agencies.south, agencies.opened, agencies.closed]
+        return [*program, *names, str(self.journal), self.guarantee, "crash"]
+
+    def environment(self) -> dict[str, str]:
+        """Name the catalogue."""
+        return {"GOVBUS_CATALOG": str(self.agencies.folder)}
+
+    def count_handled(self) -> int:
+        """Count the lines of the journal."""
+        return len(self.handlings())
+
+    def has_settled(self) -> bool:
+        """Whether each accepted event is in the journal."""
+        return {one.position for one in self.accepted} <= {one.position for one in self.handlings()}
+
+    def handlings(self) -> list[Handling]:
+        """Return what the journal says."""
+        if not self.journal.exists():
+            return []
+        lines = [line.split() for line in self.journal.read_text().splitlines()]
+        return [
+            Handling(float(at), (int(partition), int(offset)), key, int(number))
+            for at, partition, offset, key, number in (line for line in lines if len(line) == 5)
+        ]
+
+    async def publish(self) -> None:
+        """Publish in bursts."""
+        agencies = self.agencies
+        async with Bus(agencies.north, settings=self.settings, catalog=agencies.catalog) as bus:
+            async for numbers in self.bursts(self.events):
+                batch = drafts(numbers, KEYS)
+                receipts = await publish_until_acknowledged(bus, agencies.opened, batch)
+                self.accepted += [
+                    Accepted((receipt.partition, receipt.offset), draft.key or "", draft.data["number"])
+                    for receipt, draft in zip(receipts, batch, strict=True)
+                ]
+
+    async def verdict(self, fault: ProcessFault) -> CrashVerdict:
+        """Publish while a fault happens, wait until everything is handled, and judge."""
+        with tempfile.TemporaryDirectory(prefix="govbus-crash-") as folder:
+            self.folder = Path(folder)
+            self.agencies = TwoAgencies(self.folder / "catalog")
+            await apply_topics(self.settings, self.agencies.catalog)
+            try:
+                await self.run(fault)
+                published = await self._published() if self.guarantee == "exactly-once" else None
+            finally:
+                await self.end()
+            verdict = judge_with_reader(self.accepted, self.handlings(), published, self.restarted_at)
+            verdict = replace(verdict, struck=self.struck, ended=self.ended)
+            return replace(verdict, logs=self.keep_logs()) if verdict.broken else verdict
+
+    async def _published(self) -> list[int]:
+        """Return the numbers that a reader of committed records sees, once no more come."""
+        found: list[int] = []
+        topic, group = f"{self.agencies.closed}.v1", f"{self.agencies.south}.count"
+        async with open_consumer(self.settings, group=group, topics=[topic]) as consumer:
+            quiet, deadline = 0, time.monotonic() + processes.PATIENCE_SECONDS
+            while time.monotonic() < deadline and (
+                len(set(found)) < len(self.accepted) or quiet < QUIET_POLLS
+            ):
+                batches = await consumer.poll(0.25, 10_000)
+                quiet = 0 if batches else quiet + 1
+                found += [
+                    orjson.loads(record.value or b"{}")["number"]
+                    for records in batches.values()
+                    for record in records
+                ]
+        return found
+
+
+def judge_with_reader(
+    accepted: Sequence[Accepted],
+    handlings: Sequence[Handling],
+    published: Iterable[int] | None = None,
+    restarted_at: float | None = None,
+) -> CrashVerdict:
+    """Compare what was accepted with what was handled, and with what a reader of the results sees.
+
+    Args:
+        accepted: what the bus acknowledged.
+        handlings: the calls of the handler, in the order of the journal.
+        published: the numbers of the events that the reader sees; None where the handler publishes nothing.
+        restarted_at: local time of a restart.
+    """
+    verdict = judge(accepted, handlings, restarted_at=restarted_at)
+    if published is None:
+        return verdict
+    seen, handled = Counter(published), {one.position for one in handlings}
+    lost = {one.number for one in accepted if one.position not in handled or one.number not in seen}
+    return replace(verdict, lost=len(lost), twice=sum(count - 1 for count in seen.values()))
