@@ -1,4 +1,4 @@
-"""What can be seen: where each transaction is, how long it took, whom it waits for."""
+"""The monitor: where each transaction is, how long it took, which agency it waits for."""
 
 from observability.database.store import Store
 from observability.errors import ObservabilityError, StoreError, TelemetryError

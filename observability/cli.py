@@ -1,6 +1,6 @@
-"""The commands of this room: `govbus transactions`, `govbus monitor`, `govbus console`.
+"""The commands `govbus transactions`, `govbus monitor` and `govbus console`.
 
-Exit codes: 0 clean, 100 findings (only where `--fail-on` asks for them), 1 the tool failed, 2 wrong usage.
+Exit codes: 0 success, 1 failure, 2 wrong usage, 100 transactions found that match `--fail-on`.
 """
 
 import asyncio
@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
 import orjson
@@ -20,12 +20,11 @@ from observability.database.schema import database_file
 from observability.database.store import Store
 from observability.errors import StoreError
 from observability.terminal import listing, marks_of, waiting, waterfall
+from observability.views import State
 
 FINDINGS = 100
 PIPE_WIDTH = 200
-"""Columns where no terminal says how many it has: nothing is cut for a program."""
-
-STATES = ("open", "completed", "late", "stuck", "refused", "untracked")
+"""Columns where the output is no terminal: wide, so that nothing is cut."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -39,7 +38,7 @@ def default_database() -> str:
     return f"sqlite:///{folder / 'monitor.db'}"
 
 
-def _places(command: Command) -> Command:
+def _database_options(command: Command) -> Command:
     database = click.option(
         "--database",
         envvar="GOVBUS_DATABASE",
@@ -49,7 +48,7 @@ def _places(command: Command) -> Command:
     catalog = click.option(
         "--catalog",
         type=click.Path(path_type=Path, exists=True, file_okay=False),
-        help="Contracts folder; GOVBUS_CATALOG, else the reference catalogue.",
+        help="Contracts folder; by default GOVBUS_CATALOG, or the reference catalogue.",
     )
     return database(catalog(command))
 
@@ -59,7 +58,7 @@ def _catalog(folder: Path | None) -> Catalog:
 
 
 @contextmanager
-def _reading(database: str | None, catalog: Catalog) -> Iterator[Store]:
+def _open_store(database: str | None, catalog: Catalog) -> Iterator[Store]:
     url = database or default_database()
     file = database_file(url)
     if file is not None and not file.exists():
@@ -85,14 +84,18 @@ def transactions() -> None:
 
 
 @transactions.command("list")
-@click.option("--state", type=click.Choice(STATES), help="Only these; `open` has all not completed.")
-@click.option("--service", help="Only this service's.")
 @click.option(
-    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many."
+    "--state",
+    type=click.Choice(get_args(State)),
+    help="Show only this state; `open`: all not completed.",
+)
+@click.option("--service", help="Show only this service.")
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Show at most this many."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--fail-on", type=click.Choice(("late", "stuck")), help="Exit with 100 if any is so.")
-@_places
+@click.option("--fail-on", type=click.Choice(("late", "stuck")), help="Exit with 100 if there is any.")
+@_database_options
 @click.pass_context
 def list_command(
     context: click.Context,
@@ -105,15 +108,15 @@ def list_command(
     database: str | None,
     catalog: Path | None,
 ) -> None:
-    """List transactions, newest first; late and stuck ones longest first."""
+    """List transactions, newest first; late or stuck ones oldest first."""
     held = _catalog(catalog)
-    with _reading(database, held) as store:
+    with _open_store(database, held) as store:
         found = store.transactions(state, service, limit)
         failed = bool(fail_on and store.transactions(fail_on, service, 1))
     if as_json:
         _print_json(found)
     elif not found:
-        click.echo("no such transactions", err=True)
+        click.echo("no transactions found", err=True)
     else:
         console = _console()
         console.print(listing(found))
@@ -127,11 +130,11 @@ def list_command(
 @transactions.command("show")
 @click.argument("transaction_id", metavar="ID")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@_places
+@_database_options
 def show_command(transaction_id: str, as_json: bool, database: str | None, catalog: Path | None) -> None:
-    """Show one transaction as a waterfall: who received what, when, and how it ended."""
+    """Show one transaction as a waterfall of events and deliveries."""
     held = _catalog(catalog)
-    with _reading(database, held) as store:
+    with _open_store(database, held) as store:
         view = store.transaction(transaction_id)
     if view is None:
         raise click.ClickException(
@@ -147,11 +150,15 @@ def show_command(transaction_id: str, as_json: bool, database: str | None, catal
 
 
 @click.command()
-@click.option("--metrics-port", type=click.IntRange(1, 65_535), help="Serve Prometheus on 127.0.0.1.")
-@_places
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(1, 65_535),
+    help="Serve Prometheus metrics on 127.0.0.1.",
+)
+@_database_options
 def monitor(metrics_port: int | None, database: str | None, catalog: Path | None) -> None:
-    """Read receipts into the database until stopped."""
-    # Each of these loads an SDK or a client that the other commands do without.
+    """Read receipts from Kafka into the database until stopped."""
+    # These load an SDK or a client that the other commands do not need.
     from observability.metrics import METER, derive  # noqa: PLC0415
     from observability.monitor import watch  # noqa: PLC0415
     from observability.providers import set_up  # noqa: PLC0415
@@ -162,20 +169,25 @@ def monitor(metrics_port: int | None, database: str | None, catalog: Path | None
         derive(telemetry.meter_provider.get_meter(METER), store, held.agencies)
         if metrics_port is not None:
             click.echo(f"metrics: http://127.0.0.1:{metrics_port}/metrics", err=True)
-        click.echo(f"reading receipts into {database_file(url) or 'the database'}; Ctrl-C stops", err=True)
+        target = database_file(url) or "the database"
+        click.echo(f"reading receipts into {target}; press Ctrl-C to stop", err=True)
         asyncio.run(watch(Settings(), store))
 
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
-    "--port", type=click.IntRange(0, 65_535), default=8900, show_default=True, help="0: a free one."
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=8900,
+    show_default=True,
+    help="Port; 0 takes a free one.",
 )
-@_places
+@_database_options
 def console(host: str, port: int, database: str | None, catalog: Path | None) -> None:
-    """Serve the operator's web page until stopped."""
+    """Serve the web pages for operators until stopped."""
     from observability.console.app import serve  # noqa: PLC0415 - loads the web server
 
     with Store(database or default_database(), _catalog(catalog).services) as store:
-        click.echo(f"console: http://{host}:{port}/ - Ctrl-C stops", err=True)
+        click.echo(f"console: http://{host}:{port}/ - press Ctrl-C to stop", err=True)
         serve(store, host, port)

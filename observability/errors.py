@@ -1,8 +1,8 @@
-"""What can go wrong in the room that watches.
+"""Errors of the monitor, its commands and its console.
 
 ObservabilityError
-+-- StoreError          the monitor's database
-+-- TelemetryError      the OTEL_* variables ask for something that cannot be had
++-- StoreError          the monitor's database cannot be used
++-- TelemetryError      the exporters that the OTEL_* variables name cannot be set up
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ from typing import Literal, Self
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-Reason = Literal[
+ErrorReason = Literal[
     "database-unusable",
     "schema-version",
     "foreign-tables",
@@ -24,7 +24,7 @@ Reason = Literal[
 
 
 class ObservabilityError(Exception):
-    """Root of this room's errors.
+    """Root of the errors of `observability`.
 
     Args:
         message: what failed - why - how to fix.
@@ -32,7 +32,7 @@ class ObservabilityError(Exception):
         retriable: whether the same call may succeed later.
     """
 
-    def __init__(self, message: str, *, reason: Reason, retriable: bool) -> None:
+    def __init__(self, message: str, *, reason: ErrorReason, retriable: bool) -> None:
         super().__init__(message)
         self.reason = reason
         self.retriable = retriable
@@ -43,7 +43,7 @@ class StoreError(ObservabilityError):
 
     @classmethod
     def unusable(cls, url: str, cause: Exception) -> Self:
-        """Return the error of a database that cannot be opened; a password in `url` is not shown."""
+        """Return the error for a database that cannot be opened; a password in `url` is not shown."""
         detail = str(cause.orig) if isinstance(cause, DBAPIError) and cause.orig else str(cause)
         why = next(iter(detail.strip().splitlines()), type(cause).__name__)
         return cls(
@@ -55,7 +55,7 @@ class StoreError(ObservabilityError):
 
     @classmethod
     def other_version(cls, found: object, expected: int) -> Self:
-        """Return the error of a database another version of govbus made."""
+        """Return the error for a database that another version of govbus created."""
         return cls(
             f"cannot read the monitor's database - expected schema version {expected}, got {found} - "
             "start with an empty database: the monitor fills it again from the receipts Kafka still holds",
@@ -65,7 +65,7 @@ class StoreError(ObservabilityError):
 
     @classmethod
     def foreign_tables(cls, tables: Sequence[str]) -> Self:
-        """Return the error of a database that belongs to another program."""
+        """Return the error for a database that belongs to another program."""
         named = ", ".join(f"`{table}`" for table in tables)
         return cls(
             f"cannot use this database for the monitor - its tables {named} were not made by govbus - "
@@ -76,7 +76,7 @@ class StoreError(ObservabilityError):
 
     @classmethod
     def missing(cls, place: str) -> Self:
-        """Return the error of reading before anything was recorded."""
+        """Return the error for reading a database that no monitor has created yet."""
         return cls(
             f"no monitor database at `{place}` - nothing has been recorded there - "
             "start `govbus monitor`, or name another with --database or GOVBUS_DATABASE",
@@ -86,18 +86,18 @@ class StoreError(ObservabilityError):
 
     @classmethod
     def unknown_service(cls, name: str, known: Iterable[str]) -> Self:
-        """Return the error of asking for a service the catalogue doesn't hold."""
+        """Return the error for a service that the catalogue does not define."""
         near = get_close_matches(name, list(known), n=1)
         hint = f"did you mean `{near[0]}`?" if near else "see `govbus contracts list`"
         return cls(
-            f"no service `{name}` - the catalogue doesn't hold it - {hint}",
+            f"no service `{name}` - the catalogue does not define it - {hint}",
             reason="unknown-service",
             retriable=False,
         )
 
     @classmethod
     def conflict(cls) -> Self:
-        """Return the error of a batch that kept colliding with another writer's."""
+        """Return the error for a batch that conflicts with another monitor's on every attempt."""
         return cls(
             "cannot write the batch - another monitor keeps writing the same transactions - "
             "try again; if it lasts, stop one of the monitors",
@@ -107,7 +107,7 @@ class StoreError(ObservabilityError):
 
 
 class TelemetryError(ObservabilityError):
-    """The telemetry the environment asks for cannot be set up."""
+    """The exporters that the `OTEL_*` variables name cannot be set up."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, reason="telemetry-settings", retriable=False)

@@ -1,6 +1,6 @@
-"""How the console says a number or a time: plain words, UTC, one form for each kind.
+"""How a number or a time is written for people, in the console and in the terminal; all times are UTC.
 
-Law of this file: a value that is unknown is a dash, never zero.
+Law of this file: pure; an unknown value is a dash, never zero.
 """
 
 from datetime import UTC, datetime
@@ -11,10 +11,10 @@ _LARGE = (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000))
 
 
 def duration(milliseconds: float | None) -> str:
-    """Return a duration as a person reads it: `12 ms`, `1.42 s`, `3 min 5 s`, `2 d 4 h`.
+    """Return a duration for people: `12 ms`, `1.42 s`, `3 min 5 s`, `2 d 4 h`.
 
     Args:
-        milliseconds: the duration; None is unknown, a negative one is a clock's fault and keeps its sign.
+        milliseconds: the duration; None if unknown, negative if a clock is wrong.
     """
     if milliseconds is None:
         return UNKNOWN
@@ -40,7 +40,7 @@ def _two_units(milliseconds: int) -> str:
 
 
 def share(value: float | None) -> str:
-    """Return a share between 0 and 1 in percent; never 100 % while something is missing, nor 0 % of some."""
+    """Return a share between 0 and 1 in percent; 100 % only for all, 0 % only for none."""
     if value is None:
         return UNKNOWN
     percent = value * 100
@@ -52,7 +52,7 @@ def share(value: float | None) -> str:
 
 
 def skew(milliseconds: float | None) -> str:
-    """Return which way an agency's clock is off: `12 ms behind`, `3 s ahead`, `in step` below 1 ms."""
+    """Return how far an agency's clock is off: `12 ms behind`, `3 s ahead`, `in step` below 1 ms."""
     if milliseconds is None:
         return UNKNOWN
     if abs(milliseconds) < 1:
@@ -61,20 +61,20 @@ def skew(milliseconds: float | None) -> str:
 
 
 def iso(time: datetime) -> str:
-    """Return a time for `<time datetime>`: UTC, milliseconds, `Z`."""
+    """Return a time for `<time datetime>`: `2026-11-23T14:03:05.120Z`."""
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def clock(time: datetime) -> str:
-    """Return a time of day in UTC for a table: `2026-11-23 14:03:05`."""
+    """Return a time in UTC for a table: `2026-11-23 14:03:05`."""
     return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def count(number: int, one: str, many: str | None = None) -> str:
+def count(value: int, one: str, many: str | None = None) -> str:
     """Return a number with its noun: `1 dead letter`, `2 dead letters`."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+    return f"{number(value)} {one if value == 1 else many or one + 's'}"
 
 
 def number(value: int) -> str:
-    """Return a whole number with its thousands apart."""
+    """Return a whole number with a space between thousands."""
     return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")

@@ -1,15 +1,17 @@
-"""Which receipts speak of the same thing, and which of two that do stands.
+"""Which receipts report the same publish or delivery, and which one counts.
 
-Law of this file: `stands` is commutative, associative and idempotent, so receipts may come late, twice and
-in any order. A publish is one event (source and id); published beats refused, the first append beats a
-second. A delivery is one attempt with one outcome of one subscription; the first finished stands, so that
-a redelivery after a crash does not move the time of the handling.
+Law of this file: pure; `preferred` is commutative, associative and idempotent, so receipts may arrive late,
+twice and in any order. A publish is one event (source and id): published wins over refused, then the
+earliest. A delivery is one attempt of one subscription with one outcome: the first to finish wins, so that a
+redelivery after a crash does not change when the event was handled.
 """
 
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from bus import DeliveryReceipt, PublishReceipt
+
+AnyReceipt = PublishReceipt | DeliveryReceipt
 
 PublishKey = tuple[str, str, str]
 """Transaction, source, event id."""
@@ -21,23 +23,23 @@ Receipt = TypeVar("Receipt", PublishReceipt, DeliveryReceipt)
 Key = TypeVar("Key", PublishKey, DeliveryKey)
 
 
-def transaction_of(receipt: PublishReceipt | DeliveryReceipt) -> str:
-    """Return the transaction; an event outside any is a transaction of its own."""
+def transaction_of(receipt: AnyReceipt) -> str:
+    """Return the transaction of a receipt; an event without one is a transaction of its own."""
     return receipt.transaction or receipt.event_id
 
 
-def is_eventless(receipt: PublishReceipt | DeliveryReceipt) -> bool:
-    """Return whether it speaks of a record that never was an event one could read: its place is its name."""
+def is_eventless(receipt: AnyReceipt) -> bool:
+    """Return whether the receipt is of a record that was no readable event; the id is then its place."""
     return receipt.transaction == f"{receipt.topic}/{receipt.partition}/{receipt.offset}"
 
 
 def publish_key(receipt: PublishReceipt) -> PublishKey:
-    """Return what identifies a publish."""
+    """Return the key of the publish that a receipt reports."""
     return transaction_of(receipt), receipt.source, receipt.event_id
 
 
 def delivery_key(receipt: DeliveryReceipt) -> DeliveryKey:
-    """Return what identifies a delivery."""
+    """Return the key of the delivery that a receipt reports."""
     return (
         transaction_of(receipt),
         receipt.source,
@@ -49,18 +51,18 @@ def delivery_key(receipt: DeliveryReceipt) -> DeliveryKey:
     )
 
 
-def stands(one: Receipt, other: Receipt) -> Receipt:
-    """Return the one of two receipts with the same key that counts."""
+def preferred(one: Receipt, other: Receipt) -> Receipt:
+    """Return which of two receipts with the same key counts."""
     return one if one == other else min(one, other, key=_rank)
 
 
 def settle_publishes(receipts: Iterable[PublishReceipt]) -> dict[PublishKey, PublishReceipt]:
-    """Return the receipt that stands for each publish."""
+    """Return the receipt that counts for each publish."""
     return _settle(receipts, publish_key)
 
 
 def settle_deliveries(receipts: Iterable[DeliveryReceipt]) -> dict[DeliveryKey, DeliveryReceipt]:
-    """Return the receipt that stands for each delivery attempt."""
+    """Return the receipt that counts for each delivery."""
     return _settle(receipts, delivery_key)
 
 
@@ -68,12 +70,12 @@ def _settle(receipts: Iterable[Receipt], key_of: Callable[[Receipt], Key]) -> di
     settled: dict[Key, Receipt] = {}
     for receipt in receipts:
         key = key_of(receipt)
-        settled[key] = stands(settled[key], receipt) if key in settled else receipt
+        settled[key] = preferred(settled[key], receipt) if key in settled else receipt
     return settled
 
 
-def _rank(receipt: PublishReceipt | DeliveryReceipt) -> tuple[bool, int, str]:
-    # The last column only breaks ties, so that the choice never depends on the order of arrival.
+def _rank(receipt: AnyReceipt) -> tuple[bool, int, str]:
+    # `repr` only breaks ties, so that the choice does not depend on the order of arrival.
     if isinstance(receipt, PublishReceipt):
         return receipt.outcome != "published", receipt.broker_time_us, repr(receipt)
     return False, receipt.finished_us, repr(receipt)

@@ -1,13 +1,11 @@
-"""How long things took, on the broker's clock.
+"""Durations and percentiles, on the broker's clock.
 
-Law of this file: pure arithmetic over receipts; the result depends on which receipts there are, never on
-their order or on how often each of them came.
+Law of this file: pure arithmetic over receipts; neither their order nor duplicates change a result.
 
     published ---- queue ----> first received ---- handle (all retries) ----> handled
 
-A percentile is the nearest rank: of n values in order, p is the ceil(n * p / 100)-th, what SQL calls
-`percentile_disc`. It is always a value that was measured; with n < 100 the p99 is the largest. There is no
-percentile of nothing: an empty sample gives None.
+A percentile is the nearest rank: of n values in order, the ceil(n * p / 100)-th, as SQL's `percentile_disc`.
+It is always a measured value; with n < 100 the p99 is the largest. An empty sample has no percentile: None.
 """
 
 from collections import defaultdict
@@ -20,7 +18,7 @@ from observability.views import Percentiles
 
 
 def percentile(values: Collection[int], percent: int) -> int | None:
-    """Return the nearest-rank percentile of `values`, None when there are none.
+    """Return the nearest-rank percentile of `values`, None if there are none.
 
     Args:
         values: in any order and any unit.
@@ -44,12 +42,12 @@ def percentiles(values_us: Collection[int]) -> Percentiles:
 
 
 def milliseconds(microseconds: int | None) -> float | None:
-    """Return microseconds as milliseconds, None as None."""
+    """Return microseconds in milliseconds; None stays None."""
     return None if microseconds is None else microseconds / 1000
 
 
 def skew(latest_first_us: Sequence[int]) -> tuple[float | None, float | None]:
-    """Return the median and the newest clock skew in milliseconds, None and None without a sample.
+    """Return the median and the newest clock skew in milliseconds, both None without a sample.
 
     Args:
         latest_first_us: broker clock minus agency clock in microseconds, the newest first.
@@ -63,8 +61,8 @@ def skew(latest_first_us: Sequence[int]) -> tuple[float | None, float | None]:
 class Hop:
     """One event to one subscription of one agency; times in microseconds since the epoch.
 
-    `last` is the delivery whose word counts: the earliest ack, else the latest attempt. `handled_us` is
-    None while a retry is pending; `attempts` is the highest attempt seen.
+    `last` is the delivery that decides the outcome: the earliest ack, else the latest attempt. `handled_us`
+    is None while a retry is pending; `attempts` is the highest attempt seen.
     """
 
     last: DeliveryReceipt
@@ -89,7 +87,7 @@ def hops(deliveries: Iterable[DeliveryReceipt]) -> list[Hop]:
     attempts: dict[tuple[str, str, str, str], list[DeliveryReceipt]] = defaultdict(list)
     for delivery in deliveries:
         if delivery.outcome == "discarded":
-            continue  # an operator's act, no attempt
+            continue  # by an operator, not an attempt
         key = (delivery.source, delivery.event_id, delivery.agency, delivery.subscription)
         attempts[key].append(delivery)
     return sorted((_hop(found) for found in attempts.values()), key=_by_publication)

@@ -1,8 +1,8 @@
-"""Every metric the monitor derives from the store, named once; dashboards and alerts use these names.
+"""The metrics that the monitor reads from the store; dashboards and alerts use these names.
 
-Law of this file: each instrument is observed, none is counted along: a restart or a replay of receipts moves
-no curve. Label values are bounded by the catalogue and by the closed set of reasons; no transaction, event
-or person is ever a label. The bus' own instruments are named in `bus.telemetry`.
+Law of this file: every value is read from the database at export, so a restart or a replay of receipts
+changes no curve. Label values come from the catalogue and the closed set of reasons; no transaction, event or
+person is ever a label. The metrics of the bus itself are in `bus.telemetry`.
 
 Prometheus sees the names with `_` for `.`, the unit at the end, and `_total` on counters:
 `govbus.service.started` becomes `govbus_service_started_total`, `govbus.service.duration`, in `s`,
@@ -21,25 +21,25 @@ from observability.database.store import Store
 from observability.metrics_snapshot import MetricsSnapshot, SnapshotCache
 from observability.views import AgencyView, PathView, Percentiles, ServiceView
 
+Observe = Callable[[MetricsSnapshot], Iterable[Observation]]
+
 METER = "govbus.observability"
 """The instrumentation scope of these metrics."""
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One instrument: `observe` gives its values and labels from a snapshot."""
+    """One instrument; `observe` returns its values and labels from a snapshot."""
 
     name: str
     kind: Literal["counter", "gauge"]
     unit: str
     description: str
     labels: tuple[str, ...]
-    observe: Callable[[MetricsSnapshot], Iterable[Observation]]
+    observe: Observe
 
 
-def _of_service(
-    value: Callable[[ServiceView], float | None],
-) -> Callable[[MetricsSnapshot], Iterator[Observation]]:
+def _of_service(value: Callable[[ServiceView], float | None]) -> Observe:
     def observe(snapshot: MetricsSnapshot) -> Iterator[Observation]:
         for service in snapshot.services:
             if (found := value(service)) is not None:
@@ -61,7 +61,7 @@ def _durations(snapshot: MetricsSnapshot) -> Iterator[Observation]:
         yield from _quantiles(took, {"service": service.name})
 
 
-def _paths(part: Callable[[PathView], Percentiles]) -> Callable[[MetricsSnapshot], Iterator[Observation]]:
+def _paths(part: Callable[[PathView], Percentiles]) -> Observe:
     def observe(snapshot: MetricsSnapshot) -> Iterator[Observation]:
         for breakdown in snapshot.breakdowns:
             for path in breakdown.paths:
@@ -84,9 +84,7 @@ def _steps(snapshot: MetricsSnapshot) -> Iterator[Observation]:
             yield from _quantiles(step.took, labels)
 
 
-def _of_agency(
-    value: Callable[[AgencyView], float | None],
-) -> Callable[[MetricsSnapshot], Iterator[Observation]]:
+def _of_agency(value: Callable[[AgencyView], float | None]) -> Observe:
     def observe(snapshot: MetricsSnapshot) -> Iterator[Observation]:
         for agency in snapshot.agencies:
             if (found := value(agency)) is not None:
@@ -123,7 +121,7 @@ METRICS: tuple[Metric, ...] = (
         "govbus.service.duration",
         "gauge",
         "s",
-        "First event to last end event, quantiles over the newest completed transactions",
+        "First event to last end event, quantiles of the newest completed transactions",
         ("service", "quantile"),
         _durations,
     ),
@@ -131,7 +129,7 @@ METRICS: tuple[Metric, ...] = (
         "govbus.service.deadline",
         "gauge",
         "s",
-        "The deadline of the service",
+        "Deadline of the service",
         ("service",),
         _of_service(lambda service: service.deadline_seconds),
     ),
@@ -147,7 +145,7 @@ METRICS: tuple[Metric, ...] = (
         "govbus.service.completed",
         "counter",
         "{transaction}",
-        "Transactions completed, in time and not",
+        "Transactions completed, in time or late",
         ("service", "on_time"),
         _completed,
     ),
@@ -171,7 +169,7 @@ METRICS: tuple[Metric, ...] = (
         "govbus.service.stuck",
         "gauge",
         "{transaction}",
-        "Transactions whose next event is overdue, was refused, or whose delivery was given up",
+        "Transactions that wait for an event that is overdue, was refused, or follows a dead letter",
         ("service",),
         _of_service(lambda service: service.stuck),
     ),
@@ -179,7 +177,7 @@ METRICS: tuple[Metric, ...] = (
         "govbus.service.step.duration",
         "gauge",
         "s",
-        "From the event a milestone waits for to the milestone, quantiles",
+        "From the event before a milestone to the milestone, quantiles",
         ("service", "event", "agency", "quantile"),
         _steps,
     ),
@@ -219,7 +217,7 @@ METRICS: tuple[Metric, ...] = (
         "govbus.agency.events",
         "counter",
         "{event}",
-        "Events an agency published, those the bus refused, and records that never became an event",
+        "Events that an agency published or the bus refused, and source records that became no event",
         ("agency", "outcome"),
         _events,
     ),
@@ -227,7 +225,7 @@ METRICS: tuple[Metric, ...] = (
         "govbus.agency.deliveries",
         "counter",
         "{delivery}",
-        "Deliveries an agency acknowledged, and those given up",
+        "Deliveries to an agency, acknowledged or dead-lettered",
         ("agency", "outcome"),
         _deliveries,
     ),
@@ -235,7 +233,7 @@ METRICS: tuple[Metric, ...] = (
         "govbus.dead_letters",
         "gauge",
         "{record}",
-        "Deliveries given up and not acknowledged since, and records that never became an event",
+        "Dead letters not resolved, of deliveries and of source records that became no event",
         ("agency", "reason"),
         _dead_letters,
     ),
@@ -243,7 +241,7 @@ METRICS: tuple[Metric, ...] = (
         "govbus.receipts",
         "counter",
         "{receipt}",
-        "Receipts held",
+        "Receipts stored",
         (),
         lambda snapshot: [Observation(snapshot.summary.receipts)],
     ),
@@ -251,20 +249,13 @@ METRICS: tuple[Metric, ...] = (
         "govbus.receipts.undecodable",
         "counter",
         "{record}",
-        "Records of the receipts topic that held no receipts",
+        "Records of the receipts topic without readable receipts",
         (),
         lambda snapshot: [Observation(snapshot.summary.undecodable)],
     ),
-    Metric(
-        "govbus.receipts.age",
-        "gauge",
-        "s",
-        "Age of the newest receipt",
-        (),
-        _age,
-    ),
+    Metric("govbus.receipts.age", "gauge", "s", "Age of the newest receipt", (), _age),
 )
-"""All of them, in the order of a dashboard from the whole to the part."""
+"""All metrics, from the whole to the part as on a dashboard."""
 
 
 def derive(
@@ -274,13 +265,13 @@ def derive(
     *,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> None:
-    """Register every metric of the table on `meter`, read from `store` when it is exported.
+    """Register all metrics on `meter`; each export reads them from `store`.
 
     Args:
         meter: of the OpenTelemetry API.
-        store: read at most every `FRESH_SECONDS`.
-        agencies: the catalogue's; what others do is shown under `other`, without clock and duration.
-        clock: the time of day, for the age of the newest receipt.
+        store: read at most once every `FRESH_SECONDS`.
+        agencies: those of the catalogue; all others are summed as `other`, without clock and duration.
+        clock: the current time, for the age of the newest receipt.
     """
     snapshots = SnapshotCache(store, frozenset(agencies), clock)
     for metric in METRICS:

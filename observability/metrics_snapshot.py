@@ -1,6 +1,6 @@
-"""One reading of the store for all metrics of an export.
+"""What the store holds at one moment, for all metrics of one export.
 
-Law of this file: a reading is taken at most every `FRESH_SECONDS`; its labels are bounded by the catalogue.
+Law of this file: the store is read at most once every `FRESH_SECONDS`; labels come from the catalogue.
 """
 
 from collections import Counter
@@ -16,15 +16,15 @@ from observability.transactions import subject_of
 from observability.views import AgencyView, BreakdownView, ServiceView, SummaryView
 
 FRESH_SECONDS = 5.0
-"""How long one reading of the store serves all instruments."""
+"""How long one snapshot serves all instruments."""
 
 OTHER = "other"
-"""The label of an agency or reason that is not of the catalogue or the closed set."""
+"""The label of an agency outside the catalogue and of a reason outside the closed set."""
 
 
 @dataclass(frozen=True, slots=True)
 class MetricsSnapshot:
-    """What the store said at one moment; every instrument of one export reads the same."""
+    """What the store held at one moment; all instruments of one export read the same."""
 
     at: datetime
     summary: SummaryView
@@ -36,26 +36,26 @@ class MetricsSnapshot:
 
 
 class SnapshotCache:
-    """SnapshotCache of one store, shared by the instruments and their threads.
+    """The current snapshot of one store, shared by the instruments and their threads.
 
     Args:
-        store: where they come from.
+        store: what is read.
         agencies: the names that may be labels.
-        clock: the time of day.
+        clock: the current time.
     """
 
     def __init__(self, store: Store, agencies: Collection[str], clock: Callable[[], datetime]) -> None:
         self._store, self._agencies, self._clock = store, agencies, clock
         self._lock = Lock()
         self._taken = 0.0
-        self._reading: MetricsSnapshot | None = None
+        self._snapshot: MetricsSnapshot | None = None
 
     def current(self) -> MetricsSnapshot:
-        """Return a reading no older than `FRESH_SECONDS`."""
+        """Return a snapshot no older than `FRESH_SECONDS`."""
         with self._lock:
-            if self._reading is None or monotonic() - self._taken > FRESH_SECONDS:
-                self._reading, self._taken = self._read(), monotonic()
-            return self._reading
+            if self._snapshot is None or monotonic() - self._taken > FRESH_SECONDS:
+                self._snapshot, self._taken = self._read(), monotonic()
+            return self._snapshot
 
     def _read(self) -> MetricsSnapshot:
         services = self._store.services()
@@ -88,7 +88,7 @@ class SnapshotCache:
 
 
 def bounded(agencies: Iterable[AgencyView], known: Collection[str]) -> tuple[AgencyView, ...]:
-    """Return the known agencies, and one named `other` with the traffic of all the rest."""
+    """Return the known agencies, and one named `other` with the traffic of all others."""
     kept = list(agencies)
     rest = [agency for agency in kept if agency.name not in known]
     shown = [agency for agency in kept if agency.name in known]

@@ -1,9 +1,9 @@
-"""Reads receipts from Kafka into the store, for ever.
+"""Reads receipts from Kafka into the store, until stopped.
 
 Law of this file: a batch is in the database before its offsets are committed, and the database counts a
 receipt once; so a crash between the two, a rebalance or a replay changes no number. A record that holds no
-receipts is counted, logged by its place, and passed. While the database does not answer, nothing is
-committed and the same batch is tried again.
+receipts is counted, logged by its place, and skipped. While the database does not answer, nothing is
+committed and the same batch is written again.
 """
 
 import asyncio
@@ -14,24 +14,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from bus import (
-    RECEIPTS_TOPIC,
-    Backoff,
-    BusError,
-    DeliveryReceipt,
-    PublishReceipt,
-    Record,
-    Settings,
-    TopicPartition,
-    open_consumer,
-)
+from bus import RECEIPTS_TOPIC, Backoff, BusError, Record, Settings, TopicPartition, open_consumer
 from observability.database.intake import Place
 from observability.database.store import Store
 from observability.errors import StoreError
+from observability.identity import AnyReceipt
 from observability.receipt_reader import read
 
 GROUP = "govbus.monitor"
-"""The consumer group; more monitors with the same database share the partitions."""
+"""The consumer group; monitors with the same database share the partitions."""
 
 POLL_SECONDS = 0.5
 MAX_RECORDS = 500
@@ -46,17 +37,17 @@ class ReceiptConsumer(Protocol):
     async def poll(
         self, timeout_seconds: float, max_records: int
     ) -> Mapping[TopicPartition, Sequence[Record]]:
-        """Return the next records of each partition, none when the time is over."""
+        """Return the next records of each partition, none if none came in time."""
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Set the position the group starts from."""
+        """Set the position that the group continues from."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReceiptBatch:
-    """What one poll brought."""
+    """What one poll returned."""
 
-    receipts: tuple[PublishReceipt | DeliveryReceipt, ...]
+    receipts: tuple[AnyReceipt, ...]
     undecodable: tuple[Place, ...]
     offsets: Mapping[TopicPartition, int]
 
@@ -65,9 +56,9 @@ class Monitor:
     """Keeps a store up to date with the receipts topic.
 
     Args:
-        store: where receipts go.
-        consumer: of the receipts topic, in group `GROUP`.
-        max_records: of one poll; a record holds many receipts.
+        store: where receipts are written.
+        consumer: subscribed to the receipts topic, in group `GROUP`.
+        max_records: at most this many in one poll; a record holds many receipts.
     """
 
     def __init__(self, store: Store, consumer: ReceiptConsumer, *, max_records: int = MAX_RECORDS) -> None:
@@ -77,21 +68,21 @@ class Monitor:
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
-        """Ask `run` to return after the batch in hand; call it from the event loop."""
+        """Make `run` return after the current batch; call it from the event loop."""
         self._stopping.set()
 
     async def run(self) -> None:
         """Apply batches until `stop`.
 
         Raises:
-            StoreError: the database failed in a way that waiting does not mend.
+            StoreError: the database failed, and trying again does not help.
             BusError: the cluster refuses the monitor.
         """
         while not self._stopping.is_set():
             await self.step()
 
     async def step(self) -> int:
-        """Poll once, apply, commit; return how many receipts were news.
+        """Poll once, apply, commit; return how many receipts are new.
 
         Raises:
             StoreError, BusError: as `run` says.
@@ -99,17 +90,17 @@ class Monitor:
         batch = gather(await self._poll())
         if not batch.offsets:
             return 0
-        news = await self._apply(batch)
-        if news is None:
+        new = await self._apply(batch)
+        if new is None:
             return 0
         try:
             await self._consumer.commit(batch.offsets)
         except BusError as error:
             if not error.retriable:
                 raise
-            # The partitions went to another monitor, or the broker is away: the batch comes again.
+            # The partitions moved to another monitor, or the broker is down: the batch is read again.
             _log.warning("offsets not committed, their receipts will be read again: %s", error.reason)
-        return news
+        return new
 
     async def _poll(self) -> Mapping[TopicPartition, Sequence[Record]]:
         try:
@@ -142,19 +133,19 @@ class Monitor:
 
 
 def gather(found: Mapping[TopicPartition, Sequence[Record]]) -> ReceiptBatch:
-    """Return what the records of one poll hold, and the offsets after them."""
-    receipts: list[PublishReceipt | DeliveryReceipt] = []
+    """Return the receipts in the records of one poll, and the offsets after them."""
+    receipts: list[AnyReceipt] = []
     undecodable: list[Place] = []
     offsets: dict[TopicPartition, int] = {}
     for place, records in found.items():
         for record in records:
-            reading = read(record.value)
-            receipts += reading.receipts
-            if reading.reason is not None:
+            decoded = read(record.value)
+            receipts += decoded.receipts
+            if decoded.reason is not None:
                 undecodable.append((record.topic, record.partition, record.offset))
                 _log.warning(
                     "record of receipts not read: %s at topic %s partition %d offset %d",
-                    reading.reason,
+                    decoded.reason,
                     record.topic,
                     record.partition,
                     record.offset,

@@ -1,16 +1,16 @@
-"""OpenTelemetry from the standard environment.
+"""OpenTelemetry providers, as the standard environment variables say.
 
 Law of this file: without `OTEL_*` variables nothing is exported and nothing listens. The variables mean what
-OpenTelemetry says they mean; ours to choose are only which exporters exist and what is set up by default:
+OpenTelemetry defines; these are supported:
 
-    OTEL_SDK_DISABLED=true                      nothing, whatever else is set
+    OTEL_SDK_DISABLED=true                      no telemetry, whatever else is set
     OTEL_TRACES_EXPORTER, OTEL_METRICS_EXPORTER otlp | console | prometheus (metrics) | none, or the name
                                                 another installed package registers; joined by commas
-    OTEL_EXPORTER_OTLP_ENDPOINT and its kind    set without the two above: otlp
+    OTEL_EXPORTER_OTLP_ENDPOINT and similar     without the two above: otlp
     OTEL_EXPORTER_OTLP_PROTOCOL                 http/protobuf (default)
     OTEL_EXPORTER_PROMETHEUS_HOST, _PORT        127.0.0.1, 9464
     OTEL_TRACES_SAMPLER, _ARG                   parentbased_always_on
-    OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES as given, else the command's name
+    OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES as set, else the name of the command
 
 The console exporter writes to stderr: stdout belongs to the command.
 """
@@ -46,14 +46,14 @@ Stop = Callable[[], object]
 
 @dataclass(frozen=True, slots=True)
 class TelemetryProviders:
-    """What was set up; shut it down, or use it as a context manager, so that the last batch leaves."""
+    """The tracer and meter provider; shut them down, or use a `with` block, to export the last batch."""
 
     tracer_provider: trace.TracerProvider
     meter_provider: metrics.MeterProvider
     _stops: tuple[Stop, ...]
 
     def shutdown(self) -> None:
-        """Export what is left and release ports and threads."""
+        """Export what is left; release ports and threads."""
         for stop in self._stops:
             stop()
 
@@ -65,14 +65,14 @@ class TelemetryProviders:
 
 
 def set_up(service_name: str, *, metrics_port: int | None = None) -> TelemetryProviders:
-    """Build the providers the environment asks for and make them the process'.
+    """Return the providers that the environment names, and make them those of the process.
 
     Args:
-        service_name: the `service.name` where the environment names none.
-        metrics_port: serve Prometheus metrics on this port of 127.0.0.1 too.
+        service_name: the `service.name` if the environment sets none.
+        metrics_port: serve Prometheus metrics on this port of 127.0.0.1 as well.
 
     Raises:
-        TelemetryError: an exporter is unknown or can't start.
+        TelemetryError: an exporter is unknown or cannot start.
     """
     built = build(service_name, metrics_port=metrics_port)
     if isinstance(built.tracer_provider, TracerProvider):
@@ -83,7 +83,7 @@ def set_up(service_name: str, *, metrics_port: int | None = None) -> TelemetryPr
 
 
 def build(service_name: str, *, metrics_port: int | None = None) -> TelemetryProviders:
-    """Return the providers without making them the process'; otherwise as `set_up`."""
+    """Return the providers as `set_up` does, without making them those of the process."""
     stops: list[Stop] = []
     try:
         return _build(Resource.create(_service(service_name, os.environ)), metrics_port, stops)
@@ -146,7 +146,9 @@ def _reader(name: str, stops: list[Stop]) -> MetricReader:
         host = os.environ.get("OTEL_EXPORTER_PROMETHEUS_HOST") or LOOPBACK
         port = os.environ.get("OTEL_EXPORTER_PROMETHEUS_PORT") or str(PROMETHEUS_PORT)
         if not port.isdecimal():
-            raise TelemetryError("cannot serve metrics - OTEL_EXPORTER_PROMETHEUS_PORT is no number - set it")
+            raise TelemetryError(
+                "cannot serve metrics - OTEL_EXPORTER_PROMETHEUS_PORT is not a number - correct it"
+            )
         return _prometheus(host, int(port), stops)
     if name == "console":
         return PeriodicExportingMetricReader(ConsoleMetricExporter(out=sys.stderr))
@@ -159,7 +161,7 @@ def _reader(name: str, stops: list[Stop]) -> MetricReader:
 
 
 def _registered(signal: str, name: str) -> object:
-    """Make the exporter an installed package registers under OpenTelemetry's own entry-point group."""
+    """Return the exporter that an installed package registers in OpenTelemetry's entry-point group."""
     group = f"opentelemetry_{signal}_exporter"
     for entry in entry_points(group=group, name=name):
         try:
@@ -177,7 +179,7 @@ def _registered(signal: str, name: str) -> object:
 
 
 def _prometheus(host: str, port: int, stops: list[Stop]) -> MetricReader:
-    # A registry of its own: the global one belongs to the process, and to whoever serves it.
+    # Not the global registry: that belongs to the process, which may serve it elsewhere.
     registry = CollectorRegistry()
     reader = PrometheusMetricReader(scope_info_enabled=False, registry=registry)
     try:

@@ -1,8 +1,9 @@
-"""What a record of the receipts topic holds, as far as it can be told.
+"""Reads the receipts in a record of the receipts topic.
 
-Law of this file: a record never stops the monitor. Agencies write receipts, so they are input: what does not
-decode, or would break a row (a text in a number's place, a time no calendar holds), is not a receipt. Sound
-receipts of a damaged record are kept. A NUL, which PostgreSQL refuses, is shown as the replacement character.
+Law of this file: pure; no record stops the monitor. Agencies write receipts, so they are untrusted input:
+what does not decode, or does not fit its column (a text for a number, a time out of range), is not a receipt.
+The sound receipts of a damaged record are kept. PostgreSQL refuses NUL: the replacement character stands for
+it.
 """
 
 from collections.abc import Callable
@@ -11,12 +12,13 @@ from operator import attrgetter
 from typing import Any
 
 from bus import DeliveryReceipt, PublishReceipt, decode_receipts
+from observability.identity import AnyReceipt
 
 SMALLEST, LARGEST = -62_135_596_800_000_000, 253_402_300_799_999_999
-"""Every whole number lies between: the years 1 to 9999 in microseconds since the epoch."""
+"""Bounds of every whole number: the years 1 to 9999 in microseconds since the epoch."""
 
 LARGEST_SHORT = 2**31 - 1
-"""Partitions and attempts."""
+"""Bound of partitions and attempts."""
 
 OUTCOMES = {
     PublishReceipt: frozenset({"published", "refused", "dead-letter"}),
@@ -26,9 +28,9 @@ OUTCOMES = {
 
 @dataclass(frozen=True, slots=True)
 class DecodedReceipts:
-    """The sound receipts of one record, and how many were not; `reason` is None when all were."""
+    """The sound receipts of one record; `reason` says why some are missing, None if none is."""
 
-    receipts: tuple[PublishReceipt | DeliveryReceipt, ...]
+    receipts: tuple[AnyReceipt, ...]
     reason: str | None
 
 
@@ -42,13 +44,13 @@ def read(value: bytes | None) -> DecodedReceipts:
     return DecodedReceipts(sound, None if len(sound) == len(found) else "unsound-receipt")
 
 
-def is_sound(receipt: PublishReceipt | DeliveryReceipt) -> bool:
+def is_sound(receipt: AnyReceipt) -> bool:
     """Return whether every field is of its type and fits its column."""
     check = _CHECKS[type(receipt)]
     return check(receipt) and receipt.outcome in OUTCOMES[type(receipt)]
 
 
-def _without_nul(receipt: PublishReceipt | DeliveryReceipt) -> PublishReceipt | DeliveryReceipt:
+def _without_nul(receipt: AnyReceipt) -> AnyReceipt:
     values = {name: getattr(receipt, name) for name in _TEXTS[type(receipt)]}
     bad = {name: text.replace("\0", "\ufffd") for name, text in values.items() if text and "\0" in text}
     return replace(receipt, **bad) if bad else receipt

@@ -1,7 +1,7 @@
-"""Transactions drawn in a terminal: a table of many, a waterfall of one.
+"""Transactions in a terminal: many as a table, one as a waterfall.
 
-Law of this file: 80 columns are enough, colour only repeats what a word says, and nothing here decides
-anything. The waterfall's axis runs from the first event to the last known moment of the transaction:
+Law of this file: 80 columns are enough, and colour only repeats what a word says. The axis of a waterfall
+runs from the first event to the last known moment of the transaction:
 
     civil-registry.birth-registered.v1  +0 ms
       > health           ..####                          4 ms + 52 ms ack
@@ -39,7 +39,7 @@ OUTCOME_STYLES = {"ack": "green", "retry": "yellow", "dead-letter": "bold red", 
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """The characters a terminal can show."""
+    """The characters to draw with."""
 
     queue: str
     handle: str
@@ -71,7 +71,7 @@ def listing(found: Iterable[TransactionView]) -> RenderableType:
 
 
 def waiting(found: Iterable[TransactionView]) -> RenderableType:
-    """Return what each transaction that is not completed waits for."""
+    """Return what each transaction waits for, one line for each event."""
     lines: list[Text] = []
     for view in found:
         if view.waits_for:
@@ -80,13 +80,13 @@ def waiting(found: Iterable[TransactionView]) -> RenderableType:
 
 
 def waterfall(view: TransactionView, width: int, marks: Marks, title: str | None = None) -> RenderableType:
-    """Return one transaction: its state, one bar per hop on its time axis, what it waits for.
+    """Return one transaction: its state, a bar for each hop on the time axis, and what it waits for.
 
     Args:
         view: the transaction.
         width: columns to fill; 80 are enough.
-        marks: what to draw with.
-        title: the service's title, None where it has none.
+        marks: the characters to draw with.
+        title: the title of the service, None if it has none.
     """
     bar_width = max(10, width - len(INDENT) - AGENCY_WIDTH - TIMES_WIDTH - OUTCOME_WIDTH - 3)
     end = max([_last(hop) for hop in view.hops] + [view.ended or view.started])

@@ -1,6 +1,6 @@
-"""One transaction as its readers see it: state, waits, and every hop in the order of publication.
+"""One transaction for people: its state, what it waits for, and every hop in order of publication.
 
-Law of this file: pure; each published event appears once per subscription that received it, or once alone.
+Law of this file: pure; a published event is shown once for each subscription that received it, else once.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,12 +18,12 @@ _LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 
 
 def moment(microseconds: int) -> datetime:
-    """Return microseconds since the epoch as an aware UTC datetime, at most the last there is."""
+    """Return microseconds since the epoch as an aware UTC datetime, at most the latest there is."""
     return _EPOCH + timedelta(microseconds=min(microseconds, _LAST))
 
 
 def moment_or_none(microseconds: int | None) -> datetime | None:
-    """Return microseconds since the epoch as an aware UTC datetime, None as None."""
+    """Return microseconds since the epoch as an aware UTC datetime; None stays None."""
     return None if microseconds is None else moment(microseconds)
 
 
@@ -60,7 +60,7 @@ def transaction_view(
 def _duration_us(assessed: Assessment, now_us: int) -> int:
     if assessed.started_us is None:
         return 0
-    # What nothing says the end of has lasted until its last receipt, not until now.
+    # The end of an untracked transaction is unknown: it lasts until its last receipt, not until now.
     running = now_us if assessed.tracked else assessed.last_us
     return max(0, (assessed.completed_us or running) - assessed.started_us)
 
@@ -84,7 +84,7 @@ def _hops(publishes: Iterable[PublishReceipt], deliveries: Iterable[DeliveryRece
     shown = [_received(hop) for hop in found]
     for (_, source, event_id), receipt in settle_publishes(publishes).items():
         if (source, event_id) not in received:
-            shown.append(_alone(receipt))
+            shown.append(_not_received(receipt))
     return tuple(sorted(shown, key=lambda hop: (hop.published, hop.received or hop.published, hop.event_id)))
 
 
@@ -109,7 +109,7 @@ def _received(hop: Hop) -> HopView:
     )
 
 
-def _alone(receipt: PublishReceipt) -> HopView:
+def _not_received(receipt: PublishReceipt) -> HopView:
     return HopView(
         event_id=receipt.event_id,
         type=receipt.type,

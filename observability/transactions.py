@@ -1,18 +1,18 @@
-"""Where a transaction is, by the definition of its service.
+"""The state of a transaction, by the definition of its service.
 
-Law of this file: pure; `now` is an argument; the same receipts in any order give the same answer.
+Law of this file: pure; `now` is an argument; the order of receipts changes nothing.
 
-    refused     nothing of it was ever published
-    untracked   it names no service, or one the catalogue doesn't hold: nothing says when it ends
+    refused     no event of it was published
+    untracked   it names no service that the catalogue defines, so its end is unknown
     completed   every end event is published; it ended with the last of them
-    stuck       not completed, and an event it waits for is overdue, was refused by the bus, or the
-                delivery that should have caused it was given up
-    late        not completed, and past the deadline of the whole
+    stuck       not completed, and an event it waits for is overdue or was refused by the bus, or the
+                delivery that should have caused that event became a dead letter
+    late        not completed, and past the deadline of the service
     open        not completed, nothing overdue
 
-A milestone is waited for from the moment the event it comes after is published; until then the wait is
-upstream. "Late" is also a mark on a completed transaction that took longer than its deadline. A delivery
-given up and acknowledged later (a redrive) makes nothing stuck, nor does an event refused and then published.
+A transaction waits for a milestone from the moment the event before it is published. A completed transaction
+that took longer than the deadline is marked late too. A dead letter that is redriven and acknowledged leaves
+nothing stuck, nor does an event that was refused and published later.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,7 +21,7 @@ from typing import Literal, NamedTuple
 
 from bus import DeliveryReceipt, PublishReceipt
 from contracts import Service
-from observability.identity import settle_deliveries, settle_publishes
+from observability.identity import AnyReceipt, settle_deliveries, settle_publishes
 from observability.latency import Hop, hops
 from observability.views import Cause, State
 
@@ -29,7 +29,7 @@ MICROSECONDS = 1_000_000
 
 
 class Loss(NamedTuple):
-    """Why an event will not come by itself, and since when in microseconds since the epoch."""
+    """Why an event will not come without help, and since when, in microseconds since the epoch."""
 
     at_us: int
     cause: Literal["dead-letter", "refused"]
@@ -38,10 +38,10 @@ class Loss(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """An event that is waited for; times in microseconds since the epoch.
+    """An event that a transaction waits for; times in microseconds since the epoch.
 
-    `due_us` is None without a deadline; `loss` is None unless the bus refused the event, or the delivery
-    that should have caused it was given up.
+    `due_us` is None without a deadline; `loss` is None unless the bus refused the event, or the delivery that
+    should have caused it became a dead letter.
     """
 
     event: str
@@ -52,12 +52,12 @@ class Wait:
 
     @property
     def stuck_at_us(self) -> int | None:
-        """The moment after which this wait makes the transaction stuck."""
+        """When this wait makes the transaction stuck, None if never."""
         lost_us = None if self.loss is None else self.loss.at_us
         return min((at for at in (self.due_us, lost_us) if at is not None), default=None)
 
     def cause(self, now_us: int) -> Cause | None:
-        """Return why the transaction is stuck here, None while the wait is in time."""
+        """Return why this wait makes the transaction stuck, None while it does not."""
         if self.loss is not None and now_us > self.loss.at_us:
             return self.loss.cause
         return "deadline" if self.due_us is not None and now_us > self.due_us else None
@@ -65,11 +65,10 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """What the receipts of one transaction say, whatever the time; in microseconds since the epoch.
+    """What the receipts of one transaction show, whatever the time now; in microseconds since the epoch.
 
-    `started_us` is None when nothing was published; `completed_us` is None until the last end event;
-    `late_at_us` is the deadline of the whole, None for an untracked transaction; `last_us` is the newest
-    broker time.
+    `started_us` is None if nothing was published, `completed_us` until the last end event; `late_at_us` is
+    when the service is due, None for an untracked transaction; `last_us` is the newest broker time.
     """
 
     service: str | None
@@ -82,15 +81,15 @@ class Assessment:
 
     @property
     def stuck_at_us(self) -> int | None:
-        """The moment after which the transaction is stuck if no receipt comes."""
+        """When the transaction becomes stuck unless another receipt comes, None if never."""
         return min((at for wait in self.waits if (at := wait.stuck_at_us) is not None), default=None)
 
     def is_late(self, now_us: int) -> bool:
-        """Return whether it took, or has taken so far, longer than the deadline of its service."""
+        """Return whether it took, or has taken so far, longer than its deadline."""
         return self.late_at_us is not None and (self.completed_us or now_us) > self.late_at_us
 
     def state(self, now_us: int) -> State:
-        """Return the most telling word for the transaction at `now_us`."""
+        """Return the state of the transaction at `now_us`."""
         if self.started_us is None:
             return "refused"
         if not self.tracked:
@@ -103,7 +102,7 @@ class Assessment:
 
 
 class ServiceStep(NamedTuple):
-    """One event of a service after its start: whom it is waited of, after which event, how long."""
+    """An event that a service expects: from which agency, after which event, within how long."""
 
     event: str
     agency: str
@@ -113,7 +112,7 @@ class ServiceStep(NamedTuple):
 
 
 def steps(service: Service) -> list[ServiceStep]:
-    """Return the milestones of a service, then those of its end events that are no milestone."""
+    """Return the milestones of a service, then its end events that are no milestones."""
     named = [
         ServiceStep(
             event=milestone.event,
@@ -131,7 +130,7 @@ def steps(service: Service) -> list[ServiceStep]:
 
 
 def subject_of(type_: str) -> str:
-    """Return the subject of an event type: `health.record-opened.v1` is of `health.record-opened`."""
+    """Return the subject of an event type: `health.record-opened` of `health.record-opened.v1`."""
     subject, _, major = type_.rpartition(".v")
     return subject if subject and major.isdigit() else type_
 
@@ -141,7 +140,7 @@ def assess(
     publishes: Iterable[PublishReceipt],
     deliveries: Iterable[DeliveryReceipt],
 ) -> Assessment:
-    """Return what the receipts of one transaction say.
+    """Return what the receipts of one transaction show.
 
     Args:
         services: the service definitions by name.
@@ -153,10 +152,10 @@ def assess(
     """
     settled = settle_publishes(publishes).values()
     delivered = settle_deliveries(deliveries).values()
-    found: list[PublishReceipt | DeliveryReceipt] = [*settled, *delivered]
+    found: list[AnyReceipt] = [*settled, *delivered]
     if not found:
         raise ValueError("Expected at least one receipt of the transaction, got none")
-    # A delivery proves the publish whose own receipt has not come yet.
+    # A delivery proves its publish, even while the publish receipt is missing.
     seen = [
         receipt for receipt in found if isinstance(receipt, DeliveryReceipt) or receipt.outcome == "published"
     ]
@@ -174,12 +173,12 @@ def assess(
     return Assessment(name, True, started, completed, late_at, last, waits)
 
 
-def newest_us(receipt: PublishReceipt | DeliveryReceipt) -> int:
-    """Return the newest broker time a receipt tells, in microseconds since the epoch."""
+def newest_us(receipt: AnyReceipt) -> int:
+    """Return the newest broker time in a receipt, in microseconds since the epoch."""
     return receipt.broker_time_us if isinstance(receipt, PublishReceipt) else receipt.finished_us
 
 
-def _published(seen: Iterable[PublishReceipt | DeliveryReceipt]) -> dict[str, int]:
+def _published(seen: Iterable[AnyReceipt]) -> dict[str, int]:
     published: dict[str, int] = {}
     for receipt in seen:
         subject = subject_of(receipt.type)
@@ -187,14 +186,12 @@ def _published(seen: Iterable[PublishReceipt | DeliveryReceipt]) -> dict[str, in
     return published
 
 
-def _started(
-    service: Service | None, published: Mapping[str, int], seen: Iterable[PublishReceipt | DeliveryReceipt]
-) -> int | None:
-    # A start event that was seen is measured; what later events carry of it is only told.
+def _started(service: Service | None, published: Mapping[str, int], seen: Iterable[AnyReceipt]) -> int | None:
+    # The receipt of the start event is measured; the start time in later receipts is only reported.
     if service is not None and service.start in published:
         return min(published.values())
-    told = (receipt.started_at_us for receipt in seen if receipt.started_at_us > 0)
-    return min([*published.values(), *told], default=None)
+    reported = (receipt.started_at_us for receipt in seen if receipt.started_at_us > 0)
+    return min([*published.values(), *reported], default=None)
 
 
 def _completed(service: Service, published: Mapping[str, int]) -> int | None:

@@ -1,15 +1,15 @@
-"""What a reader of the store gets: frozen values, no database, no clock.
+"""What the store returns: frozen values. Pure.
 
     ServiceView      one service of the catalogue: counts, percentiles, coverage of its milestones
     TransactionView  one transaction: its state, what it waits for, its hops in order of publication
-      WaitView       an event it waits for, of whom, since when, until when
-      HopView        one event to one subscriber (or to none yet)
-    BreakdownView    where the time of a service goes
-      StepView       from the event a milestone waits for to the milestone
+      WaitView       an event it waits for, from which agency, since when, until when
+      HopView        one event to one subscriber, or not received yet
+    BreakdownView    how long the milestones and deliveries of a service take
+      StepView       from the event before a milestone to the milestone
       PathView       one event to one subscription: queue and handling
     AgencyView       one agency: traffic and clock
-    DeadLetterView   one delivery given up, or one record that never became an event
-    SummaryView      totals and freshness of everything the store holds
+    DeadLetterView   one dead letter: a delivery, or a source record that became no event
+    SummaryView      totals over all receipts, and the time of the newest one
 
 Times are aware UTC datetimes on the broker's clock. Durations name their unit. No view holds personal
 data, because no receipt does.
@@ -20,13 +20,7 @@ from datetime import datetime
 from typing import Literal
 
 State = Literal["open", "completed", "late", "stuck", "refused", "untracked"]
-"""The most telling word for one transaction; the rules are in `observability.transactions`.
-
-`completed` every end event is published (look at `late` for "in time?"); `stuck` not completed, and an
-event it waits for is overdue, was refused, or its delivery was given up; `late` not completed, past the
-deadline of the service; `open` not completed, nothing overdue; `refused` nothing of it was ever published;
-`untracked` no service definition says when it ends.
-"""
+"""The state of a transaction; `observability.transactions` defines each."""
 
 Cause = Literal["deadline", "dead-letter", "refused"]
 """Why a wait makes its transaction stuck."""
@@ -34,7 +28,7 @@ Cause = Literal["deadline", "dead-letter", "refused"]
 
 @dataclass(frozen=True, slots=True)
 class Percentiles:
-    """Nearest-rank percentiles of a sample in milliseconds; all None when the sample is empty."""
+    """Nearest-rank percentiles of a sample in milliseconds, all None if the sample is empty."""
 
     count: int
     p50_ms: float | None
@@ -46,9 +40,9 @@ class Percentiles:
 class WaitView:
     """An event a transaction waits for.
 
-    `since` is when the event before it was published; `due` is `since` plus the milestone's deadline,
-    None when it has none; `cause` is None as long as the wait is in time; `reason` is of the refusal or the
-    dead letter.
+    `since` is when the event before it was published; `due` is `since` plus the deadline of the milestone,
+    None if it has none; `cause` is None while nothing is wrong; `reason` is that of the refusal or the dead
+    letter.
     """
 
     event: str
@@ -61,12 +55,12 @@ class WaitView:
 
 @dataclass(frozen=True, slots=True)
 class HopView:
-    """One event on its way to one subscription, or an event nobody has received (`subscriber` None).
+    """One event to one subscription, or an event that no subscription has received (`subscriber` is None).
 
-    `queue_ms` runs from published to first received, `handle_ms` from first received to handled, with
-    all retries between; both are None while unknown. `outcome` is the last word of the subscription:
-    an ack wins, else the latest attempt; "published" when nobody has received it; "refused" when the
-    bus did not let it in. One of `published`, `refused`, `ack`, `retry`, `dead-letter`.
+    `queue_ms` is from published to first received, `handle_ms` from first received to handled, all retries
+    included; both are None while unknown. `outcome` is `ack` once the subscription acknowledged the event,
+    else that of its latest attempt (`retry`, `dead-letter`); without a subscription it is `published` or
+    `refused`.
     """
 
     event_id: str
@@ -90,8 +84,8 @@ class HopView:
 class TransactionView:
     """One transaction at the moment of the read.
 
-    `duration_ms` is start to end when completed, else start to now; `late` is true for a completed
-    transaction too when it took longer than the deadline; `due` is start plus the service's deadline.
+    `duration_ms` is from start to end, or to now if not completed; `late` is true for a completed transaction
+    too if it took longer than the deadline; `due` is the start plus the deadline of the service.
     """
 
     id: str
@@ -108,7 +102,7 @@ class TransactionView:
 
 @dataclass(frozen=True, slots=True)
 class MilestoneView:
-    """One event a service is made of, and how often it was seen."""
+    """One event that a service defines, and how often it was published."""
 
     event: str
     agency: str
@@ -120,14 +114,13 @@ class MilestoneView:
 
 @dataclass(frozen=True, slots=True)
 class ServiceView:
-    """One service of the catalogue, measured.
+    """One service of the catalogue with its measurements.
 
-    `started` = `open` + `completed`. `open` counts all not completed, of which `stuck` are stuck;
-    `late` counts those past the deadline, completed (`completed_late`) or not. `on_time_share` is
-    completed in time / (completed + open past the deadline), None when that is 0/0. The percentiles are
-    of start to end, over the last `window` completed transactions. `inclusive` says that it has a channel
-    that needs no device of one's own. `coverage` is the share of the definition's events seen at least
-    once.
+    `started` = `open` + `completed`. `open` counts all that are not completed, `stuck` ones included; `late`
+    counts those past the deadline, completed (`completed_late`) or not. `on_time_share` is completed in time
+    / (completed + open past the deadline), None for 0/0. The percentiles are of the newest `window` completed
+    transactions, from start to end. `inclusive` is true if one of the channels needs no device of one's own.
+    `coverage` is the share of the defined events that were published at least once.
     """
 
     name: str
@@ -153,7 +146,7 @@ class ServiceView:
 
 @dataclass(frozen=True, slots=True)
 class StepView:
-    """From the event a milestone waits for to the milestone, over a window of completed transactions."""
+    """Time from the event before a milestone to the milestone, over the newest completed transactions."""
 
     after: str
     event: str
@@ -164,7 +157,7 @@ class StepView:
 
 @dataclass(frozen=True, slots=True)
 class PathView:
-    """One event to one subscription of an agency, over a window of the latest deliveries."""
+    """One event to one subscription of an agency, over the newest deliveries."""
 
     type: str
     publisher: str
@@ -178,7 +171,7 @@ class PathView:
 
 @dataclass(frozen=True, slots=True)
 class BreakdownView:
-    """Where the time of one service goes."""
+    """How long each milestone and each delivery path of one service takes."""
 
     service: str
     steps: tuple[StepView, ...]
@@ -189,11 +182,11 @@ class BreakdownView:
 class AgencyView:
     """One agency that has published or received.
 
-    `skew_ms` is the median of broker clock minus agency clock over its latest receipts (positive: the
-    agency's clock is behind), `latest_skew_ms` the newest. `refused` counts its events that the bus did not
-    let in, `set_aside` its records that never became an event, `delivered` and `dead_lettered` deliveries to
-    it, acknowledged and given up; `handle_p95_ms` is their received-to-handled time over a window. What has
-    no sample is None.
+    `skew_ms` is the median of broker clock minus agency clock over its newest receipts (positive: the
+    agency's clock is behind), `latest_skew_ms` that of the newest. `refused` counts its events that the bus
+    refused, `set_aside` its source records that became no event, `delivered` and `dead_lettered` the
+    deliveries to it; `handle_p95_ms` is from received to handled, over the newest deliveries. Without a
+    sample a value is None.
     """
 
     name: str
@@ -209,12 +202,11 @@ class AgencyView:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterView:
-    """One dead letter: a delivery that was given up, or a record of a source that never became an event.
+    """One dead letter: a delivery, or a source record that became no event.
 
-    Topic, partition and offset are of the event that was given up; of the dead letter itself where there
-    never was an event: then `subscription` is None and `attempts` 0. `type` is empty and `transaction` None
-    where the record could not be read. `resolved` is true when the same subscription acknowledged the
-    event afterwards (a redrive).
+    Topic, partition and offset are those of the event; without an event those of the dead letter, and then
+    `subscription` is None and `attempts` 0. `type` is empty and `transaction` None if the record could not be
+    read. `resolved` is true if the event was acknowledged later (a redrive) or an operator discarded it.
     """
 
     event_id: str
@@ -235,12 +227,12 @@ class DeadLetterView:
 
 @dataclass(frozen=True, slots=True)
 class SummaryView:
-    """Totals over everything the store holds.
+    """Totals over all receipts.
 
-    `transactions` = `open` + `completed` + `untracked`; `stuck` are among `open`; `late` may be either.
-    `refused` counts events the bus did not let in, `dead_letters` deliveries given up and not yet
-    resolved, and records of sources that never became an event; `undecodable` records of the receipts topic
-    that held no receipts. `freshness` is the newest receipt's broker time, None when the store is empty.
+    `transactions` = `open` + `completed` + `untracked`; `stuck` ones are among `open`; `late` ones may be
+    open or completed. `refused` counts events that the bus refused, `dead_letters` those not resolved,
+    `undecodable` records of the receipts topic without readable receipts. `freshness` is the broker time of
+    the newest receipt, None if there is none.
     """
 
     transactions: int

@@ -1,1 +1,1 @@
-"""The console: one web page for the operator, and one for each service and transaction."""
+"""Web pages for operators: an overview, and one page for each service and each transaction."""

@@ -1,17 +1,14 @@
-"""The console's server: pages rendered here, read from the store, shown on this machine.
+"""The web server of the console.
 
-Law of this file: it only reads. Every page is whole without script; the script fetches the same page again
-and puts what changed in its place.
+Law of this file: it only reads the store. Every page is complete without script; the script fetches the page
+again and replaces what changed.
 """
 
 import os
 import socket
-import threading
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import uvicorn
@@ -30,26 +27,14 @@ from observability.console.guard import Guard
 from observability.database.store import Store
 from observability.errors import StoreError
 
-HOST = "127.0.0.1"
-"""Where the console listens unless told otherwise."""
-
-PORT = 8900
-"""The console's port unless told otherwise."""
-
 INTERVAL_SECONDS = 2.0
-"""How often the page asks for news while it is looked at."""
+"""How often a visible page updates itself."""
 
 Clock = Callable[[], datetime]
 
 
 class Console:
-    """The pages over one store.
-
-    Args:
-        store: where everything shown is read from.
-        clock: the reader's time of day.
-        interval_seconds: how often the page asks for news.
-    """
+    """The handlers of each address, over one store."""
 
     def __init__(self, store: Store, clock: Clock, interval_seconds: float = INTERVAL_SECONDS) -> None:
         self._store = store
@@ -57,39 +42,39 @@ class Console:
         self._templates = _environment(interval_seconds)
 
     def overview(self, _request: Request) -> Response:
-        """Answer with the first page."""
+        """Return the overview."""
         return self._page("overview.html", pages.overview(self._store, self._clock()))
 
     def service(self, request: Request) -> Response:
-        """Answer with the page of one service."""
+        """Return the page of one service."""
         page = pages.service_page(self._store, request.path_params["name"], self._clock())
         return self._missing("service") if page is None else self._page("service.html", page)
 
     def transaction(self, request: Request) -> Response:
-        """Answer with the page of one transaction."""
+        """Return the page of one transaction."""
         page = pages.transaction_page(self._store, request.path_params["id"], self._clock())
         return self._missing("transaction") if page is None else self._page("transaction.html", page)
 
     def find(self, request: Request) -> Response:
-        """Send the browser on to the transaction whose id was typed in."""
+        """Redirect to the transaction whose id was entered."""
         wanted = request.query_params.get("id", "").strip()
         if not wanted:
             return RedirectResponse(request.url_for("overview").path, status_code=303)
         return RedirectResponse(request.url_for("transaction", id=wanted).path, status_code=303)
 
     def health(self, _request: Request) -> Response:
-        """Answer 200 when the store can be read; `freshness` is the newest receipt's time."""
+        """Return 200 if the store can be read; `freshness` is the time of the newest receipt."""
         freshness = self._store.summary().freshness
         return JSONResponse(
             {"status": "ok", "freshness": None if freshness is None else formats.iso(freshness)}
         )
 
     def not_found(self, _request: Request, _error: Exception) -> Response:
-        """Answer 404 for an address the console does not have."""
+        """Return 404 for an unknown address."""
         return self._missing("page")
 
     def failed(self, request: Request, _error: Exception) -> Response:
-        """Answer 503 when the store cannot be read."""
+        """Return 503 if the store cannot be read."""
         if request.url.path == "/healthz":
             return JSONResponse({"status": "failed"}, status_code=503)
         return self._page("failed.html", None, status_code=503)
@@ -112,10 +97,10 @@ def application(
     """Return the console as an ASGI application.
 
     Args:
-        store: where everything shown is read from.
-        hosts: names besides the loopback ones under which the console may be reached, without port.
-        clock: the reader's time of day.
-        interval_seconds: how often the page asks for news.
+        store: what the pages show.
+        hosts: names of the console besides the loopback ones, without port.
+        clock: the current time.
+        interval_seconds: how often a visible page updates itself.
     """
     console = Console(store, clock, interval_seconds)
     return Starlette(
@@ -136,51 +121,25 @@ def application(
     )
 
 
-def serve(store: Store, host: str = HOST, port: int = PORT, *, hosts: Collection[str] = ()) -> None:
+def serve(store: Store, host: str, port: int) -> None:
     """Serve the console until SIGINT or SIGTERM.
 
     Args:
-        store: where everything shown is read from.
-        host: address to listen on; anything but loopback opens the console to the network, without a login.
+        store: what the pages show.
+        host: address to listen on; any but loopback opens the console to the network, without a login.
         port: TCP port; 0 takes a free one.
-        hosts: names besides the loopback ones under which the console may be reached, without port.
 
     Raises:
-        OSError: the address is taken or is not this machine's.
+        OSError: the address is in use, or not of this machine.
     """
-    with _listen(host, port) as listener:
-        _server(store, hosts).run(sockets=[listener])
+    with listen(host, port) as listener:
+        server(application(store)).run(sockets=[listener])
 
 
-@contextmanager
-def running(store: Store, host: str = HOST, port: int = 0, **options: Any) -> Iterator[str]:
-    """Serve the console from a thread while the block runs; the value is its address.
-
-    Args:
-        store: where everything shown is read from.
-        host: address to listen on.
-        port: TCP port; 0 takes a free one.
-        options: what `application` takes.
-
-    Raises:
-        OSError: the address is taken or is not this machine's.
-    """
-    with _listen(host, port) as listener:
-        server = _server(store, **options)
-        thread = threading.Thread(
-            target=server.run, kwargs={"sockets": [listener]}, name="console", daemon=True
-        )
-        thread.start()
-        try:
-            yield f"http://{host}:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join(timeout=5.0)
-
-
-def _server(store: Store, hosts: Collection[str] = (), **options: Any) -> uvicorn.Server:
+def server(console: Starlette) -> uvicorn.Server:
+    """Return a web server for `application`."""
     config = uvicorn.Config(
-        application(store, hosts=hosts, **options),
+        console,
         access_log=False,
         lifespan="off",
         log_level="warning",
@@ -192,16 +151,21 @@ def _server(store: Store, hosts: Collection[str] = (), **options: Any) -> uvicor
     return uvicorn.Server(config)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket.
+
+    Raises:
+        OSError: the address is in use, or not of this machine.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
     except OSError as error:
         why = os.strerror(error.errno) if error.errno else type(error).__name__
-        msg = (
+        message = (
             f"cannot listen on {host} port {port} - {why} - stop what uses it, or choose another with --port"
         )
-        raise OSError(msg) from error
+        raise OSError(message) from error
 
 
 def _environment(interval_seconds: float) -> Environment:

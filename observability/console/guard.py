@@ -1,7 +1,7 @@
-"""What stands before every answer of the console.
+"""Checks each request to the console, and adds security headers to each response.
 
-Law of this file: a request must name the console by a host it has, so that a page elsewhere cannot reach it
-under a name of its own (DNS rebinding), and no answer lets the browser load anything from elsewhere.
+Law of this file: the `Host` header must be a known name, so that a foreign page cannot reach the console
+under its own name (DNS rebinding); no response lets the browser load anything from another site.
 """
 
 from collections.abc import Collection
@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-"""Names under which a browser on the same machine reaches the console."""
+"""Names of the console for a browser on the same machine."""
 
 HEADERS = {
     "cache-control": "no-store",
@@ -26,15 +26,15 @@ HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
-"""Headers of every answer."""
+"""Headers of every response."""
 
 
 class Guard:
-    """ASGI middleware: refuses a foreign `Host` with 421 and adds `HEADERS` to every answer.
+    """ASGI middleware: answers an unknown `Host` with 421 and adds `HEADERS` to every response.
 
     Args:
-        app: what is guarded.
-        hosts: names besides the loopback ones under which the console may be reached, without port.
+        app: the application behind it.
+        hosts: names of the console besides the loopback ones, without port.
     """
 
     def __init__(self, app: ASGIApp, hosts: Collection[str] = ()) -> None:
@@ -42,7 +42,7 @@ class Guard:
         self._hosts = LOOPBACK | {host.lower() for host in hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one connection."""
+        """Handle one connection."""
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -64,7 +64,6 @@ def host_name(value: str) -> str:
 
 
 _MISDIRECTED = PlainTextResponse(
-    "This console does not answer to that name. Open it as http://127.0.0.1 with its port, or name the host "
-    "when the console starts.\n",
+    "The console does not answer to this host name. Open it as http://127.0.0.1 with its port.\n",
     status_code=421,
 )

@@ -1,7 +1,7 @@
-"""What each page shows, gathered from the store.
+"""What each page shows, read from the store.
 
-Law of this file: a page is a frozen value read at one moment; templates only lay it out. Every list is
-bounded, and a list that was cut says so.
+Law of this file: a page is a frozen value of one moment; templates only lay it out. Every list is bounded,
+and the page says of how many it shows.
 """
 
 from collections.abc import Mapping
@@ -26,15 +26,15 @@ DEAD_LETTERS_LISTED = 50
 """Most dead letters in the list."""
 
 STALE = timedelta(seconds=60)
-"""A store without news for this long gets a word of caution."""
+"""After this long without a receipt, the pages show a warning."""
 
 SKEW_ALARM_MS = 1_000.0
-"""An agency's clock further off than this is marked."""
+"""An agency's clock that is further off is marked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What every page has around its content: its moment, the totals, titles of services by name."""
+    """What every page has: the time it was read, the totals, the titles of services by name."""
 
     now: datetime
     summary: SummaryView
@@ -55,7 +55,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The first page."""
+    """The overview."""
 
     frame: Frame
     services: tuple[ServiceView, ...]
@@ -70,7 +70,7 @@ class Overview:
 
 @dataclass(frozen=True, slots=True)
 class ServicePage:
-    """One service: where its time goes and what of it is in flight."""
+    """One service: how long its parts take, and what is in flight."""
 
     frame: Frame
     service: ServiceView
@@ -80,7 +80,7 @@ class ServicePage:
 
 @dataclass(frozen=True, slots=True)
 class TransactionPage:
-    """One transaction, drawn to scale."""
+    """One transaction with its waterfall."""
 
     frame: Frame
     transaction: TransactionView
@@ -88,9 +88,9 @@ class TransactionPage:
 
 
 def overview(store: Store, now: datetime) -> Overview:
-    """Return the first page as of `now`."""
+    """Return the overview at `now`."""
     services = store.services()
-    # "open" holds the stuck ones too, longest first comes from the list of their own.
+    # "open" includes stuck ones, which have a list of their own.
     in_flight = [each for each in store.transactions(state="open", limit=4 * LISTED) if each.state != "stuck"]
     return Overview(
         frame=Frame(now, store.summary(), _titles(services)),
@@ -108,7 +108,7 @@ def overview(store: Store, now: datetime) -> Overview:
 
 
 def service_page(store: Store, name: str, now: datetime) -> ServicePage | None:
-    """Return the page of the service `name`, None when the catalogue has no such service."""
+    """Return the page of the service `name`, None if the catalogue has no such service."""
     services = store.services()
     service = next((each for each in services if each.name == name), None)
     if service is None:
@@ -122,7 +122,7 @@ def service_page(store: Store, name: str, now: datetime) -> ServicePage | None:
 
 
 def transaction_page(store: Store, transaction_id: str, now: datetime) -> TransactionPage | None:
-    """Return the page of one transaction, None when no receipt names it."""
+    """Return the page of one transaction, None if no receipt names it."""
     transaction = store.transaction(transaction_id)
     if transaction is None:
         return None

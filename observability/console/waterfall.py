@@ -1,7 +1,7 @@
-"""A transaction drawn to scale: every hop and every wait as a bar on one axis of time.
+"""A transaction to scale: every hop and every wait as a bar on one time axis.
 
-Law of this file: positions are shares of the axis in thousandths, and no bar leaves it. A bar too short to
-see is widened to `LEAST`; what is told in words beside it stays exact.
+Law of this file: pure; positions are thousandths of the axis, and no bar leaves it. A bar too short to see is
+widened to `LEAST`; the numbers beside it stay exact.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _STEPS = (1, 2, 5)
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One stretch of time: `kind` is "queue", "handle", "wait" or "mark"; numbers are units of the axis."""
+    """A span of time; `kind` is "queue", "handle", "wait" or "mark"; numbers are units of the axis."""
 
     kind: str
     x: float
@@ -29,7 +29,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class WaterfallRow:
-    """One row: a hop with its bars, or a wait with its one."""
+    """One row: a hop with its bars, or a wait with its bar."""
 
     hop: HopView | None
     wait: WaitView | None
@@ -48,7 +48,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Waterfall:
-    """All rows of a transaction over `total_ms` milliseconds, in order of time."""
+    """The rows of a transaction over `total_ms` milliseconds, in order of time."""
 
     total_ms: float
     ticks: tuple[Tick, ...]
@@ -56,7 +56,7 @@ class Waterfall:
 
 
 def waterfall(transaction: TransactionView, now: datetime) -> Waterfall:
-    """Return the drawing of `transaction`; waits run until `now`."""
+    """Return the waterfall of `transaction`; waits last until `now`."""
     total_ms = max(_milliseconds(transaction.started, _last(transaction, now)), 1.0)
     scale = _Scale(transaction.started, total_ms)
     hops = tuple(_hop_row(hop, scale) for hop in transaction.hops)

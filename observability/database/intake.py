@@ -1,8 +1,8 @@
-"""How receipts become rows.
+"""Writes receipts, and the transactions and totals that follow from them.
 
-Law of this file: everything is a function of the set of receipts. A batch is settled with what is held of
-its transactions; what follows from receipts (transactions, totals) is computed anew and written beside them,
-as the difference between what the new rows say and what the old ones said. So a batch adds nothing twice.
+Law of this file: every row is a function of the set of receipts. The receipts of a batch are merged with the
+stored ones of the same transactions; these transactions are then assessed again, and the totals change by the
+difference. So applying a batch twice changes nothing.
 """
 
 from collections import Counter
@@ -27,24 +27,25 @@ from observability.database.schema import (
     undecodable,
 )
 from observability.identity import (
+    AnyReceipt,
     DeliveryKey,
     PublishKey,
     is_eventless,
+    preferred,
     settle_deliveries,
     settle_publishes,
-    stands,
     transaction_of,
 )
 from observability.transactions import Assessment, assess, newest_us, steps, subject_of
 
 CHUNK = 500
-"""Transactions asked for in one query."""
+"""Most ids in one query."""
 
 Place = tuple[str, int, int]
 """Topic, partition and offset of one record."""
 
 Measure = tuple[str, str, str]
-"""Scope, name and measure: the key of one total."""
+"""Scope, name and measure: the key of a total."""
 
 PUBLISH_FIELDS = tuple(column.name for column in fields(PublishReceipt))
 DELIVERY_FIELDS = tuple(column.name for column in fields(DeliveryReceipt))
@@ -55,8 +56,8 @@ _delivery_columns = [deliveries.c[name] for name in DELIVERY_FIELDS]
 
 
 @dataclass(slots=True)
-class Held:
-    """The receipts of some transactions by what identifies them."""
+class StoredReceipts:
+    """The stored receipts of some transactions, by key."""
 
     publishes: dict[PublishKey, PublishReceipt] = field(default_factory=dict)
     deliveries: dict[DeliveryKey, DeliveryReceipt] = field(default_factory=dict)
@@ -73,43 +74,43 @@ class Held:
         return found
 
 
-def load(connection: Connection, ids: Iterable[str]) -> Held:
-    """Return all receipts of the named transactions."""
-    held = Held()
+def load(connection: Connection, ids: Iterable[str]) -> StoredReceipts:
+    """Return all stored receipts of the transactions."""
+    stored = StoredReceipts()
     for chunk in chunks(ids):
         rows = connection.execute(select(*_publish_columns).where(publishes.c.transaction.in_(chunk)))
-        held.publishes.update(settle_publishes(PublishReceipt(*row) for row in rows))
+        stored.publishes.update(settle_publishes(PublishReceipt(*row) for row in rows))
         rows = connection.execute(select(*_delivery_columns).where(deliveries.c.transaction.in_(chunk)))
-        held.deliveries.update(settle_deliveries(DeliveryReceipt(*row) for row in rows))
-    return held
+        stored.deliveries.update(settle_deliveries(DeliveryReceipt(*row) for row in rows))
+    return stored
 
 
 def apply(
     connection: Connection,
     services: Mapping[str, Service],
-    receipts: Iterable[PublishReceipt | DeliveryReceipt],
+    receipts: Iterable[AnyReceipt],
     places: Iterable[Place],
 ) -> int:
-    """Write what is new of a batch and return how many receipts and undecodable records were."""
+    """Write a batch and return how many of its receipts and undecodable records are new."""
     batch = [
         receipt if receipt.transaction else replace(receipt, transaction=transaction_of(receipt))
         for receipt in receipts
     ]
-    held = load(connection, {receipt.transaction for receipt in batch})
+    stored = load(connection, {receipt.transaction for receipt in batch})
     counts: Counter[Measure] = Counter()
     published = settle_publishes(row for row in batch if isinstance(row, PublishReceipt))
     delivered = settle_deliveries(row for row in batch if isinstance(row, DeliveryReceipt))
-    changed = _merge(connection, publishes, held.publishes, published, counts)
-    changed += _merge(connection, deliveries, held.deliveries, delivered, counts)
-    _reassess(connection, services, held, {receipt.transaction for receipt in changed}, counts)
+    changed = _merge(connection, publishes, stored.publishes, published, counts)
+    changed += _merge(connection, deliveries, stored.deliveries, delivered, counts)
+    _reassess(connection, services, stored, {receipt.transaction for receipt in changed}, counts)
     _refresh(connection, max(map(newest_us, changed), default=0), counts)
-    news = counts["store", "", "receipts"] + _keep_places(connection, places)
+    new = counts["store", "", "receipts"] + _keep_places(connection, places)
     _add(connection, counts)
-    return news
+    return new
 
 
 def follow(connection: Connection, services: Mapping[str, Service]) -> None:
-    """Assess again what is not completed of each service whose definition has changed."""
+    """Assess the transactions that are not completed again, where the definition of their service changed."""
     known = {row.service: row.digest for row in connection.execute(select(definitions))}
     current = {name: _digest(service) for name, service in services.items()}
     changed = sorted(name for name in {*known, *current} if known.get(name) != current.get(name))
@@ -128,7 +129,7 @@ def follow(connection: Connection, services: Mapping[str, Service]) -> None:
 
 
 def chunks(ids: Iterable[str]) -> Iterator[list[str]]:
-    """Yield the ids in lists short enough for one query."""
+    """Yield the ids, sorted, in lists short enough for one query."""
     rest = iter(sorted(ids))
     while chunk := list(islice(rest, CHUNK)):
         yield chunk
@@ -137,40 +138,40 @@ def chunks(ids: Iterable[str]) -> Iterator[list[str]]:
 def _merge(
     connection: Connection,
     table: Table,
-    held: dict[Any, Any],
+    stored: dict[Any, Any],
     batch: Mapping[Any, Any],
     counts: Counter[Measure],
-) -> list[PublishReceipt | DeliveryReceipt]:
-    """Write the receipts of a batch that stand against what is held, and return them."""
-    news, outdated = [], []
+) -> list[AnyReceipt]:
+    """Write the receipts of a batch that are new or replace a stored one, and return them."""
+    written, replaced = [], []
     for key, receipt in batch.items():
-        old = held.get(key)
-        standing = receipt if old is None else stands(old, receipt)
-        if standing == old:
+        old = stored.get(key)
+        counting = receipt if old is None else preferred(old, receipt)
+        if counting == old:
             continue
         if old is not None:
-            outdated.append(key)
+            replaced.append(key)
             counts.subtract(_counted(old))
-        counts.update(_counted(standing))
-        held[key] = standing
-        news.append(standing)
+        counts.update(_counted(counting))
+        stored[key] = counting
+        written.append(counting)
     primary = table.primary_key.columns
-    for key in outdated:
+    for key in replaced:
         connection.execute(
             delete(table).where(*(column == part for column, part in zip(primary, key, strict=True)))
         )
-    _insert(connection, table, news)
-    return news
+    _insert(connection, table, written)
+    return written
 
 
-def _insert(connection: Connection, table: Table, rows: Sequence[PublishReceipt | DeliveryReceipt]) -> None:
+def _insert(connection: Connection, table: Table, rows: Sequence[AnyReceipt]) -> None:
     if not rows:
         return
     names, values = (PUBLISH_FIELDS, _of_publish) if table is publishes else (DELIVERY_FIELDS, _of_delivery)
     connection.execute(insert(table), [dict(zip(names, values(row), strict=True)) for row in rows])
 
 
-def _counted(receipt: PublishReceipt | DeliveryReceipt) -> list[Measure]:
+def _counted(receipt: AnyReceipt) -> list[Measure]:
     counted = [("store", "", "receipts")]
     if isinstance(receipt, PublishReceipt):
         measure = "set-aside" if receipt.outcome == "dead-letter" else receipt.outcome
@@ -185,7 +186,7 @@ def _counted(receipt: PublishReceipt | DeliveryReceipt) -> list[Measure]:
 def _reassess(
     connection: Connection,
     services: Mapping[str, Service],
-    held: Held,
+    stored: StoredReceipts,
     touched: Collection[str],
     counts: Counter[Measure],
 ) -> None:
@@ -196,7 +197,7 @@ def _reassess(
     for row in before:
         counts.subtract(_progress(row.service, row.tracked, row.started_us, row.completed_us, row.late_at_us))
     rows = []
-    for id_, (published, delivered) in held.by_transaction().items():
+    for id_, (published, delivered) in stored.by_transaction().items():
         if id_ in touched:
             now = assess(services, published, delivered)
             counts.update(
@@ -237,19 +238,19 @@ def _progress(
 
 def _refresh(connection: Connection, newest_us: int, counts: Counter[Measure]) -> None:
     key = ("store", "", "newest_us")
-    held = connection.scalar(select(totals.c.value).where(*_at(key))) or 0
-    counts[key] += max(0, newest_us - held)
+    stored = connection.scalar(select(totals.c.value).where(*_at(key))) or 0
+    counts[key] += max(0, newest_us - stored)
 
 
 def _keep_places(connection: Connection, places: Iterable[Place]) -> int:
-    news = 0
+    new = 0
     for topic, partition, offset in set(places):
         row = {"topic": topic, "partition": partition, "offset": offset}
         where = [undecodable.c[name] == value for name, value in row.items()]
         if connection.execute(select(undecodable).where(*where)).first() is None:
             connection.execute(insert(undecodable).values(row))
-            news += 1
-    return news
+            new += 1
+    return new
 
 
 def _add(connection: Connection, counts: Mapping[Measure, int]) -> None:

@@ -1,7 +1,7 @@
-"""The reads behind the store's views.
+"""The queries behind the views of the store.
 
-Law of this file: no read is as long as the history. Counts come from `totals` and from the rows in flight;
-samples come from a window of the newest rows, whose size stands below.
+Law of this file: no query reads the whole history. Counts come from `totals` and from the transactions in
+flight; samples come from the newest rows, as many as the constants below say.
 """
 
 from collections import Counter, defaultdict
@@ -31,7 +31,9 @@ from observability.views import (
     AgencyView,
     BreakdownView,
     DeadLetterView,
+    MilestoneView,
     PathView,
+    ServiceView,
     State,
     StepView,
     SummaryView,
@@ -39,29 +41,32 @@ from observability.views import (
 )
 
 COMPLETED_WINDOW = 10_000
-"""Completed transactions of a service, the newest, that its percentiles are of."""
+"""Newest completed transactions of a service, for its percentiles."""
 
 STEPS_WINDOW = 1_000
-"""Completed transactions of a service, the newest, that its steps are measured on."""
+"""Newest completed transactions of a service, for its steps."""
 
 PATHS_WINDOW = 5_000
-"""Deliveries of a service, the newest, that its paths are measured on."""
+"""Newest deliveries of a service, for its paths."""
 
 AGENCY_WINDOW = 1_000
-"""Receipts of an agency, the newest, that its clock and its handling are measured on."""
+"""Newest receipts of an agency, for its clock and its handling time."""
 
-Totals = Mapping[tuple[str, str, str], int]
+DIGITAL_CHANNELS = frozenset({"mobile", "web"})
+"""Channels that need a device of one's own: a service that has no other excludes people."""
+
+Totals = Counter[tuple[str, str, str]]
 """Value by scope, name and measure."""
 
 
-def read_totals(connection: Connection) -> Totals:
-    """Return every total."""
+def _totals(connection: Connection) -> Totals:
+    """Return all totals."""
     rows = connection.execute(select(totals.c.scope, totals.c.name, totals.c.measure, totals.c.value))
-    return {(scope, name, measure): value for scope, name, measure, value in rows}
+    return Counter({(scope, name, measure): value for scope, name, measure, value in rows})
 
 
-def in_flight_counts(connection: Connection, now_us: int) -> Mapping[str, tuple[int, int]]:
-    """Return by service how many transactions in flight are stuck and how many are past the deadline."""
+def _in_flight_counts(connection: Connection, now_us: int) -> Mapping[str, tuple[int, int]]:
+    """Return how many transactions in flight are stuck and how many past the deadline, by service."""
     stuck = func.sum(case((transactions.c.stuck_at_us < now_us, 1), else_=0))
     late = func.sum(case((transactions.c.late_at_us < now_us, 1), else_=0))
     query = select(transactions.c.service, stuck, late).where(in_flight).group_by(transactions.c.service)
@@ -69,27 +74,27 @@ def in_flight_counts(connection: Connection, now_us: int) -> Mapping[str, tuple[
 
 
 def summarize(connection: Connection, now_us: int) -> SummaryView:
-    """Return totals over everything held."""
-    held = read_totals(connection)
-    flying = in_flight_counts(connection, now_us)
+    """Return totals over all receipts."""
+    stored = _totals(connection)
+    in_flight_by_service = _in_flight_counts(connection, now_us)
     started, completed, late = (
-        _sum(held, "service", measure) for measure in ("started", "completed", "late")
+        _sum(stored, "service", measure) for measure in ("started", "completed", "late")
     )
-    untracked = held.get(("store", "", "untracked"), 0)
+    untracked = stored["store", "", "untracked"]
     return SummaryView(
         transactions=started + untracked,
         open=started - completed,
         completed=completed,
-        late=late + sum(late for _, late in flying.values()),
-        stuck=sum(stuck for stuck, _ in flying.values()),
+        late=late + sum(late for _, late in in_flight_by_service.values()),
+        stuck=sum(stuck for stuck, _ in in_flight_by_service.values()),
         untracked=untracked,
-        refused=_sum(held, "agency", "refused"),
+        refused=_sum(stored, "agency", "refused"),
         dead_letters=sum(dead_letters_by_reason(connection).values()),
-        published=_sum(held, "agency", "published"),
-        delivered=_sum(held, "agency", "ack"),
-        receipts=held.get(("store", "", "receipts"), 0),
+        published=_sum(stored, "agency", "published"),
+        delivered=_sum(stored, "agency", "ack"),
+        receipts=stored["store", "", "receipts"],
         undecodable=connection.scalar(select(func.count()).select_from(undecodable)) or 0,
-        freshness=moment_or_none(held.get(("store", "", "newest_us"))),
+        freshness=moment_or_none(stored.get(("store", "", "newest_us"))),
     )
 
 
@@ -102,7 +107,7 @@ def find_transactions(
     service: str | None,
     limit: int,
 ) -> tuple[TransactionView, ...]:
-    """Return the transactions in a state, of a service."""
+    """Return transactions, by state and service if given."""
     query = select(transactions.c.id)
     if service is not None:
         query = query.where(transactions.c.service == service)
@@ -120,15 +125,27 @@ def find_transactions(
 def find_transaction(
     connection: Connection, services: Mapping[str, Service], transaction_id: str, now_us: int
 ) -> TransactionView | None:
-    """Return one transaction, or None when no receipt names it."""
+    """Return one transaction, None if no receipt names it."""
     found = load(connection, [transaction_id]).by_transaction()
     if transaction_id not in found:
         return None
     return transaction_view(transaction_id, services, *found[transaction_id], now_us)
 
 
-def durations_us(connection: Connection, service: str) -> list[int]:
-    """Return start to end of the newest completed transactions of a service, in microseconds."""
+def find_services(
+    connection: Connection, services: Mapping[str, Service], now_us: int
+) -> tuple[ServiceView, ...]:
+    """Return every service of the catalogue with its measurements, sorted by name."""
+    stored = _totals(connection)
+    in_flight_by_service = _in_flight_counts(connection, now_us)
+    return tuple(
+        _service(service, stored, in_flight_by_service.get(name, (0, 0)), _durations_us(connection, name))
+        for name, service in sorted(services.items())
+    )
+
+
+def _durations_us(connection: Connection, service: str) -> list[int]:
+    """Return how long the newest completed transactions of a service took, in microseconds."""
     completed = transactions.c.completed_us
     query = (
         select(completed - transactions.c.started_us)
@@ -140,21 +157,21 @@ def durations_us(connection: Connection, service: str) -> list[int]:
 
 
 def break_down(connection: Connection, service: Service) -> BreakdownView:
-    """Return where the time of a service goes."""
+    """Return how long each milestone and each delivery path of a service takes."""
     return BreakdownView(
         service=service.name, steps=_steps(connection, service), paths=_paths(connection, service.name)
     )
 
 
 def find_agencies(connection: Connection) -> tuple[AgencyView, ...]:
-    """Return every agency that left a receipt."""
-    held = read_totals(connection)
-    names = sorted({name for scope, name, _ in held if scope == "agency"})
-    return tuple(_agency(connection, name, held) for name in names)
+    """Return every agency with receipts, sorted by name."""
+    stored = _totals(connection)
+    names = sorted({name for scope, name, _ in stored if scope == "agency"})
+    return tuple(_agency(connection, name, stored) for name in names)
 
 
 def find_dead_letters(connection: Connection, limit: int) -> tuple[DeadLetterView, ...]:
-    """Return deliveries given up and records set aside, newest first."""
+    """Return dead letters, of deliveries and of source records that became no event, newest first."""
     columns = [deliveries.c[name] for name in DELIVERY_FIELDS]
     query = (
         select(_resolved().label("resolved"), *columns)
@@ -182,7 +199,7 @@ def find_dead_letters(connection: Connection, limit: int) -> tuple[DeadLetterVie
 
 
 def dead_letters_by_reason(connection: Connection) -> Mapping[tuple[str, str], int]:
-    """Return how many unresolved dead letters there are by agency and reason."""
+    """Return the number of unresolved dead letters by agency and reason."""
     found: Counter[tuple[str, str]] = Counter()
     open_ones = ((deliveries, given_up & ~_resolved()), (publishes, set_aside & ~_discarded()))
     for table, condition in open_ones:
@@ -205,12 +222,54 @@ def _in_state(state: State, now_us: int) -> ColumnElement[bool]:
     return conditions[state]
 
 
-def _sum(held: Totals, scope: str, measure: str) -> int:
-    return sum(value for (found, _, name), value in held.items() if (found, name) == (scope, measure))
+def _service(
+    service: Service, stored: Totals, in_flight_count: tuple[int, int], took_us: list[int]
+) -> ServiceView:
+    started, completed, late = (
+        stored["service", service.name, measure] for measure in ("started", "completed", "late")
+    )
+    stuck, overdue = in_flight_count
+    took = percentiles(took_us)
+    milestones = _milestones(service, stored)
+    judged = completed + overdue
+    return ServiceView(
+        name=service.name,
+        title=service.title,
+        category=service.category,
+        channels=service.channels,
+        inclusive=not DIGITAL_CHANNELS.issuperset(service.channels),
+        deadline_seconds=service.deadline_seconds,
+        started=started,
+        open=started - completed,
+        completed=completed,
+        completed_late=late,
+        late=late + overdue,
+        stuck=stuck,
+        p50_ms=took.p50_ms,
+        p95_ms=took.p95_ms,
+        p99_ms=took.p99_ms,
+        window=took.count,
+        on_time_share=(completed - late) / judged if judged else None,
+        milestones=milestones,
+        coverage=sum(milestone.seen > 0 for milestone in milestones) / len(milestones),
+    )
+
+
+def _milestones(service: Service, stored: Totals) -> tuple[MilestoneView, ...]:
+    def seen(event: str) -> int:
+        return stored["event", service.name, event]
+
+    start = service.start
+    first = MilestoneView(start, start.partition(".")[0], None, None, start in service.ends, seen(start))
+    return (first, *(MilestoneView(*step, seen=seen(step.event)) for step in steps(service)))
+
+
+def _sum(stored: Totals, scope: str, measure: str) -> int:
+    return sum(value for (found, _, name), value in stored.items() if (found, name) == (scope, measure))
 
 
 def _resolved() -> ColumnElement[bool]:
-    """Whether a delivery that was given up was handled after all, or discarded by an operator."""
+    """Whether a dead letter was acknowledged later, or discarded by an operator."""
     later = deliveries.alias("later")
     same = ("transaction", "source", "event_id", "agency", "subscription")
     settled = later.c.outcome.in_(("ack", "discarded"))
@@ -218,7 +277,7 @@ def _resolved() -> ColumnElement[bool]:
 
 
 def _discarded() -> ColumnElement[bool]:
-    """Whether an operator has discarded what a source set aside."""
+    """Whether an operator discarded a source record that became no event."""
     act = deliveries.alias("act")
     same = ("transaction", "event_id", "agency")
     return exists().where(*(act.c[name] == publishes.c[name] for name in same), act.c.outcome == "discarded")
@@ -284,7 +343,7 @@ def _paths(connection: Connection, service: str) -> tuple[PathView, ...]:
     )
 
 
-def _agency(connection: Connection, name: str, held: Totals) -> AgencyView:
+def _agency(connection: Connection, name: str, stored: Totals) -> AgencyView:
     received = _latest(connection, deliveries.c.agency == name, AGENCY_WINDOW)
     query = (
         select(publishes.c.broker_time_us, publishes.c.skew_us)
@@ -300,11 +359,11 @@ def _agency(connection: Connection, name: str, held: Totals) -> AgencyView:
         name=name,
         skew_ms=median_ms,
         latest_skew_ms=latest_ms,
-        published=held.get(("agency", name, "published"), 0),
-        delivered=held.get(("agency", name, "ack"), 0),
-        refused=held.get(("agency", name, "refused"), 0),
-        set_aside=held.get(("agency", name, "set-aside"), 0),
-        dead_lettered=held.get(("agency", name, "dead-letter"), 0),
+        published=stored["agency", name, "published"],
+        delivered=stored["agency", name, "ack"],
+        refused=stored["agency", name, "refused"],
+        set_aside=stored["agency", name, "set-aside"],
+        dead_lettered=stored["agency", name, "dead-letter"],
         handle_p95_ms=milliseconds(percentile(handled, 95)),
     )
 

@@ -1,9 +1,8 @@
-"""The tables of the monitor's database, and the version they carry.
+"""The tables of the monitor's database, their version, and how the database is opened.
 
-Law of this file: rows of `publishes` and `deliveries` are receipts, one column per field; `transactions` and
-`totals` follow from them and are written in the same database transaction. Times are integer microseconds
-since the epoch. The transaction leads each key: a receipt never moves to another one, and all reads and
-writes of one transaction touch one place.
+Law of this file: a row of `publishes` or `deliveries` is a receipt, one column for each field; `transactions`
+and `totals` follow from them and are written in the same database transaction. Times are integer microseconds
+since the epoch. Each key begins with the transaction, so that the receipts of one transaction lie together.
 """
 
 import sqlite3
@@ -33,7 +32,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from observability.errors import StoreError
 
 SCHEMA_VERSION = 1
-"""Raised with every change of a table; a database of another version is refused."""
+"""Raise it with every change of a table; a database of another version is refused."""
 
 BUSY_SECONDS = 30
 """How long a writer waits for another writer of the same SQLite file."""
@@ -163,14 +162,14 @@ schema_version = Table("schema_version", metadata, Column("version", Integer, pr
 
 
 def open_engine(url: str) -> Engine:
-    """Return an engine on the database at `url`, its tables made if it is empty.
+    """Return an engine on the database at `url`, after creating the tables if it is empty.
 
-    SQLite runs in WAL mode, so that readers never wait for the writer, with `synchronous=FULL`: a batch that
-    was applied survives a power cut, because Kafka will not be asked for it again. PostgreSQL writes at
-    REPEATABLE READ, so that two monitors that meet in a rebalance cannot both count the same receipt.
+    SQLite runs in WAL mode, so that readers never wait for the writer, and with `synchronous=FULL`: an
+    applied batch survives a power cut, because it is not read from Kafka again. PostgreSQL runs at REPEATABLE
+    READ, so that two monitors cannot both count the same receipt during a rebalance.
 
     Raises:
-        StoreError: the URL is wrong, the database doesn't answer, or it is not this version's.
+        StoreError: the URL is wrong, the database does not answer, or it has another version.
     """
     try:
         engine = _engine(make_url(url))
@@ -216,13 +215,13 @@ def _engine(url: URL) -> Engine:
 
 
 def _tune_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    connection.isolation_level = None  # The driver's own BEGIN comes too late; `_begin_sqlite` says it.
+    connection.isolation_level = None  # `_begin_sqlite` sends BEGIN: the driver would send it too late.
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-65536", "temp_store=MEMORY"):
         connection.execute(f"PRAGMA {pragma}").close()
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    # A writer takes its lock at once: a lock taken half-way through cannot wait, it fails.
+    # A writer takes its lock first: a reader that becomes a writer fails instead of waiting.
     writes = connection.get_execution_options().get("writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 

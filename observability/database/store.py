@@ -1,7 +1,7 @@
-"""The monitor's memory: receipts in, views out.
+"""The monitor's database: receipts in, views out.
 
-Law of this file: applying the same receipts again, in any order, changes nothing. Every read answers for
-the moment of the read; every number that needs a sample takes it from a bounded window, never from all rows.
+Law of this file: applying the same receipts again, in any order, changes nothing. A read shows the moment of
+the read; what needs a sample takes it from a bounded window, never from all rows.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -12,13 +12,13 @@ from typing import Self, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
-from bus import Backoff, DeliveryReceipt, PublishReceipt
+from bus import Backoff
 from contracts import Catalog, Service
 from observability.database import intake, queries
 from observability.database.intake import Place
 from observability.database.schema import open_engine
-from observability.database.services import measure
 from observability.errors import StoreError
+from observability.identity import AnyReceipt
 from observability.transaction_view import microseconds
 from observability.views import (
     AgencyView,
@@ -32,26 +32,26 @@ from observability.views import (
 
 Answer = TypeVar("Answer")
 
-TRIES = 8
-"""How often a batch is written before a conflict with another writer is an error."""
+ATTEMPTS = 8
+"""Attempts to write a batch while it conflicts with another writer."""
 
 BACKOFF = Backoff(first_seconds=0.01)
-"""The waits between the tries."""
+"""Pauses between the attempts."""
 
 
 class Store:
-    """Transactions, kept in any database SQLAlchemy reaches; SQLite and PostgreSQL are tested.
+    """Receipts and transactions in a database that SQLAlchemy supports; SQLite and PostgreSQL are tested.
 
-    Safe to share between threads. Close it, or use it as a context manager. A reader and a writer may
-    have the same SQLite file open in two processes.
+    Threads may share a store, and a reading and a writing process may share a SQLite file. Close it, or use
+    it as a context manager.
 
     Args:
         url: SQLAlchemy database URL, for example `sqlite:////var/lib/govbus/monitor.db`.
-        services: the service definitions by name; None takes the packaged reference catalogue's.
-        clock: the reader's time of day, to tell what is overdue.
+        services: the service definitions by name; those of the packaged reference catalogue if None.
+        clock: the current time, which decides what is overdue.
 
     Raises:
-        StoreError: the database cannot be opened, or another version of govbus wrote it.
+        StoreError: the database cannot be opened, or another version of govbus created it.
     """
 
     def __init__(
@@ -65,22 +65,20 @@ class Store:
         self._definitions = Catalog.open().services if services is None else services
         self._clock = clock
         self._engine = open_engine(url)
-        self._follows = False
+        self._is_current = False
 
-    def apply(
-        self, receipts: Iterable[PublishReceipt | DeliveryReceipt], undecodable: Iterable[Place] = ()
-    ) -> int:
-        """Keep receipts in one database transaction and return how many of them were news.
+    def apply(self, receipts: Iterable[AnyReceipt], undecodable: Iterable[Place] = ()) -> int:
+        """Write receipts in one database transaction and return how many are new.
 
         Args:
-            receipts: late, doubled and in any order as they may be.
-            undecodable: where the records are that held no receipts; each is counted once.
+            receipts: in any order; duplicates and late ones are allowed.
+            undecodable: the places of records that held no receipts; each is counted once.
 
         Raises:
-            StoreError: the database failed, and nothing of the batch was kept.
+            StoreError: the database failed, and nothing of the batch was written.
         """
         batch, places = list(receipts), list(undecodable)
-        for attempt in range(1, TRIES + 1):
+        for attempt in range(1, ATTEMPTS + 1):
             try:
                 return self._write(batch, places)
             except DBAPIError as error:
@@ -90,19 +88,18 @@ class Store:
         raise StoreError.conflict()
 
     def summary(self) -> SummaryView:
-        """Return totals over everything held, and how fresh it is."""
+        """Return totals over all receipts, and the time of the newest one."""
         return self._read(lambda connection: queries.summarize(connection, self._now_us()))
 
     def transactions(
         self, state: State | None = None, service: str | None = None, limit: int = 50
     ) -> tuple[TransactionView, ...]:
-        """Return transactions with hops and waits, newest start first; `late` and `stuck` longest first.
+        """Return transactions with their hops and waits, newest first; `late` and `stuck` oldest first.
 
         Args:
-            state: None for all but refused ones; "open" means all not completed (late and stuck among
-                them), "late" all past the deadline, completed or not. `TransactionView.state` is the
-                telling word of each.
-            service: only this service's.
+            state: None for all but refused ones; "open" for all not completed, late and stuck ones included;
+                "late" for all past the deadline, completed or not.
+            service: only of this service.
             limit: at most this many.
         """
         return self._read(
@@ -112,7 +109,7 @@ class Store:
         )
 
     def transaction(self, transaction_id: str) -> TransactionView | None:
-        """Return one transaction, or None when no receipt names it."""
+        """Return one transaction, None if no receipt names it."""
         return self._read(
             lambda connection: queries.find_transaction(
                 connection, self._definitions, transaction_id, self._now_us()
@@ -120,11 +117,13 @@ class Store:
         )
 
     def services(self) -> tuple[ServiceView, ...]:
-        """Return every service of the catalogue in the order of its names, measured."""
-        return self._read(lambda connection: measure(connection, self._definitions, self._now_us()))
+        """Return every service of the catalogue with its measurements, sorted by name."""
+        return self._read(
+            lambda connection: queries.find_services(connection, self._definitions, self._now_us())
+        )
 
     def breakdown(self, service: str) -> BreakdownView:
-        """Return where the time of one service goes, per milestone and per delivery path.
+        """Return how long each milestone and each delivery path of a service takes.
 
         Raises:
             StoreError: the catalogue has no such service.
@@ -134,11 +133,11 @@ class Store:
         return self._read(lambda connection: queries.break_down(connection, self._definitions[service]))
 
     def agencies(self) -> tuple[AgencyView, ...]:
-        """Return every agency that left a receipt, in the order of their names."""
+        """Return every agency with receipts, sorted by name."""
         return self._read(queries.find_agencies)
 
     def dead_letters(self, limit: int = 50) -> tuple[DeadLetterView, ...]:
-        """Return deliveries given up and records of sources that never became an event, newest first."""
+        """Return dead letters, of deliveries and of source records that became no event, newest first."""
         return self._read(lambda connection: queries.find_dead_letters(connection, limit))
 
     def close(self) -> None:
@@ -152,7 +151,7 @@ class Store:
         self.close()
 
     def dead_letter_reasons(self) -> Mapping[tuple[str, str], int]:
-        """Return how many unresolved dead letters there are by agency and reason."""
+        """Return the number of unresolved dead letters by agency and reason."""
         return self._read(queries.dead_letters_by_reason)
 
     def _now_us(self) -> int:
@@ -165,13 +164,13 @@ class Store:
         except SQLAlchemyError as error:
             raise StoreError.unusable(self.url, error) from error
 
-    def _write(self, batch: list[PublishReceipt | DeliveryReceipt], places: list[Place]) -> int:
+    def _write(self, batch: list[AnyReceipt], places: list[Place]) -> int:
         with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
-            if not self._follows:
+            if not self._is_current:
                 intake.follow(connection, self._definitions)
-            news = intake.apply(connection, self._definitions, batch, places)
-        self._follows = True
-        return news
+            new = intake.apply(connection, self._definitions, batch, places)
+        self._is_current = True
+        return new
 
 
 def _is_conflict(error: DBAPIError) -> bool:

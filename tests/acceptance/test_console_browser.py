@@ -11,8 +11,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from observability import Store
-from observability.console.app import running
 from tests.browsers import AXE_TAGS, CHROMIUM, FLAGS
+from tests.consoles import running
 from tests.unit.observability.country import (
     BORN,
     NUMBER,

@@ -1,5 +1,5 @@
 // Live update: fetch this page again and put what changed in its place.
-// What the reader has under hand stays: focus, selection, scroll, open details. One short line is announced.
+// Focus, selection, scroll position and open details stay. One short line is announced to screen readers.
 "use strict";
 
 (() => {
@@ -21,7 +21,7 @@
   }
 
   function remember() {
-    try { sessionStorage.setItem("paused", paused ? "yes" : "no"); } catch { /* private window: forget it */ }
+    try { sessionStorage.setItem("paused", paused ? "yes" : "no"); } catch { /* no storage in a private window */ }
   }
 
   function key(node) {
@@ -79,7 +79,7 @@
       const next = fresh.getElementById(section.id);
       if (next && !section.isEqualNode(next)) morph(section, next);
     }
-    // The row under the reader's hand has left the list: keep the place, not the top of the page.
+    // The focused row has left the list: move the focus to its section, not to the top of the page.
     if (home && !focused.isConnected) {
       home.tabIndex = -1;
       home.focus({ preventScroll: true });
@@ -106,7 +106,7 @@
     } catch {
       failures += 1;
       if (failures === 2) announced = 0;
-      if (failures > 1) announce("The console does not answer. What you see is old; trying again.");
+      if (failures > 1) announce("The console does not answer. This page is out of date; trying again.");
     }
   }
 

@@ -15,9 +15,9 @@ from typing import NoReturn
 import pytest
 
 from observability import Store, StoreError
-from observability.console.app import running
 from observability.console.guard import host_name
 from observability.console.pages import overview
+from tests.consoles import running
 from tests.unit.observability.country import (
     ALLOWANCE,
     BIRTH,

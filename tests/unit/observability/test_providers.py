@@ -141,7 +141,7 @@ def test_port_that_is_taken_is_told(port: int) -> None:
     [
         ("OTEL_TRACES_EXPORTER", "no-such", "traces to `no-such` - no installed package registers it"),
         ("OTEL_METRICS_EXPORTER", "no-such", "one of .*prometheus"),
-        ("OTEL_EXPORTER_PROMETHEUS_PORT", "soon", "OTEL_EXPORTER_PROMETHEUS_PORT is no number"),
+        ("OTEL_EXPORTER_PROMETHEUS_PORT", "soon", "OTEL_EXPORTER_PROMETHEUS_PORT is not a number"),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "`otlp_proto_grpc` - no installed package"),
     ],
 )
