@@ -21,6 +21,7 @@ from bus.embedded.folder import free_ports
 from tests.architecture.project import ROOT, committed_files, defined_names
 
 README = ROOT / "README.md"
+CONTRIBUTING = ROOT / ".github" / "CONTRIBUTING.md"
 BLOCK = re.compile(r"^```(?P<words>[^\n`]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 MAP_TITLE = re.compile(r"^#+ .*Where is\b.*$", re.MULTILINE)
 COMMAND_TIMEOUT_SECONDS = 120
@@ -101,11 +102,12 @@ def _headings(page: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", title).strip().lower().replace(" ", "-") for title in titles}
 
 
-def test_every_make_target_it_names_exists() -> None:
+def test_every_make_target_named_exists() -> None:
     """`make X` is a line of the Makefile."""
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
-    named = set(re.findall(r"(?:^\$? ?|`)make ([a-z]+)", README.read_text("utf-8"), re.MULTILINE))
-    assert named - targets == set()
+    for page in (README, CONTRIBUTING):
+        named = set(re.findall(r"(?:^\$? ?|`)make ([a-z]+)", page.read_text("utf-8"), re.MULTILINE))
+        assert named - targets == set()
 
 
 def test_python_blocks_compile() -> None:
