@@ -16,7 +16,6 @@ from time import thread_time
 from typing import Any, Final, Literal, TypeAlias
 
 from contracts.compatibility.containment.candidates import suggested
-from contracts.compatibility.containment.documents import DIALECT_NAMES, Documents
 from contracts.compatibility.containment.limits import Budget, NotUnderstoodError, OutOfTimeError
 from contracts.compatibility.containment.nodes import TYPES, JsonType, Node, Space
 from contracts.compatibility.containment.parts import node_of_value
@@ -26,10 +25,16 @@ from contracts.compatibility.containment.search import SELF, Search
 from contracts.compatibility.containment.values import depth_of, is_modest
 from contracts.compatibility.witness import Judge
 from contracts.paths import Step, pointer
-from contracts.schema.dialect import Schema
+from contracts.schema.dialect import DRAFTS, Schema
+from contracts.schema.references import Resolver, UnresolvableError
 
 Answer: TypeAlias = Literal["compatible", "incompatible", "undecided"]
 
+_DIALECTS: Final[Mapping[str, int]] = {
+    **{name: draft for draft in (4, 6, 7) for name in (f"draft-0{draft}", f"draft{draft}", f"draft-{draft}")},
+    **{f"{prefix}{name}": int(name[:4]) for name in ("2019-09", "2020-12") for prefix in ("", "draft")},
+    **DRAFTS,
+}
 _DEFAULT_DRAFT: Final = 2020
 _SHARE_OF_SEARCH: Final = 0.75
 _TRIES: Final = 4
@@ -93,7 +98,7 @@ def decide(
         with _deep_enough():
             pair = _Pair(old, new, dialect, old_references, new_references, assert_formats=assert_formats)
             return pair.verdict(limit_seconds)
-    except NotUnderstoodError as error:
+    except (NotUnderstoodError, UnresolvableError) as error:
         return Verdict("undecided", _sentence(str(error)))
     except (RecursionError, MemoryError):
         return Verdict("undecided", "The schemas are too large or too deeply nested to be compared.")
@@ -123,7 +128,7 @@ class _Pair:
         for schema in (old, new):
             if not isinstance(schema, bool | Mapping):
                 raise NotUnderstoodError("a schema is neither an object nor a boolean")
-        draft = _DEFAULT_DRAFT if dialect is None else DIALECT_NAMES.get(dialect.removesuffix("#"))
+        draft = _DEFAULT_DRAFT if dialect is None else _DIALECTS.get(dialect.removesuffix("#"))
         if draft is None:
             raise NotUnderstoodError("the dialect is not known")
         self.old, self.new = old, new
@@ -155,7 +160,7 @@ class _Pair:
     def _node(self, schema: Schema | bool, references: Mapping[str, Schema]) -> Node:
         if isinstance(schema, bool):
             return self._space.true if schema else self._space.false
-        return self._reader.of(Documents(schema, references, self._draft).root())
+        return self._reader.of(Resolver(schema, references, self._draft, strict=True).root)
 
     def _searched(self, search: Search, old: Node, not_new: Node) -> Verdict:
         goal = self._space.all_of((old, not_new))
@@ -214,7 +219,7 @@ class _Pair:
                 tells_apart = self._old_judge.finds(value) and self._new_judge.finds(value) is False
                 if tells_apart and (verdict := self._confirmed(value)) is not None:
                     return verdict
-        except (OutOfTimeError, NotUnderstoodError):
+        except (OutOfTimeError, NotUnderstoodError, UnresolvableError):
             return None
         return None
 

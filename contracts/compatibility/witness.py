@@ -17,8 +17,7 @@ from referencing import Registry, Resource
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT4, DRAFT6, DRAFT7, DRAFT201909, DRAFT202012
 
-from contracts.compatibility.containment.documents import DRAFTS
-from contracts.schema.dialect import Schema
+from contracts.schema.dialect import DRAFTS, Schema
 from contracts.schema.formats import LEFT_ALONE
 from contracts.schema.json_values import NOT_JSON, longest_text
 from contracts.schema.reference_validator import FORMAT_CHECKER

@@ -11,7 +11,8 @@ from contracts.contract import Agency, Contract, ContractVersion, Service, Subsc
 from contracts.documents.document import Document
 from contracts.documents.shapes import ContractShape, VersionShape
 from contracts.finding import Finding
-from contracts.schema.walk import Placed, Spot, root_spot, subschemas
+from contracts.schema.references import Resolver, root_of
+from contracts.schema.walk import Placed, subschemas
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,19 @@ class LoadedVersion:
         return {document.file: tuple(subschemas(document.value)) for document in self.documents}
 
     @cached_property
-    def root(self) -> Spot:
-        """The schema as a whole, with what resolves its references.
+    def resolver(self) -> Resolver:
+        """What resolves the references of all its documents.
 
         Raises:
             SchemaUnusableError: The dialect is unknown.
         """
-        return root_spot(self.version.schema, self.version.references)
+        known = self.version.references
+        unnamed = {
+            f"urn:govbus:unnamed:{index}": document.value
+            for index, document in enumerate(self.references)
+            if not any(document.value is each for each in known.values())
+        }
+        return root_of(self.version.schema, {**known, **unnamed}).resolver
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,9 @@ from contracts.imports.sources import ImportedSchema, as_text
 from contracts.lint.rules.schemas import check_draft
 from contracts.paths import render_path
 from contracts.schema.dialect import DRAFT_2020_12
+from contracts.schema.fields import is_required, schemas_at, types_of
 from contracts.schema.generated_data import instances
-from contracts.schema.walk import is_required, root_spot, spots_at, types_of
+from contracts.schema.references import root_of
 
 _KEYS: Final = ("reference", "id", "key", "number")
 
@@ -134,12 +135,12 @@ def _title(name: str) -> str:
 
 def _key_of(version: ContractVersion) -> str:
     """The required property that looks most like a key; the one to add where there is none."""
-    root = root_spot(version.schema, version.references)
-    known = dict.fromkeys(name for spot in spots_at(root, ()) for name in spot.schema.get("properties", {}))
+    root = root_of(version.schema, version.references)
+    known = dict.fromkeys(name for here in schemas_at(root, ()) for name in here.schema.get("properties", {}))
     fit = [
         name
         for name in known
-        if is_required(root, (name,)) and types_of(spots_at(root, (name,))) in ({"string"}, {"integer"})
+        if is_required(root, (name,)) and types_of(schemas_at(root, (name,))) in ({"string"}, {"integer"})
     ]
     return min(
         fit, key=lambda name: (name not in _KEYS, not name.endswith(_KEYS), fit.index(name)), default=_KEYS[0]

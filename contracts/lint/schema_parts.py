@@ -18,8 +18,9 @@ from contracts.documents.document import Document
 from contracts.documents.loaded import LoadedContract, LoadedVersion
 from contracts.errors import SchemaUnusableError
 from contracts.paths import Step, pointer
-from contracts.schema.dialect import DRAFT_07, Schema, by_id, dialect_of, schema_fault
-from contracts.schema.walk import root_spot
+from contracts.schema.dialect import DRAFT_07, by_id, dialect_of, schema_fault
+from contracts.schema.references import Subschema
+from contracts.schema.walk import NAMED
 
 Node = Mapping[str, Any]
 Steps = tuple[Step, ...]
@@ -28,9 +29,6 @@ Way = tuple[Node, ...]
 
 MOST_WAYS: Final = 32
 _TESTS: Final = frozenset({"if", "then", "else", "not", "dependentSchemas", "contains", "propertyNames"})
-_NAMING: Final = frozenset(
-    {"properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies"}
-)
 _BRANCHES: Final = frozenset({"allOf", "anyOf", "oneOf"})
 _VALUES: Final = frozenset(
     {
@@ -87,8 +85,8 @@ class SchemaView:
         self.row = row
         self._shelf = shelf
         self._known_ways: dict[tuple[int, int], tuple[Way, ...]] = {}
+        self._reached: dict[int, Subschema] = {}
         self.is_draft_07 = dialect_of(document.value) == DRAFT_07
-        self.known = by_id(row.version.schema, row.version.references)
 
     @property
     def uri(self) -> str:
@@ -127,16 +125,14 @@ class SchemaView:
         return node if isinstance(node, Mapping) else {}
 
     def target(self, node: Node) -> Node | None:
-        """What the `$ref` of a schema in this document leads to; None when it has none or leads nowhere."""
-        target = node.get("$ref")
-        if not isinstance(target, str):
+        """What the `$ref` of a schema leads to; None when it has none or leads nowhere."""
+        if "$ref" not in node:
             return None
-        uri, _, fragment = target.partition("#")
-        document: Schema | None = self.known.get(uri) if uri else self.document.value
-        if document is not None and (not fragment or fragment[0] == "/") and not self._has_inner_ids:
-            return _walk(document, fragment)
-        reached = root_spot(self.document.value, self.known).follow(target)
-        return reached.schema if reached else None
+        place = self._reached.get(id(node)) or self.row.resolver.all.get(id(node))
+        if place is None or (reached := place.target()) is None:
+            return None
+        self._reached[id(reached.schema)] = reached
+        return reached.schema
 
     def firm(self, schema: Node) -> Way:
         """A schema and all that holds with it whichever way is taken: its `$ref`, its `allOf`."""
@@ -180,10 +176,6 @@ class SchemaView:
     @cached_property
     def _steps(self) -> Mapping[int, Steps]:
         return {id(node): steps for steps, node in self.nodes}
-
-    @cached_property
-    def _has_inner_ids(self) -> bool:
-        return any(steps and "$id" in node for steps, node in self.nodes)
 
 
 def views(entry: LoadedContract) -> Iterator[SchemaView]:
@@ -232,7 +224,7 @@ def place_of_object(steps: Steps) -> Steps:
     while steps:
         if len(steps) > 1 and (steps[-2] in _BRANCHES or steps[-2] in ("dependentSchemas", "dependencies")):
             steps = steps[:-2]
-        elif steps[-1] in ("if", "then", "else", "not") and (len(steps) < 2 or steps[-2] not in _NAMING):
+        elif steps[-1] in ("if", "then", "else", "not") and (len(steps) < 2 or steps[-2] not in NAMED):
             steps = steps[:-1]
         else:
             break
@@ -247,7 +239,7 @@ def _part(steps: Steps, node: Node) -> Part | None:
         if keyword in _TESTS:
             return None
         following = steps[index + 1] if index + 1 < len(steps) else None
-        index += 2 if keyword in _NAMING or isinstance(following, int) else 1
+        index += 2 if keyword in NAMED or isinstance(following, int) else 1
     name = str(steps[-1]) if keyword == "properties" else None
     return Part(steps, node, name, not steps or keyword in _VALUES)
 
@@ -262,16 +254,3 @@ def _compiles(row: LoadedVersion) -> bool:
 
 def _is_sound(document: Document) -> bool:
     return schema_fault(document.value) is None
-
-
-def _walk(document: Schema, fragment: str) -> Node | None:
-    node: Any = document
-    for part in fragment.split("/")[1:]:
-        step = part.replace("~1", "/").replace("~0", "~")
-        if isinstance(node, Mapping) and step in node:
-            node = node[step]
-        elif isinstance(node, list) and step.isdecimal() and int(step) < len(node):
-            node = node[int(step)]
-        else:
-            return None
-    return node if isinstance(node, Mapping) else None

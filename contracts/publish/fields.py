@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from contracts.contract import ContractVersion
-from contracts.paths import EVERY, Step, parse_path, render_path
-from contracts.schema.walk import Spot, is_required, root_spot, spots_at, types_of
+from contracts.paths import Step, parse_path, render_path
+from contracts.schema.fields import is_required, names_below, schemas_at, types_of
+from contracts.schema.references import Subschema, root_of
 
 _DEEPEST: Final = 8
 _MOST: Final = 1_000
@@ -56,39 +57,42 @@ class Field:
 
 def fields_of(version: ContractVersion) -> tuple[Field, ...]:
     """Every field of a version, each object before what is in it; at most a thousand."""
-    root = root_spot(version.schema, version.references)
+    root = root_of(version.schema, version.references)
     personal = {parse_path(path): category for path, category in version.contract.personal_fields.items()}
     found: list[Field] = []
     rest: list[tuple[Step, ...]] = [()]
     while rest and len(found) < _MOST:
         steps = rest.pop()
-        spots = spots_at(root, steps)
+        schemas = schemas_at(root, steps)
         if steps:
-            found.append(_field(root, steps, spots, personal))
+            found.append(_field(root, steps, schemas, personal))
         if len(steps) < _DEEPEST:
-            rest.extend((*steps, name) for name in reversed(list(_names_below(spots))))
+            rest.extend((*steps, name) for name in reversed(names_below(schemas)))
     return tuple(found)
 
 
 def _field(
-    root: Spot, steps: tuple[Step, ...], spots: list[Spot], personal: Mapping[tuple[Step, ...], str]
+    root: Subschema,
+    steps: tuple[Step, ...],
+    schemas: list[Subschema],
+    personal: Mapping[tuple[Step, ...], str],
 ) -> Field:
-    schemas = [spot.schema for spot in spots]
+    nodes = [here.schema for here in schemas]
     categories = [personal[steps[:length]] for length in range(len(steps) + 1) if steps[:length] in personal]
-    said = [text for schema in schemas if isinstance(text := schema.get("description"), str)]
-    values = [value for schema in schemas for value in _values(schema)]
-    given = [example for schema in schemas for example in _listed(schema, "examples")]
+    said = [text for schema in nodes if isinstance(text := schema.get("description"), str)]
+    values = [value for schema in nodes for value in _values(schema)]
+    given = [example for schema in nodes for example in _listed(schema, "examples")]
     examples = [_json(example) for example in given if not isinstance(example, dict | list)]
     return Field(
         path=render_path(steps),
-        type=" or ".join(sorted(types_of(spots))) or "any",
+        type=" or ".join(sorted(types_of(schemas))) or "any",
         required=is_required(root, steps),
         personal=categories[0] if categories else None,
         description=said[0] if said else "",
         values=tuple(dict.fromkeys(_json(value) for value in values)),
-        limits=tuple(dict.fromkeys(limit for schema in schemas for limit in _limits(schema))),
+        limits=tuple(dict.fromkeys(limit for schema in nodes for limit in _limits(schema))),
         examples=tuple(dict.fromkeys(examples))[:2],
-        leaf=not any(_names_below(spots)),
+        leaf=not names_below(schemas),
     )
 
 
@@ -126,12 +130,3 @@ def _between(least: Any, most: Any) -> str | None:
 
 def _json(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _names_below(spots: list[Spot]) -> Iterator[Step]:
-    names: dict[Step, None] = {}
-    for spot in spots:
-        names |= dict.fromkeys(spot.schema.get("properties", {}))
-        if "items" in spot.schema or "prefixItems" in spot.schema:
-            names[EVERY] = None
-    yield from names

@@ -6,10 +6,10 @@ million questions. Counting takes one step for each pair of a subschema and a va
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from contracts.schema.walk import Spot
+from contracts.schema.references import REFERENCES, Subschema
 
 MOST: Final = 100_000
 """More questions than this about one event are taken for an attempt to stop the validator."""
@@ -19,13 +19,13 @@ _SINGLES: Final = ("not", "if", "then", "else")
 _NOTHING: Final = object()
 
 
-def is_bounded(root: Spot, schemas: list[Mapping[str, Any]]) -> bool:
+def is_bounded(schemas: Iterable[Subschema]) -> bool:
     """Whether each of these schemas asks a bounded number of questions about one and the same value."""
     counted = _Counter()
-    return all(counted.within(root.inner(schema), _NOTHING) for schema in schemas)
+    return all(counted.within(schema, _NOTHING) for schema in schemas)
 
 
-def is_bounded_for(root: Spot, data: object) -> bool:
+def is_bounded_for(root: Subschema, data: object) -> bool:
     """Whether a schema asks a bounded number of questions about all of the data."""
     return _Counter().within(root, data)
 
@@ -33,49 +33,41 @@ def is_bounded_for(root: Spot, data: object) -> bool:
 class _Counter:
     def __init__(self) -> None:
         self._counts: dict[tuple[int, int], int] = {}
-        self._targets: dict[tuple[int, str], Spot | None] = {}
         self._kept: list[Any] = []
 
-    def within(self, spot: Spot, data: object) -> bool:
+    def within(self, here: Subschema, data: object) -> bool:
         try:
-            return self._count(spot, data, 0) <= MOST
+            return self._count(here, data, 0) <= MOST
         except RecursionError:
             return False
 
-    def _count(self, spot: Spot, data: object, depth: int) -> int:
-        key = (id(spot.schema), id(data))
+    def _count(self, here: Subschema, data: object, depth: int) -> int:
+        key = (id(here.schema), id(data))
         if key in self._counts:
             return self._counts[key]
         if depth > _DEEPEST:
             raise RecursionError
         self._counts[key] = 0  # one that leads back here asks nothing new
-        self._kept.append((spot.schema, data))  # so that no identity is used twice
+        self._kept.append((here.schema, data))  # so that no identity is used twice
         total = 1
-        for below, value in (*self._beside(spot, data), *_below(spot, data)):
+        for below, value in (*_beside(here, data), *_below(here, data)):
             total = min(total + self._count(below, value, depth + 1), MOST + 1)
         self._counts[key] = total
         return total
 
-    def _beside(self, spot: Spot, data: object) -> Iterator[tuple[Spot, object]]:
-        schema = spot.schema
-        nodes = [node for word in _LISTS for node in _items(schema.get(word))]
-        nodes += [schema.get(word) for word in _SINGLES]
-        for word in ("dependentSchemas", "dependencies"):
-            nodes += _values(schema.get(word))
-        yield from ((spot.inner(node), data) for node in nodes if isinstance(node, Mapping))
-        for word in ("$ref", "$dynamicRef"):
-            if isinstance(target := schema.get(word), str) and (reached := self._reached(spot, target)):
-                yield reached, data
 
-    def _reached(self, spot: Spot, target: str) -> Spot | None:
-        key = (id(spot.schema), target)
-        if key not in self._targets:
-            self._targets[key] = spot.follow(target)
-        return self._targets[key]
+def _beside(here: Subschema, data: object) -> Iterator[tuple[Subschema, object]]:
+    schema = here.schema
+    nodes = [node for word in _LISTS for node in _items(schema.get(word))]
+    nodes += [schema.get(word) for word in _SINGLES]
+    for word in ("dependentSchemas", "dependencies"):
+        nodes += _values(schema.get(word))
+    yield from ((here.inner(node), data) for node in nodes if isinstance(node, Mapping))
+    yield from ((reached, data) for word in REFERENCES[:2] if (reached := here.target(word)))
 
 
-def _below(spot: Spot, data: object) -> Iterator[tuple[Spot, object]]:
-    schema = spot.schema
+def _below(here: Subschema, data: object) -> Iterator[tuple[Subschema, object]]:
+    schema = here.schema
     if isinstance(data, Mapping):
         named = schema.get("properties")
         named = named if isinstance(named, Mapping) else {}
@@ -90,7 +82,7 @@ def _below(spot: Spot, data: object) -> Iterator[tuple[Spot, object]]:
         pairs += [(node, value) for node in every if isinstance(node, Mapping) for value in data]
     else:
         return
-    yield from ((spot.inner(node), value) for node, value in pairs if isinstance(node, Mapping))
+    yield from ((here.inner(node), value) for node, value in pairs if isinstance(node, Mapping))
 
 
 def _items(value: object) -> list[Any]:

@@ -15,6 +15,15 @@ Schema: TypeAlias = Mapping[str, Any]
 DRAFT_07: Final = "http://json-schema.org/draft-07/schema"
 DRAFT_2020_12: Final = "https://json-schema.org/draft/2020-12/schema"
 DIALECTS: Final = (DRAFT_2020_12, DRAFT_07)
+"""The dialects that a contract may use."""
+DRAFTS: Final[Mapping[str, int]] = {
+    "http://json-schema.org/draft-04/schema": 4,
+    "http://json-schema.org/draft-06/schema": 6,
+    DRAFT_07: 7,
+    "https://json-schema.org/draft/2019-09/schema": 2019,
+    DRAFT_2020_12: 2020,
+}
+"""The dialects that can be compared, each with its number."""
 
 
 def dialect_of(schema: Schema) -> str:

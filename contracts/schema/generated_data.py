@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from contracts.schema.dialect import Schema
 from contracts.schema.generated_text import made_text
-from contracts.schema.walk import Spot, root_spot
+from contracts.schema.references import Subschema, root_of
 
 TRIES_PER_INSTANCE: Final = 20
 _DEEPEST: Final = 12
@@ -47,7 +47,7 @@ def instances(
         seed: Where the drawing starts.
     """
     random = Random(seed)  # noqa: S311 - draws examples, keeps no secret
-    root = root_spot(schema, references)
+    root = root_of(schema, references)
     tries, count = 0, 0
     while tries < TRIES_PER_INSTANCE:
         tries += 1
@@ -72,14 +72,14 @@ class _Maker:
         self._depth = 0
         self._values = 0
 
-    def make(self, spots: list[Spot]) -> Any:
+    def make(self, schemas: list[Subschema]) -> Any:
         """A value that all schemas of one place may take."""
         self._depth += 1
         self._values += 1
         if self._depth > _DEEPEST_OF_ALL or self._values > _MOST_VALUES_OF_ALL:
             raise NoInstanceError
         try:
-            nodes = self._together(spots)
+            nodes = self._together(schemas)
             fixed = self._fixed([node.schema for node in nodes])
             if fixed is not None:
                 return self._random.choice(fixed)
@@ -103,28 +103,28 @@ class _Maker:
         small = self._depth <= _DEEPEST and self._values <= _MOST_VALUES
         return small and self._random.random() < self._wealth
 
-    def _together(self, spots: list[Spot]) -> list[Spot]:
+    def _together(self, schemas: list[Subschema]) -> list[Subschema]:
         """Every schema that speaks about the place, one of each set of alternatives drawn."""
-        found: list[Spot] = []
-        rest = list(spots)
+        found: list[Subschema] = []
+        rest = list(schemas)
         while rest:
-            spot = rest.pop()
+            here = rest.pop()
             if len(found) > 100:
                 raise NoInstanceError
-            found.append(spot)
-            schema = spot.schema
-            if isinstance(target := schema.get("$ref"), str):
-                reached = spot.follow(target)
+            found.append(here)
+            schema = here.schema
+            if "$ref" in schema:
+                reached = here.target()
                 if reached is None:
                     raise NoInstanceError
                 rest.append(reached)
-            rest += [_inner(spot, node) for node in schema.get("allOf", ())]
+            rest += [_inner(here, node) for node in schema.get("allOf", ())]
             for keyword in ("anyOf", "oneOf"):
                 if branches := schema.get(keyword):
-                    rest.append(_inner(spot, self._random.choice(branches)))
+                    rest.append(_inner(here, self._random.choice(branches)))
             if "if" in schema:
                 ways = [("if", "then"), ("else",)]
-                rest += [_inner(spot, schema[name]) for name in self._random.choice(ways) if name in schema]
+                rest += [_inner(here, schema[name]) for name in self._random.choice(ways) if name in schema]
         return found
 
     def _fixed(self, nodes: list[Mapping[str, Any]]) -> list[Any] | None:
@@ -151,8 +151,8 @@ class _Maker:
             raise NoInstanceError
         return self._random.choice(sorted(allowed))
 
-    def _object(self, nodes: list[Spot]) -> dict[str, Any]:
-        declared: dict[str, list[Spot]] = {}
+    def _object(self, nodes: list[Subschema]) -> dict[str, Any]:
+        declared: dict[str, list[Subschema]] = {}
         for node in nodes:
             for name, schema in node.schema.get("properties", {}).items():
                 declared.setdefault(name, []).append(_inner(node, schema))
@@ -167,7 +167,7 @@ class _Maker:
         self._fill(nodes, made)
         return made
 
-    def _fill(self, nodes: list[Spot], made: dict[str, Any]) -> None:
+    def _fill(self, nodes: list[Subschema], made: dict[str, Any]) -> None:
         """Add properties that no schema names, where the schemas describe such."""
         least = max((node.schema.get("minProperties", 0) for node in nodes), default=0)
         free = any(_describes_others(node.schema) for node in nodes)
@@ -189,7 +189,7 @@ class _Maker:
             name = made_text([{"minLength": 1}, *asked], self._random)
             made.setdefault(name, self.make(_others(nodes)))
 
-    def _array(self, nodes: list[Spot]) -> list[Any]:
+    def _array(self, nodes: list[Subschema]) -> list[Any]:
         least = max((node.schema.get("minItems", 0) for node in nodes), default=0)
         most = min((node.schema.get("maxItems", least + _MOST_ITEMS) for node in nodes), default=_MOST_ITEMS)
         top = min(most, least + _MOST_ITEMS)
@@ -207,7 +207,7 @@ class _Maker:
                 self._contain(nodes, _inner(node, contained), node.schema.get("minContains", 1), made)
         return made
 
-    def _contain(self, nodes: list[Spot], contained: Spot, count: int, made: list[Any]) -> None:
+    def _contain(self, nodes: list[Subschema], contained: Subschema, count: int, made: list[Any]) -> None:
         """Put items of a kind last, in place of others."""
         start = max(0, len(made) - count)
         made[start:] = [self.make([contained, *_items(nodes, start + more)]) for more in range(count)]
@@ -237,12 +237,12 @@ class _Maker:
         return float(self._random.choice([low, high, round(self._random.uniform(low, high), 2)]))
 
 
-def _inner(spot: Spot, node: Any) -> Spot:
+def _inner(here: Subschema, node: Any) -> Subschema:
     if isinstance(node, Mapping):
-        return spot.inner(node)
+        return here.inner(node)
     if node is False:
         raise NoInstanceError
-    return spot.inner({})
+    return here.inner(True)
 
 
 def _is_fixed(node: Mapping[str, Any]) -> bool:
@@ -253,17 +253,17 @@ def _describes_others(schema: Mapping[str, Any]) -> bool:
     return "patternProperties" in schema or isinstance(schema.get("additionalProperties"), Mapping)
 
 
-def _others(nodes: list[Spot]) -> list[Spot]:
+def _others(nodes: list[Subschema]) -> list[Subschema]:
     """What the schemas say about a property that none of them names."""
     found = []
     for node in nodes:
         more = node.schema.get("additionalProperties", {})
         found += [_inner(node, schema) for schema in node.schema.get("patternProperties", {}).values()]
         found += [_inner(node, more)] if isinstance(more, Mapping) else []
-    return found or [nodes[0].inner({})]
+    return found or [nodes[0].inner(True)]
 
 
-def _items(nodes: list[Spot], index: int) -> list[Spot]:
+def _items(nodes: list[Subschema], index: int) -> list[Subschema]:
     found = []
     for node in nodes:
         items = node.schema.get("items", {})

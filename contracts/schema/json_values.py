@@ -9,6 +9,7 @@ from typing import Any, Final
 NOT_JSON: Final = (ValueError, TypeError, OverflowError, RecursionError)
 """Errors a validator raises for what JSON cannot hold: odd types, lone surrogates, endless nesting."""
 _DEEPEST: Final = 250
+_PLAIN: Final = (str, int, float, type(None))
 
 
 def json_type(value: object) -> str:
@@ -30,6 +31,15 @@ def json_type(value: object) -> str:
             return "`object`"
         case _:
             return "something that is not JSON"
+
+
+def unshared(value: Any) -> Any:
+    """A copy in plain dictionaries and lists; no part of it is the same object as another."""
+    if isinstance(value, _PLAIN):
+        return value  # most are; asked first, as it takes long to tell that something is no mapping
+    if isinstance(value, Mapping):
+        return {name: unshared(item) for name, item in value.items()}
+    return [unshared(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def longest_text(data: object) -> int:

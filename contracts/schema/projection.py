@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 from contracts.paths import EVERY, Step, parse_path
-from contracts.schema.dialect import Schema
-from contracts.schema.object_parts import Node, Parts
+from contracts.schema.dialect import DRAFT_2020_12, DRAFTS, Schema
+from contracts.schema.references import Resolver, Subschema
 
 Documents: TypeAlias = tuple[Schema, Mapping[str, Schema]]
 Tree: TypeAlias = dict[Step, "Tree"]
@@ -36,29 +36,29 @@ def project(documents: Documents, fields: Iterable[str]) -> Documents:
         below[""] = {}
     if "" in tree:
         return documents
-    parts = Parts(*documents)
-    return _Projection(parts).node(parts.start, tree, 0), documents[1]
+    resolver = Resolver(*documents, DRAFTS[DRAFT_2020_12])
+    return _Projection(resolver).node(resolver.root, tree, 0), documents[1]
 
 
 class _Projection:
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, resolver: Resolver) -> None:
+        self._resolver = resolver
 
     def value(self, value: object, tree: Tree, depth: int) -> Any:
         if not isinstance(value, dict):
             return value
-        return self.node(self._parts.node(value), tree, depth)
+        return self.node(self._resolver.at(value), tree, depth)
 
-    def node(self, node: Node, tree: Tree, depth: int) -> dict[str, Any]:
+    def node(self, node: Subschema, tree: Tree, depth: int) -> dict[str, Any]:
         if "" in tree:
             return self._whole(node)
         if depth > _DEEPEST:
             return {}
         schema = node.schema
-        if "$ref" in schema and node.document.is_draft_07:
-            target = self._parts.target(node)
+        if "$ref" in schema and node.draft < DRAFTS[DRAFT_2020_12]:
+            target = self._resolver.known_target(node)
             return self.node(target, tree, depth + 1) if target else {}
-        kept = _KEPT_OF_ALL if node is self._parts.start and not depth else _KEPT
+        kept = _KEPT_OF_ALL if node.schema is self._resolver.root.schema and not depth else _KEPT
         projected = {name: schema[name] for name in kept if name in schema}
         projected |= dict(self._objects(schema, tree, depth))
         projected |= dict(self._arrays(schema, tree, depth))
@@ -93,10 +93,10 @@ class _Projection:
             elif isinstance(listed, dict) and every:
                 yield keyword, self.value(listed, every, depth + 1)
 
-    def _branches(self, node: Node, tree: Tree, depth: int) -> Iterator[tuple[str, Any]]:
+    def _branches(self, node: Subschema, tree: Tree, depth: int) -> Iterator[tuple[str, Any]]:
         schema = node.schema
         together = [self.value(each, tree, depth + 1) for each in schema.get("allOf", ())]
-        if target := self._parts.target(node):
+        if target := self._resolver.known_target(node):
             together.append(self.node(target, tree, depth + 1))
         together.extend(  # cut down, alternatives may overlap
             {"anyOf": [self.value(each, tree, depth + 1) for each in schema[keyword]]}
@@ -114,8 +114,8 @@ class _Projection:
                 {name: self.value(each, tree, depth + 1) for name, each in dependent.items()},
             )
 
-    def _whole(self, node: Node) -> dict[str, Any]:
+    def _whole(self, node: Subschema) -> dict[str, Any]:
         """As it stands; what is said in another document is reached there."""
-        if node.document is self._parts.start.document:
+        if node.base == self._resolver.root.base:
             return dict(node.schema)
-        return {"$ref": f"{node.document.uri}#{self._parts.pointer(node)}"}
+        return {"$ref": self._resolver.address(node)}

@@ -7,18 +7,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 import jsonschema
+from jsonschema_specifications import REGISTRY as SPECIFICATIONS  # type: ignore[import-untyped] # it has no types
+from referencing import Registry, Resource
 from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT7, DRAFT202012
 
 from contracts.errors import SchemaUnusableError
-from contracts.schema.dialect import DRAFT_07, DRAFT_2020_12, Schema, dialect_of
+from contracts.schema.dialect import DRAFT_07, DRAFT_2020_12, Schema, by_id, dialect_of
 from contracts.schema.formats import ASSERTED
 from contracts.schema.json_values import NOT_JSON
-from contracts.schema.references import registry_of
 
-_VALIDATORS = {DRAFT_2020_12: jsonschema.Draft202012Validator, DRAFT_07: jsonschema.Draft7Validator}
+_KINDS: Final = {
+    DRAFT_2020_12: (jsonschema.Draft202012Validator, DRAFT202012),
+    DRAFT_07: (jsonschema.Draft7Validator, DRAFT7),
+}
 
 
 def _format_checker() -> jsonschema.FormatChecker:
@@ -43,10 +48,13 @@ def second_opinion(
     Raises:
         SchemaUnusableError: The dialect is unknown.
     """
-    checker = FORMAT_CHECKER if assert_formats else None
-    validator = _VALIDATORS[dialect_of(schema)](
-        schema, registry=registry_of(schema, references), format_checker=checker
+    kind, specification = _KINDS[dialect_of(schema)]
+    specifications: Registry[Any] = SPECIFICATIONS
+    registry = specifications.with_resources(
+        (uri, Resource.from_contents(dict(document), default_specification=specification))
+        for uri, document in by_id(schema, references).items()
     )
+    validator = kind(schema, registry=registry, format_checker=FORMAT_CHECKER if assert_formats else None)
 
     def accepts(data: object) -> bool:
         try:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-MAX_DEPTH: Final = 400
-MAX_SCHEMAS: Final = 50_000
 MAX_FORMULAS: Final = 400_000
 
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-from contracts.compatibility.containment.documents import Place
 from contracts.compatibility.containment.limits import NotUnderstoodError
 from contracts.compatibility.containment.names import all_but, these
 from contracts.compatibility.containment.nodes import TYPES, JsonType, Node, Space
@@ -25,13 +24,19 @@ from contracts.compatibility.containment.parts import (
     shorter,
     whole,
 )
-from contracts.compatibility.containment.unevaluated import Inner, unevaluated_items, unevaluated_properties
+from contracts.compatibility.containment.unevaluated import (
+    Inner,
+    followed,
+    unevaluated_items,
+    unevaluated_properties,
+)
 from contracts.compatibility.containment.values import exact, is_number
 from contracts.compatibility.containment.ways import Ways
 from contracts.schema.formats import ASSERTED
+from contracts.schema.references import REFERENCES, Subschema, UnresolvableError
 
 MAX_NESTED: Final = 30
-REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
+_Meaning: TypeAlias = Callable[["Reader", Subschema, Any], Node]
 
 
 class Reader:
@@ -42,10 +47,10 @@ class Reader:
         self._spend = spend
         self.assert_formats = assert_formats
         self.annotations: set[str] = set()
-        self._read: dict[Place, Node] = {}
-        self._reading: set[Place] = set()
-        self._beside: dict[Place, list[Place]] = {}
-        self._at: Place | None = None
+        self._read: dict[Subschema, Node] = {}
+        self._reading: set[Subschema] = set()
+        self._beside: dict[Subschema, list[Subschema]] = {}
+        self._at: Subschema | None = None
 
     def read(self, sub: Node) -> Node:
         """What a `sub` formula stands for."""
@@ -57,15 +62,15 @@ class Reader:
         """A part that proves nothing."""
         return self.space.opaque(f"{reason}\0{id(source)}")
 
-    def inner(self, place: Place, schema: Any) -> Node:
+    def inner(self, place: Subschema, schema: Any) -> Node:
         """A schema inside another; read now, or when it is needed if it is far down or refers back."""
         if isinstance(schema, bool):
             return self.space.true if schema else self.space.false
         if not isinstance(schema, Mapping):
             raise NotUnderstoodError("a schema is neither an object nor a boolean")
-        return self.now_or_later(place.documents.inner(place, schema)) if schema else self.space.true
+        return self.now_or_later(place.inner(schema)) if schema else self.space.true
 
-    def now_or_later(self, place: Place) -> Node:
+    def now_or_later(self, place: Subschema) -> Node:
         """What a place says, put off where it is being read already or far down."""
         if self._at is not None:
             self._beside.setdefault(self._at, []).append(place)
@@ -75,14 +80,14 @@ class Reader:
             return self.space.sub(place)
         return self.of(place)
 
-    def followed(self, place: Place, keyword: str) -> Node:
+    def followed(self, place: Subschema, keyword: str) -> Node:
         """What a reference leads to."""
-        target = place.documents.follow(place, place.schema[keyword], keyword)
+        target = followed(place, keyword)
         if isinstance(target, bool):
             return self.space.true if target else self.space.false
         return self.now_or_later(target)
 
-    def of(self, place: Place) -> Node:
+    def of(self, place: Subschema) -> Node:
         """What a place says."""
         if place not in self._read:
             self._spend()
@@ -95,7 +100,7 @@ class Reader:
                 self._at = before
         return self._read[place]
 
-    def _all_keywords(self, place: Place) -> Node:
+    def _all_keywords(self, place: Subschema) -> Node:
         schema = place.schema
         keywords = ["$ref"] if place.draft <= 7 and "$ref" in schema else list(schema)
         parts: list[Node] = []
@@ -107,7 +112,7 @@ class Reader:
             self._at = place if keyword in _SAME_VALUE else None
             try:
                 parts.append(row[2](self, place, schema[keyword]))
-            except NotUnderstoodError as error:
+            except (NotUnderstoodError, UnresolvableError) as error:
                 parts.append(self.space.opaque(f"{error}\0{id(schema)}:{keyword}"))
         return self.space.all_of(parts)
 
@@ -140,7 +145,7 @@ def _words(value: Any, keyword: str) -> list[str]:
     return words
 
 
-def _type(reader: Reader, _place: Place, value: Any) -> Node:
+def _type(reader: Reader, _place: Subschema, value: Any) -> Node:
     names = value if isinstance(value, list) else [value]
     types: set[JsonType] = set()
     for name in names:
@@ -153,24 +158,24 @@ def _type(reader: Reader, _place: Place, value: Any) -> Node:
     return reader.space.any_of(parts)
 
 
-def _enum(reader: Reader, _place: Place, value: Any) -> Node:
+def _enum(reader: Reader, _place: Subschema, value: Any) -> Node:
     return node_of_values(reader.space, _listed(value, "enum"))
 
 
-def _const(reader: Reader, _place: Place, value: Any) -> Node:
+def _const(reader: Reader, _place: Subschema, value: Any) -> Node:
     return node_of_value(reader.space, value)
 
 
-def _bound(kind: str, old_keyword: str) -> Callable[[Reader, Place, Any], Node]:
-    def read(reader: Reader, place: Place, value: Any) -> Node:
+def _bound(kind: str, old_keyword: str) -> _Meaning:
+    def read(reader: Reader, place: Subschema, value: Any) -> Node:
         is_open = place.draft == 4 and place.schema.get(old_keyword) is True
         return reader.space.literal("number", kind, _number(value), is_open)
 
     return read
 
 
-def _open_bound(kind: str) -> Callable[[Reader, Place, Any], Node]:
-    def read(reader: Reader, place: Place, value: Any) -> Node:
+def _open_bound(kind: str) -> _Meaning:
+    def read(reader: Reader, place: Subschema, value: Any) -> Node:
         if place.draft == 4 and isinstance(value, bool):
             return reader.space.true
         if place.draft == 4:
@@ -186,48 +191,48 @@ def _number(value: Any) -> Fraction:
     return exact(value)
 
 
-def _multiple(reader: Reader, _place: Place, value: Any) -> Node:
+def _multiple(reader: Reader, _place: Subschema, value: Any) -> Node:
     factor = _number(value)
     if factor <= 0:
         raise NotUnderstoodError("`multipleOf` is not positive")
     return reader.space.literal("number", "mul", factor)
 
 
-def _size(of: JsonType, kind: str) -> Callable[[Reader, Place, Any], Node]:
+def _size(of: JsonType, kind: str) -> _Meaning:
     make = longer if kind == "longer" else shorter
 
-    def read(reader: Reader, _place: Place, value: Any) -> Node:
+    def read(reader: Reader, _place: Subschema, value: Any) -> Node:
         return make(reader.space, of, whole(value, "a length"))
 
     return read
 
 
-def _pattern(reader: Reader, _place: Place, value: Any) -> Node:
+def _pattern(reader: Reader, _place: Subschema, value: Any) -> Node:
     if not isinstance(value, str):
         raise NotUnderstoodError("`pattern` is not a string")
     return reader.space.literal("string", "pattern", value)
 
 
-def _format(reader: Reader, _place: Place, value: Any) -> Node:
+def _format(reader: Reader, _place: Subschema, value: Any) -> Node:
     if reader.assert_formats and isinstance(value, str) and value in ASSERTED:
         return reader.space.literal("string", "format", value)
     return reader.space.true
 
 
-def _unique(reader: Reader, _place: Place, value: Any) -> Node:
+def _unique(reader: Reader, _place: Subschema, value: Any) -> Node:
     if not isinstance(value, bool):
         raise NotUnderstoodError("`uniqueItems` is not a boolean")
     return reader.space.literal("array", "unique") if value else reader.space.true
 
 
-def _tuple(reader: Reader, place: Place, value: Any) -> Node:
+def _tuple(reader: Reader, place: Subschema, value: Any) -> Node:
     return reader.space.all_of(
         each(reader.space, index, index + 1, reader.inner(place, item))
         for index, item in enumerate(_listed(value, "prefixItems"))
     )
 
 
-def _items(reader: Reader, place: Place, value: Any) -> Node:
+def _items(reader: Reader, place: Subschema, value: Any) -> Node:
     if isinstance(value, list):
         if place.draft >= 2020:
             raise NotUnderstoodError("`items` is an array, which 2020-12 has not")
@@ -237,14 +242,14 @@ def _items(reader: Reader, place: Place, value: Any) -> Node:
     return each(reader.space, start, None, reader.inner(place, value))
 
 
-def _additional_items(reader: Reader, place: Place, value: Any) -> Node:
+def _additional_items(reader: Reader, place: Subschema, value: Any) -> Node:
     prefix = place.schema.get("items")
     if not isinstance(prefix, list):
         return reader.space.true
     return each(reader.space, len(prefix), None, reader.inner(place, value))
 
 
-def _contains(reader: Reader, place: Place, value: Any) -> Node:
+def _contains(reader: Reader, place: Subschema, value: Any) -> Node:
     space, item = reader.space, reader.inner(place, value)
     bounds = place.schema if place.draft >= 2019 else {}
     least = whole(bounds.get("minContains", 1), "minContains")
@@ -254,28 +259,28 @@ def _contains(reader: Reader, place: Place, value: Any) -> Node:
     return space.all_of(parts)
 
 
-def _properties(reader: Reader, place: Place, value: Any) -> Node:
+def _properties(reader: Reader, place: Subschema, value: Any) -> Node:
     return reader.space.all_of(
         everywhere(reader.space, these(name), reader.inner(place, schema))
         for name, schema in _named(value, "properties").items()
     )
 
 
-def _pattern_properties(reader: Reader, place: Place, value: Any) -> Node:
+def _pattern_properties(reader: Reader, place: Subschema, value: Any) -> Node:
     return reader.space.all_of(
         everywhere(reader.space, ("pattern", pattern), reader.inner(place, schema))
         for pattern, schema in _named(value, "patternProperties").items()
     )
 
 
-def _additional_properties(reader: Reader, place: Place, value: Any) -> Node:
+def _additional_properties(reader: Reader, place: Subschema, value: Any) -> Node:
     named = _named(place.schema.get("properties", {}), "properties")
     patterns = _named(place.schema.get("patternProperties", {}), "patternProperties")
     declared = [these(*named), *(("pattern", pattern) for pattern in sorted(patterns))]
     return everywhere(reader.space, all_but(*declared), reader.inner(place, value))
 
 
-def _property_names(reader: Reader, place: Place, value: Any) -> Node:
+def _property_names(reader: Reader, place: Subschema, value: Any) -> Node:
     names = reader.inner(place, value)
     return (
         everywhere(reader.space, ("not", ("text", names)), reader.space.false)
@@ -284,11 +289,11 @@ def _property_names(reader: Reader, place: Place, value: Any) -> Node:
     )
 
 
-def _required(reader: Reader, _place: Place, value: Any) -> Node:
+def _required(reader: Reader, _place: Subschema, value: Any) -> Node:
     return reader.space.all_of(required(reader.space, name) for name in _words(value, "required"))
 
 
-def _dependent(reader: Reader, place: Place, value: Any) -> Node:
+def _dependent(reader: Reader, place: Subschema, value: Any) -> Node:
     """`dependentRequired`, `dependentSchemas`, and `dependencies`, which is both."""
     if place.draft > 7 and "dependencies" in place.schema:
         raise NotUnderstoodError("`dependencies`, on which validators of this draft differ")
@@ -303,38 +308,40 @@ def _dependent(reader: Reader, place: Place, value: Any) -> Node:
     return space.all_of(parts)
 
 
-def _all_of(reader: Reader, place: Place, value: Any) -> Node:
+def _all_of(reader: Reader, place: Subschema, value: Any) -> Node:
     return reader.space.all_of(reader.inner(place, schema) for schema in _listed(value, "allOf"))
 
 
-def _any_of(reader: Reader, place: Place, value: Any) -> Node:
+def _any_of(reader: Reader, place: Subschema, value: Any) -> Node:
     return reader.space.any_of(reader.inner(place, schema) for schema in _listed(value, "anyOf"))
 
 
-def _one_of(reader: Reader, place: Place, value: Any) -> Node:
+def _one_of(reader: Reader, place: Subschema, value: Any) -> Node:
     return exactly_one(reader.space, [reader.inner(place, schema) for schema in _listed(value, "oneOf")])
 
 
-def _not(reader: Reader, place: Place, value: Any) -> Node:
+def _not(reader: Reader, place: Subschema, value: Any) -> Node:
     return reader.space.negate(reader.inner(place, value))
 
 
-def _if(reader: Reader, place: Place, value: Any) -> Node:
+def _if(reader: Reader, place: Subschema, value: Any) -> Node:
     space, condition = reader.space, reader.inner(place, value)
     then = reader.inner(place, place.schema.get("then", True))
     otherwise = reader.inner(place, place.schema.get("else", True))
     return space.all_of([space.any_of([space.negate(condition), then]), space.any_of([condition, otherwise])])
 
 
-def _reference(keyword: str) -> Callable[[Reader, Place, Any], Node]:
+def _reference(keyword: str) -> _Meaning:
     return lambda reader, place, _value: reader.followed(place, keyword)
 
 
-def _unevaluated(read: Callable[[Space, Inner, Place, Any], Node]) -> Callable[[Reader, Place, Any], Node]:
+def _unevaluated(
+    read: Callable[[Space, Inner, Subschema, Any], Node],
+) -> _Meaning:
     return lambda reader, place, value: read(reader.space, reader.inner, place, value)
 
 
-def _nothing(reader: Reader, _place: Place, _value: Any) -> Node:
+def _nothing(reader: Reader, _place: Subschema, _value: Any) -> Node:
     return reader.space.true
 
 
@@ -342,7 +349,7 @@ _LAST: Final = 9999
 _SAME_VALUE: Final = frozenset(
     (*REFERENCES, "allOf", "anyOf", "oneOf", "not", "if", "dependencies", "dependentSchemas")
 )
-Row = tuple[int, int, Callable[[Reader, Place, Any], Node]]
+Row = tuple[int, int, _Meaning]
 KEYWORDS: Final[dict[str, Row]] = {
     "$ref": (4, _LAST, _reference("$ref")),
     "$recursiveRef": (2019, 2019, _reference("$recursiveRef")),

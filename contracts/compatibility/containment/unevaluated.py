@@ -13,16 +13,15 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, Final, TypeAlias
 
-from contracts.compatibility.containment.documents import Place
 from contracts.compatibility.containment.limits import NotUnderstoodError
 from contracts.compatibility.containment.names import Names, all_but, these
 from contracts.compatibility.containment.nodes import Node, Space
 from contracts.compatibility.containment.parts import each, everywhere, required
+from contracts.schema.references import REFERENCES, Subschema
 
-Inner: TypeAlias = Callable[[Place, Any], Node]
+Inner: TypeAlias = Callable[[Subschema, Any], Node]
 """What a schema inside another says, as a formula."""
 _MOST_CONDITIONS: Final = 7
-_REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,20 @@ class _Seen:
     is_all: bool = False
 
 
-def unevaluated_properties(space: Space, inner: Inner, place: Place, value: Any) -> Node:
+def followed(place: Subschema, keyword: str) -> Subschema | bool:
+    """What a reference leads to.
+
+    Raises:
+        NotUnderstoodError: It leads to what is no schema.
+        UnresolvableError: It leads nowhere.
+    """
+    target = place.resolver.follow(place, keyword)
+    if not isinstance(target, Subschema | bool):
+        raise NotUnderstoodError(f"a `{keyword}` leads to what is no schema")
+    return target
+
+
+def unevaluated_properties(space: Space, inner: Inner, place: Subschema, value: Any) -> Node:
     """If an object, what nothing beside the keyword has evaluated satisfies its schema."""
     seen = list(_Walk(space, inner, "unevaluatedProperties").own(place))
     rest = inner(place, value)
@@ -47,7 +59,7 @@ def unevaluated_properties(space: Space, inner: Inner, place: Place, value: Any)
     return _by_conditions(space, seen, unless)
 
 
-def unevaluated_items(space: Space, inner: Inner, place: Place, value: Any) -> Node:
+def unevaluated_items(space: Space, inner: Inner, place: Subschema, value: Any) -> Node:
     """If an array, what nothing beside the keyword has evaluated satisfies its schema."""
     seen = list(_Walk(space, inner, "unevaluatedItems").own(place))
     rest = inner(place, value)
@@ -83,23 +95,23 @@ class _Walk:
         self._space = space
         self._inner = inner
         self._keyword = keyword
-        self._way: list[Place] = []
+        self._way: list[Subschema] = []
 
-    def own(self, place: Place) -> Iterator[_Seen]:
+    def own(self, place: Subschema) -> Iterator[_Seen]:
         """What the keywords beside the one asked about evaluate."""
         if place in self._way:
             raise NotUnderstoodError("an `unevaluated` keyword beside a `$ref` that leads back to it")
         self._way.append(place)
         yield from self._properties(place) if self._keyword == "unevaluatedProperties" else self._items(place)
-        for keyword in _REFERENCES:
+        for keyword in REFERENCES:
             if keyword in place.schema:
-                target = place.documents.follow(place, place.schema[keyword], keyword)
+                target = followed(place, keyword)
                 if not isinstance(target, bool):
                     yield from self._whole(target, self._space.true)
         yield from self._branches(place)
         self._way.pop()
 
-    def _whole(self, place: Place, condition: Node) -> Iterator[_Seen]:
+    def _whole(self, place: Subschema, condition: Node) -> Iterator[_Seen]:
         """What a subschema evaluates; with the keyword itself, everything."""
         if self._keyword in place.schema:
             yield _Seen(condition, ("not", these()), is_all=True)
@@ -107,11 +119,11 @@ class _Walk:
             both = self._space.all_of([condition, one.condition])
             yield _Seen(both, one.names, one.first, one.kind, one.is_all)
 
-    def _below(self, place: Place, schema: Any, condition: Node) -> Iterator[_Seen]:
+    def _below(self, place: Subschema, schema: Any, condition: Node) -> Iterator[_Seen]:
         if isinstance(schema, Mapping):
-            yield from self._whole(place.documents.inner(place, schema), condition)
+            yield from self._whole(place.inner(schema), condition)
 
-    def _branches(self, place: Place) -> Iterator[_Seen]:
+    def _branches(self, place: Subschema) -> Iterator[_Seen]:
         schema = place.schema
         for part in schema.get("allOf", ()):
             yield from self._below(place, part, self._space.true)
@@ -127,7 +139,7 @@ class _Walk:
             has_it = self._space.all_of([self._space.types(["object"]), required(self._space, name)])
             yield from self._below(place, part, has_it)
 
-    def _properties(self, place: Place) -> Iterator[_Seen]:
+    def _properties(self, place: Subschema) -> Iterator[_Seen]:
         schema, always = place.schema, self._space.true
         if "additionalProperties" in schema:
             yield _Seen(always, ("not", these()))
@@ -135,7 +147,7 @@ class _Walk:
         for pattern in schema.get("patternProperties", ()):
             yield _Seen(always, ("pattern", pattern))
 
-    def _items(self, place: Place) -> Iterator[_Seen]:
+    def _items(self, place: Subschema) -> Iterator[_Seen]:
         schema, always = place.schema, self._space.true
         prefix = schema.get("prefixItems" if place.draft >= 2020 else "items", ())
         if isinstance(prefix, list):

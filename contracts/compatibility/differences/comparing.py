@@ -14,7 +14,6 @@ from contracts.compatibility.differences.view import Reading, Spot, View
 from contracts.compatibility.kinds import KINDS
 from contracts.compatibility.kinds.kind import Kind
 from contracts.schema.dialect import Schema
-from contracts.schema.object_parts import Node
 
 _MOST_PAIRS: Final = 5_000
 
@@ -121,4 +120,4 @@ class _Pair:
 
 
 def _key(spot: Spot) -> object:
-    return spot.node.key if isinstance(spot.node, Node) else spot.node
+    return spot.node

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urldefrag
 
-from contracts.schema.dialect import Schema
-from contracts.schema.object_parts import Node, Parts
+from contracts.schema.dialect import DRAFT_2020_12, DRAFTS, Schema
+from contracts.schema.json_values import unshared
+from contracts.schema.references import Resolver, Subschema
 
 _MERGED: Final = ("properties", "patternProperties", "required", "allOf", "$ref")
 _UNSEEN: Final = ("$defs", "definitions", "$schema", "$comment", "$anchor", "$dynamicAnchor")
@@ -22,13 +23,13 @@ _MOST_PARTS: Final = 200
 class Spot:
     """A subschema, or `true` or `false`, and its JSON pointer in its document."""
 
-    node: Node | bool
+    node: Subschema | bool
     path: str
 
     @property
     def is_empty(self) -> bool:
         """Whether it accepts everything, by having nothing to say."""
-        return self.node is True or (isinstance(self.node, Node) and not self.node.schema)
+        return self.node is True or (isinstance(self.node, Subschema) and not self.node.schema)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class View:
     """
 
     path: str
-    owner: Node | None
+    owner: Subschema | None
     keywords: dict[str, Said] = field(default_factory=dict)
     properties: dict[str, Spot] = field(default_factory=dict)
     patterns: dict[str, Spot] = field(default_factory=dict)
@@ -65,22 +66,23 @@ class Reading:
     """One schema, with its references, as the differ reads it."""
 
     def __init__(self, schema: Schema, references: Mapping[str, Schema]) -> None:
-        self._parts = Parts(schema, references)
-        self.root = Spot(self._parts.start, "#")
+        own = unshared(schema)
+        self._resolver = Resolver(own, unshared(references), DRAFTS[DRAFT_2020_12])
+        self.root = Spot(self._resolver.at(own), "#")
 
     def spot(self, value: object, path: str) -> Spot:
         """The spot of a subschema's value."""
-        return Spot(value if isinstance(value, bool) else self._parts.node(_mapping(value)), path)
+        return Spot(value if isinstance(value, bool) else self._resolver.at(_mapping(value)), path)
 
     def view(self, spot: Spot) -> View:
         """What is said at a spot."""
-        owner = spot.node if isinstance(spot.node, Node) else None
+        owner = spot.node if isinstance(spot.node, Subschema) else None
         view = View(self._resolved(spot).path, owner)
         rest, seen = [spot], 0
         while rest:
             here = self._resolved(rest.pop(0))
             seen += 1
-            if not isinstance(here.node, Node) or seen > _MOST_PARTS:
+            if not isinstance(here.node, Subschema) or seen > _MOST_PARTS:
                 if here.node is False:
                     view.keywords["not"] = Said(True, here.path)
                 continue
@@ -95,21 +97,21 @@ class Reading:
         """Where a reference that stands alone leads to, in the end."""
         for _ in range(_MOST_PARTS):
             node = spot.node
-            if not isinstance(node, Node) or "$ref" not in node.schema:
+            if not isinstance(node, Subschema) or "$ref" not in node.schema:
                 break
-            if not node.document.is_draft_07 and len(node.schema.keys() - _UNSEEN) > 1:
+            if node.draft >= DRAFTS[DRAFT_2020_12] and len(node.schema.keys() - _UNSEEN) > 1:
                 break
-            target = self._parts.target(node)
+            target = self._resolver.known_target(node)
             if target is None:
                 break
             spot = Spot(target, _pointer(node))
         return spot
 
     def _further(self, spot: Spot) -> Iterator[Spot]:
-        if not isinstance(spot.node, Node):
+        if not isinstance(spot.node, Subschema):
             return
         schema = spot.node.schema
-        target = self._parts.target(spot.node)
+        target = self._resolver.known_target(spot.node)
         if target is not None:
             yield Spot(target, _pointer(spot.node))
         for index, part in enumerate(_listed(schema.get("allOf"))):
@@ -118,7 +120,7 @@ class Reading:
 
     def _merges(self, view: View, spot: Spot) -> bool:
         """Whether what is said here contradicts nothing that is already gathered."""
-        if not isinstance(spot.node, Node):
+        if not isinstance(spot.node, Subschema):
             return True
         schema = spot.node.schema
         known = view.keywords
@@ -129,7 +131,7 @@ class Reading:
         return not any(name in view.properties or name in view.patterns for name in names)
 
     def _merge(self, view: View, spot: Spot) -> None:
-        if not isinstance(spot.node, Node):
+        if not isinstance(spot.node, Subschema):
             return
         schema, path = spot.node.schema, spot.path
         for name, value in schema.items():
@@ -147,9 +149,9 @@ def escaped(name: str) -> str:
     return name.replace("~", "~0").replace("/", "~1")
 
 
-def _pointer(node: Node) -> str:
+def _pointer(node: Subschema) -> str:
     uri, fragment = urldefrag(str(node.schema["$ref"]))
-    inner = not uri or uri == node.document.uri
+    inner = not uri or uri == node.base
     return f"#{fragment}" if inner else f"{uri}#{fragment}"
 
 

@@ -11,7 +11,8 @@ from contracts.documents.shapes import SENSITIVE_CATEGORIES
 from contracts.errors import SchemaUnusableError
 from contracts.finding import Finding, Rule
 from contracts.paths import EVERY, parse_path
-from contracts.schema.walk import Spot, is_required, spots_at, types_of
+from contracts.schema.fields import is_required, schemas_at, types_of
+from contracts.schema.references import Subschema
 
 OWNER: Final = Rule(
     "owner-present",
@@ -87,8 +88,8 @@ def check_contract(entry: LoadedContract) -> Iterator[Finding]:
             row.version.compile()
         except SchemaUnusableError:
             continue  # `schema-compiles` tells it
-        yield from _personal_fields(entry, row.root, row.shape.number)
-        yield from _key(entry, row.root, row.shape.number)
+        yield from _personal_fields(entry, row.resolver.root, row.shape.number)
+        yield from _key(entry, row.resolver.root, row.shape.number)
     yield from _key_personal(entry)
 
 
@@ -111,20 +112,20 @@ def _classification(entry: LoadedContract) -> Iterator[Finding]:
         )
 
 
-def _personal_fields(entry: LoadedContract, root: Spot, number: str) -> Iterator[Finding]:
+def _personal_fields(entry: LoadedContract, root: Subschema, number: str) -> Iterator[Finding]:
     for path in entry.shape.personal_fields:
-        if not spots_at(root, parse_path(path)):
+        if not schemas_at(root, parse_path(path)):
             place = entry.document.place("personal_fields", path)
             yield PERSONAL_FIELD.at(place, f"`{path}` is not in the schema of version {number}")
 
 
-def _key(entry: LoadedContract, root: Spot, number: str) -> Iterator[Finding]:
+def _key(entry: LoadedContract, root: Subschema, number: str) -> Iterator[Finding]:
     path = entry.shape.key.path
     steps = parse_path(path)
     place = entry.document.place("key", "path")
-    spots = spots_at(root, steps)
-    types = types_of(spots)
-    if not spots or not all(isinstance(step, str) and step != EVERY for step in steps) or not steps:
+    schemas = schemas_at(root, steps)
+    types = types_of(schemas)
+    if not schemas or not all(isinstance(step, str) and step != EVERY for step in steps) or not steps:
         yield KEY_EXISTS.at(place, f"`{path}` is no property in the schema of version {number}")
     elif not types or not types <= {"string", "integer"}:
         yield KEY_EXISTS.at(place, f"`{path}` may be of another type in version {number}")

@@ -17,7 +17,8 @@ from contracts.finding import Finding, Place, Rule
 from contracts.lint.rules.schemas import BOUNDED
 from contracts.schema.cost import is_bounded_for
 from contracts.schema.reference_validator import second_opinion
-from contracts.schema.walk import Spot, is_risky
+from contracts.schema.references import Subschema
+from contracts.schema.walk import is_risky
 
 PRESENT: Final = Rule(
     "example-present",
@@ -69,7 +70,7 @@ class _Judges:
         second: The second validator; None where it could not answer in time.
     """
 
-    root: Spot | None
+    root: Subschema | None
     second: Callable[[object], bool] | None
 
 
@@ -104,7 +105,7 @@ def _judges(row: LoadedVersion) -> _Judges:
     else:
         second = second_opinion(*version.writer_documents, assert_formats=version.assert_formats)
     repeats = any("$ref" in node or "$dynamicRef" in node for _, node in placed)
-    return _Judges(row.root if repeats else None, second)
+    return _Judges(row.resolver.root if repeats else None, second)
 
 
 def _folder(

@@ -10,7 +10,7 @@ from contracts.documents.loaded import LoadedContract
 from contracts.finding import Finding, Rule
 from contracts.lint.schema_parts import SchemaView
 from contracts.paths import EVERY, Step, parse_path, render_path
-from contracts.schema.walk import leaves
+from contracts.schema.fields import leaves
 
 LEAF: Final = Rule(
     "leaf-classified",
@@ -65,7 +65,7 @@ def check_privacy(entry: LoadedContract, views: tuple[SchemaView, ...]) -> Itera
         if view.document is view.row.document:
             open_leaves = [
                 steps
-                for steps in leaves(view.row.root, most=_MOST_LEAVES, deepest=_DEEPEST)
+                for steps in leaves(view.row.resolver.root, most=_MOST_LEAVES, deepest=_DEEPEST)
                 if not any(steps[: len(path)] == path for path in personal)
             ]
             if not stated and open_leaves:

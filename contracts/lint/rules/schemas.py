@@ -14,8 +14,8 @@ from contracts.documents.shapes import VersionShape
 from contracts.errors import DocumentError, SchemaUnusableError
 from contracts.finding import Finding, Place, Rule
 from contracts.schema.cost import is_bounded
-from contracts.schema.dialect import by_id, dialect_of, schema_fault
-from contracts.schema.walk import references_in, root_spot
+from contracts.schema.dialect import dialect_of, schema_fault
+from contracts.schema.references import broken_references
 
 DIALECT: Final = Rule(
     "dialect-declared",
@@ -121,22 +121,17 @@ def _malformed(row: LoadedVersion) -> Iterator[Finding]:
 
 
 def _references(row: LoadedVersion) -> Iterator[Finding]:
-    known = by_id(row.version.schema, row.version.references)
     for document in row.documents:
-        for reference in references_in(document.value, row.schemas[document.file], known):
-            if reference.fault:
-                what = f"`{reference.target[:200]}` {reference.fault}"
-                yield REFERENCE.at(document.place(*reference.steps), what)
+        for steps, target, fault in broken_references(row.resolver, row.schemas[document.file]):
+            yield REFERENCE.at(document.place(*steps), f"`{target[:200]}` {fault}")
 
 
 def _bounded(row: LoadedVersion) -> Iterator[Finding]:
-    known = by_id(row.version.schema, row.version.references)
     for document in row.documents:
         nodes = [node for _, node in row.schemas[document.file]]
-        if any("$ref" in node or "$dynamicRef" in node for node in nodes):
-            root = root_spot(document.value, known)
-            if not is_bounded(root, [document.value, *nodes]):
-                yield BOUNDED.at(document.place(), "asks more about one value than a validator can answer")
+        refers = any("$ref" in node or "$dynamicRef" in node for node in nodes)
+        if refers and not is_bounded(map(row.resolver.at, nodes)):
+            yield BOUNDED.at(document.place(), "asks more about one value than a validator can answer")
 
 
 def _has_dialect(document: Document) -> bool:

@@ -10,7 +10,7 @@ from contracts.documents.loaded import Loaded, LoadedSubscription
 from contracts.errors import SchemaUnusableError
 from contracts.finding import Finding, Rule
 from contracts.paths import parse_path
-from contracts.schema.walk import spots_at
+from contracts.schema.fields import schemas_at
 
 EVENT: Final = Rule(
     "subscription-event-exists",
@@ -97,7 +97,7 @@ def _contract(entry: LoadedSubscription, loaded: Loaded) -> Iterator[Finding]:
     except SchemaUnusableError:
         return  # `schema-compiles` tells it
     for index, path in enumerate(subscription.fields):
-        if not any(spots_at(row.root, parse_path(path)) for row in rows):
+        if not any(schemas_at(row.resolver.root, parse_path(path)) for row in rows):
             what = f"`{path}` is not in the schemas of version {subscription.major}"
             yield FIELD.at(document.place("fields", index), what)
     if owned.contract.personal_fields and not subscription.legal_basis:

@@ -8,7 +8,8 @@ from typing import Any, Final
 from contracts.catalog import Catalog
 from contracts.contract import Contract, ContractVersion
 from contracts.paths import EVERY, Step, parse_path
-from contracts.schema.walk import Spot, is_required, root_spot, spots_at, types_of
+from contracts.schema.fields import is_required, schemas_at, types_of
+from contracts.schema.references import Subschema, root_of
 
 _DEEPEST: Final = 8
 _TYPES: Final = {"string": "string", "integer": "integer", "number": "number", "boolean": "boolean"}
@@ -82,7 +83,7 @@ def _custom(contract: Contract, version: ContractVersion) -> Iterator[dict[str, 
 
 
 def _object(contract: Contract, version: ContractVersion) -> dict[str, Any]:
-    root = root_spot(version.schema, version.references)
+    root = root_of(version.schema, version.references)
     return {
         "name": contract.event,
         "physicalName": version.type,
@@ -94,25 +95,25 @@ def _object(contract: Contract, version: ContractVersion) -> dict[str, Any]:
     }
 
 
-def _properties(contract: Contract, root: Spot, steps: tuple[Step, ...]) -> list[dict[str, Any]]:
+def _properties(contract: Contract, root: Subschema, steps: tuple[Step, ...]) -> list[dict[str, Any]]:
     if len(steps) >= _DEEPEST:
         return []
-    spots = spots_at(root, steps)
-    above = {id(spot.schema) for length in range(len(steps)) for spot in spots_at(root, steps[:length])}
+    schemas = schemas_at(root, steps)
+    above = {id(here.schema) for length in range(len(steps)) for here in schemas_at(root, steps[:length])}
     names = dict.fromkeys(
         name
-        for spot in spots
-        if id(spot.schema) not in above  # a schema that contains itself is shown once
-        for name in spot.schema.get("properties", {})
+        for here in schemas
+        if id(here.schema) not in above  # a schema that contains itself is shown once
+        for name in here.schema.get("properties", {})
     )
     return [{"name": name, **_element(contract, root, (*steps, name))} for name in names if name]
 
 
-def _element(contract: Contract, root: Spot, steps: tuple[Step, ...]) -> dict[str, Any]:
-    spots = spots_at(root, steps)
-    kinds = sorted(types_of(spots) - {"null"})
-    found: dict[str, Any] = {"physicalType": " or ".join(kinds) or "any", **_words(spots)}
-    found["required"] = steps[-1] != EVERY and is_required(root, steps) and "null" not in types_of(spots)
+def _element(contract: Contract, root: Subschema, steps: tuple[Step, ...]) -> dict[str, Any]:
+    schemas = schemas_at(root, steps)
+    kinds = sorted(types_of(schemas) - {"null"})
+    found: dict[str, Any] = {"physicalType": " or ".join(kinds) or "any", **_words(schemas)}
+    found["required"] = steps[-1] != EVERY and is_required(root, steps) and "null" not in types_of(schemas)
     if category := _category(contract, steps):
         found |= {"classification": "personal", "tags": [category]}
     if steps == parse_path(contract.key.path):
@@ -126,32 +127,32 @@ def _element(contract: Contract, root: Spot, steps: tuple[Step, ...]) -> dict[st
         return {
             **found,
             "logicalType": "array",
-            **_options("array", spots),
+            **_options("array", schemas),
             **({"items": items} if items else {}),
         }
-    format_ = next((spot.schema["format"] for spot in spots if "format" in spot.schema), "")
+    format_ = next((here.schema["format"] for here in schemas if "format" in here.schema), "")
     if kinds[0] == "string" and format_ in _TIMES:
         return {**found, "logicalType": _TIMES[format_]}
-    return {**found, "logicalType": _TYPES[kinds[0]], **_options(kinds[0], spots)}
+    return {**found, "logicalType": _TYPES[kinds[0]], **_options(kinds[0], schemas)}
 
 
-def _words(spots: list[Spot]) -> dict[str, Any]:
+def _words(schemas: list[Subschema]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for spot in spots:
+    for here in schemas:
         for theirs, ours in (("title", "businessName"), ("description", "description")):
-            if isinstance(spot.schema.get(theirs), str):
-                found.setdefault(ours, spot.schema[theirs])
-        if isinstance(examples := spot.schema.get("examples"), list) and examples:
+            if isinstance(here.schema.get(theirs), str):
+                found.setdefault(ours, here.schema[theirs])
+        if isinstance(examples := here.schema.get("examples"), list) and examples:
             found.setdefault("examples", examples)
-        if spot.schema.get("deprecated") is True:
+        if here.schema.get("deprecated") is True:
             found["deprecated"] = True
     return found
 
 
-def _options(kind: str, spots: list[Spot]) -> dict[str, Any]:
+def _options(kind: str, schemas: list[Subschema]) -> dict[str, Any]:
     options: dict[str, Any] = {}
-    for spot in spots:
-        options |= {word: spot.schema[word] for word in _OPTIONS.get(kind, ()) if word in spot.schema}
+    for here in schemas:
+        options |= {word: here.schema[word] for word in _OPTIONS.get(kind, ()) if word in here.schema}
     return {"logicalTypeOptions": options} if options else {}
 
 

@@ -14,7 +14,8 @@ from contracts.lint.config import read_config
 from contracts.lint.coverage import LEVELS, events_of, measure
 from contracts.lint.lint import lint
 from contracts.paths import parse_path
-from contracts.schema.walk import root_spot, spots_at
+from contracts.schema.fields import schemas_at
+from contracts.schema.references import root_of
 
 SCRIPTS = {
     *("ARABIC", "ARMENIAN", "BENGALI", "CJK", "CYRILLIC", "DEVANAGARI", "ETHIOPIC", "GEORGIAN", "GREEK"),
@@ -77,10 +78,10 @@ def test_each_subscription_reads_no_more_than_it_names(catalog: Catalog) -> None
     """Every field named is in the schema; none reads everything; each has a basis, an approver and an end."""
     for each in catalog.subscriptions.values():
         version = catalog.contract(each.subject).version(each.major)
-        root = root_spot(version.schema, version.references)
+        root = root_of(version.schema, version.references)
         for path in each.fields:
             assert parse_path(path), each
-            assert spots_at(root, parse_path(path)), (each.consumer, each.subject, path)
+            assert schemas_at(root, parse_path(path)), (each.consumer, each.subject, path)
         assert each.legal_basis
         assert each.approved_by
         assert each.expires is not None
