@@ -190,3 +190,20 @@ def test_what_breaks_the_rule_is_found(root: Path, code: str) -> None:
     """The rule's own code is among what is found."""
     apply(root, fixture(code, "fail"))
     assert code in codes(root)
+
+
+def test_references_are_followed_in_the_document_that_says_them(root: Path) -> None:
+    """A property leads to another document, and on within that one: its example counts."""
+    uri = "https://tax.example/notes"
+    note = {"description": "What else is known.", "$ref": "#/$defs/text"}
+    text = {"type": "string", "maxLength": 40, "examples": ["Paid in two parts."]}
+    dialect = "https://json-schema.org/draft/2020-12/schema"
+    write(
+        root,
+        f"{FOLDER}/notes.json",
+        {"$schema": dialect, "$id": uri, "type": "object", "$defs": {"note": note, "text": text}},
+    )
+    patch(root, SCHEMA, {"/properties/note": {"$ref": f"{uri}#/$defs/note"}})
+    patch(root, CONTRACT, {"/versions/0/references": [{"file": "notes.json"}]})
+    add_hashes(root, None)
+    assert codes(root) == set()
