@@ -1,1 +1,1 @@
-"""A small country: five agencies with legacy systems nobody may change, and the bus between them."""
+"""A small country: five agencies, their legacy systems, and the bus between them."""

@@ -1,10 +1,10 @@
-"""Reads the books of the five legacy systems, as an auditor would: read-only, and none of our own papers."""
+"""Reads the books of the five legacy systems, as an auditor would: read-only, and nothing of the bus."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ BOOKS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """Where the books of an agency hold one kind of fact."""
+    """Where the books of an agency have one kind of fact."""
 
     name: str
     agency: str
@@ -53,12 +53,12 @@ PRINTING = ("civil-registry", "social-security")
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """How often other agencies called at an intake.
+    """How often other agencies called an intake.
 
     Attributes:
         agency: Whose intake.
-        taken: Calls that brought something new.
-        repeated: Calls that brought the same paper again, answered and not worked on.
+        taken: New calls.
+        repeated: Calls made before, which were answered and not worked on again.
     """
 
     agency: str
@@ -68,11 +68,11 @@ class Calls:
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """What all books hold at one moment.
+    """What is in all books at one moment.
 
     Attributes:
-        submissions: The cases the start systems hold.
-        effects: The facts the receiving systems hold; one held twice is here twice.
+        submissions: The cases in the start systems.
+        effects: The facts in the receiving systems; one that is there twice is here twice.
         calls: The intakes' calls.
         places: The case behind each place a record can come from: `(agency, file, line)` of a printed line
             and `(agency, table, number)` of a row.
@@ -95,32 +95,19 @@ def read_books(folder: Path) -> Books:
     calls: list[Calls] = []
     places: dict[tuple[str, str, str], str] = {}
     for agency, file in BOOKS.items():
-        with _opened(folder / agency / file) as books:
-            for page in (page for page in STARTS if page.agency == agency):
-                found = _rows(books, page)
-                submissions += [Submission(page.name, reference) for _, reference in found]
-                places |= {(agency, page.table, str(number)): reference for number, reference in found}
-            for page in (page for page in EFFECTS if page.agency == agency):
-                found = _rows(books, page)
-                effects += [Effect(page.name, reference) for _, reference in found]
-                places |= {(agency, page.table, str(number)): reference for number, reference in found}
+        address = f"{(folder / agency / file).as_uri()}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True, timeout=5.0)) as books:
+            for page in (page for page in (*STARTS, *EFFECTS) if page.agency == agency):
+                query = f"SELECT {page.number}, {page.reference} FROM {page.table}"  # noqa: S608 - our own words
+                for number, reference in books.execute(query):
+                    places[agency, page.table, str(number)] = reference
+                    if page in STARTS:
+                        submissions.append(Submission(page.name, reference))
+                    else:
+                        effects.append(Effect(page.name, reference))
             if agency in PRINTING:
                 printed = books.execute("SELECT file, line, reference FROM printed")
                 places |= {(agency, name, str(line)): reference for name, line, reference in printed}
             taken, repeated = books.execute("SELECT TOTAL(taken), TOTAL(1 - taken) FROM calls").fetchone()
             calls.append(Calls(agency, int(taken), int(repeated)))
     return Books(tuple(submissions), tuple(effects), tuple(calls), places)
-
-
-def _rows(books: sqlite3.Connection, page: _Page) -> list[tuple[int, str]]:
-    query = f"SELECT {page.number}, {page.reference} FROM {page.table}"  # noqa: S608 - our own words
-    return books.execute(query).fetchall()
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[sqlite3.Connection]:
-    connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=5.0)
-    try:
-        yield connection
-    finally:
-        connection.close()

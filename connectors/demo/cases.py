@@ -1,19 +1,18 @@
-"""What the country's clerks enter during the demo: seeded, mostly right, sometimes wrong as people are.
+"""The cases that the clerks enter: seeded, mostly right, some with a flaw. Pure.
 
-The clerks type text into forms; no legacy system checks it. What is wrong with a case is known to nobody
-but the generator, and the check at the end doesn't ask it.
+No legacy system checks what a clerk enters, and the account at the end does not know which cases have a flaw.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from itertools import cycle, islice
 from random import Random
 from typing import Literal
 
-from connectors.demo.people import Business, Home, draw_business, draw_day, draw_home, draw_person
+from connectors.demo.people import draw_business, draw_day, draw_home, draw_person
 
 __all__ = ["BIRTH", "BUSINESS", "MOVE", "Case", "Flaw", "draw_cases"]
 
@@ -22,8 +21,7 @@ BUSINESS = "registering-a-business"
 MOVE = "moving-house"
 
 Flaw = Literal["semicolon", "impossible-date", "overlong"]
-"""What a clerk typed: a semicolon (which breaks an unquoted CSV line), a day no calendar has, a text no
-contract allows."""
+"""A semicolon, which breaks an unquoted CSV line; a day that no calendar has; a text that is too long."""
 
 FLAWS: Mapping[str, tuple[Flaw, ...]] = {
     BIRTH: ("semicolon", "overlong", "impossible-date"),
@@ -35,14 +33,14 @@ FLAWED_SHARE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One citizen's matter, as it is typed in.
+    """One citizen's case, as it is entered.
 
     Attributes:
         service: The service it starts.
         agency: Where it is entered.
-        form: The form of that agency's counter.
+        form: The form of that agency.
         reference: The opaque number of the case.
-        fields: What the clerk types.
+        fields: What the clerk enters.
         flaw: What is wrong with it, if anything.
     """
 
@@ -60,10 +58,10 @@ def draw_cases(count: int, *, seed: int, run: str, today: date, faults: bool) ->
     Args:
         count: How many.
         seed: The same seed, run and day give the same cases.
-        run: What sets the references of this run apart from those of an earlier one in the same cluster.
-        today: The day the clerks write.
+        run: What the references of this run begin with, unlike those of other runs in the same cluster.
+        today: The date the clerks write.
         faults: Whether about a tenth of the cases of each service, one of each kind and never more than half,
-            have something wrong.
+            have a flaw.
     """
     random = Random(f"govbus-demo/{seed}")  # noqa: S311 - a demo, not a secret
     services = tuple(islice(cycle((BIRTH, BUSINESS, MOVE)), count))
@@ -92,7 +90,7 @@ def _birth(random: Random, reference: str, today: date, flaw: Flaw | None) -> Ca
         "reference": reference,
         "child": child.name,
         "sex": child.sex,
-        "born_on": _dotted(child.born_on),
+        "born_on": child.born_on.strftime("%d.%m.%Y"),
         "born_at": random.choice(("00:00", "03:15", "11:59", "14:07", "23:59")),
         "parent": parent.name,
         "place": draw_home(random).town,
@@ -108,16 +106,14 @@ def _birth(random: Random, reference: str, today: date, flaw: Flaw | None) -> Ca
 
 
 def _registration(random: Random, reference: str, today: date, flaw: Flaw | None) -> Case:
-    firm: Business = draw_business(random)
+    firm = draw_business(random)
     owner = draw_person(random, today=today - timedelta(days=18 * 366), born_since_days=20_000)
     fields = {
         "reference": reference,
-        "name": firm.name,
-        "legal_form": firm.legal_form,
-        "activity": firm.activity,
+        **asdict(firm),
         "registered_on": draw_day(random, today=today, since_days=10).strftime("%Y%m%d"),
         "owner": owner.name,
-        **_home(draw_home(random)),
+        **asdict(draw_home(random)),
     }
     if flaw == "impossible-date":
         fields["registered_on"] = f"{today.year}0231"
@@ -135,22 +131,14 @@ def _move(random: Random, reference: str, today: date, flaw: Flaw | None) -> Cas
         "household": str(random.choice((1, 1, 2, 4, 9))),
         "channel": random.choice("WMCPKLT"),
         "moved_on": draw_day(random, today=today, since_days=14).isoformat(),
-        **{f"old_{name}": value for name, value in _home(old).items()},
-        **_home(new),
+        **{f"old_{name}": value for name, value in asdict(old).items()},
+        **asdict(new),
     }
     if flaw == "semicolon":
         fields["line"] += "; back yard"
     elif flaw == "overlong":
         fields["line"] = _overlong(new.line)
     return Case(MOVE, "municipality", "moves", reference, fields, flaw)
-
-
-def _home(home: Home) -> dict[str, str]:
-    return {"line": home.line, "postal_code": home.postal_code, "town": home.town}
-
-
-def _dotted(day: date) -> str:
-    return day.strftime("%d.%m.%Y")
 
 
 def _overlong(text: str) -> str:

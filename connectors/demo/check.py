@@ -1,9 +1,8 @@
-"""The account at the end: what the books of the start systems hold against what the receiving books hold.
+"""The account at the end: the books of the start systems against the books of the receiving systems. Pure.
 
-Law: accepted = completed + refused + dead-lettered + lost. A case is completed when each of its service's end
-effects stands in the receiving books; otherwise it is refused or dead-lettered when the bus says so and why;
-otherwise it is lost. Independently, an effect that stands in the books more than once was handled twice.
-The bus' own receipts are no witness here.
+Law: accepted = completed + refused + dead-lettered + lost. A case is completed if each end effect of its
+service is in the receiving books; else it is refused or dead-lettered if a dead letter says so; else it is
+lost. An effect that is in the books more than once was handled twice. The receipts of the bus do not count.
 """
 
 from __future__ import annotations
@@ -36,15 +35,15 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """Something the bus turned away, with its reason.
+    """Something that the bus rejected, with its reason.
 
     Attributes:
-        kind: `refused` when a publisher's event broke its contract; `dead-lettered` for all else.
-        agency: Whose it was.
+        kind: `refused` if an agency's own event broke its contract, else `dead-lettered`.
+        agency: Whose dead letter it is.
         reason: One of the bus' closed reasons.
-        stage: Where on its way it was turned away.
-        where: The place it came from, as `file:line` or a topic's offset.
-        reference: The case it belongs to; None when nobody can tell.
+        stage: The stage that rejected it.
+        where: Where it came from, as `file:line`, `table:position` or `topic:offset`.
+        reference: Its case; None if unknown.
     """
 
     kind: Literal["refused", "dead-lettered"]
@@ -67,7 +66,7 @@ class Tally:
 
     @property
     def open(self) -> int:
-        """How many have no outcome; before the end they are under way, after it they are lost."""
+        """How many have no outcome: open while the demo runs, lost at its end."""
         return self.lost
 
 
@@ -80,9 +79,9 @@ class Account:
         services: Each service with its sums.
         total: The sums over all services.
         lost: The references without any outcome.
-        doubled: The effects that stand in the books more than once.
-        orphans: Effects of a case that no start system holds.
-        strays: Rejections that belong to no known case.
+        doubled: The effects that are in the books more than once.
+        orphans: Effects whose case is in no start system.
+        strays: Rejections of no known case.
     """
 
     states: Mapping[str, State]
@@ -95,12 +94,12 @@ class Account:
 
     @property
     def clean(self) -> bool:
-        """Whether everything is accounted for, exactly once."""
+        """Whether every case is accounted for exactly once."""
         return not (self.lost or self.doubled or self.orphans or self.strays)
 
     @property
     def handled_twice(self) -> int:
-        """How many cases have an effect that stands in the books more than once."""
+        """How many cases have an effect that is in the books more than once."""
         return len({effect.reference for effect in self.doubled})
 
     @property
@@ -123,22 +122,22 @@ def settle(
     """Return how every submitted case ended.
 
     Args:
-        submissions: What the start systems' books hold; the same case entered twice is one case.
-        effects: What the receiving systems' books hold.
-        rejections: What the bus turned away.
+        submissions: What is in the start systems' books; a case entered twice is one case.
+        effects: What is in the receiving systems' books.
+        rejections: What the bus rejected.
         ends: Per service, the subjects whose effects complete it.
     """
     services = {submission.reference: submission.service for submission in submissions}
     counted = Counter(effects)
-    turned_away: dict[str | None, Rejection] = {}
+    rejected: dict[str | None, Rejection] = {}
     for rejection in sorted(rejections, key=lambda each: each.kind, reverse=True):
-        turned_away.setdefault(rejection.reference, rejection)
+        rejected.setdefault(rejection.reference, rejection)
     states: dict[str, State] = {}
     for reference, service in services.items():
         if all(counted[Effect(end, reference)] for end in ends[service]):
             states[reference] = "completed"
-        elif reference in turned_away:
-            states[reference] = turned_away[reference].kind
+        elif reference in rejected:
+            states[reference] = rejected[reference].kind
         else:
             states[reference] = "lost"
     return Account(

@@ -1,4 +1,4 @@
-"""The clerks at the counters of the start systems: each types one case after the other, at a steady pace."""
+"""The clerks of the start systems: each enters one case after the other, at a steady pace."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ AGAIN_SECONDS = 0.5
 
 
 async def enter_all(cases: Sequence[Case], ports: Mapping[str, int], rate: float) -> None:
-    """Enter every case; where a counter is closed its clerk waits and the others go on.
+    """Enter every case; when an office is closed its clerk waits, and the others go on.
 
     Args:
-        cases: What to type, in this order.
-        ports: Where each agency's counter is.
-        rate: Cases per second over all counters.
+        cases: What to enter, in this order.
+        ports: The port of each agency's office.
+        rate: Cases per second of all clerks together.
     """
     loop = asyncio.get_running_loop()
     start = loop.time()

@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -40,43 +40,26 @@ class Rate(click.ParamType[float]):
 
 @click.command()
 @click.option(
-    "--transactions", type=click.IntRange(1, 100_000), default=200, show_default=True, help="Cases."
+    "--transactions", type=click.IntRange(1, 100_000), default=200, show_default=True, help="Number of cases."
 )
 @click.option("--rate", type=Rate(), default="5/s", show_default=True, help="Cases entered per second.")
-@click.option("--seed", type=int, default=1, show_default=True, help="The same seed, the same country.")
-@click.option("--faults/--no-faults", default=True, show_default=True, help="Let things go wrong.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same cases.")
+@click.option("--faults/--no-faults", default=True, show_default=True, help="Inject faults.")
 @click.option("--exit", "exits", is_flag=True, help="End after the summary instead of staying up.")
 @click.option(
-    "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Also write it here."
+    "--json",
+    "json_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write the summary to this file.",
 )
 @click.option(
-    "--port", type=click.IntRange(1, 65_535), default=8900, show_default=True, help="Of the console."
+    "--port", type=click.IntRange(1, 65_535), default=8900, show_default=True, help="Port of the console."
 )
-@click.pass_context
-def demo(
-    context: click.Context,
-    *,
-    transactions: int,
-    rate: float,
-    seed: int,
-    faults: bool,
-    exits: bool,
-    json_file: Path | None,
-    port: int,
-) -> None:
+def demo(*, exits: bool, **options: Any) -> int:
     """Run a small country: five agencies, three services, one bus."""
     from connectors.demo.options import DemoOptions  # noqa: PLC0415 - keeps `govbus --help` quick
 
-    options = DemoOptions(
-        transactions=transactions,
-        rate=rate,
-        seed=seed,
-        faults=faults,
-        stays=not exits,
-        port=port,
-        json_file=json_file,
-    )
-    context.exit(run(options))
+    return run(DemoOptions(stays=not exits, **options))
 
 
 def run(options: DemoOptions) -> int:
@@ -104,7 +87,7 @@ async def _run(options: DemoOptions, started: float) -> int:
     def stop(number: int) -> None:
         if not stopped_by and this is not None:
             stopped_by.append(number)
-            # The guard of the processes and Kafka's own end what an orderly stop did not.
+            # When an orderly stop takes too long, the guards of the processes and of Kafka end them.
             last_resort = threading.Timer(LAST_RESORT_SECONDS, os._exit, (SIGNALLED + number,))
             last_resort.daemon = True
             last_resort.start()

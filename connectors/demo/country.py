@@ -42,18 +42,17 @@ __all__ = ["CLEAN", "FINDINGS", "played", "run_country"]
 
 CLEAN = 0
 FINDINGS = 100
-BASE36 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 STAY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class DemoRun:
-    """What tells one run from every other in the same cluster.
+    """What distinguishes one run from all others in the same cluster.
 
     Attributes:
-        name: What its references begin with.
-        number: What the row numbers of the legacy systems begin after; grows faster than any run counts.
+        name: The beginning of its references.
+        number: The number that row numbers of the legacy systems begin after; it grows faster than they do.
         folder: Of books, drop folders, logs and the monitor's database.
     """
 
@@ -134,13 +133,9 @@ def played(catalog: Catalog) -> Catalog:
 @contextmanager
 def _new_run() -> Iterator[DemoRun]:
     number = int((time.time() - EPOCH) * 10)
-    name, rest = "", number
-    while rest:
-        rest, digit = divmod(rest, 36)
-        name = BASE36[digit] + name
     folder = Path(tempfile.mkdtemp(prefix="govbus-demo-"))
     try:
-        yield DemoRun(f"D{name}", number, folder)
+        yield DemoRun(f"D{number}", number, folder)
     finally:
         if not (folder / KEPT).exists():
             shutil.rmtree(folder, ignore_errors=True)

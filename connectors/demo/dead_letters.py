@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Protocol
 
 from bus import BusError, Record, Settings, open_consumer
 from connectors.demo.check import Rejection
 
-__all__ = ["DeadLetterReader", "StoredDeadLetter", "read_dead_letters", "rejection_of"]
+__all__ = ["DeadLetterReader", "read_dead_letters", "rejection_of"]
 
 PREFIX = "govbus-dead-letter-"
 REFUSED = frozenset({"contract-violation", "too-large", "not-json", "malformed-envelope"})
@@ -23,27 +22,7 @@ REFUSED = frozenset({"contract-violation", "too-large", "not-json", "malformed-e
 POLL_SECONDS = 0.5
 
 
-class StoredDeadLetter(Protocol):
-    """The parts of a Kafka record that are read here."""
-
-    @property
-    def topic(self) -> str:
-        """Its topic."""
-
-    @property
-    def offset(self) -> int:
-        """Its offset in the partition."""
-
-    @property
-    def value(self) -> bytes | None:
-        """The original bytes."""
-
-    @property
-    def headers(self) -> Iterable[tuple[str, bytes | None]]:
-        """The original headers, and why it is here."""
-
-
-def rejection_of(letter: StoredDeadLetter, places: Mapping[tuple[str, str, str], str]) -> Rejection:
+def rejection_of(letter: Record, places: Mapping[tuple[str, str, str], str]) -> Rejection:
     """Return what a dead letter says. Pure.
 
     Args:

@@ -25,7 +25,7 @@ def draw_faults(seed: int) -> dict[str, OfficeFaults]:
 
 
 def describe_faults(faults: Mapping[str, OfficeFaults]) -> tuple[str, ...]:
-    """Return a sentence for each fault that a person at the terminal is told of."""
+    """Return a sentence for each fault."""
     sentences = []
     for agency, office in faults.items():
         if office.slow_seconds:

@@ -1,8 +1,8 @@
 # ruff: noqa: RUF001 - letters that look like Latin ones are what this file is for
-"""Words from which the demo makes its people, streets and firms: none of them belongs to anybody.
+"""The words that names of people, streets and firms are made of; none is a real person's name.
 
-Each row is one script. The awkward values are the ones that break real registers: a surname that reads
-`Null`, a single name, a mark that turns the writing direction, a letter made of two code points.
+Each row is one script. The awkward values break real registers: a surname `Null`, a single name, a mark that
+changes the writing direction, a letter of two code points.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["AWKWARD_NAMES", "AWKWARD_TRADE_NAMES", "SCRIPTS", "Script"]
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """One way of writing, with the words to write in it."""
+    """One script, and words written in it."""
 
     name: str
     given: tuple[str, ...]

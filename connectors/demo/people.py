@@ -1,7 +1,4 @@
-"""Synthetic people, homes and firms: the same seed always gives the same country.
-
-Nothing here reads a clock: `today` comes in as an argument.
-"""
+"""Synthetic people, homes and firms, the same for the same seed. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ AWKWARD_SHARE = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who doesn't exist."""
+    """A person who does not exist."""
 
     name: str
     born_on: date
@@ -27,7 +24,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """A place where nobody lives."""
+    """An address that does not exist."""
 
     line: str
     postal_code: str
@@ -36,7 +33,7 @@ class Home:
 
 @dataclass(frozen=True, slots=True)
 class Business:
-    """A firm that sells nothing."""
+    """A firm that does not exist."""
 
     name: str
     legal_form: str
@@ -47,7 +44,7 @@ def draw_person(random: Random, *, today: date, born_since_days: int) -> Person:
     """Return a person in one of the scripts, every fourth with a name that registers get wrong.
 
     Args:
-        random: The seeded source of chance.
+        random: Seeded.
         today: The last day on which the person may have been born.
         born_since_days: How far back the birthday may lie.
     """
@@ -63,7 +60,7 @@ def draw_person(random: Random, *, today: date, born_since_days: int) -> Person:
 
 
 def draw_day(random: Random, *, today: date, since_days: int) -> date:
-    """Return a day up to today, every fourth one that calendars get wrong."""
+    """Return a day up to today, every fourth one that programs get wrong."""
     if random.random() < AWKWARD_SHARE:
         new_year_1900 = date(1900, 1, 1)
         awkward = (

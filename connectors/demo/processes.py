@@ -144,7 +144,7 @@ class Processes:
             self._guard.stdin.close()
 
     def _signal(self, number: signal.Signals) -> None:
-        with suppress(ProcessLookupError, PermissionError):  # nobody is left in the group
+        with suppress(ProcessLookupError, PermissionError):  # the group has ended
             os.killpg(self._guard.pid, number)
 
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from random import Random
 
-from connectors.demo.legacy.database import LegacyDatabase, Paper, RepeatMark
+from connectors.demo.legacy.database import LegacyDatabase, Paper
 from connectors.demo.legacy.night_job import PRINTED, NightJob
 from connectors.demo.legacy.system import LegacySystem
 
@@ -38,7 +38,7 @@ class CivilRegistry(LegacySystem):
 
     name = "civil-registry"
     file = "day-book.db"
-    repeats_by = frozenset[RepeatMark]({"reference"})
+    repeats_by = frozenset({"reference"})
     schema = (
         f"CREATE TABLE births (id INTEGER PRIMARY KEY, {', '.join(BIRTH)}, printed DEFAULT 0);"
         f"CREATE TABLE changes (id INTEGER PRIMARY KEY, {', '.join(CHANGE)}, printed DEFAULT 0);"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from random import Random
 
-from connectors.demo.legacy.database import LegacyDatabase, Paper, RepeatMark
+from connectors.demo.legacy.database import LegacyDatabase, Paper
 from connectors.demo.legacy.system import LegacySystem
 
 __all__ = ["PatientSystem"]
@@ -14,11 +14,11 @@ PRACTICES = ("Practice at the Mill", "Kinderärzte Süd", "Ιατρείο Ελι
 
 
 class PatientSystem(LegacySystem):
-    """Keeps patients and who cares for them."""
+    """Keeps patients and their practices."""
 
     name = "health"
     file = "patients.db"
-    repeats_by = frozenset[RepeatMark]({"key", "reference"})
+    repeats_by = frozenset({"key", "reference"})
     schema = """
     CREATE TABLE patient (
         patient_id INTEGER PRIMARY KEY AUTOINCREMENT,

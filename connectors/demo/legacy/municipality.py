@@ -1,11 +1,11 @@
-"""The municipality: a register that names and numbers everything its own way, with an intake for permits."""
+"""The municipality: a register with names and numbers of its own, and an intake for permits."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from random import Random
 
-from connectors.demo.legacy.database import LegacyDatabase, Paper, RepeatMark
+from connectors.demo.legacy.database import LegacyDatabase, Paper
 from connectors.demo.legacy.system import LegacySystem
 
 __all__ = ["MunicipalRegister"]
@@ -14,11 +14,11 @@ PLACE = {"Line": "line", "Postcode": "postal_code", "Town": "town"}
 
 
 class MunicipalRegister(LegacySystem):
-    """Keeps who moves and who may trade."""
+    """Keeps moves and business permits."""
 
     name = "municipality"
     file = "town-hall.sqlite"
-    repeats_by = frozenset[RepeatMark]({"key"})
+    repeats_by = frozenset({"key"})
     schema = """
     CREATE TABLE relocation (
         seq INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -1,8 +1,8 @@
-"""The batch program two of the systems have: what is new goes into a CSV file, line by line, where it lies.
+"""The batch program of two of the systems: it writes new rows into a CSV file in a folder.
 
 The file is written in place, without a temporary name, as such programs do. The program of the civil registry
-is older than quoting: a semicolon inside a name breaks its line. Now and then it prints an entry twice, and
-sometimes an operator runs the whole night again, which drops the same lines under another file name.
+does not quote: a semicolon in a name breaks its line. It prints some entries twice, and some nights are run
+again, which writes the same lines into another file.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ class NightJob:
     """Prints the new rows of one table.
 
     Attributes:
-        folder: Where the files are dropped.
-        stem: How a file's name begins.
+        folder: Where the files go.
+        stem: The beginning of a file's name.
         table: The table whose rows are printed; it has the columns `id`, `reference` and `printed`.
-        columns: What is printed, in this order.
-        quotes: Whether the program knows quoting.
-        doubles_every: Each such row is printed twice; 0: none.
-        reruns_every: Each such night is run again; 0: none.
+        columns: What is printed, in order.
+        quotes: Whether the program quotes.
+        doubles_every: Of so many rows, one is printed twice; 0: none.
+        reruns_every: Of so many nights, one is run again; 0: none.
     """
 
     folder: Path
@@ -49,7 +49,7 @@ class NightJob:
     rows: int = 0
 
     def run(self, database: LegacyDatabase) -> None:
-        """Print what is new; do nothing when nothing is."""
+        """Print the new rows, if any."""
         new = database.rows(f"SELECT * FROM {self.table} WHERE NOT printed ORDER BY id")  # noqa: S608 - our own word
         if not new:
             return

@@ -66,7 +66,7 @@ class RunningSystem:
         return 2 if self._worked == self._faults.doubles_after_calls else 1
 
     async def run(self) -> None:
-        """Work on what was handed in, and run the batch programs once a second."""
+        """Do the work that is due, and run the batch programs once a second."""
         nights_every = round(NIGHT_SECONDS / WORK_SECONDS)
         turn = 0
         while True:

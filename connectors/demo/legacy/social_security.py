@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
-from connectors.demo.legacy.database import LegacyDatabase, Paper, RepeatMark
+from connectors.demo.legacy.database import LegacyDatabase, Paper
 from connectors.demo.legacy.night_job import PRINTED, NightJob
 from connectors.demo.legacy.system import LegacySystem
 
@@ -33,7 +33,7 @@ class BenefitSystem(LegacySystem):
 
     name = "social-security"
     file = "benefits.db"
-    repeats_by = frozenset[RepeatMark]({"reference"})
+    repeats_by = frozenset({"reference"})
     schema = (
         f"CREATE TABLE allowances (id INTEGER PRIMARY KEY, {', '.join(ALLOWANCE)}, printed DEFAULT 0);"
         f"CREATE TABLE employers (id INTEGER PRIMARY KEY, {', '.join(EMPLOYER)}, printed DEFAULT 0);"

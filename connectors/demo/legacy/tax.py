@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from random import Random
 
-from connectors.demo.legacy.database import LegacyDatabase, Paper, RepeatMark
+from connectors.demo.legacy.database import LegacyDatabase, Paper
 from connectors.demo.legacy.system import LegacySystem
 
 __all__ = ["TaxRegister"]
@@ -26,7 +26,7 @@ class TaxRegister(LegacySystem):
 
     name = "tax"
     file = "TAXREG.DB"
-    repeats_by = frozenset[RepeatMark]({"key", "reference"})
+    repeats_by = frozenset({"key", "reference"})
     schema = """
     CREATE TABLE BUSINESS (
         BUS_NO INTEGER PRIMARY KEY AUTOINCREMENT,

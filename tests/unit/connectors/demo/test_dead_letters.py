@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from bus import StoredRecord
 from connectors.demo.check import Rejection
 from connectors.demo.dead_letters import rejection_of
 
 PLACES = {("civil-registry", "births-00001.csv", "3"): "D1-000003", ("tax", "BUSINESS", "17"): "D1-000004"}
 
 
-@dataclass(frozen=True)
-class Letter:
-    """A record of a dead-letter topic."""
-
-    topic: str
-    headers: tuple[tuple[str, bytes | None], ...]
-    value: bytes | None = b""
-    offset: int = 5
-
-
-def letter(topic: str, value: bytes = b"", **facts: str) -> Letter:
+def letter(topic: str, value: bytes = b"", **facts: str) -> StoredRecord:
     """A dead letter with what the bus adds to it."""
     added = tuple((f"govbus-dead-letter-{name}", text.encode()) for name, text in facts.items())
-    return Letter(topic, (("ce_id", None), *added), value)
+    return StoredRecord(topic, 0, 5, 0, None, value, (("ce_id", None), *added))
 
 
 def test_a_bad_line_belongs_to_the_case_that_was_printed_there() -> None:
