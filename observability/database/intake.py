@@ -51,8 +51,11 @@ PUBLISH_FIELDS = tuple(column.name for column in fields(PublishReceipt))
 DELIVERY_FIELDS = tuple(column.name for column in fields(DeliveryReceipt))
 _of_publish = attrgetter(*PUBLISH_FIELDS)
 _of_delivery = attrgetter(*DELIVERY_FIELDS)
-_publish_columns = [publishes.c[name] for name in PUBLISH_FIELDS]
-_delivery_columns = [deliveries.c[name] for name in DELIVERY_FIELDS]
+publish_columns = [publishes.c[name] for name in PUBLISH_FIELDS]
+delivery_columns = [deliveries.c[name] for name in DELIVERY_FIELDS]
+
+ASSESSED = [name for name in transactions.c.keys() if name != "id"]  # noqa: SIM118 - no mapping
+"""Columns of `transactions`, each named as the attribute of `Assessment` that it holds."""
 
 
 @dataclass(slots=True)
@@ -78,9 +81,9 @@ def load(connection: Connection, ids: Iterable[str]) -> StoredReceipts:
     """Return all stored receipts of the transactions."""
     stored = StoredReceipts()
     for chunk in chunks(ids):
-        rows = connection.execute(select(*_publish_columns).where(publishes.c.transaction.in_(chunk)))
+        rows = connection.execute(select(*publish_columns).where(publishes.c.transaction.in_(chunk)))
         stored.publishes.update(settle_publishes(PublishReceipt(*row) for row in rows))
-        rows = connection.execute(select(*_delivery_columns).where(deliveries.c.transaction.in_(chunk)))
+        rows = connection.execute(select(*delivery_columns).where(deliveries.c.transaction.in_(chunk)))
         stored.deliveries.update(settle_deliveries(DeliveryReceipt(*row) for row in rows))
     return stored
 
@@ -190,49 +193,30 @@ def _reassess(
     touched: Collection[str],
     counts: Counter[Measure],
 ) -> None:
-    before: list[Row[Any]] = []
     for chunk in chunks(touched):
-        before += connection.execute(select(transactions).where(transactions.c.id.in_(chunk)))
+        for row in connection.execute(select(transactions).where(transactions.c.id.in_(chunk))):
+            counts.subtract(_progress(row))
         connection.execute(delete(transactions).where(transactions.c.id.in_(chunk)))
-    for row in before:
-        counts.subtract(_progress(row.service, row.tracked, row.started_us, row.completed_us, row.late_at_us))
     rows = []
     for id_, (published, delivered) in stored.by_transaction().items():
         if id_ in touched:
             now = assess(services, published, delivered)
-            counts.update(
-                _progress(now.service, now.tracked, now.started_us, now.completed_us, now.late_at_us)
-            )
-            rows.append(_row(id_, now))
+            counts.update(_progress(now))
+            rows.append({"id": id_, **{name: getattr(now, name) for name in ASSESSED}})
     if rows:
         connection.execute(insert(transactions), rows)
 
 
-def _row(id_: str, assessed: Assessment) -> dict[str, Any]:
-    return {
-        "id": id_,
-        "service": assessed.service,
-        "tracked": assessed.tracked,
-        "started_us": assessed.started_us,
-        "completed_us": assessed.completed_us,
-        "late_at_us": assessed.late_at_us,
-        "stuck_at_us": assessed.stuck_at_us,
-        "last_us": assessed.last_us,
-    }
-
-
-def _progress(
-    service: str | None, tracked: bool, started: int | None, completed: int | None, late_at: int | None
-) -> list[Measure]:
-    if started is None:
+def _progress(found: Row[Any] | Assessment) -> list[Measure]:
+    if found.started_us is None:
         return []
-    if not tracked or service is None:
+    if not found.tracked or found.service is None:
         return [("store", "", "untracked")]
-    progress = [("service", service, "started")]
-    if completed is not None:
-        progress.append(("service", service, "completed"))
-        if late_at is not None and completed > late_at:
-            progress.append(("service", service, "late"))
+    progress = [("service", found.service, "started")]
+    if found.completed_us is not None:
+        progress.append(("service", found.service, "completed"))
+        if found.late_at_us is not None and found.completed_us > found.late_at_us:
+            progress.append(("service", found.service, "late"))
     return progress
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, case, exists, func, or_, selec
 
 from bus import DeliveryReceipt, PublishReceipt, agency_of
 from contracts import Service
-from observability.database.intake import DELIVERY_FIELDS, PUBLISH_FIELDS, chunks, load
+from observability.database.intake import chunks, delivery_columns, load, publish_columns
 from observability.database.schema import (
     completed_late,
     deliveries,
@@ -172,29 +172,16 @@ def find_agencies(connection: Connection) -> tuple[AgencyView, ...]:
 
 def find_dead_letters(connection: Connection, limit: int) -> tuple[DeadLetterView, ...]:
     """Return dead letters, of deliveries and of source records that became no event, newest first."""
-    columns = [deliveries.c[name] for name in DELIVERY_FIELDS]
-    query = (
-        select(_resolved().label("resolved"), *columns)
-        .where(given_up)
-        .order_by(deliveries.c.finished_us.desc(), deliveries.c.event_id)
-        .limit(limit)
-    )
-    found = [
-        _dead_letter(DeliveryReceipt(*receipt), resolved=bool(resolved))
-        for resolved, *receipt in connection.execute(query)
-    ]
-    columns = [publishes.c[name] for name in PUBLISH_FIELDS]
-    at = publishes.c.broker_time_us
-    query = (
-        select(_discarded().label("resolved"), *columns)
-        .where(set_aside)
-        .order_by(at.desc(), publishes.c.event_id)
-        .limit(limit)
-    )
-    found += [
-        _dead_letter(PublishReceipt(*receipt), resolved=bool(resolved))
-        for resolved, *receipt in connection.execute(query)
-    ]
+    found = []
+    for receipt, columns, at, condition, resolved in (
+        (DeliveryReceipt, delivery_columns, deliveries.c.finished_us, given_up, _resolved()),
+        (PublishReceipt, publish_columns, publishes.c.broker_time_us, set_aside, _discarded()),
+    ):
+        query = select(resolved, *columns).where(condition).order_by(at.desc(), at.table.c.event_id)
+        found += [
+            _dead_letter(receipt(*values), resolved=bool(is_resolved))
+            for is_resolved, *values in connection.execute(query.limit(limit))
+        ]
     return tuple(sorted(found, key=lambda letter: letter.time, reverse=True)[:limit])
 
 
@@ -318,8 +305,7 @@ def _step(step: ServiceStep, times: Iterable[Mapping[str, int]]) -> StepView:
 
 
 def _latest(connection: Connection, condition: ColumnElement[bool], limit: int) -> list[DeliveryReceipt]:
-    columns = [deliveries.c[name] for name in DELIVERY_FIELDS]
-    query = select(*columns).where(condition).order_by(deliveries.c.finished_us.desc()).limit(limit)
+    query = select(*delivery_columns).where(condition).order_by(deliveries.c.finished_us.desc()).limit(limit)
     return [DeliveryReceipt(*row) for row in connection.execute(query)]
 
 
