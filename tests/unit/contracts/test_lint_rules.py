@@ -201,7 +201,7 @@ def test_references_are_followed_in_the_document_that_says_them(root: Path) -> N
     write(
         root,
         f"{FOLDER}/notes.json",
-        {"$schema": dialect, "$id": uri, "type": "object", "$defs": {"note": note, "text": text}},
+        {"$schema": dialect, "$id": uri, "type": "null", "$defs": {"note": note, "text": text}},
     )
     patch(root, SCHEMA, {"/properties/note": {"$ref": f"{uri}#/$defs/note"}})
     patch(root, CONTRACT, {"/versions/0/references": [{"file": "notes.json"}]})
