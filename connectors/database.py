@@ -1,44 +1,94 @@
-"""A database that a source reads, through SQLAlchemy; what it says when it fails is never quoted."""
+"""A database that a source reads, through SQLAlchemy. What it says when it fails is never quoted."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy
 from pydantic import SecretStr
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy import event
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, NoSuchTableError, SQLAlchemyError
 
 from connectors.errors import ConfigurationError, NotConnectedError
 
 
-def open_engine(url: SecretStr) -> sqlalchemy.Engine:
-    """An engine over a database that is there; connects to nothing yet.
+class Database:
+    """The database of one table; opened when first needed.
 
-    Raises:
-        ConfigurationError: SQLAlchemy cannot open such an address.
-        NotConnectedError: It is a SQLite file that does not exist.
+    Args:
+        url: Its SQLAlchemy address.
+        table: The table's name, for messages.
+        remedy: What to do where the table does not exist.
+        broken_text: Whether SQLite gives text that is not UTF-8, with surrogate escapes, instead of an error.
     """
-    try:
-        engine = sqlalchemy.create_engine(url.get_secret_value(), hide_parameters=True, pool_pre_ping=True)
-    except (ArgumentError, NoSuchModuleError, ImportError, ValueError):
-        raise ConfigurationError(
-            "url is not an address SQLAlchemy can open",
-            "its form or its driver is missing",
-            "write dialect://user:${ENV:PASSWORD}@host/database and install the driver",
-        ) from None
-    if engine.dialect.name == "sqlite":
-        _refuse_missing_file(engine.url)
-    return engine
+
+    def __init__(
+        self,
+        url: SecretStr,
+        table: str,
+        *,
+        remedy: str = "write both as the database does",
+        broken_text: bool = False,
+    ) -> None:
+        self._url = url
+        self._table = table
+        self._remedy = remedy
+        self._broken_text = broken_text
+        self._engine: sqlalchemy.Engine | None = None
+
+    @contextmanager
+    def connect(self) -> Iterator[sqlalchemy.Connection]:
+        """A connection for a `with` block.
+
+        Raises:
+            ConfigurationError: SQLAlchemy cannot open the address, or the table does not exist.
+            NotConnectedError: The database fails; the message has the kind of fault, no text of the database.
+        """
+        self._engine = self._engine or self._opened()
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except NoSuchTableError:
+            raise ConfigurationError(
+                f"no table `{self._table}` in the database",
+                "the name or the schema differs, or it was not created yet",
+                self._remedy,
+            ) from None
+        except SQLAlchemyError as error:
+            cause = getattr(error, "orig", None) or error
+            code = getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None)
+            kind = type(cause).__name__ if code is None else f"{type(cause).__name__} {code}"
+            raise NotConnectedError(f"cannot read `{self._table}`: the database answered {kind}") from None
+
+    def close(self) -> None:
+        """Close every connection."""
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None
+
+    def _opened(self) -> sqlalchemy.Engine:
+        url = self._url.get_secret_value()
+        try:
+            engine = sqlalchemy.create_engine(url, hide_parameters=True, pool_pre_ping=True)
+        except (ArgumentError, NoSuchModuleError, ImportError, ValueError):
+            raise ConfigurationError(
+                "url is not an address that SQLAlchemy can open",
+                "its form is wrong or its driver is missing",
+                "write dialect://user:${ENV:PASSWORD}@host/database and install the driver",
+            ) from None
+        if engine.dialect.name == "sqlite":
+            _require_file(engine.url.database)
+            if self._broken_text:
+                event.listen(engine, "connect", _keep_broken_text)
+        return engine
 
 
-def lost(table: str, error: SQLAlchemyError) -> NotConnectedError:
-    """The error to raise when a database fails: the kind of fault only, for its message may quote a row."""
-    cause = getattr(error, "orig", None) or error
-    code = getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None)
-    kind = type(cause).__name__ if code is None else f"{type(cause).__name__} {code}"
-    return NotConnectedError(f"cannot read `{table}`: the database answered {kind}")
-
-
-def _refuse_missing_file(url: sqlalchemy.URL) -> None:
-    """SQLite would make an empty database where there is none."""
-    file = url.database
+def _require_file(file: str | None) -> None:
+    """SQLite would create an empty database where there is none."""
     if file and file != ":memory:" and not file.startswith("file:") and not Path(file).exists():
         raise NotConnectedError("cannot read the database: its SQLite file does not exist (yet)")
+
+
+def _keep_broken_text(connection: Any, _record: Any) -> None:
+    connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")

@@ -12,10 +12,9 @@ from typing import Any, ClassVar
 import orjson
 import sqlalchemy
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
-from sqlalchemy.exc import NoSuchTableError, SQLAlchemyError
 
 from bus import OutboxEvent, RefusedError, outbox_table
-from connectors.database import lost, open_engine
+from connectors.database import Database
 from connectors.errors import ConfigurationError
 from connectors.outbox.batch import PublishedRows
 from connectors.source import Batch, CheckpointReader, EventRecord, MalformedRecord
@@ -59,7 +58,8 @@ class OutboxSource:
         self._options = options
         self._table = outbox_table(options.table, schema=options.schema_name)
         self._name = self._table.fullname
-        self._engine: sqlalchemy.Engine | None = None
+        remedy = "write both as the database does, or create it with `Outbox.table.create(engine)`"
+        self._database = Database(options.url, self._name, remedy=remedy)
         self._published: PublishedRows | None = None
 
     async def connect(self, checkpoints: CheckpointReader) -> None:
@@ -76,33 +76,21 @@ class OutboxSource:
 
     def read(self) -> Batch | None:
         """The next events; see `Source.read`."""
-        engine = self._open()
         if self._published is not None:
-            self._finish(engine, self._published)
-        try:
-            with engine.connect() as connection:
-                rows = connection.execute(self._select(), {"most": self._options.batch_size}).all()
-        except SQLAlchemyError as error:
-            raise lost(self._name, error) from None
+            self._finish(self._published)
+        with self._database.connect() as connection:
+            rows = connection.execute(self._select(), {"most": self._options.batch_size}).all()
         if not rows:
             return None
         published = PublishedRows.of([(row[0], row[1]) for row in rows])
         records = tuple(self._record_of(row) for row in rows)
-        return Batch(records, published.checkpoint(), acknowledge=lambda: self._delete(engine, published))
+        return Batch(records, published.checkpoint(), acknowledge=lambda: self._delete(published))
 
     def check(self) -> None:
         """Reach the database and compare the table with an outbox; see `Source.check`."""
-        engine = self._open()
-        try:
-            found = sqlalchemy.inspect(engine).get_columns(self._options.table, self._options.schema_name)
-        except NoSuchTableError:
-            raise ConfigurationError(
-                f"no table `{self._name}` in the database",
-                "the name or the schema differs, or it was not made yet",
-                "write them as the database does, or make it with `Outbox.table.create(engine)`",
-            ) from None
-        except SQLAlchemyError as error:
-            raise lost(self._name, error) from None
+        with self._database.connect() as connection:
+            inspector = sqlalchemy.inspect(connection)
+            found = inspector.get_columns(self._options.table, self._options.schema_name)
         missing = {column.name for column in self._table.columns} - {column["name"] for column in found}
         if missing:
             raise ConfigurationError(
@@ -113,14 +101,7 @@ class OutboxSource:
 
     def close(self) -> None:
         """Close every connection; see `Source.close`."""
-        if self._engine is not None:
-            self._engine.dispose()
-            self._engine = None
-
-    def _open(self) -> sqlalchemy.Engine:
-        if self._engine is None:
-            self._engine = open_engine(self._options.url)
-        return self._engine
+        self._database.close()
 
     def _select(self) -> sqlalchemy.Select[Any]:
         query = sqlalchemy.select(*self._table.columns).order_by(self._table.c.position)
@@ -134,25 +115,19 @@ class OutboxSource:
             return MalformedRecord(orjson.dumps(list(row), default=str), str(error), where)
         return EventRecord({"event": event.subject, "data": event.draft.data}, row[1], where, event=event)
 
-    def _finish(self, engine: sqlalchemy.Engine, published: PublishedRows) -> None:
+    def _finish(self, published: PublishedRows) -> None:
         """Delete what a killed process had published; a part of it, or other rows, are published again."""
         found = sqlalchemy.select(self._table.c.position, self._table.c.id)
         found = found.where(self._in_run()).order_by(self._table.c.position)
-        try:
-            with engine.connect() as connection:
-                rows = [row for run in _bounds(published) for row in connection.execute(found, run)]
-        except SQLAlchemyError as error:
-            raise lost(self._name, error) from None
+        with self._database.connect() as connection:
+            rows = [row for run in _bounds(published) for row in connection.execute(found, run)]
         if rows and PublishedRows.of([(row[0], row[1]) for row in rows]) == published:
-            self._delete(engine, published)
+            self._delete(published)
         self._published = None
 
-    def _delete(self, engine: sqlalchemy.Engine, published: PublishedRows) -> None:
-        try:
-            with engine.begin() as connection:
-                connection.execute(sqlalchemy.delete(self._table).where(self._in_run()), _bounds(published))
-        except SQLAlchemyError as error:
-            raise lost(self._name, error) from None
+    def _delete(self, published: PublishedRows) -> None:
+        with self._database.connect() as connection, connection.begin():
+            connection.execute(sqlalchemy.delete(self._table).where(self._in_run()), _bounds(published))
 
     def _in_run(self) -> sqlalchemy.ColumnElement[bool]:
         """Every position of a run is one of the batch, so that nothing is between them that was not read."""

@@ -6,11 +6,9 @@ from typing import Any, ClassVar
 
 import sqlalchemy
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
-from sqlalchemy import event
-from sqlalchemy.exc import NoSuchTableError, SQLAlchemyError
 from sqlalchemy.sql.elements import ColumnElement
 
-from connectors.database import lost, open_engine
+from connectors.database import Database
 from connectors.errors import ConfigurationError
 from connectors.source import Batch, CheckpointReader
 from connectors.sql.translate import Position, record_of
@@ -25,7 +23,7 @@ class SqlOptions(BaseModel):
         table: The table or view.
         schema_name: Its schema, written `schema:`.
         position: A column that only grows: a number handed out by the database, or a time of change.
-        key: Columns that tell apart rows with the same position; the primary key when absent.
+        key: Columns that distinguish rows with the same position; the primary key when absent.
         batch_size: Most rows per batch.
         poll_seconds: How long to wait when nothing is new.
         settle_seconds: How long a transaction may stay open behind a later one and still be read.
@@ -67,7 +65,7 @@ class SqlSource:
         self._name = (
             options.table if options.schema_name is None else f"{options.schema_name}.{options.table}"
         )
-        self._engine: sqlalchemy.Engine | None = None
+        self._database = Database(options.url, self._name, broken_text=True)
         self._window = SqlWindow(options.settle_seconds)
         self._columns: tuple[str, ...] = ()
         self._order: tuple[str, ...] = ()
@@ -87,20 +85,15 @@ class SqlSource:
 
     def read(self) -> Batch | None:
         """The next rows; see `Source.read`."""
-        engine = self._open()
         if not self._columns:
-            self._inspect(engine)
+            self._inspect()
         window = self._window
         window.look(self._clock())
         limit = self._options.batch_size + len(window.seen)
-        try:
-            with engine.connect() as connection:
-                rows = connection.execute(self._select(limit)).all()
-                if window.settle_seconds > 0:
-                    highest = connection.execute(self._select_highest()).scalar()
-                    window.mark(highest, self._clock())
-        except SQLAlchemyError as error:
-            raise lost(self._name, error) from None
+        with self._database.connect() as connection:
+            rows = connection.execute(self._select(limit)).all()
+            if window.settle_seconds > 0:
+                window.mark(connection.execute(self._select_highest()).scalar(), self._clock())
         found = [FoundRow(self._position_of(row), bool(row[-1])) for row in rows]
         taken = window.take(found, self._options.batch_size, complete=len(found) < limit)
         if not taken:
@@ -113,15 +106,11 @@ class SqlSource:
 
     def check(self) -> None:
         """Reach the database and compare the options with the table; see `Source.check`."""
-        engine = self._open()
-        self._inspect(engine)
+        self._inspect()
         nulls = sqlalchemy.select(sqlalchemy.literal(1)).select_from(self._table())
         nulls = nulls.where(sqlalchemy.column(self._options.position).is_(None)).limit(1)
-        try:
-            with engine.connect() as connection:
-                has_nulls = connection.execute(nulls).first() is not None
-        except SQLAlchemyError as error:
-            raise lost(self._name, error) from None
+        with self._database.connect() as connection:
+            has_nulls = connection.execute(nulls).first() is not None
         if has_nulls:
             raise ConfigurationError(
                 f"column `{self._options.position}` of `{self._name}` holds nulls",
@@ -131,31 +120,14 @@ class SqlSource:
 
     def close(self) -> None:
         """Close every connection; see `Source.close`."""
-        if self._engine is not None:
-            self._engine.dispose()
-            self._engine = None
+        self._database.close()
 
-    def _open(self) -> sqlalchemy.Engine:
-        if self._engine is None:
-            self._engine = open_engine(self._options.url)
-            if self._engine.dialect.name == "sqlite":
-                event.listen(self._engine, "connect", _keep_broken_text)
-        return self._engine
-
-    def _inspect(self, engine: sqlalchemy.Engine) -> None:
+    def _inspect(self) -> None:
         options = self._options
-        try:
-            inspector = sqlalchemy.inspect(engine)
+        with self._database.connect() as connection:
+            inspector = sqlalchemy.inspect(connection)
             columns = [column["name"] for column in inspector.get_columns(options.table, options.schema_name)]
             primary = inspector.get_pk_constraint(options.table, options.schema_name)["constrained_columns"]
-        except NoSuchTableError:
-            raise ConfigurationError(
-                f"no table `{self._name}` in the database",
-                "the name or the schema differs",
-                "write them as the database does",
-            ) from None
-        except SQLAlchemyError as error:
-            raise lost(self._name, error) from None
         key = primary if options.key is None else options.key
         for name in (options.position, *key):
             if name not in columns:
@@ -167,8 +139,8 @@ class SqlSource:
         if not key:
             raise ConfigurationError(
                 f"`{self._name}` has no primary key",
-                "rows with the same position could not be told apart",
-                "name the columns that tell them apart under source.key",
+                "rows with the same position could not be distinguished",
+                "name the columns that distinguish them under source.key",
             )
         rest = () if key == [options.position] else tuple(name for name in key if name != options.position)
         self._order = (options.position, *rest)
@@ -205,8 +177,3 @@ def _after(order: Sequence[ColumnElement[Any]], low: Position) -> ColumnElement[
         equal = [order[index] == low[index] for index in range(depth)]
         ties.append(sqlalchemy.and_(*equal, column > low[depth]))
     return sqlalchemy.or_(*ties)
-
-
-def _keep_broken_text(connection: Any, _record: Any) -> None:
-    """Lets SQLite hand over text that is not UTF-8 instead of failing the whole query."""
-    connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
