@@ -1,11 +1,11 @@
-"""Checkpoints, kept in Kafka: where each source goes on after a restart, on whatever machine.
+"""Checkpoints in Kafka: where each source goes on after a restart, on any machine.
 
-They stand in the compacted topic `govbus.checkpoints` under `<agency>/<connector>/<partition>`, as JSON:
+They are in the compacted topic `govbus.checkpoints` under `<agency>/<connector>/<partition>`, as JSON:
 
     {"format": 1, "position": <what the source gave>, "saved": "2026-11-23T14:50:00Z"}
 
 A checkpoint is written only after Kafka has acknowledged every event it covers, so it is never ahead of
-them; it may be behind, and then the source reads a batch again.
+them; where it is behind, the source reads a batch again.
 """
 
 from collections.abc import Callable
@@ -39,7 +39,7 @@ class Checkpoints:
     """The checkpoints of one connector.
 
     Args:
-        table: Where they stand.
+        table: Where they are.
         agency: The connector's agency.
         connector: Its name, unique within the agency.
         now: The current time, aware.
@@ -56,7 +56,7 @@ class Checkpoints:
         """The last checkpoint of a partition, None when there is none.
 
         Raises:
-            ConfigurationError: What stands there was not written by this version or an older one.
+            ConfigurationError: It is no checkpoint, or a newer version of govbus wrote it.
         """
         value = await self._table.get(self._prefix + partition)
         if value is None:
@@ -71,7 +71,7 @@ class Checkpoints:
         return position
 
     async def save(self, position: Json, partition: str = ONLY_PARTITION) -> None:
-        """Keep a checkpoint; returns once Kafka has it."""
+        """Save a checkpoint; returns once Kafka has it."""
         saved = self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
         value = orjson.dumps({"format": _FORMAT, "position": position, "saved": saved})
         await self._table.put(self._prefix + partition, value)
@@ -80,5 +80,5 @@ class Checkpoints:
         return ConfigurationError(
             f"the checkpoint `{self._prefix}{partition}` cannot be used",
             why,
-            "give the connector another name to read everything again, or run the govbus that wrote it",
+            "run the version that wrote it, or rename the connector, which then reads everything again",
         )

@@ -49,7 +49,7 @@ def _files_argument(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.group()
 def connect() -> None:
-    """Bring records of legacy systems onto the bus, and take events to them."""
+    """Publish records of legacy systems as events, and write events to legacy systems."""
 
 
 @connect.command()
@@ -67,7 +67,7 @@ def run(files: Sequence[Path], catalog: Path | None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     runner = Runner(configs, catalog=contracts)
     gc.collect()
-    gc.freeze()  # the catalogue stays; searching it for garbage again and again took a seventh of the time
+    gc.freeze()  # collecting garbage in the catalogue over and over took a seventh of the time
     try:
         asyncio.run(runner.run())
     except BusError as error:

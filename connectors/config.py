@@ -28,8 +28,8 @@ class Publish(_Model):
         version: The major version of its contract.
         service: The service whose transaction the event starts, or continues where `transaction` is given.
         transaction: Mapping to the transaction to continue.
-        key: Mapping to the partition key; made by the contract when absent.
-        identity: Path or paths to what makes two records the same fact; their place does when absent.
+        key: Mapping to the partition key; by the contract when absent.
+        identity: Path or paths to the values that identify a fact; its place does when absent.
         time: Mapping to when the fact occurred.
         time_zone: The time zone of a `time` that carries no offset.
         data: Mapping to the event's data.
@@ -54,7 +54,7 @@ class Subscribe(_Model):
     Attributes:
         event: The subject, `<agency>.<event>`.
         version: The major version of its contract.
-        purpose: What the data is used for; it stands in every delivery receipt.
+        purpose: What the data is used for; it is in every delivery receipt.
         timeout_seconds: How long one write may take.
     """
 
@@ -65,7 +65,7 @@ class Subscribe(_Model):
 
 
 class EventSourceFile(_Model):
-    """The top of the file of a source that brings events: there is nothing to map."""
+    """The top of the file of a source whose records are events, with nothing to map."""
 
     connector: str
     name: Name
@@ -95,15 +95,15 @@ class SinkFile(_Model):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Config:
-    """What a source and a sink have both.
+    """What a source and a sink have in common.
 
     Attributes:
-        name: Its name, unique within the agency; its checkpoints or its subscription bear it.
-        agency: Whose it is: who publishes, or who subscribes.
+        name: Its name, unique within the agency; also that of its checkpoints or its subscription.
+        agency: The agency that publishes or subscribes.
         system: The system it reads or writes; part of the source of every event it publishes.
         type: The connector.
         options: Its options.
-        document: Where all this is written.
+        document: Where it is configured.
     """
 
     name: str
@@ -116,13 +116,13 @@ class _Config:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceConfig(_Config):
-    """A source ready to be made.
+    """The configuration of a source.
 
     Attributes:
-        publish: What it publishes; None when it brings events.
-        translate: From record to event; None when it brings events.
+        publish: What it publishes; None when its records are events.
+        translate: From record to event; None when its records are events.
         mapping: The compiled mapping, None when the file names a function.
-        identity: What makes two of its records the same fact.
+        identity: What identifies its records.
     """
 
     publish: Publish | None
@@ -138,7 +138,7 @@ class SourceConfig(_Config):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SinkConfig(_Config):
-    """A sink ready to be made.
+    """The configuration of a sink.
 
     Attributes:
         subscribe: What it subscribes to.

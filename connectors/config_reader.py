@@ -31,10 +31,10 @@ from connectors.config import (
     Subscribe,
 )
 from connectors.conversion import ValueConversionError, zone_named
-from connectors.environment import Steps, check_environment, filled_in
+from connectors.environment import check_environment, filled_in
 from connectors.errors import ConfigurationError
 from connectors.identity import Identity
-from connectors.mapping import Expression, MappingSyntaxError, compile_mapping
+from connectors.mapping import Expression, MappingSyntaxError, Steps, compile_mapping
 from connectors.registry import ConnectorType, connector_named, imported
 from connectors.translate import EventMapping, RecordMapping
 from contracts import DataPath, Document, Finding, Place, read_yaml_documents
@@ -267,7 +267,7 @@ class _Reader:
         try:
             return compile_mapping(written, steps)
         except MappingSyntaxError as error:
-            self._refuse(error.place, BAD_MAPPING, str(error), "the mapping cannot be compiled", error.fix)
+            self._refuse(error.steps, BAD_MAPPING, str(error), "the mapping cannot be compiled", error.fix)
 
     def _function(self, path: str | None, *steps: str) -> Any:
         try:

@@ -1,23 +1,17 @@
-"""Holds connectors against a catalogue: contracts exist, and mappings name what is in them. Pure."""
+"""Compares connectors with a catalogue: contracts exist, and mappings name their fields. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from connectors.codes import NOT_IN_CONTRACT, UNKNOWN_CONTRACT, suggestion
 from connectors.config import ConnectorConfig, Publish, SinkConfig, SourceConfig, Subscribe
-from connectors.environment import Steps
-from connectors.mapping import Constant, Expression, ListOf, ObjectOf, ValueAt
+from connectors.mapping import Constant, Expression, ListOf, ObjectOf, Steps, ValueAt
 from connectors.translate import EVENT_FIELDS
 from contracts import Catalog, ContractVersion, Finding, UnknownVersionError
 
 
 def check_contracts(configs: Sequence[ConnectorConfig], catalog: Catalog) -> list[Finding]:
-    """Everything in which connectors and catalogue disagree.
-
-    Args:
-        configs: The connectors.
-        catalog: What may be said.
-    """
+    """A finding for everything in which connectors and catalogue disagree."""
     findings: list[Finding] = []
     for config in configs:
         if config.agency not in catalog.agencies:
@@ -92,7 +86,7 @@ def _check_sink(config: SinkConfig, contract: ContractVersion) -> Iterator[Findi
 
 
 def _not_delivered(steps: Steps, schema: Mapping[str, Any]) -> tuple[str, str] | None:
-    """What is wrong with a path into an event, and how to mend it."""
+    """What is wrong with a path into an event, and how to correct it."""
     if not steps:
         return None
     if steps[0] not in EVENT_FIELDS:
@@ -119,7 +113,7 @@ def _not_delivered(steps: Steps, schema: Mapping[str, Any]) -> tuple[str, str] |
 def _differences(
     expression: Expression, schema: Any, root: Mapping[str, Any], steps: Steps
 ) -> Iterator[tuple[Steps, str, str]]:
-    """Where a mapping makes data that the schema cannot take: place, what, how to mend it."""
+    """Where a mapping makes data that the schema cannot take: steps, what, how to correct it."""
     here = _resolved(schema, root)
     match expression:
         case ObjectOf() if here is not None:

@@ -1,7 +1,7 @@
-"""Converters from what legacy systems write to what contracts ask. Pure; a table at the end names them all.
+"""Converters from what legacy systems write to what contracts require. Pure; `CONVERTERS` lists them.
 
-A converter gets the value and the options written beside it, and returns the new value or raises
-`ValueConversionError` with what it expected. It never quotes the value.
+A converter takes the value and the options beside it, and returns the new value or raises
+`ValueConversionError` with what it expected, without the value.
 """
 
 import re
@@ -17,12 +17,12 @@ _DECIMAL = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?")
 
 
 class ValueConversionError(ValueError):
-    """A value does not convert; the message says what was expected, never what the value is."""
+    """A value does not convert; the message says what was expected, without the value."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConversionOptions:
-    """What may stand beside `as:` in a mapping.
+    """The options beside `as:` in a mapping.
 
     Attributes:
         format: A `strptime` format for `date` and `datetime`; ISO 8601 when absent.
@@ -38,7 +38,7 @@ class ConversionOptions:
 
 
 def kind_of(value: Any) -> str:
-    """The JSON word for what a value is; safe in a message."""
+    """The JSON type of a value; safe in a message."""
     match value:
         case None:
             return "null"
@@ -111,13 +111,13 @@ def _to_date(value: Any, options: ConversionOptions) -> str:
 
 
 def read_time(value: Any, options: ConversionOptions) -> datetime:
-    """The moment a text names, in UTC.
+    """The time in a text, in UTC.
 
-    A time without an offset is read in `options.zone`; of the two readings in the hour that a clock is set
-    back the earlier is taken, and a time that the clock skipped is refused.
+    A time without an offset is in `options.zone`. Where it occurs twice, when a clock is set back, it is the
+    first; a time that the clock skipped is refused.
 
     Raises:
-        ValueConversionError: It is no time, or carries no offset and no zone was given.
+        ValueConversionError: It is no time, or has no offset and no zone is given.
     """
     text = _text(value).strip()
     try:

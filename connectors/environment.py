@@ -14,7 +14,6 @@ from contracts import Document, Finding
 _VARIABLE = re.compile(r"\$\{ENV:([A-Za-z_][A-Za-z0-9_]*)\}")
 _PASSWORD_IN_URL = re.compile(r"://[^/@:\s]*:(?!\$\{ENV:)[^/@\s]+@")
 _SECRET_NAME = re.compile(r"passw|secret|token|authorization|api[-_]?key", re.IGNORECASE)
-Steps = tuple[str | int, ...]
 
 
 def filled_in(value: Any, environment: Mapping[str, str]) -> Any:
@@ -49,7 +48,7 @@ def check_environment(document: Document, environment: Mapping[str, str]) -> Ite
                 yield Finding(place, UNSET_VARIABLE, what, why, how)
 
 
-def _texts(value: Any, steps: Steps) -> Iterator[tuple[Steps, str]]:
+def _texts(value: Any, steps: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
     if isinstance(value, str):
         yield steps, value
     children = (

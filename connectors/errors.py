@@ -5,7 +5,7 @@
     |- TryAgainError          the target is there but cannot take this now: the same record again later
     |- RecordRejectedError    this record will never fit: dead letter, the next one goes on
     |- EndOfSourceError       the source has ended for good: finish in order
-    `- ConfigurationError     a person has to change a file: stop this connector, tell where
+    `- ConfigurationError     a person has to change a file: stop this connector, report where
 
 A message says what was expected, what was found, where, and what to do. It never quotes a value from a
 record: a value is somebody's.
@@ -30,8 +30,8 @@ class NotConnectedError(ConnectorError):
     """The system cannot be reached; the runner connects again with back-off, then repeats the call.
 
     Args:
-        message: Where the connector tried, and what the attempt met.
-        after_seconds: How long the system asked to be left alone, if it did.
+        message: What the connector tried to reach, and the kind of failure.
+        after_seconds: How long the system asked to wait, if it did.
     """
 
     retriable = True
@@ -47,9 +47,9 @@ class TryAgainError(ConnectorError):
 
     Args:
         message: What the system answered, without the record's values.
-        after_seconds: How long the system asked to be left alone, if it did.
-        away: Whether it can take no record at all now. Then the record is not to blame, and waits as long
-            as it takes; otherwise it is dead-lettered when its retries are used up.
+        after_seconds: How long the system asked to wait, if it did.
+        away: Whether it can take no record at all now. The record then waits without limit; otherwise it is
+            dead-lettered when its retries are used up.
     """
 
     retriable = True

@@ -1,4 +1,4 @@
-"""How each connector is doing, and one log line whenever that changes."""
+"""The live state of each connector, and one log line whenever it changes."""
 
 import logging
 from collections import Counter
@@ -19,12 +19,12 @@ class Health:
     Attributes:
         agency: Whose connector it is.
         name: Its name.
-        kind: Whether it brings or takes.
+        kind: Whether it is a source or a sink.
         state: `waiting` is between two attempts after an error; `failed` needs a person.
         reason: One word of a closed set for the last error, None when running well.
         detail: One line about it, without values.
         since: When the state began, aware.
-        counts: Records by what became of them since the start.
+        counts: Records since the start, by outcome.
     """
 
     agency: str
@@ -37,18 +37,18 @@ class Health:
     counts: Counter[Count] = field(default_factory=Counter)
 
     def running(self) -> None:
-        """All is well."""
+        """The last step succeeded."""
         self._enter("running", None, "")
 
     def waiting(self, reason: str, detail: str, seconds: float) -> None:
-        """An attempt failed; another one follows.
+        """An attempt failed; another follows.
 
         Args:
             reason: One word of a closed set.
             detail: One line, without values.
             seconds: Until the next attempt.
         """
-        self._enter("waiting", reason, f"{detail}; again in {seconds:.1f} s")
+        self._enter("waiting", reason, f"{detail}; trying again in {seconds:.1f} s")
 
     def failed(self, reason: str, detail: str) -> None:
         """It has stopped until a person changes something."""
@@ -59,7 +59,7 @@ class Health:
         self._enter("finished", None, "")
 
     def stopped(self) -> None:
-        """It was told to stop; a failure stays visible."""
+        """It was stopped; a failure or the end of its source stays visible."""
         if self.state not in {"failed", "finished"}:
             self._enter("stopped", None, "")
 

@@ -1,8 +1,8 @@
 """The law of ids: the same record of the same system is the same event, however often it is read.
 
-Pure. An id is a UUID of version 8 (RFC 9562) cut from a SHA-256 over length-prefixed parts, so that no two
-lists of parts can run together. A record is the same when it is read again from the same place or, where a
-file names values in it under `publish.identity`, when it has the same values.
+Pure. An id is a UUID of version 8 (RFC 9562) made of a SHA-256 over length-prefixed parts, so that different
+lists of parts never give the same bytes. A record is the same when it is read again from the same place or,
+where a file names values in it under `publish.identity`, when it has the same values.
 """
 
 import hashlib
@@ -32,10 +32,10 @@ def derived_id(*parts: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What makes records of a system the same.
+    """What identifies records of a system as the same fact.
 
     Attributes:
-        paths: Where the values are that say it; the record's place says it when there are none.
+        paths: Where the identifying values are; without paths the record's place identifies it.
     """
 
     paths: tuple[DataPath, ...] = ()

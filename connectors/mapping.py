@@ -15,33 +15,43 @@ A mapping is written in YAML and compiled once:
 A field of the data that is really called `from` is written `$from`.
 """
 
-import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from connectors.codes import suggestion
 from connectors.conversion import CONVERTERS, ConversionOptions, ValueConversionError, zone_named
 from connectors.errors import RecordRejectedError
 from contracts import DataPath
 
-Place = tuple[str | int, ...]
+Steps = tuple[str | int, ...]
 _MISSING = object()
 _LEFT_OUT = object()
-_OPTIONS = ("as", "comma", "default", "format", "from", "optional", "time_zone", "values")
+_OPTIONS: Mapping[str, type] = {
+    "as": object,
+    "comma": bool,
+    "default": object,
+    "format": str,
+    "from": object,
+    "optional": bool,
+    "time_zone": str,
+    "values": dict,
+}
+_TYPE_NAMES: Mapping[type, str] = {bool: "boolean: true or false", dict: "table of values", str: "string"}
 
 
 class MappingSyntaxError(ValueError):
     """A mapping that cannot be compiled.
 
     Attributes:
-        place: Where in the mapping, keys and indexes from its root.
+        steps: Where in the document, keys and indexes from its root.
         fix: What to write instead.
     """
 
-    def __init__(self, message: str, place: Place, fix: str) -> None:
+    def __init__(self, message: str, steps: Steps, fix: str) -> None:
         super().__init__(message)
-        self.place = place
+        self.steps = steps
         self.fix = fix
 
 
@@ -58,8 +68,8 @@ class Expression(ABC):
             RecordRejectedError: The record lacks something, or something does not convert.
         """
 
-    def paths(self) -> Iterator[tuple[DataPath, Place]]:
-        """Every path that is read, with its place in the mapping."""
+    def paths(self) -> Iterator[tuple[DataPath, Steps]]:
+        """Every path that is read, with where it is written."""
         yield from ()
 
 
@@ -80,16 +90,16 @@ class ValueAt(Expression):
 
     Attributes:
         path: Where it is.
-        place: Where the path is written.
-        steps: Names of converters, in order.
+        steps: Where the path is written.
+        converters: Their names, in order.
         options: What the converters may need.
-        default: What stands in for an absent or empty value.
+        default: The value where there is none or an empty one.
         optional: Whether an absent or empty value is left out.
     """
 
     path: DataPath
-    place: Place
-    steps: tuple[str, ...] = ()
+    steps: Steps
+    converters: tuple[str, ...] = ()
     options: ConversionOptions = field(default_factory=ConversionOptions)
     default: Any = _MISSING
     optional: bool = False
@@ -101,16 +111,16 @@ class ValueAt(Expression):
             return _LEFT_OUT if self.default is _MISSING else self.default
         if value is _MISSING:
             raise RecordRejectedError("Expected a value, found none", path=self.path.text)
-        for step in self.steps:
+        for name in self.converters:
             try:
-                value = CONVERTERS[step](value, self.options)
+                value = CONVERTERS[name](value, self.options)
             except ValueConversionError as error:
                 raise RecordRejectedError(str(error), path=self.path.text) from None
         return value
 
-    def paths(self) -> Iterator[tuple[DataPath, Place]]:
+    def paths(self) -> Iterator[tuple[DataPath, Steps]]:
         """The one path."""
-        yield self.path, self.place
+        yield self.path, self.steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +134,7 @@ class ObjectOf(Expression):
         values = {name: expression.evaluate(root) for name, expression in self.fields.items()}
         return {name: value for name, value in values.items() if value is not _LEFT_OUT}
 
-    def paths(self) -> Iterator[tuple[DataPath, Place]]:
+    def paths(self) -> Iterator[tuple[DataPath, Steps]]:
         """Those of its fields."""
         for expression in self.fields.values():
             yield from expression.paths()
@@ -141,7 +151,7 @@ class ListOf(Expression):
         values = (expression.evaluate(root) for expression in self.items)
         return [value for value in values if value is not _LEFT_OUT]
 
-    def paths(self) -> Iterator[tuple[DataPath, Place]]:
+    def paths(self) -> Iterator[tuple[DataPath, Steps]]:
         """Those of its items."""
         for expression in self.items:
             yield from expression.paths()
@@ -153,12 +163,12 @@ def value_of(expression: Expression | None, root: Any) -> Any | None:
     return None if value is _LEFT_OUT else value
 
 
-def compile_mapping(node: Any, place: Place = ()) -> Expression:
+def compile_mapping(node: Any, steps: Steps = ()) -> Expression:
     """Compile a mapping as YAML gives it.
 
     Args:
         node: The mapping.
-        place: Where it stands in its file, for errors.
+        steps: Where it is in its document, for errors.
 
     Raises:
         MappingSyntaxError: Something in it cannot be understood; the error says where.
@@ -167,81 +177,62 @@ def compile_mapping(node: Any, place: Place = ()) -> Expression:
         case str() if node.startswith("$$"):
             return Constant(node[1:])
         case str() if node.startswith("$"):
-            return ValueAt(_path(node, place), place)
+            return ValueAt(_path(node, steps), steps)
         case {"from": _}:
-            return _conversion(node, place)
+            return _conversion(node, steps)
         case Mapping():
             return ObjectOf(
-                {_field_name(name): compile_mapping(value, (*place, name)) for name, value in node.items()}
+                {
+                    name.removeprefix("$"): compile_mapping(value, (*steps, name))
+                    for name, value in node.items()
+                }
             )
         case list():
-            return ListOf(tuple(compile_mapping(item, (*place, index)) for index, item in enumerate(node)))
+            return ListOf(tuple(compile_mapping(item, (*steps, index)) for index, item in enumerate(node)))
         case _:
             return Constant(node)
-
-
-def _field_name(written: str) -> str:
-    return written.removeprefix("$")
 
 
 def _is_empty(value: Any) -> bool:
     return value is _MISSING or value is None or (isinstance(value, str) and not value.strip())
 
 
-def _path(text: Any, place: Place) -> DataPath:
+def _path(text: Any, steps: Steps) -> DataPath:
     try:
         return DataPath.parse(text if isinstance(text, str) else "")
     except ValueError as error:
-        raise MappingSyntaxError(str(error), place, 'write a path such as $.name or $["Full name"]') from None
+        raise MappingSyntaxError(str(error), steps, 'write a path such as $.name or $["Full name"]') from None
 
 
-def _conversion(node: Mapping[str, Any], place: Place) -> ValueAt:
-    for name in node:
+def _conversion(node: Mapping[str, Any], steps: Steps) -> ValueAt:
+    for name, value in node.items():
         if name not in _OPTIONS:
-            near = difflib.get_close_matches(name, _OPTIONS, 1)
-            raise MappingSyntaxError(
-                f"unknown option `{name}` beside `from`",
-                (*place, name),
-                f"did you mean `{near[0]}`?" if near else f"write one of {', '.join(_OPTIONS)}",
-            )
-    for name, kind in (
-        ("optional", bool),
-        ("comma", bool),
-        ("format", str),
-        ("time_zone", str),
-        ("values", dict),
-    ):
-        if name in node and not isinstance(node[name], kind):
-            raise MappingSyntaxError(f"wrong type for `{name}`", (*place, name), f"write a {kind.__name__}")
-    return ValueAt(
-        path=_path(node["from"], (*place, "from")),
-        place=(*place, "from"),
-        steps=_steps(node, place),
-        options=_conversion_options(node, place),
-        default=node.get("default", _MISSING),
-        optional=node.get("optional", False),
-    )
-
-
-def _conversion_options(node: Mapping[str, Any], place: Place) -> ConversionOptions:
+            what = f"unknown option `{name}` beside `from`"
+            raise MappingSyntaxError(what, (*steps, name), suggestion(name, _OPTIONS))
+        kind = _OPTIONS[name]
+        if not isinstance(value, kind):
+            what = f"wrong type for `{name}`"
+            raise MappingSyntaxError(what, (*steps, name), f"write a {_TYPE_NAMES[kind]}")
+    written = node.get("as", [])
+    converters = tuple(written) if isinstance(written, list) else (written,)
+    for name in converters:
+        if not isinstance(name, str) or name not in CONVERTERS:
+            what = f"unknown converter `{name}`"
+            raise MappingSyntaxError(what, (*steps, "as"), suggestion(str(name), CONVERTERS))
     try:
         zone = zone_named(node["time_zone"]) if "time_zone" in node else None
     except ValueConversionError as error:
-        raise MappingSyntaxError("unknown time zone", (*place, "time_zone"), str(error)) from None
-    return ConversionOptions(
-        format=node.get("format"), zone=zone, comma=node.get("comma", False), values=node.get("values", {})
+        raise MappingSyntaxError("unknown time zone", (*steps, "time_zone"), str(error)) from None
+    return ValueAt(
+        path=_path(node["from"], (*steps, "from")),
+        steps=(*steps, "from"),
+        converters=converters,
+        options=ConversionOptions(
+            format=node.get("format"),
+            zone=zone,
+            comma=node.get("comma", False),
+            values=node.get("values", {}),
+        ),
+        default=node.get("default", _MISSING),
+        optional=node.get("optional", False),
     )
-
-
-def _steps(node: Mapping[str, Any], place: Place) -> tuple[str, ...]:
-    written = node.get("as", [])
-    steps = written if isinstance(written, list) else [written]
-    for step in steps:
-        if not isinstance(step, str) or step not in CONVERTERS:
-            near = difflib.get_close_matches(str(step), CONVERTERS, 1)
-            raise MappingSyntaxError(
-                f"unknown converter `{step}`",
-                (*place, "as"),
-                f"did you mean `{near[0]}`?" if near else f"write one of {', '.join(CONVERTERS)}",
-            )
-    return tuple(steps)

@@ -1,6 +1,6 @@
-"""The promise of a sink: how an event enters a legacy system, and when the bus may forget it.
+"""The promise of a sink: how an event enters a legacy system, and when its offset may be committed.
 
-The life of a sink, as the runner drives it:
+The order in which the runner calls a sink:
 
     connect --> write --> (outcome to the bus) --> write ... --> close
        ^          |
@@ -15,8 +15,8 @@ What survives a process that dies, point by point:
 | after the target took it, before the commit   | none | the event comes again with the same id          |
 | after the commit                              | none | nothing                                         |
 
-So a sink is at-least-once into the target. It is effectively once when the target keeps `SinkRecord.id` and
-drops a second one, which is why every sink hands the id over.
+So a sink writes to its target at least once, and effectively once where the target drops an event whose
+`SinkRecord.id` it has; every sink sends the id.
 """
 
 from collections.abc import Awaitable
@@ -34,7 +34,7 @@ class SinkRecord:
 
     Attributes:
         id: The event's id, unique within its source, the same at every attempt: the idempotency key.
-        body: What the target is given, JSON.
+        body: What is written, as JSON.
         type: The event's type with its major version, `civil-registry.birth-registered.v1`.
         transaction: The transaction the event belongs to, if any.
         attempt: 1 for the first time the event is offered.
@@ -60,11 +60,11 @@ class Applied:
 
 @runtime_checkable
 class Sink(Protocol):
-    """Takes events into one legacy system.
+    """Writes events to one legacy system.
 
     A class named in a file has an inner or assigned `Options` (a pydantic model of the `sink:` section) and
     is made as `cls(options)`. Making one does no I/O. Every method may be a coroutine function or a plain
-    one; the plain methods of one sink all run in one and the same worker thread, never two at a time.
+    one; the plain methods of one sink all run in the same worker thread, never two at a time.
     """
 
     guarantee: ClassVar[str]
@@ -75,7 +75,7 @@ class Sink(Protocol):
         """The pydantic model of the `sink:` section."""
 
     def connect(self) -> Awaitable[None] | None:
-        """Get ready to write. Called first, and again with back-off after `NotConnectedError`.
+        """Prepare to write. Called first, and again with back-off after `NotConnectedError`.
 
         Raises:
             NotConnectedError: The target cannot be reached now; called again later.
@@ -104,4 +104,4 @@ class Sink(Protocol):
         """
 
     def close(self) -> Awaitable[None] | None:
-        """Let go of everything; may be called twice, or without `connect`. Never raises."""
+        """Release everything; may be called twice, or without `connect`. Never raises."""

@@ -1,4 +1,4 @@
-"""Runs one sink: each event of its subscription is translated and written, and the bus hears the outcome."""
+"""Runs one sink: translates and writes each event of its subscription, and returns the outcome to the bus."""
 
 import asyncio
 import logging
@@ -41,7 +41,7 @@ class SinkRunner:
         """Connect a first time.
 
         Returns:
-            Whether the sink can be used at all; a target that is only away counts as usable.
+            Whether the sink can be used; a target that cannot be reached now counts as usable.
         """
         try:
             await self._connect()
@@ -50,7 +50,7 @@ class SinkRunner:
             return False
         except ConnectorError as error:
             self.health.waiting(error.reason, str(error), 0.0)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the first event tries again
+        except Exception as error:  # noqa: BLE001 - the first event tries again, whatever the error
             self.health.waiting(ConnectorError.reason, f"connect raised {type(error).__name__}", 0.0)
         return True
 
@@ -74,7 +74,7 @@ class SinkRunner:
             body = self._config.translate(event)
         except RecordRejectedError as error:
             return self._dead_letter(Reason.UNTRANSLATABLE, str(error), error)
-        except Exception as error:  # noqa: BLE001 - whatever a file's own function raises, the rest goes on
+        except Exception as error:  # noqa: BLE001 - a function of the file's own may raise anything
             return self._dead_letter(
                 Reason.UNTRANSLATABLE, f"`translate` raised {type(error).__name__}", error
             )
@@ -92,7 +92,7 @@ class SinkRunner:
             return self._retry(Reason.TARGET_UNAVAILABLE, error)
         except TryAgainError as error:
             return self._retry(Reason.TARGET_UNAVAILABLE if error.away else Reason.HANDLER_FAILED, error)
-        except Exception as error:  # noqa: BLE001 - a bug of a sink is met with the subscription's retries
+        except Exception as error:  # noqa: BLE001 - a bug of a sink is retried as the subscription says
             self.health.waiting(ConnectorError.reason, f"write raised {type(error).__name__}", 0.0)
             return Retry(Reason.HANDLER_FAILED, error=type(error).__name__)
         self.health.counts["written"] += 1
@@ -104,7 +104,7 @@ class SinkRunner:
         if self._closed:
             return
         self._closed = True
-        await self._worker.let_go(self._sink.close, f"sink {self._config.agency}/{self._config.name}")
+        await self._worker.try_to_close(self._sink.close, f"sink {self._config.agency}/{self._config.name}")
         self._worker.close()
         self.health.stopped()
 

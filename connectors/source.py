@@ -1,6 +1,6 @@
-"""The promise of a source: how records leave a legacy system and none of them is lost.
+"""The promise of a source: how records leave a legacy system without loss.
 
-The life of a source, as the runner drives it:
+The order in which the runner calls a source:
 
     connect --> read --> (translate, publish, wait for Kafka) --> save checkpoint --> acknowledge --+
        ^          ^                                                                                  |
@@ -17,8 +17,8 @@ What survives a process that dies, point by point:
 | after checkpoint, before `acknowledge` | none | nothing is published; the source acknowledges again    |
 | after `acknowledge`                    | none | nothing                                                |
 
-So a source is at-least-once into Kafka, and every event is handled once: `SourceRecord.identity` makes the
-event's id, and subscribers drop an id they have handled.
+So a source writes to Kafka at least once, and every event is handled once: its id is derived from
+`SourceRecord.identity`, and subscribers drop an id they have handled.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -41,10 +41,10 @@ class SourceRecord:
 
     Attributes:
         data: The record's columns by name, as JSON values.
-        identity: What makes it the same record when it is read again, for example `business/17`. Unique
-            within the system; the event's id is derived from it unless the file names an `identity`, so it
-            must never depend on the clock.
-        where: Where a person finds it (`file` and `line`, `table` and `position`). No value of a person.
+        identity: Identifies the record whenever it is read, for example `business/17`. Unique within the
+            system and independent of the clock, for the event's id is derived from it unless the file names
+            an `identity`.
+        where: Where it is (`file` and `line`, `table` and `position`), without personal values.
         raw: The record's original bytes for a dead letter, where the system has them.
     """
 
@@ -67,12 +67,12 @@ class EventRecord(SourceRecord):
 
 @dataclass(frozen=True, slots=True)
 class MalformedRecord:
-    """Something the source found and could not read as a record; it goes to the dead letters as it is.
+    """Something that the source could not read as a record; it goes to the dead letters as it is.
 
     Attributes:
         raw: The original bytes.
         problem: What is wrong with it, without its values.
-        where: Where a person finds it.
+        where: Where it is, without personal values.
     """
 
     raw: bytes
@@ -80,7 +80,7 @@ class MalformedRecord:
     where: Mapping[str, str] = field(default_factory=dict)
 
 
-def _nothing_to_tell() -> None:
+def _do_nothing() -> None:
     return None
 
 
@@ -90,7 +90,7 @@ class Batch:
 
     Attributes:
         records: In the order of the source. May be empty when only a checkpoint or acknowledgement is due.
-        checkpoint: Opaque JSON that resumes after these records, or None to leave the last one standing.
+        checkpoint: Opaque JSON that resumes after these records, or None to keep the last one.
         partition: The part of the source the checkpoint belongs to.
         acknowledge: Called once Kafka has every record and the checkpoint is saved; a coroutine function
             or a plain one, which then runs in the connector's thread. It may be called again for the
@@ -100,11 +100,11 @@ class Batch:
     records: tuple[SourceRecord | MalformedRecord, ...]
     checkpoint: Json | None
     partition: str = ONLY_PARTITION
-    acknowledge: Callable[[], Awaitable[None] | None] = _nothing_to_tell
+    acknowledge: Callable[[], Awaitable[None] | None] = _do_nothing
 
 
 class CheckpointReader(Protocol):
-    """What a source may ask about its own past."""
+    """Gives a source its own checkpoints."""
 
     async def load(self, partition: str = ONLY_PARTITION) -> Json | None:
         """The last checkpoint saved for a partition, None when there is none."""
@@ -112,12 +112,12 @@ class CheckpointReader(Protocol):
 
 @runtime_checkable
 class Source(Protocol):
-    """Brings the records of one legacy system.
+    """Reads the records of one legacy system.
 
     A class named in a file has an inner or assigned `Options` (a pydantic model of the `source:` section)
     and is made as `cls(options)`. Making one does no I/O. Every method may be a coroutine function or a
-    plain one; the plain methods of one source all run in one and the same worker thread, never two at a
-    time, so a driver that dislikes threads is safe.
+    plain one; the plain methods of one source all run in the same worker thread, never two at a time, so a
+    driver need not be thread-safe.
     """
 
     guarantee: ClassVar[str]
@@ -126,7 +126,7 @@ class Source(Protocol):
     poll_seconds: float
     """How long the runner waits after `read` returned None."""
 
-    # A source whose records are all `EventRecord`s says `brings_events = True`; its file has no `publish:`.
+    # A source whose records are all `EventRecord`s has `brings_events = True`; its file has no `publish:`.
 
     @property
     def Options(self) -> type[BaseModel]:  # noqa: N802 - a class, assigned or inner
@@ -164,4 +164,4 @@ class Source(Protocol):
         """
 
     def close(self) -> Awaitable[None] | None:
-        """Let go of everything; may be called twice, or without `connect`. Never raises."""
+        """Release everything; may be called twice, or without `connect`. Never raises."""

@@ -212,4 +212,6 @@ class SourceRunner:
             return
 
     async def _close(self) -> None:
-        await self._worker.let_go(self._source.close, f"source {self._config.agency}/{self._config.name}")
+        await self._worker.try_to_close(
+            self._source.close, f"source {self._config.agency}/{self._config.name}"
+        )

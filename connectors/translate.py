@@ -1,13 +1,14 @@
-"""From a source's record to the draft of an event, and from an event to a sink's body. Pure.
+"""From a source's record to the parts of an event, and from an event to a sink's body. Pure.
 
-This is the translation that a configuration file describes; a file may name a function of its own instead.
+This is the translation that a configuration file describes; a file may name a function instead.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
+from bus import Event
 from connectors.conversion import ConversionOptions, ValueConversionError, read_time
 from connectors.errors import RecordRejectedError
 from connectors.mapping import Expression, value_of
@@ -16,7 +17,7 @@ from connectors.source import Json, SourceRecord
 
 @dataclass(frozen=True, slots=True)
 class Translated:
-    """What a record says, in the words of a contract.
+    """The parts of an event that a record gives.
 
     Attributes:
         data: The event's data.
@@ -32,51 +33,11 @@ class Translated:
 
 
 TranslateRecord: TypeAlias = Callable[[SourceRecord], Translated | None]
-"""A function of a file's own; None says that the record is, by design, no event."""
+"""The mapping of a file, or the function that it names; None where the record is no event by design."""
 
 
-class DeliveredEvent(Protocol):
-    """What a translation may read of an event."""
-
-    @property
-    def id(self) -> str:
-        """Its id."""
-
-    @property
-    def source(self) -> str:
-        """Where it comes from."""
-
-    @property
-    def type(self) -> str:
-        """Its type with the major version."""
-
-    @property
-    def version(self) -> str:
-        """The version of its contract."""
-
-    @property
-    def time(self) -> datetime | None:
-        """When the fact occurred."""
-
-    @property
-    def key(self) -> str | None:
-        """Its partition key."""
-
-    @property
-    def service(self) -> str | None:
-        """The service of its transaction."""
-
-    @property
-    def transaction(self) -> str | None:
-        """Its transaction."""
-
-    @property
-    def data(self) -> Any:
-        """Its data."""
-
-
-TranslateEvent: TypeAlias = Callable[[Any], Json]
-"""A function of a file's own, from the event to the sink's body."""
+TranslateEvent: TypeAlias = Callable[[Event[Any]], Json]
+"""The mapping of a file, or the function that it names, from the event to the sink's body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +100,7 @@ class EventMapping:
 
     body: Expression
 
-    def __call__(self, event: DeliveredEvent) -> Json:
+    def __call__(self, event: Event[Any]) -> Json:
         """Translate an event.
 
         Raises:

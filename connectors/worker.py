@@ -15,10 +15,10 @@ Result = TypeVar("Result")
 
 
 class Worker:
-    """One thread for one connector, made when first needed.
+    """One thread for one connector, started when first needed.
 
     Args:
-        name: The connector's name; the thread bears it.
+        name: The connector's name, and part of the thread's.
     """
 
     def __init__(self, name: str) -> None:
@@ -30,7 +30,7 @@ class Worker:
         *args: Call.args,
         **kwargs: Call.kwargs,
     ) -> Result:
-        """What the method returns, wherever it has to run."""
+        """Call a method where it has to run, and return what it returns."""
         if inspect.iscoroutinefunction(method):
             outcome: Any = method(*args, **kwargs)
         else:
@@ -39,18 +39,18 @@ class Worker:
         # A plain function may hand back a coroutine too, as a lambda does.
         return cast("Result", await outcome if inspect.isawaitable(outcome) else outcome)
 
-    async def let_go(self, close: Callable[[], Awaitable[None] | None], connector: str) -> None:
-        """Call a connector's `close`; one that cannot, or takes longer than `CLOSE_SECONDS`, is left alone.
+    async def try_to_close(self, close: Callable[[], Awaitable[None] | None], connector: str) -> None:
+        """Call a connector's `close`; log where it raises or takes longer than `CLOSE_SECONDS`.
 
         Args:
             close: The method.
-            connector: What the log calls it.
+            connector: Its name in the log.
         """
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
                 await self.call(close)
         except Exception as error:  # noqa: BLE001 - whatever it raises, the others go on
-            _LOG.warning("%s could not close: %s", connector, type(error).__name__)
+            _LOG.warning("%s did not close: %s", connector, type(error).__name__)
 
     def close(self) -> None:
         """Let the thread end once its current call returns."""

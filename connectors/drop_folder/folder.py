@@ -1,11 +1,10 @@
-"""What happens to the files themselves: found, held to be finished, claimed, archived.
+"""The files of a drop folder: found, recognised as finished, claimed, archived.
 
     inbox/x.csv --claim--> archive/.in-progress/x.csv --archive--> archive/x.<hash>.csv
                                                       `-reject---> archive/rejected/x.<hash>.csv
 
-Each arrow is one rename on one file system, so a file is at every moment in exactly one place, whole. A file
-is claimed before it is read, so a second one dropped under its name while it is being published is not
-mistaken for it.
+Each arrow is one rename on one file system, so a file is always whole and in one place. A file is claimed
+before it is read, so that a second file dropped under its name while it is published is another file.
 """
 
 import contextlib
@@ -23,7 +22,7 @@ _UNFINISHED = (".part", ".tmp", ".filepart", ".crdownload")
 
 @dataclass(frozen=True, slots=True)
 class FileStamp:
-    """What tells that a file was not touched: its size, its time of change and its inode."""
+    """Size, time of change and inode of a file; they stay the same while nobody writes to it."""
 
     size: int
     changed_ns: int
@@ -31,7 +30,7 @@ class FileStamp:
 
 
 def stamp_of(path: Path) -> FileStamp | None:
-    """The file's print, None when it has vanished or is no file."""
+    """The stamp of a file, None when it has vanished or is no regular file."""
     try:
         found = path.lstat()
     except OSError:
@@ -48,8 +47,8 @@ class Folder:
         inbox: Where files are dropped.
         archive: Where they go; on the same file system.
         pattern: Which names are taken, such as `*.csv`.
-        marker: The ending of a marker file that says a file is finished; None to go by an unchanged print.
-        quiet_seconds: How long a print has to stay unchanged.
+        marker: The ending of a marker file that says a file is finished; None to go by an unchanged stamp.
+        quiet_seconds: How long a stamp has to stay unchanged.
     """
 
     def __init__(
@@ -61,13 +60,13 @@ class Folder:
         self._marker = marker
         self._quiet_seconds = quiet_seconds
         self._stamps: dict[Path, tuple[FileStamp, float]] = {}
-        self._complained: set[Path] = set()
+        self._logged: set[Path] = set()
 
     def open(self) -> None:
-        """Make the archive folders where they are missing.
+        """Create the archive folders where they are missing.
 
         Raises:
-            NotConnectedError: The inbox is not there (now).
+            NotConnectedError: The inbox cannot be reached now.
             ConfigurationError: The archive cannot be used.
         """
         self.check()
@@ -76,15 +75,15 @@ class Folder:
             (self._archive / _REJECTED).mkdir(exist_ok=True)
         except OSError as error:
             raise ConfigurationError(
-                "the archive folder cannot be made",
+                "the archive folder cannot be created",
                 _why(error),
-                "name a folder that may be written",
+                "name a folder that govbus may write to",
             ) from None
         self._same_file_system(self._archive)
         self._stamps.clear()
 
     def check(self) -> None:
-        """Look whether the inbox is there and the archive fits, making nothing; raises as `open` does."""
+        """Check inbox and archive, creating nothing; raises as `open` does."""
         if not self._inbox.is_dir():
             raise NotConnectedError("the inbox is not a folder or cannot be reached")
         standing = next(folder for folder in (self._archive, *self._archive.parents) if folder.exists())
@@ -92,7 +91,7 @@ class Folder:
         if self._archive.resolve() == self._inbox.resolve():
             raise ConfigurationError(
                 "inbox and archive are the same folder",
-                "files would be read for ever",
+                "archived files would be read again",
                 "name another archive",
             )
 
@@ -104,12 +103,12 @@ class Folder:
         if not same:
             raise ConfigurationError(
                 "the archive is on another file system than the inbox",
-                "a file could be seen half moved",
+                "a move between them is not one step, and may leave half a file",
                 "name an archive beside the inbox",
             )
 
     def next_file(self, now: float) -> Path | None:
-        """Claim the next finished file, oldest first; one left over from an earlier run comes before all.
+        """Claim the next finished file, oldest first; a file left over from an earlier run comes first.
 
         Args:
             now: Seconds on a clock that never goes back.
@@ -134,9 +133,11 @@ class Folder:
         except FileNotFoundError:
             return None
         except OSError as error:
-            if path not in self._complained:
-                self._complained.add(path)
-                _LOG.warning("file %s cannot be claimed: %s; the others go on", path.name, _why(error))
+            if path not in self._logged:
+                self._logged.add(path)
+                _LOG.warning(
+                    "file %s cannot be claimed: %s; the other files are read", path.name, _why(error)
+                )
             return None
         return claimed
 
@@ -161,12 +162,12 @@ class Folder:
         return None if unfinished or is_marker else stamp_of(path)
 
     def _drop_marker(self, name: str) -> None:
-        """A marker that outlived its file would call the next file of that name finished too early."""
+        """A marker left behind would make the next file of its name count as finished too early."""
         if self._marker is not None and not self._inbox.joinpath(name).exists():
             self._inbox.joinpath(name + self._marker).unlink(missing_ok=True)
 
     def archive(self, claimed: Path, content: str) -> None:
-        """Put a published file away; a second call changes nothing.
+        """Move a published file to the archive; a second call changes nothing.
 
         Args:
             claimed: The file as `next_file` gave it.
@@ -175,13 +176,13 @@ class Folder:
         self._move(claimed, self._archive, content)
 
     def reject(self, claimed: Path, content: str) -> None:
-        """Put a file away that was not published; to publish it after a correction, drop it again."""
+        """Move a file that was not published to `rejected/`; it may be corrected and dropped again."""
         self._move(claimed, self._archive / _REJECTED, content)
 
     def _move(self, claimed: Path, folder: Path, content: str) -> None:
         target = folder / f"{claimed.stem}.{content[:16]}{claimed.suffix}"
         try:
-            # The name holds the hash: what it might replace has the same content.
+            # The name has the hash in it: a file that it replaces has the same content.
             with contextlib.suppress(FileNotFoundError):
                 claimed.rename(target)
             self._drop_marker(claimed.name)

@@ -28,7 +28,7 @@ class DropFolderOptions(BaseModel):
         inbox: The folder where files are dropped.
         archive: The folder they go to; on the same file system as the inbox.
         pattern: Which names are taken.
-        finished: How a file is known to be finished: `unchanged` for `quiet_seconds`, or `marker`.
+        finished: When a file is finished: `unchanged` for `quiet_seconds`, or with a `marker`.
         marker: The ending that a marker file adds to the name of its file.
         quiet_seconds: How long size and time of change stay the same in a finished file.
         encoding: The files' character encoding.
@@ -82,7 +82,7 @@ class _Claimed:
 class DropFolderSource:
     """CSV files of a folder, one batch per file.
 
-    A file's checkpoint stands under the hash of its content, so content that was published is recognised
+    A file's checkpoint is saved under the hash of its content, so content that was published is recognised
     under any name. A row's identity is that hash and its line.
 
     Args:
@@ -112,7 +112,7 @@ class DropFolderSource:
         self._checkpoints: CheckpointReader | None = None
 
     async def connect(self, checkpoints: CheckpointReader) -> None:
-        """Make the archive and remember whom to ask about past files; see `Source.connect`."""
+        """Create the archive; see `Source.connect`."""
         await asyncio.to_thread(self._folder.open)
         self._checkpoints = checkpoints
 
@@ -127,7 +127,7 @@ class DropFolderSource:
             return self._rejected(claimed, claimed.problem)
         archive = partial(self._folder.archive, claimed.path, claimed.hash)
         if await self._checkpoints.load(claimed.hash) is not None:
-            _LOG.info("file %s holds what was published before; it is archived only", claimed.path.name)
+            _LOG.info("file %s has content that was published before; it is archived only", claimed.path.name)
             return Batch((), None, claimed.hash, archive)
         try:
             records = await asyncio.to_thread(
@@ -139,11 +139,11 @@ class DropFolderSource:
         return Batch(tuple(records), checkpoint, claimed.hash, archive)
 
     def check(self) -> None:
-        """Look whether inbox and archive can be used; see `Source.check`."""
+        """Check inbox and archive; see `Source.check`."""
         self._folder.check()
 
     def close(self) -> None:
-        """Forget the folder; see `Source.close`."""
+        """Forget the checkpoints; see `Source.close`."""
         self._checkpoints = None
 
     def _rejected(self, claimed: _Claimed, problem: str) -> Batch:
@@ -165,7 +165,9 @@ class DropFolderSource:
         except FileNotFoundError:
             return None
         except OSError:
-            return _Claimed(path, stand_in, b"", "Expected a file that may be read, got one that may not")
+            return _Claimed(
+                path, stand_in, b"", "Expected a file that govbus may read, got one without permission"
+            )
         if stamp_of(path) != before:
             _LOG.warning("file %s changed while it was read; it is read again", path.name)
             return None

@@ -1,4 +1,4 @@
-"""The law of a CSV file: every line of it ends up in exactly one record, good or malformed. Pure.
+"""Every line of a CSV file becomes part of exactly one record, good or malformed. Pure.
 
 | found                                          | outcome                                                |
 |------------------------------------------------|--------------------------------------------------------|
@@ -9,7 +9,7 @@
 | text after a closing quote                     | malformed, the lines of that row                       |
 | a quote that never closes                      | malformed, its first line; reading goes on at the next |
 | an empty line                                  | nothing: it is no record                               |
-| no header, a name twice in it, a column missed | `FileRejectedError`: no row of it can be trusted       |
+| no header, a name twice, or a missing column   | `FileRejectedError`: no row of it can be trusted       |
 """
 
 import csv
@@ -24,7 +24,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 class FileRejectedError(ValueError):
-    """No row of a file can be trusted; the message says why, without its contents."""
+    """No row of a file can be trusted; the message says why, without content of the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +46,12 @@ class CsvForm:
 
 @dataclass(frozen=True, slots=True)
 class CsvRow:
-    """One row of a file before anyone asked whether it fits.
+    """One row of a file, not yet compared with the header.
 
     Attributes:
         line: The number of its first line, from 1.
-        text: Its lines as they stand in the file, undecodable bytes escaped.
-        fields: Its fields, None when it cannot be taken apart.
+        text: Its lines as they are in the file, undecodable bytes escaped.
+        fields: Its fields, None when it cannot be split.
     """
 
     line: int
@@ -67,8 +67,8 @@ def records_of(
     Args:
         content: The whole file.
         form: How it is written.
-        file: Its name, for people.
-        identity: What makes it the same file when read again: the hash of its content.
+        file: Its name.
+        identity: Identifies the file: the hash of its content.
 
     Raises:
         FileRejectedError: No row can be trusted.
@@ -95,7 +95,7 @@ def _encode(text: str, encoding: str) -> bytes:
 
 
 def rows_of(text: str, delimiter: str) -> Iterator[CsvRow]:
-    """Take a text apart into rows; no line of it is left out but empty ones."""
+    """Split a text into rows; only empty lines are left out."""
     lines = list(io.StringIO(text, newline=""))
     start = 0
     while start < len(lines):
@@ -118,7 +118,7 @@ def _rows_from(lines: Sequence[str], start: int, delimiter: str) -> Iterator[tup
             fields = next(reader)
         except csv.Error:
             if _never_closes(lines, begun, start + reader.line_num):
-                # It would swallow the rest of the file; only its own line is given up.
+                # It would take in the rest of the file: only its own line is malformed.
                 yield CsvRow(begun + 1, lines[begun], None), begun + 1
                 return
         end = start + reader.line_num

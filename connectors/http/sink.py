@@ -51,7 +51,7 @@ class HttpOptions(BaseModel):
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("expected an address such as https://host/path")
         if parts.username is not None or parts.password is not None:
-            raise ValueError("expected an address without user and password; send them in a header")
+            raise ValueError("expected an address without user and password; write them in a header")
         return url
 
     @field_validator("headers")
@@ -84,7 +84,7 @@ class HttpSink:
         self._session: aiohttp.ClientSession | None = None
 
     async def connect(self) -> None:
-        """Make a session; see `Sink.connect`."""
+        """Open a session; see `Sink.connect`."""
         await self.close()
         context: ssl.SSLContext | bool = True
         if self._options.ca_file is not None:

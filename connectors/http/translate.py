@@ -1,14 +1,14 @@
-"""The law of answers: what an HTTP status means for the event that was sent. Pure.
+"""What the HTTP status of an answer means for the event that was sent. Pure.
 
 | status                       | meaning                                                |
 |------------------------------|--------------------------------------------------------|
 | 2xx                          | applied                                                |
 | one under `already_applied`  | applied before                                         |
-| 429, 502, 503, 504           | the target is away: the event waits as long as need be |
+| 429, 502, 503, 504           | the target is away: the event waits without limit      |
 | another under `try_again`    | offered again later, until the retries are used up     |
 | any other                    | rejected: redirects are not followed, 4xx is final     |
 
-A wait that `Retry-After` asks for is kept, up to an hour.
+A wait in `Retry-After` is kept, up to an hour.
 """
 
 from collections.abc import Collection
@@ -31,7 +31,7 @@ def outcome_of(
     already_applied: Collection[int] = (),
     try_again: Collection[int] = TRY_AGAIN,
 ) -> Applied:
-    """What an answer says about the event.
+    """What an answer means for the event.
 
     Args:
         status: The status of the answer.
@@ -58,7 +58,7 @@ def outcome_of(
 
 
 def wait_seconds(retry_after: str | None, now: datetime) -> float | None:
-    """The wait a `Retry-After` header asks for, at most an hour; None when it says nothing of use.
+    """The wait in a `Retry-After` header, at most an hour; None without a usable one.
 
     Args:
         retry_after: Seconds, or a date as HTTP writes it.

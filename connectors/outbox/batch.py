@@ -1,8 +1,8 @@
-"""What a checkpoint says of the last batch, so that its rows are deleted and not published again. Pure.
+"""The rows of the last batch in a checkpoint, so that they are deleted and not published again. Pure.
 
     {"runs": [[first position, how many], ...], "digest": SHA-256 over the ids, in order of position}
 
-The positions alone would not do: a restored database gives them out again.
+The positions alone are not enough: a restored database gives them to other rows.
 """
 
 import hashlib
@@ -17,8 +17,8 @@ class PublishedRows:
     """The rows of a batch that Kafka has.
 
     Attributes:
-        positions: Theirs, ascending.
-        digest: Over their ids.
+        positions: Their positions, ascending.
+        digest: A hash of their ids.
     """
 
     positions: tuple[int, ...]

@@ -1,9 +1,8 @@
-"""Relays an outbox: the rows that are there are those not published yet.
+"""Publishes the rows of an outbox and deletes them: a row that is there is not published yet.
 
-Law of this file: a row is deleted only after Kafka has its event, and the checkpoint that says so is saved in
-between. What is killed before is published again under the same id; a row that a transaction commits late is
-simply there. Rows are published by position, which within a key is the order of commits
-(`bus/database/key_order.py`).
+A row is deleted only after Kafka has its event and a checkpoint says so; after a kill before that it is
+published again with the same id. A row that is committed late is read when it appears. Rows are published by
+position, which within a key is the order of commits (`bus/database/key_order.py`).
 """
 
 from collections.abc import Sequence
@@ -63,7 +62,7 @@ class OutboxSource:
         self._published: PublishedRows | None = None
 
     async def connect(self, checkpoints: CheckpointReader) -> None:
-        """Take up the last batch; see `Source.connect`."""
+        """Resume from the last batch; see `Source.connect`."""
         checkpoint = await checkpoints.load()
         try:
             self._published = None if checkpoint is None else PublishedRows.resume(checkpoint)
@@ -96,7 +95,7 @@ class OutboxSource:
             raise ConfigurationError(
                 f"`{self._name}` has no column {', '.join(f'`{column}`' for column in sorted(missing))}",
                 "it is no outbox of this version",
-                "make it with `Outbox.table.create(engine)`",
+                "create it with `Outbox.table.create(engine)`",
             )
 
     def close(self) -> None:
@@ -116,7 +115,7 @@ class OutboxSource:
         return EventRecord({"event": event.subject, "data": event.draft.data}, row[1], where, event=event)
 
     def _finish(self, published: PublishedRows) -> None:
-        """Delete what a killed process had published; a part of it, or other rows, are published again."""
+        """Delete the rows that a killed process published; if some are gone, publish the rest again."""
         found = sqlalchemy.select(self._table.c.position, self._table.c.id)
         found = found.where(self._in_run()).order_by(self._table.c.position)
         with self._database.connect() as connection:
@@ -130,7 +129,7 @@ class OutboxSource:
             connection.execute(sqlalchemy.delete(self._table).where(self._in_run()), _bounds(published))
 
     def _in_run(self) -> sqlalchemy.ColumnElement[bool]:
-        """Every position of a run is one of the batch, so that nothing is between them that was not read."""
+        """The rows of a run: each position in it is one of the batch."""
         return self._table.c.position.between(sqlalchemy.bindparam("first"), sqlalchemy.bindparam("last"))
 
 

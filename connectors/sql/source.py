@@ -1,4 +1,4 @@
-"""Polls an existing table by a column that only grows. Reads; never writes, locks or alters anything."""
+"""Polls an existing table by a column that only grows. Never writes, locks or alters anything."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ class SqlOptions(BaseModel):
         url: A SQLAlchemy address. Give the password as `${ENV:NAME}`.
         table: The table or view.
         schema_name: Its schema, written `schema:`.
-        position: A column that only grows: a number handed out by the database, or a time of change.
+        position: A column that only grows: a number that the database gives, or a time of change.
         key: Columns that distinguish rows with the same position; the primary key when absent.
         batch_size: Most rows per batch.
         poll_seconds: How long to wait when nothing is new.
@@ -71,7 +71,7 @@ class SqlSource:
         self._order: tuple[str, ...] = ()
 
     async def connect(self, checkpoints: CheckpointReader) -> None:
-        """Look at the table and take up the last checkpoint; see `Source.connect`."""
+        """Resume from the last checkpoint; see `Source.connect`."""
         checkpoint = await checkpoints.load()
         try:
             self._window = SqlWindow.resume(self._options.settle_seconds, checkpoint)
@@ -88,7 +88,7 @@ class SqlSource:
         if not self._columns:
             self._inspect()
         window = self._window
-        window.look(self._clock())
+        window.set_horizon(self._clock())
         limit = self._options.batch_size + len(window.seen)
         with self._database.connect() as connection:
             rows = connection.execute(self._select(limit)).all()
@@ -150,7 +150,7 @@ class SqlSource:
         return sqlalchemy.table(self._options.table, schema=self._options.schema_name)
 
     def _select(self, limit: int) -> sqlalchemy.Select[Any]:
-        """Columns are untyped: the driver's own values arrive, and no conversion can fail the batch."""
+        """Columns are untyped: the values are the driver's, and no conversion can fail the batch."""
         order: list[ColumnElement[Any]] = [sqlalchemy.column(name) for name in self._order]
         settled: ColumnElement[Any] = sqlalchemy.literal(1 if self._options.settle_seconds == 0 else 0)
         if self._window.horizon is not None:
@@ -171,7 +171,7 @@ class SqlSource:
 
 
 def _after(order: Sequence[ColumnElement[Any]], low: Position) -> ColumnElement[bool]:
-    """Row order spelled out, since not every database compares rows."""
+    """Rows after `low`, column by column, since not every database compares rows."""
     ties: list[ColumnElement[bool]] = []
     for depth, column in enumerate(order):
         equal = [order[index] == low[index] for index in range(depth)]

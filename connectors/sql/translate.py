@@ -1,4 +1,4 @@
-"""Rows of a table as records, and positions in it as JSON. Pure."""
+"""Rows of a table as records, and their positions as JSON. Pure."""
 
 import base64
 import math
@@ -17,7 +17,7 @@ Position = tuple[Any, ...]
 
 
 class UnreadableValueError(ValueError):
-    """A column holds something that JSON cannot carry; the message names the kind, not the value."""
+    """A column has a value that JSON cannot carry; the message has its type, not the value."""
 
 
 def json_value(value: Any) -> Json:
@@ -85,7 +85,7 @@ def record_of(row: Mapping[str, Any], position: Position, table: str) -> SourceR
 
 
 def _raw(row: Mapping[str, Any]) -> bytes:
-    """The row as text, with what UTF-8 cannot carry escaped, since a dead letter must show something."""
+    """The row as text for a dead letter, with escapes for what UTF-8 cannot carry."""
     shown = {name: ascii(value) for name, value in row.items()}
     return orjson.dumps(shown)
 

@@ -1,16 +1,16 @@
-"""The law of late commits: what has been read, and from where to read again. Pure; the clock comes in.
+"""Which rows of a table were read, and from where to read again, so that no late commit is lost. Pure.
 
-A database hands out numbers when a row is written and shows the row when its transaction commits, so row 5
-may appear after row 6. A reader that goes on from the highest row it saw loses row 5. This one goes on from
-`low`, the last row it will never look behind, and knows what it has `seen` above it:
+A database gives a row its number when it is written and shows it when its transaction commits, so row 5 may
+appear after row 6. A reader that goes on from the highest row it saw loses row 5. This one reads again from
+`low`, below which everything is settled, and knows which rows above it were `seen`:
 
     ... | low |  seen  seen  (a gap, still open)  seen  |  not yet read ...
 
 `low` moves up to a row only after a row at least as high was visible for `settle_seconds`. A row that
 becomes visible within `settle_seconds` of any higher one is therefore read.
 
-The order is always the database's own (its collation is not Python's): the window never compares two
-positions, it only follows the order in which they are found.
+The order is that of the database, whose collation is not Python's: positions are never compared here, only
+taken in the order in which they are found.
 """
 
 from collections import deque
@@ -32,11 +32,11 @@ MOST_SEEN_BYTES = 524_288
 
 @dataclass(frozen=True, slots=True)
 class FoundRow:
-    """A row that a look behind `low` has found.
+    """A row found above `low`.
 
     Attributes:
         position: Its place in the reading order.
-        settled: Whether it stands at or below the horizon.
+        settled: Whether it is at or below the horizon.
     """
 
     position: Position
@@ -45,7 +45,7 @@ class FoundRow:
 
 @dataclass(slots=True)
 class SqlWindow:
-    """Where a table has been read.
+    """How far a table was read.
 
     Attributes:
         settle_seconds: How long a transaction may stay open behind a later one.
@@ -62,7 +62,7 @@ class SqlWindow:
 
     @classmethod
     def resume(cls, settle_seconds: float, checkpoint: Mapping[str, Json] | None) -> "SqlWindow":
-        """The window a checkpoint describes; what it has seen settles anew, since its age is not known."""
+        """The window of a checkpoint; its rows settle again, since their age is not known."""
         window = cls(settle_seconds)
         if checkpoint is not None:
             low = checkpoint["low"]
@@ -73,8 +73,8 @@ class SqlWindow:
     def checkpoint(self) -> dict[str, Json]:
         """The window as JSON.
 
-        Where `seen` would not fit a record of Kafka it is left out: rows above `low` are then read again,
-        under the same identities.
+        `seen` is left out where it would not fit a record of Kafka; rows above `low` are then read again and
+        get the same ids.
         """
         seen = [encode_position(position) for position in self.seen]
         return {
@@ -83,7 +83,7 @@ class SqlWindow:
         }
 
     def mark(self, highest: Any, now: float) -> None:
-        """Note that a row with this value of the position column is visible now.
+        """Record that a row with this value of the position column is visible now.
 
         Args:
             highest: The highest value of the position column.
@@ -92,18 +92,18 @@ class SqlWindow:
         if highest is not None:
             self._marks.append((now, highest))
 
-    def look(self, now: float) -> None:
-        """Set the horizon for a look that begins now, on the clock of `mark`."""
+    def set_horizon(self, now: float) -> None:
+        """Set the horizon for a read that begins now, on the clock of `mark`."""
         while self._marks and now - self._marks[0][0] >= self.settle_seconds:
             self.horizon = self._marks.popleft()[1]
 
     def take(self, found: Sequence[FoundRow], most: int, *, complete: bool) -> list[int]:
-        """Choose what to read of the rows found behind `low`, and move `low` up.
+        """Choose which of the rows found above `low` to read, and move `low` up.
 
         Args:
             found: Rows in the database's order, from `low` on, none left out between two of them.
             most: How many new ones may be taken.
-            complete: Whether they are all there are; then what was seen and is not found was deleted.
+            complete: Whether these are all rows; a row that was seen and is not among them was then deleted.
 
         Returns:
             The indexes of the new ones taken, the lowest first.

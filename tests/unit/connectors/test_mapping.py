@@ -82,7 +82,7 @@ def test_a_record_that_does_not_fit_is_rejected_at_its_place(written: Any, place
 
 
 @pytest.mark.parametrize(
-    ("written", "place", "hint"),
+    ("written", "steps", "hint"),
     [
         ("$.a..b", (), "write a path"),
         ("$.lines[*]", (), "write a path"),
@@ -96,12 +96,12 @@ def test_a_record_that_does_not_fit_is_rejected_at_its_place(written: Any, place
     ],
 )
 def test_a_mapping_that_cannot_be_compiled_says_where_and_what_instead(
-    written: Any, place: tuple[str | int, ...], hint: str
+    written: Any, steps: tuple[str | int, ...], hint: str
 ) -> None:
     """A syntax error has its place in the mapping and a remedy."""
     with pytest.raises(MappingSyntaxError) as caught:
         compile_mapping(written)
-    assert place == caught.value.place
+    assert steps == caught.value.steps
     assert hint in caught.value.fix
 
 

@@ -142,7 +142,7 @@ def test_a_window_takes_every_row_that_appears_in_time(late: list[tuple[int, int
     window, taken = SqlWindow(5.0), []
     for now in range(60):
         visible = sorted(row for row, second in late if second <= now)
-        window.look(float(now))
+        window.set_horizon(float(now))
         behind = [(row,) for row in visible if window.low is None or (row,) > window.low]
         limit = batch + len(window.seen)
         behind = behind[:limit]
