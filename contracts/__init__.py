@@ -1,6 +1,6 @@
-"""What may be said: agencies, the contracts of their events, and the services that cross them.
+"""Contracts of events: agencies, the schemas of their events, and the services across agencies.
 
-`Catalog.open()` reads a folder; a contract's version tells whether data keeps it, and how it does not.
+`Catalog.open()` reads a folder; each version of a contract validates data and lists its violations.
 """
 
 from contracts.catalog import Catalog

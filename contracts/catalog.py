@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Catalog:
-    """A frozen view of one folder: `agencies/` and `services/`.
+    """The agencies, contracts and services of one folder, unchangeable.
 
     Attributes:
         agencies: By name.
         contracts: By subject, `<agency>.<event>`.
         services: By name.
-        subscriptions: By consumer and name: who may read what, and why.
+        subscriptions: By consumer and name.
     """
 
     agencies: Mapping[str, Agency]
@@ -35,13 +35,13 @@ class Catalog:
 
     @classmethod
     def open(cls, path: str | Path | None = None) -> Catalog:
-        """Read a catalogue; schemas are compiled later, each at its first use.
+        """Read a catalogue. Each schema is compiled at its first use.
 
         Args:
-            path: Its folder; None for the reference catalogue that comes with govbus.
+            path: Its folder; None for the reference catalogue of govbus.
 
         Raises:
-            CatalogError: The folder is not a sound catalogue; holds every finding.
+            CatalogError: The folder is not a sound catalogue; contains all findings.
         """
         from contracts.documents.loading import load  # noqa: PLC0415 - its parsers take most of this room's start
 
@@ -52,7 +52,7 @@ class Catalog:
 
     @classmethod
     def of(cls, loaded: Loaded) -> Catalog:
-        """What could be read of a folder."""
+        """The catalogue of the readable documents of a folder."""
         return cls(
             agencies=MappingProxyType(loaded.agencies),
             contracts=MappingProxyType({name: entry.contract for name, entry in loaded.contracts.items()}),
@@ -66,7 +66,7 @@ class Catalog:
         """The contract of a subject.
 
         Raises:
-            UnknownContractError: There is none; says which name is close.
+            UnknownContractError: There is none; the message suggests a similar name.
         """
         try:
             return self.contracts[subject]
@@ -74,7 +74,7 @@ class Catalog:
             raise UnknownContractError(subject, self.contracts) from None
 
     def by_type(self, type: str) -> ContractVersion:  # noqa: A002 - the CloudEvents attribute is called so
-        """The latest minor version of the major that a type, or topic, names: `<subject>.v<major>`.
+        """The latest minor version of a type or topic, `<subject>.v<major>`.
 
         Raises:
             UnknownContractError: No contract has that subject.
@@ -89,7 +89,7 @@ class Catalog:
         )
 
     def by_dataschema(self, uri: str) -> ContractVersion:
-        """Exactly the version whose `dataschema` this is.
+        """The version with this `dataschema`.
 
         Raises:
             UnknownContractError: No contract has that subject.

@@ -1,4 +1,4 @@
-"""`govbus contracts`: its commands by name; each loads when it is asked for, with the libraries it needs.
+"""`govbus contracts`: its commands by name; each is imported with its libraries only when it runs.
 
 Exit codes: 0 clean, 100 findings, 1 the tool failed, 2 wrong usage.
 """
@@ -11,33 +11,33 @@ from typing import Final
 import click
 
 COMMANDS: Final = {
-    "apply": ("plan:apply", "Make the cluster what the repo says."),
-    "breaking": ("breaking:breaking", "Check a change of a catalogue: what it breaks, and whom."),
-    "compare": ("compare:compare", "Compare pairs of schemas, for other programs."),
+    "apply": ("plan:apply", "Make the cluster match the catalogue."),
+    "breaking": ("breaking:breaking", "Find breaking changes of a catalogue."),
+    "compare": ("compare:compare", "Compare pairs of schemas, for use by other programs."),
     "docs": ("docs:docs", "Write a catalogue as a website."),
-    "coverage": ("coverage:coverage", "Hold a catalogue against the national plan of services."),
-    "export": ("export:export", "Write a catalogue as AsyncAPI, ODCS or CloudEvents types."),
-    "diff": ("diff:diff", "Show what has changed, field by field."),
-    "impact": ("impact:impact", "Show what a change means to each reader."),
-    "fmt": ("fmt:fmt", "Give the documents of a catalogue their one form."),
+    "coverage": ("coverage:coverage", "Compare the services with the national plan."),
+    "export": ("export:export", "Export a catalogue as AsyncAPI, ODCS or CloudEvents types."),
+    "diff": ("diff:diff", "Show changes of a catalogue, field by field."),
+    "impact": ("impact:impact", "Show how a change affects each reader."),
+    "fmt": ("fmt:fmt", "Format the documents of a catalogue."),
     "lint": ("lint:lint", "Check a catalogue."),
-    "list": ("show:list_contracts", "List every contract and service of the catalogue."),
-    "new": ("new:new", "Draft an agency, an event or its next version."),
+    "list": ("show:list_contracts", "List all contracts and services of a catalogue."),
+    "new": ("new:new", "Create an agency, an event, or the next version of one."),
     "plan": ("plan:plan", "Show what `apply` would change in the cluster."),
-    "prove": ("prove:prove", "Try each conversion between versions on much made-up data."),
-    "ls-rules": ("ls_rules:ls_rules", "List every rule."),
-    "serve": ("serve:serve", "Serve a catalogue to clients of Confluent's Schema Registry."),
+    "prove": ("prove:prove", "Test conversions between versions with generated events."),
+    "ls-rules": ("ls_rules:ls_rules", "List all rules."),
+    "serve": ("serve:serve", "Serve a catalogue to Schema Registry clients (Confluent)."),
     "show": ("show:show", "Show one contract."),
-    "verify": ("plan:verify", "Compare the cluster with the repo."),
+    "verify": ("plan:verify", "Compare the cluster with the catalogue."),
 }
-"""Name to the function under `contracts.commands`, and what it does."""
+"""By name, the function in `contracts.commands`, and what it does."""
 
 
 class Commands(click.Group):
     """The commands of the table above."""
 
     def list_commands(self, _context: click.Context) -> list[str]:
-        """Return the names of all commands, in order."""
+        """Return the names of all commands, sorted."""
         return sorted(COMMANDS)
 
     def get_command(self, _context: click.Context, cmd_name: str) -> click.Command | None:
@@ -50,11 +50,11 @@ class Commands(click.Group):
         return command
 
     def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write each command with its line, without loading it."""
+        """Write the summary of each command, without importing it."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, what) for name, (_, what) in sorted(COMMANDS.items())])
 
 
 @click.group(cls=Commands)
 def contracts() -> None:
-    """What may be said: agencies, contracts, services."""
+    """Work with a catalogue of agencies, contracts and services."""

@@ -1,4 +1,4 @@
-"""What a catalogue holds, as frozen values: agencies, contracts and their versions, services."""
+"""The values of a catalogue: agencies, contracts and their versions, services, subscriptions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SHOWN_VIOLATIONS = 3
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """One system of an agency, as it stands in an event's source."""
+    """One system of an agency, named in the source of its events."""
 
     name: str
     title: str
@@ -41,7 +41,7 @@ class System:
 
 @dataclass(frozen=True, slots=True)
 class Agency:
-    """One agency: who it is and whom to ask."""
+    """One agency and its contact."""
 
     name: str
     title: str
@@ -53,16 +53,16 @@ class Agency:
 
 @dataclass(frozen=True)
 class KeyRule:
-    """How the partition key is made from the data: so far, from one field of it."""
+    """How the partition key is read from the data: from one field of it."""
 
     kind: Literal["field"]
     path: str
 
     def key_of(self, data: object) -> str:
-        """The partition key of the data: the text, or whole number, at the rule's path.
+        """The partition key of the data: the text or integer at the rule's path.
 
         Raises:
-            PartitionKeyError: There is nothing there, or something that cannot be a key.
+            PartitionKeyError: There is no value, or one that cannot be a key.
         """
         value = data
         for step in self._steps:
@@ -73,7 +73,7 @@ class KeyRule:
             return value
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
-        raise PartitionKeyError(f"Expected text or a whole number as partition key - at `{self.path}`")
+        raise PartitionKeyError(f"Expected text or an integer as partition key - at `{self.path}`")
 
     @cached_property
     def _steps(self) -> tuple[Step, ...]:
@@ -82,19 +82,19 @@ class KeyRule:
 
 @dataclass(frozen=True, eq=False)
 class ContractVersion:
-    """One `major.minor` version of a contract: a schema and what it needs to be read.
+    """One `major.minor` version of a contract: its schema, and how to read it.
 
     Attributes:
         number: `major.minor`, such as `1.0`.
         schema: The JSON Schema document.
-        sha256: The hash, in hexadecimal, of the schema's file.
-        references: Further schemas by their `$id`, for `$ref` across files.
-        assert_formats: Whether `format` refuses (see `contracts.schema.formats`) or only annotates.
+        sha256: The SHA-256 of the schema's file, in hexadecimal.
+        references: Schemas of other files, by their `$id`.
+        assert_formats: Whether `format` is checked (see `contracts.schema.formats`) or only an annotation.
         content_model: `tolerant` (closed for writers, open for readers) or `as-written` for both.
         deprecated: Whether publishers should move to a newer version.
         sunset: The last day, in UTC, on which it is published.
-        upcast: Makes its data from that of an older version.
-        downcast: Makes an older version's data from its own.
+        upcast: Converts data of an older version to this one.
+        downcast: Converts data of this version to an older one.
     """
 
     major: int
@@ -122,7 +122,7 @@ class ContractVersion:
 
     @cached_property
     def label(self) -> tuple[str, str]:
-        """Type and number together, as receipts name a version."""
+        """Type and number, as receipts name a version."""
         return self.type, self.number
 
     @cached_property
@@ -136,11 +136,11 @@ class ContractVersion:
         return schema_guid(self.schema, self.references)
 
     def is_retired(self, today: date) -> bool:
-        """Whether its sunset is over, so that it is published no more."""
+        """Whether its sunset has passed, so that it is no longer published."""
         return self.sunset is not None and today > self.sunset
 
     def is_valid(self, data: object) -> bool:
-        """Whether the data may be published. The schema is compiled at the first call.
+        """Whether the data is valid for publishing. The first call compiles the schema.
 
         Raises:
             SchemaUnusableError: The schema does not compile.
@@ -148,9 +148,9 @@ class ContractVersion:
         return self.writer.is_valid(data)
 
     def violations(self, data: object) -> tuple[Violation, ...]:
-        """Every way in which the data may not be published; none when it may.
+        """All violations that prevent publishing the data; empty when it is valid.
 
-        At most `contracts.validation.MAX_VIOLATIONS` are given. None quotes a value or an undeclared name.
+        At most `contracts.validation.MAX_VIOLATIONS`; none quotes a value or an undeclared name.
 
         Raises:
             SchemaUnusableError: The schema does not compile.
@@ -158,7 +158,7 @@ class ContractVersion:
         return self.writer.violations(data)
 
     def compile(self) -> None:
-        """Compile the schema now rather than at the first event.
+        """Compile the schema now instead of at the first event.
 
         Raises:
             SchemaUnusableError: The schema does not compile.
@@ -167,17 +167,17 @@ class ContractVersion:
 
     @cached_property
     def writer_documents(self) -> Documents:
-        """The schema that publishers are held to, and what it refers to."""
+        """The schema for published data, and its references."""
         return self._models[0]
 
     @cached_property
     def reader_documents(self) -> Documents:
-        """The schema that delivered data is checked by, and what it refers to."""
+        """The schema for delivered data, and its references."""
         return self._models[1]
 
     @cached_property
     def writer(self) -> CompiledSchema:
-        """What publishers are held to: only what is declared.
+        """The validator of published data: under `tolerant`, only declared properties.
 
         Raises:
             SchemaUnusableError: The schema does not compile.
@@ -186,7 +186,7 @@ class ContractVersion:
 
     @cached_property
     def reader(self) -> CompiledSchema:
-        """What delivered data is checked by: what is not declared is left to its writer.
+        """The validator of delivered data: under `tolerant`, also undeclared properties.
 
         Raises:
             SchemaUnusableError: The schema does not compile.
@@ -246,22 +246,22 @@ class Route:
 
     def _error(self, violations: tuple[Violation, ...]) -> ConversionError:
         shown = "; ".join(violation.message for violation in violations[:SHOWN_VIOLATIONS])
-        what = f"what it makes breaks version {self.target.number}: {shown or 'it is not JSON'}"
+        what = f"the result is not valid for version {self.target.number}: {shown or 'it is not JSON'}"
         return self.steps[-1].error(what)
 
 
 @dataclass(frozen=True, eq=False)
 class Contract:
-    """One event an agency publishes, and the promises around it.
+    """One event that an agency publishes, and its promises.
 
     Attributes:
         subject: `<agency>.<event>`.
-        owner: The office that answers for the contract.
+        owner: The office responsible for the contract.
         personal_fields: Path (`$.child.name`) to category (`name`) of every personal field.
         retention_days: How long the topic keeps events, in days.
-        max_bytes: The largest encoded event accepted, in bytes.
+        max_bytes: The maximum size of an encoded event, in bytes.
         versions: Oldest first.
-        other_fields: How the fields that are not personal are classified; None when nothing says so.
+        other_fields: The classification of all other fields; None when not declared.
     """
 
     subject: str
@@ -288,7 +288,7 @@ class Contract:
 
     @property
     def content_model(self) -> ContentModel:
-        """How undeclared properties are met, by writers and by readers; the same in every version."""
+        """Whether readers accept undeclared properties; the same in every version."""
         return self.versions[-1].content_model
 
     @property
@@ -302,14 +302,14 @@ class Contract:
         return self.subject.partition(".")[2]
 
     def version(self, major: int | None = None, minor: int | None = None) -> ContractVersion:
-        """The latest version that fits.
+        """The latest matching version.
 
         Args:
             major: The major version, or None for the latest.
             minor: The minor version, or None for the latest of that major.
 
         Raises:
-            UnknownVersionError: No version fits.
+            UnknownVersionError: No version matches.
         """
         for version in reversed(self.versions):
             if major in (None, version.major) and minor in (None, version.minor):
@@ -318,7 +318,7 @@ class Contract:
         raise UnknownVersionError(self.subject, wanted, [version.number for version in self.versions])
 
     def sunset(self, major: int) -> date | None:
-        """The last day on which a major version is published: that of its latest minor version.
+        """The last day on which a major version is published, which is that of its latest minor version.
 
         Raises:
             UnknownVersionError: There is no such major version.
@@ -326,9 +326,9 @@ class Contract:
         return self.version(major).sunset
 
     def elder_majors(self, major: int, today: date) -> tuple[int, ...]:
-        """Older major versions whose events a reader of `major` gets too, upcast, oldest first.
+        """Older major versions whose events a reader of `major` also receives, upcast, oldest first.
 
-        One counts as long as its topic may hold events: until `retention_days` after its sunset.
+        An older version is included while its topic may hold events: until `retention_days` after its sunset.
 
         Raises:
             UnknownVersionError: There is no such major version.
@@ -344,13 +344,13 @@ class Contract:
         return tuple(found)
 
     def upcasts(self, source: ContractVersion, target: ContractVersion) -> Route | None:
-        """The way by which data of an older version becomes data of a newer one; None where there is none."""
+        """The conversions from an older version to a newer one; None when there are none."""
         upcasts = [version.upcast for version in self.versions if version.upcast]
         steps = routes.up((source.major, source.minor), (target.major, target.minor), upcasts, self._minors)
         return None if steps is None else Route(source, target, steps)
 
     def companions(self, version: ContractVersion) -> tuple[Route, ...]:
-        """The ways by which an event of a version is also published in older major versions, newest first."""
+        """The conversions to older major versions in which an event is also published, newest first."""
         downcasts = [other.downcast for other in self.versions if other.downcast]
         majors = sorted({other.major for other in self.versions if other.major < version.major}, reverse=True)
         ways = [
@@ -360,7 +360,7 @@ class Contract:
 
     @property
     def _minors(self) -> list[routes.Number]:
-        """The versions whose readers can read the minor version before as it is."""
+        """The versions whose readers can read the previous minor version without conversion."""
         if not self.compatibility.startswith(("BACKWARD", "FULL")):
             return []
         return [(version.major, version.minor) for version in self.versions]
@@ -376,12 +376,12 @@ class Contract:
 
 @dataclass(frozen=True, slots=True)
 class Milestone:
-    """One hop of a service: an event, what it waits for, and how long it may take.
+    """One step of a service: an event, the event before it, and the time allowed.
 
     Attributes:
-        event: The subject awaited.
-        after: The subject it waits for.
-        deadline_seconds: The longest time from that one to this, in seconds; None when only the whole counts.
+        event: The subject of the event.
+        after: The subject of the event before it.
+        deadline_seconds: The time allowed between the two, in seconds; None for no limit.
     """
 
     event: str
@@ -390,22 +390,22 @@ class Milestone:
 
     @property
     def agency(self) -> str:
-        """The agency whose turn it is."""
+        """The agency that publishes the event."""
         return self.event.partition(".")[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service to the public that crosses agencies, as a watcher sees it.
+    """A public service across agencies, as monitoring sees it.
 
     Attributes:
         category: Which essential service this is (see `contracts.documents.shapes.SERVICE_CATEGORIES`).
-        owner: The agency that answers for the whole.
-        start: The subject whose event begins a transaction.
-        ends: The subjects that must all occur to complete it.
-        deadline_seconds: From the first event to the last end, in seconds; infinite where the document says
-            none, which only `contracts.lint.coverage` meets.
-        channels: Where the public can ask for it.
+        owner: The agency responsible for the whole service.
+        start: The subject of the event that starts a transaction.
+        ends: The subjects of the events that complete it; all must occur.
+        deadline_seconds: The time allowed from the start to the last end, in seconds; infinite when the
+            document has no deadline, which only `contracts.lint.coverage` accepts.
+        channels: Where the public can request it.
     """
 
     name: str
@@ -424,17 +424,20 @@ class Service:
 class SubscriptionGrant:
     """The right of one agency to read one major version of an event, for one purpose.
 
+    The document is `agencies/<consumer>/subscriptions/<subject>.yaml`, or `<subject>.<word>.yaml` for another
+    purpose or version. `apply` turns it into access rights, and removes them when it expires or is removed.
+
     Attributes:
         consumer: The agency that reads.
         subject: The event it reads.
         major: The event's major version.
-        name: The subscription's name in the bus; its consumer group is `<consumer>.<name>`.
+        name: The name of the subscription; the consumer group is `<consumer>.<name>`.
         purpose: What the data is used for.
-        legal_basis: Act and section; empty when none is given.
-        fields: Paths it reads; `$` is everything.
-        approved_by: The office of the owning agency that said yes; empty when nobody has.
-        approved_on: When.
-        expires: The last day on which it holds; None when it says none.
+        legal_basis: Act and section; empty when not stated.
+        fields: Paths that it reads; `$` means everything.
+        approved_by: The office of the owning agency that approved it; empty when not approved.
+        approved_on: The day of the approval.
+        expires: The last day on which it is valid; None for no end.
     """
 
     consumer: str
@@ -450,16 +453,16 @@ class SubscriptionGrant:
 
     @property
     def topic(self) -> str:
-        """The topic it reads."""
+        """The topic that it reads."""
         return names.event_type(self.subject, self.major)
 
     @property
     def owner(self) -> str:
-        """The agency whose event it is."""
+        """The agency that owns the event."""
         return self.subject.partition(".")[0]
 
     def holds_on(self, day: date) -> bool:
-        """Whether it grants anything on that day: approved by then, and not expired."""
+        """Whether it grants access on that day: approved and not expired."""
         approved = bool(self.approved_by) and (self.approved_on is None or self.approved_on <= day)
         return approved and (self.expires is None or day <= self.expires)
 

@@ -1,18 +1,18 @@
-"""Faults of the contracts room.
+"""Errors of contracts.
 
 ContractError
- ├── CatalogError            the folder cannot be read as a catalogue; holds every finding
+ ├── CatalogError            the folder cannot be read as a catalogue; contains all findings
  ├── ConversionError         data of one version cannot be said in another
- ├── DocumentError           one file of it cannot be read; the loader gathers its finding
- ├── GitError                the catalogue to compare with cannot be read out of git
- ├── HashError               a `contract.yaml` cannot take a hash; nothing was written
+ ├── DocumentError           one file of it cannot be read; the loader collects its finding
+ ├── GitError                the catalogue to compare with cannot be read from git
+ ├── HashError               the layout of a `contract.yaml` does not allow adding a hash
  ├── PartitionKeyError       the data has no usable value where the key rule points
- ├── RegistryKeyError        a file holds no key for the registry's signatures
- ├── SchemaUnusableError     a schema does not compile, or refers to what is not there
- ├── UnknownContractError    no contract of that subject
+ ├── RegistryKeyError        a file contains no usable key for registry signatures
+ ├── SchemaUnusableError     a schema does not compile, or has an unknown reference
+ ├── UnknownContractError    no contract has that subject
  └── UnknownVersionError     the contract has no such version
 
-None is retriable: the same question gets the same answer until the catalogue or the data changes.
+None is retriable: the result is the same until the catalogue or the data changes.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 
 class ContractError(Exception):
-    """Something about a contract, a catalogue or a schema is not as asked.
+    """Base class of errors about contracts, catalogues and schemas.
 
     Attributes:
-        retriable: Whether the same call may succeed later. Never for this room.
+        retriable: Whether the same call may succeed later; always false here.
         reason: A word of a closed set, safe as a metric label.
     """
 
@@ -42,7 +42,7 @@ class CatalogError(ContractError):
     """A folder cannot be read as a catalogue.
 
     Attributes:
-        findings: Everything found wrong, each with its place and its remedy.
+        findings: All findings, each with its place and how to fix it.
     """
 
     reason: ClassVar[str] = "catalog-unreadable"
@@ -87,13 +87,13 @@ class DocumentError(ContractError):
 
 
 class GitError(ContractError):
-    """The catalogue to compare with cannot be read out of git."""
+    """The catalogue to compare with cannot be read from git."""
 
     reason: ClassVar[str] = "git-unreadable"
 
 
 class HashError(ContractError):
-    """A `contract.yaml` is not laid out so that a hash can be added; nothing was written."""
+    """The layout of a `contract.yaml` does not allow adding a hash; the file is unchanged."""
 
     reason: ClassVar[str] = "hash-not-written"
 
@@ -105,31 +105,31 @@ class PartitionKeyError(ContractError):
 
 
 class RegistryKeyError(ContractError):
-    """A file holds no key for the registry's signatures."""
+    """A file contains no usable key for registry signatures."""
 
     reason: ClassVar[str] = "registry-key-unusable"
 
 
 class SchemaUnusableError(ContractError):
-    """A schema does not compile, or refers to what its contract does not hold."""
+    """A schema does not compile, or refers to a schema that its contract does not contain."""
 
     reason: ClassVar[str] = "schema-unusable"
 
 
 class UnknownContractError(ContractError):
-    """No contract of that subject is in the catalogue."""
+    """No contract in the catalogue has that subject."""
 
     reason: ClassVar[str] = "unknown-contract"
 
     def __init__(self, subject: str, known: Iterable[str]) -> None:
         super().__init__(
             f"Expected the subject of a contract, got {quotable(subject)}{meant(subject, known)}"
-            " - run `govbus contracts list` for those that exist"
+            " - `govbus contracts list` lists all contracts"
         )
 
 
 class UnknownVersionError(ContractError):
-    """The contract exists but has no such version."""
+    """The contract has no such version."""
 
     reason: ClassVar[str] = "unknown-version"
 

@@ -1,4 +1,4 @@
-"""What a check says: a rule, a place, and a line `file:line:column code what - why - how to fix`."""
+"""Rules and findings. A finding is one line: `file:line:column code what - why - how to fix`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 Severity = Literal["error", "warning", "note"]
 Category = Literal["MINIMAL", "BASIC", "STANDARD"]
-"""How much is asked: each category holds the rules of those before it."""
+"""Strictness of a check: each category includes the rules of those before it."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """Where in the catalogue: a file relative to its root, a line and a column, both from 1."""
+    """A file, from the catalogue's root, with a line and a column, both from 1."""
 
     file: str
     line: int = 1
@@ -26,15 +26,15 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What shows that a change breaks somebody.
+    """The evidence that a change breaks somebody.
 
     Attributes:
-        verdict: `incompatible`, or `undecided` when nothing could be proved.
-        witness: An event as JSON, made up, that was fine before and is refused now; None when none was found.
+        verdict: `incompatible`, or `undecided` when neither could be proved.
+        witness: A generated event that only one of the versions accepts, as JSON; None if not found.
         old_path: A JSON pointer into the old schema.
         new_path: A JSON pointer into the new schema.
-        differences: What explains it, each with the name of its kind first; the likeliest first.
-        readers: Each subscription hit: `<agency> (<name>)`.
+        differences: The changes that explain it, each starting with the name of its kind; likeliest first.
+        readers: The affected subscriptions: `<agency> (<name>)`.
     """
 
     verdict: str
@@ -45,14 +45,14 @@ class Proof:
     readers: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """The proof as one JSON object, the witness as the event itself."""
-        told = {name: value for name, value in asdict(self).items() if value not in (None, ())}
-        return {**told, "witness": json.loads(self.witness)} if self.witness is not None else told
+        """The proof as a JSON object, with the witness as JSON instead of text."""
+        fields = {name: value for name, value in asdict(self).items() if value not in (None, ())}
+        return {**fields, "witness": json.loads(self.witness)} if self.witness is not None else fields
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule: its code, why it exists, how to obey it, and the category from which on it is asked."""
+    """One rule: its code, its purpose, how to fix a finding, and the first category that includes it."""
 
     code: str
     purpose: str
@@ -65,19 +65,19 @@ class Rule:
         Args:
             place: Where.
             what: What is wrong there.
-            about: What the finding is about, in words that stay when lines move; by default `what`.
+            about: Identifies the finding independently of its line; by default `what`.
         """
         return Finding(place, self.code, what, self.purpose, self.fix, about=about)
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Finding:
-    """One thing wrong at one place. Holds no value from an example or an event.
+    """One fault at one place. Contains no value from an example or an event.
 
     Attributes:
-        about: What it is about, in words that stay when lines move; with code and file it is the fingerprint.
-        severity: An `error` fails the check; a `warning` or a `note` is only told.
-        proof: For a change that breaks somebody, what shows it.
+        about: Identifies the finding independently of its line; part of the fingerprint.
+        severity: An `error` fails the check; a `warning` or a `note` is only reported.
+        proof: For a breaking change, the evidence.
     """
 
     place: Place
@@ -91,7 +91,7 @@ class Finding:
 
     @property
     def fingerprint(self) -> str:
-        """What names this finding for good: its code, its file and what it is about, but not the line."""
+        """Identifies the finding across changes: a hash of code, file and `about`, without the line."""
         text = "\0".join((self.code, self.place.file, self.about or self.what))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -101,7 +101,7 @@ class Finding:
         return "".join(letter if letter.isprintable() else "?" for letter in line)
 
     def as_json(self) -> dict[str, object]:
-        """The finding as one JSON object."""
-        told = {**asdict(self.place), "code": self.code, "severity": self.severity}
-        told |= {"what": self.what, "why": self.why, "how": self.how, "fingerprint": self.fingerprint}
-        return {**told, **self.proof.as_json()} if self.proof else told
+        """The finding as a JSON object."""
+        fields = {**asdict(self.place), "code": self.code, "severity": self.severity}
+        fields |= {"what": self.what, "why": self.why, "how": self.how, "fingerprint": self.fingerprint}
+        return {**fields, **self.proof.as_json()} if self.proof else fields

@@ -1,4 +1,4 @@
-"""Names and what they are made of: agencies, events, subjects, types, versions, URIs.
+"""Names of agencies, events, subjects, types, versions and URIs, and their syntax.
 
 `civil-registry` + `birth-registered` = subject `civil-registry.birth-registered`; its version 1.0 has the
 type `civil-registry.birth-registered.v1`, which is also its topic, and the data schema
@@ -16,7 +16,7 @@ SUBJECT = re.compile(rf"{NAME.pattern}\.{NAME.pattern}")
 VERSION = re.compile(r"([1-9][0-9]{0,3})\.(0|[1-9][0-9]{0,3})")
 NAME_LIMIT = 64
 
-# Topics the bus makes for itself, and folders beside the events, would collide with contracts of these names.
+# The bus uses topics of these names itself, and a catalogue uses folders of these names.
 RESERVED_AGENCIES = frozenset({"govbus"})
 RESERVED_EVENTS = frozenset({"dead-letters", "subscriptions"})
 
@@ -51,14 +51,14 @@ def data_schema(subject: str, number: str) -> str:
 
 
 def quotable(text: str) -> str:
-    """The text in backticks when it has the form of a name; otherwise only that it has not.
+    """The text in backticks if it looks like a name; otherwise a text that does not quote it.
 
-    A name asked for may come from a foreign record: what does not look like a name is not repeated.
+    It may come from the record of another party, which must not be quoted.
     """
     return f"`{text}`" if _QUOTABLE.fullmatch(text) else "something that is not a name"
 
 
 def meant(word: str, known: Iterable[str]) -> str:
-    """The rest of a sentence that says which known word is close; empty when none is."""
+    """A suggestion for the end of a message, if a known word is similar; otherwise empty."""
     close = get_close_matches(word[:200], list(known), n=1)
     return f"; did you mean `{close[0]}`?" if close else ""

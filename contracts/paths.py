@@ -1,6 +1,6 @@
 """Paths into data, as RFC 9535 writes them: `$.child.name`, `$['full name']`, `$["full name"]`, `$.items[0]`.
 
-A path names a place, never what is there. `[*]` stands for every item of an array. Unlike in RFC 9535, a name
+A path names a place, not its value. `[*]` matches every item of an array. Unlike in RFC 9535, a name
 after a dot may hold `-`, and no name is empty.
 """
 

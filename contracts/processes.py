@@ -1,7 +1,8 @@
-"""One question about each of many things, asked by as many processes as there are cores.
+"""Applies a function to many values in parallel processes.
 
-Law: the answers are those of one process, in its order. A process is a fork: it sees what was read, and only
-answers travel. Where forking is unsafe, or the things are few, everything is asked here.
+Law: the results, and their order, are those of a single process. Each process is a fork, so it shares what
+was read before; only results are sent back. For few values, or where forking is unsafe, everything runs in
+this process.
 """
 
 from __future__ import annotations
@@ -17,32 +18,32 @@ from typing import Any, Final, TypeVar
 
 from contracts.errors import ContractError
 
-Thing = TypeVar("Thing")
-Answer = TypeVar("Answer")
+Value = TypeVar("Value")
+Result = TypeVar("Result")
 
 LEAST: Final = 200
-"""Fewer things than this are not worth a process of their own."""
+"""Fewer values than this do not justify another process."""
 
-_asked: list[tuple[Callable[[Any], Iterable[Any]], Sequence[Any]]] = []
-"""What a forked process answers; empty in any other."""
+_work: list[tuple[Callable[[Any], Iterable[Any]], Sequence[Any]]] = []
+"""The function and values of a forked process; empty in any other."""
 
 
-def ask_all(question: Callable[[Thing], Iterable[Answer]], things: Sequence[Thing]) -> list[Answer]:
-    """Every answer about each of the things, in their order.
+def flat_map(function: Callable[[Value], Iterable[Result]], values: Sequence[Value]) -> list[Result]:
+    """All results of the function for each value, in the order of the values.
 
     Raises:
-        ContractError: A process was stopped from outside.
+        ContractError: A process was killed.
     """
-    count = min(_cores(), len(things) // LEAST)
+    count = min(_cores(), len(values) // LEAST)
     if count < 2:
-        return [answer for thing in things for answer in question(thing)]
-    bounds = [len(things) * share // count for share in range(count + 1)]
+        return [result for value in values for result in function(value)]
+    bounds = [len(values) * share // count for share in range(count + 1)]
     try:
-        with ProcessPoolExecutor(count, get_context("fork"), _begin, (question, things)) as pool:
-            return [answer for share in pool.map(_answer, bounds, bounds[1:]) for answer in share]
+        with ProcessPoolExecutor(count, get_context("fork"), _begin, (function, values)) as pool:
+            return [result for share in pool.map(_run, bounds, bounds[1:]) for result in share]
     except BrokenProcessPool:
         raise ContractError(
-            "Expected each process of the check to end by itself, got one that was stopped"
+            "Expected all processes of the check to finish, but one was killed"
             " - give it more memory, or run it again"
         ) from None
 
@@ -52,10 +53,10 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if is_safe else 1
 
 
-def _begin(question: Callable[[Any], Iterable[Any]], things: Sequence[Any]) -> None:
-    _asked.append((question, things))
+def _begin(function: Callable[[Any], Iterable[Any]], values: Sequence[Any]) -> None:
+    _work.append((function, values))
 
 
-def _answer(start: int, stop: int) -> list[Any]:
-    question, things = _asked[0]
-    return [answer for thing in things[start:stop] for answer in question(thing)]
+def _run(start: int, stop: int) -> list[Any]:
+    function, values = _work[0]
+    return [result for value in values[start:stop] for result in function(value)]

@@ -1,7 +1,7 @@
-"""An event against its contract.
+"""Validates an event against its contract.
 
-Law: `is_valid` and `violations` are answers of one compiled validator, so they never contradict each other;
-nothing is ever fetched; no message holds a value, or a name the schema does not declare.
+Law: `is_valid` and `violations` use one compiled validator, so they never contradict each other; nothing is
+fetched; no message quotes a value, or a name that the schema does not declare.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ _IGNORED_FORMATS = dict.fromkeys(LEFT_ALONE, lambda _text: True)
 
 @dataclass(frozen=True, slots=True, order=True)
 class Violation:
-    """One way in which data breaks its contract.
+    """One violation of a contract by data.
 
     Attributes:
-        path: Where, such as `$.person.id`; `[*]` stands for a property the schema does not name.
-        keyword: The JSON Schema keyword broken, or `json` for what JSON cannot hold.
+        path: The place, such as `$.person.id`; `[*]` replaces a property that the schema does not declare.
+        keyword: The violated JSON Schema keyword, or `json` for a value that JSON cannot represent.
         message: One sentence, such as ``Expected `string`, got `integer` - at `$.person.id` ``.
     """
 
@@ -57,7 +57,7 @@ class CompiledSchema:
     """A schema and its references, compiled by jsonschema-rs.
 
     Raises:
-        SchemaUnusableError: The dialect is unknown, the schema is malformed, or a `$ref` leads nowhere.
+        SchemaUnusableError: The dialect is unknown, the schema is malformed, or a `$ref` has no target.
     """
 
     def __init__(self, schema: Schema, references: Mapping[str, Schema], *, assert_formats: bool) -> None:
@@ -77,16 +77,16 @@ class CompiledSchema:
         self._validator = validator
 
     def is_valid(self, data: object) -> bool:
-        """Whether the data is valid. What JSON cannot hold is not, where the schema looks at it."""
+        """Whether the data is valid. A value that JSON cannot represent is not, if the schema checks it."""
         try:
             return self._validator.is_valid(data)
         except NOT_JSON:
             return False
 
     def violations(self, data: object) -> tuple[Violation, ...]:
-        """Every violation, sorted by place; none when the data is valid.
+        """All violations, sorted by path; empty when the data is valid.
 
-        Of more than `MAX_VIOLATIONS` that many are given, with the keyword but not its value.
+        When there are more than `MAX_VIOLATIONS`, that many, with shorter messages.
         """
         if self.is_valid(data):
             return ()
@@ -129,7 +129,7 @@ class CompiledSchema:
 def compile_validator(
     schema: Schema, references: Mapping[str, Schema], *, assert_formats: bool
 ) -> CompiledSchema:
-    """The validator of the hot path, by jsonschema-rs: 0.5 us an event, every violation on request.
+    """Compile a schema with jsonschema-rs, which validates an event in about 0.5 us.
 
     Raises:
         SchemaUnusableError: The schema cannot be used.
@@ -138,7 +138,7 @@ def compile_validator(
 
 
 def _with_nearest(errors: Iterable[jsonschema_rs.ValidationError]) -> Iterator[jsonschema_rs.ValidationError]:
-    """Each error; where no alternative matched, also what keeps the nearest one from matching."""
+    """Each error, and where no alternative matches, also the errors of the closest one."""
     rest = [iter(errors)]
     while rest:
         error = next(rest[-1], None)

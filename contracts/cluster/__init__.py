@@ -1,1 +1,1 @@
-"""What a catalogue asks of a Kafka cluster: the plan, its text, and the registry topic."""
+"""From catalogue to Kafka cluster: the plan, its text, and the registry topic."""

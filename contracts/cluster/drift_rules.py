@@ -1,4 +1,4 @@
-"""Rules that a cluster keeps: it is what the repo says, no less and no more."""
+"""Rules about a cluster: it matches the catalogue."""
 
 from __future__ import annotations
 
@@ -8,17 +8,15 @@ from typing import Final
 from contracts.cluster.plan import Kind, PlannedChange
 from contracts.finding import Finding, Place, Rule
 
-_FIX: Final = "run `govbus contracts apply`, or write into the repo what shall be"
+_FIX: Final = "run `govbus contracts apply`, or change the catalogue"
 
 RULES_BY_KIND: Final[dict[Kind, Rule]] = {
-    "topic": Rule("drift-topic", "events are kept where, as long and as safely as their contract says", _FIX),
-    "access": Rule(
-        "drift-access", "who may read or write what is decided in the repo and nowhere else", _FIX
-    ),
-    "quota": Rule("drift-quota", "no agency may take the cluster from the others", _FIX),
+    "topic": Rule("drift-topic", "topics are configured as their contracts say", _FIX),
+    "access": Rule("drift-access", "access is decided in the catalogue only", _FIX),
+    "quota": Rule("drift-quota", "no agency may use up the capacity of the cluster", _FIX),
     "entry": Rule(
         "drift-registry",
-        "running processes believe the registry: it says what the repo says, and is signed",
+        "running processes rely on the registry, so it must match the catalogue and be signed",
         _FIX,
     ),
 }
@@ -27,15 +25,15 @@ _SIGNS: Final = {"+": "is missing", "~": "differs", "-": "should not be there"}
 
 
 def drift(change: PlannedChange) -> Finding:
-    """What a change that `apply` would make says about the cluster."""
+    """The finding for a change that `apply` would make."""
     details = [*change.what, change.why] if change.action != "+" else []
-    told = "; ".join(detail for detail in details if detail)
-    what = f"`{change.name}` {_SIGNS[change.action]}" + (f": {told}" if told else "")
+    reasons = "; ".join(detail for detail in details if detail)
+    what = f"`{change.name}` {_SIGNS[change.action]}" + (f": {reasons}" if reasons else "")
     return RULES_BY_KIND[change.kind].at(Place(_file(change)), what)
 
 
 def _file(change: PlannedChange) -> str:
-    """The document that decides about it, so that a code host can show it there."""
+    """The document that defines it, where a code host can show the finding."""
     name = change.name
     if change.kind == "topic" and (match := re.fullmatch(r"(.+)\.(.+)\.v[0-9]+", name)):
         return f"agencies/{match[1]}/{match[2]}/contract.yaml"

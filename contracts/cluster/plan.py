@@ -1,7 +1,8 @@
-"""What must change for a cluster to be what the repo says. Pure: two states in, ordered changes out.
+"""Plans the changes that make a cluster match the catalogue. Pure: two states in, ordered changes out.
 
-Law: nothing that others rely on shrinks or goes without being allowed by name, and what can't be done is told
-before anything is done. Access that the repo doesn't grant is taken away first, and needs no leave.
+Law: nothing that others rely on is reduced or removed without explicit permission, and impossible changes are
+refused before any change is made. Access that the catalogue does not grant is removed first, without
+permission.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ FOR_EVER: Final = -1
 
 @dataclass(frozen=True, slots=True)
 class TopicState:
-    """A topic: its partitions, and every setting that isn't the broker's default."""
+    """A topic: its partitions, and all settings that differ from the broker's defaults."""
 
     name: str
     partitions: int
@@ -28,15 +29,15 @@ class TopicState:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Access:
-    """One thing that one principal may do.
+    """One operation that one principal may do on a resource.
 
     Attributes:
-        principal: As Kafka writes it, `User:<agency>`.
+        principal: In Kafka's form, `User:<agency>`.
         resource: `topic`, `group`, `transactional-id` or `cluster`.
-        name: The resource, or what its name begins with.
-        prefixed: Whether `name` is only the beginning.
-        operation: `read`, `write`, `describe`, ... as Kafka names it, in lower case.
-        host: From where; `*` is anywhere.
+        name: The name of the resource, or a prefix of it.
+        prefixed: Whether `name` is a prefix.
+        operation: `read`, `write`, `describe`, ..., as Kafka names it, in lower case.
+        host: The client's host; `*` means any.
     """
 
     principal: str
@@ -47,12 +48,12 @@ class Access:
     host: str = "*"
 
     def covers(self, name: str) -> bool:
-        """Whether it says something about a resource of this name."""
+        """Whether it applies to a resource of this name."""
         return self.name in ("*", name) or (self.prefixed and name.startswith(self.name))
 
     @property
     def pattern(self) -> str:
-        """The resource as it is shown."""
+        """The resource as text, with `*` after a prefix."""
         return f"{self.resource} {self.name}{'*' if self.prefixed else ''}"
 
 
@@ -62,10 +63,10 @@ class RegistryEntry:
 
     Attributes:
         key: Its kind and name, such as `version/health.record-opened/1.0`.
-        content: What it says, canonical; empty where it cannot be trusted.
-        sha256: The hash of the schema that a version stands for; empty for everything else.
-        withdrawn: Whether it only says that there is no such thing any more.
-        fault: Why what lies in the topic is not believed; empty where it is.
+        content: Its content as canonical JSON; empty when it is not trusted.
+        sha256: For a version, the hash of its schema; otherwise empty.
+        withdrawn: Whether it marks the key as removed.
+        fault: Why the entry in the topic is not trusted; empty when it is.
     """
 
     key: str
@@ -77,13 +78,13 @@ class RegistryEntry:
 
 @dataclass(frozen=True, slots=True)
 class ClusterState:
-    """A cluster as the repo wants it, or as it is.
+    """The desired or actual state of a cluster.
 
     Attributes:
         topics: By name.
-        access: Every grant; None where the cluster asks nobody who he is.
+        access: All grants; None when the cluster has no authorizer.
         quotas: Bytes per second by user, then by Kafka's name of the quota.
-        entries: Of the registry topic, by key; None where no key to check them is at hand.
+        entries: The registry topic by key; None without a key to check signatures.
     """
 
     topics: Mapping[str, TopicState] = field(default_factory=dict)
@@ -94,17 +95,17 @@ class ClusterState:
 
 @dataclass(frozen=True, slots=True)
 class PlannedChange:
-    """One thing to do.
+    """One change to make.
 
     Attributes:
-        action: `+` make, `~` change, `-` remove.
-        kind: Of what.
-        name: Of which.
+        action: `+` create, `~` change, `-` remove.
+        kind: What is changed.
+        name: The name of what is changed.
         what: Each difference, as `setting: before -> after`.
-        why: What it is for, or what it does to others.
-        refusal: Why it is not done; empty where it is.
-        topic: The topic as it is to be.
-        access: The grant to give or take.
+        why: The reason, or the effect on others.
+        refusal: Why the change is refused; empty when it is not.
+        topic: The desired topic.
+        access: The grant to add or remove.
         entry: The entry to write.
     """
 
@@ -121,7 +122,7 @@ class PlannedChange:
     entry: RegistryEntry | None = None
 
     def as_json(self) -> dict[str, object]:
-        """The change as one flat JSON object."""
+        """The change as a flat JSON object."""
         return {
             "action": self.action, "kind": self.kind, "name": self.name, "what": list(self.what),
             "why": self.why, "refusal": self.refusal or None,
@@ -130,7 +131,7 @@ class PlannedChange:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The changes in the order in which they are done, how much is right, and what was not compared."""
+    """The changes in their order, the number of unchanged items, and notes on what was not compared."""
 
     changes: tuple[PlannedChange, ...]
     unchanged: int
@@ -138,19 +139,19 @@ class Plan:
 
     @property
     def refusals(self) -> tuple[PlannedChange, ...]:
-        """What can't be done, or may not without leave."""
+        """The changes that are impossible or need permission."""
         return tuple(change for change in self.changes if change.refusal)
 
 
 @dataclass(frozen=True, slots=True)
 class PlanScope:
-    """Whose things a plan looks after; what is outside of it is left alone.
+    """What a plan manages; everything else in the cluster is left alone.
 
     Attributes:
-        agencies: Every agency of the repo, or once of it.
-        owns_topic: Whether a topic of that name is the bus' or one of its agencies'.
-        principals: Principals whose every grant comes from the repo.
-        spared: Principals that are the operators' own; what they may do is not the repo's matter.
+        agencies: All present and former agencies of the catalogue.
+        owns_topic: Whether a topic of that name belongs to the bus or an agency.
+        principals: Principals whose grants all come from the catalogue.
+        spared: Principals of the operators, whose grants are left alone.
     """
 
     agencies: frozenset[str]
@@ -159,7 +160,7 @@ class PlanScope:
     spared: frozenset[str] = frozenset()
 
     def owns(self, access: Access, topics: frozenset[str]) -> bool:
-        """Whether a grant found in the cluster is the repo's to confirm or to take away."""
+        """Whether the catalogue decides about a grant found in the cluster."""
         if access.principal in self.spared:
             return False
         if access.principal in self.principals:
@@ -179,13 +180,13 @@ class PlanScope:
 def compare_states(
     desired: ClusterState, observed: ClusterState, scope: PlanScope, *, allow_destroy: bool = False
 ) -> Plan:
-    """Return what makes the cluster what the repo says.
+    """Return the changes that make the cluster match the catalogue.
 
     Args:
-        desired: What the repo says.
-        observed: What the cluster is.
-        scope: What is the repo's to say.
-        allow_destroy: Let topics and entries go, and retention shrink.
+        desired: The state in the catalogue.
+        observed: The state of the cluster.
+        scope: What the catalogue manages.
+        allow_destroy: Allow removing topics and versions, and shortening retention.
     """
     topics = frozenset(name for name in {*desired.topics, *observed.topics} if scope.owns_topic(name))
     wanted = desired.access if observed.access is not None else None
@@ -211,7 +212,7 @@ def _granted(access: Access) -> PlannedChange:
 
 def _revoked(access: Access) -> PlannedChange:
     what = (f"may no longer {access.operation}",)
-    why = "the repo does not grant it"
+    why = "the catalogue does not grant it"
     return PlannedChange("-", "access", f"{access.principal} {access.pattern}", what, why, access=access)
 
 
@@ -234,15 +235,15 @@ def _changed(topic: TopicState, found: TopicState, *, allow_destroy: bool) -> Pl
     what, why, refusal = [], "", ""
     if topic.partitions > found.partitions:
         what.append(f"partitions: {found.partitions} -> {topic.partitions}")
-        why = "keys move to other partitions: order per key holds from then on, not across the change"
+        why = "keys move to other partitions: order per key is not kept across the change"
     elif topic.partitions < found.partitions:
         what.append(f"partitions: {found.partitions} -> {topic.partitions}")
-        refusal = "Kafka takes no partitions from a topic: raise `partitions` in the contract again"
+        refusal = "Kafka cannot remove partitions: increase `partitions` in the contract again"
     what += [
         f"{key}: {_shown(key, found.config.get(key))} -> {_shown(key, new)}" for key, new in config.items()
     ]
     if not refusal and not allow_destroy and _shrinks(topic, found):
-        refusal = "events would be deleted earlier than they are now: `--allow-destroy` allows it"
+        refusal = "events would be deleted earlier: `--allow-destroy` allows it"
     return PlannedChange("~", "topic", topic.name, tuple(what), why, refusal, topic=topic, config=config)
 
 
@@ -268,9 +269,9 @@ def _shown(key: str, value: str | None) -> str:
 
 
 def duration(milliseconds: int) -> str:
-    """A length of time as people say it."""
+    """A length of time as text, such as `30 days`."""
     if milliseconds == FOR_EVER:
-        return "for ever"
+        return "forever"
     for unit, name in ((86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1_000, "second")):
         if milliseconds >= unit and milliseconds % unit == 0:
             count = milliseconds // unit
@@ -279,9 +280,9 @@ def duration(milliseconds: int) -> str:
 
 
 def _topic_gone(topic: TopicState, *, allow_destroy: bool) -> PlannedChange:
-    refusal = "" if allow_destroy else "its events would be gone: `--allow-destroy` allows it"
+    refusal = "" if allow_destroy else "its events would be lost: `--allow-destroy` allows it"
     return PlannedChange(
-        "-", "topic", topic.name, (), "no contract of the repo needs it", refusal, topic=topic
+        "-", "topic", topic.name, (), "no contract of the catalogue needs it", refusal, topic=topic
     )
 
 
@@ -314,11 +315,11 @@ def _entries(
         if found is None:
             yield PlannedChange("+", "entry", key, entry=entry)
         elif found.fault:
-            yield PlannedChange("~", "entry", key, (), f"{found.fault}: written anew", entry=entry)
+            yield PlannedChange("~", "entry", key, (), f"{found.fault}: written again", entry=entry)
         elif found.content != entry.content:
             refusal = ""
             if found.sha256 != entry.sha256:
-                refusal = "a published version never changes: give the change a version of its own"
+                refusal = "a published version never changes: publish the change as a new version"
             yield PlannedChange("~", "entry", key, (), "", refusal, entry=entry)
     for key in sorted({*observed.entries} - {*desired.entries}, key=_order, reverse=True):
         found = observed.entries[key]
@@ -326,7 +327,7 @@ def _entries(
             continue
         published = key.startswith("version/") and not found.fault
         refusal = "a published version would be withdrawn: `--allow-destroy` allows it" if published else ""
-        why = found.fault or "the repo does not have it"
+        why = found.fault or "it is not in the catalogue"
         yield PlannedChange("-", "entry", key, (), why, "" if allow_destroy else refusal, entry=found)
 
 

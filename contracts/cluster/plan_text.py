@@ -1,4 +1,4 @@
-"""A plan as people read it. Pure."""
+"""A plan as text. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SAME_FOR_ALL: Final = ("max.message.bytes", "message.timestamp.type")
 
 
 def render_plan(plan: Plan) -> str:
-    """Every change with its difference and reason, grouped by kind; a last line counts them."""
+    """All changes with differences and reasons, grouped by kind, and a summary."""
     lines: list[str] = []
     for kind, title in _TITLES.items():
         changes = [change for change in plan.changes if change.kind == kind]
@@ -26,30 +26,30 @@ def render_plan(plan: Plan) -> str:
 
 
 def line_of(change: PlannedChange) -> str:
-    """One change in one line, as it is told once it is made."""
+    """One change as a line, printed once it is made."""
     if (access := change.access) is not None:
         verb = "may" if change.action == "+" else "may no longer"
         return f"{change.action} {access.principal} {verb} {access.operation} {access.pattern}"
-    told = f"  ({', '.join(change.what)})" if change.what and change.action == "~" else ""
-    return f"{change.action} {change.kind} {change.name}{told}"
+    details = f"  ({', '.join(change.what)})" if change.what and change.action == "~" else ""
+    return f"{change.action} {change.kind} {change.name}{details}"
 
 
 def summary(plan: Plan) -> str:
-    """How many changes of which sort, in one line."""
+    """The number of changes of each kind, in one line."""
     refused = len(plan.refusals)
     if not plan.changes:
-        return f"Nothing to change: the cluster is what the repo says ({plan.unchanged} things compared)."
+        return f"No changes: the cluster matches the catalogue ({plan.unchanged} items compared)."
     counts = {sign: sum(change.action == sign for change in plan.changes) for sign in "+~-"}
     line = f"Plan: {counts['+']} to add, {counts['~']} to change, {counts['-']} to remove"
-    line += f"; {plan.unchanged} as they should be"
+    line += f"; {plan.unchanged} unchanged"
     return f"{line}; {refused} refused." if refused else f"{line}."
 
 
 def _each(changes: list[PlannedChange]) -> Iterator[str]:
     for change in changes:
         if change.action == "+":
-            told = [what for what in change.what if not what.startswith(_SAME_FOR_ALL)]
-            yield f"  + {change.name}" + (f"  ({', '.join(told)})" if told else "")
+            details = [what for what in change.what if not what.startswith(_SAME_FOR_ALL)]
+            yield f"  + {change.name}" + (f"  ({', '.join(details)})" if details else "")
         else:
             yield f"  {change.action} {change.name}"
             yield from (f"      {what}" for what in change.what)
@@ -57,7 +57,7 @@ def _each(changes: list[PlannedChange]) -> Iterator[str]:
 
 
 def _access(changes: list[PlannedChange]) -> Iterator[str]:
-    """One line for what one principal may do with one thing."""
+    """One line for each principal and resource."""
     ordered = sorted(
         changes, key=lambda change: (change.access.principal if change.access else "", change.action)
     )

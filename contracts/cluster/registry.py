@@ -1,8 +1,8 @@
-"""The registry topic: each part of the repo as one entry, signed, so that a running process may believe it.
+"""The registry topic: the catalogue as signed entries, which running processes can trust.
 
 An entry's key is its kind and name (`version/health.record-opened/1.0`); its value is a DSSE envelope, signed
-with Ed25519, around the documents of that part. All entries together are the repo again, as a folder.
-Law: an entry that is corrupt, unsigned, signed by another, or lies under another key is never used.
+with Ed25519, around the documents of that part. All entries together make up the catalogue folder again.
+Law: an entry that is corrupt, unsigned, signed with an unknown key, or under another key is never used.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ _PEM_END: Final = b"-----END PUBLIC KEY-----"
 
 @dataclass(frozen=True)
 class SigningKey:
-    """The key that signs entries; only `apply` has it."""
+    """The private key that signs entries; only `apply` needs it."""
 
     private: Ed25519PrivateKey
 
     @classmethod
     def read(cls, file: Path) -> SigningKey:
-        """Read a PEM file without password.
+        """Read a PEM file without a password.
 
         Raises:
-            RegistryKeyError: The file holds no Ed25519 private key.
+            RegistryKeyError: The file contains no Ed25519 private key.
         """
         try:
             key = serialization.load_pem_private_key(file.read_bytes(), password=None)
@@ -55,16 +55,16 @@ class SigningKey:
 
     @property
     def trusted(self) -> TrustedKeys:
-        """What believes this key's signatures."""
+        """The public key that verifies this key's signatures."""
         return TrustedKeys({_key_id(self.private.public_key()): self.private.public_key()})
 
     def sign(self, entry: RegistryEntry, issued: datetime, commit: str) -> bytes:
-        """The entry as the topic holds it.
+        """Sign an entry for the topic.
 
         Args:
-            entry: What it says.
-            issued: When it is signed; aware.
-            commit: The commit of the repo it comes from; empty when there is none.
+            entry: The entry.
+            issued: The time of signing, with a time zone.
+            commit: The commit of the catalogue; empty when there is none.
         """
         payload = canonical(
             {"content": json.loads(entry.content), "issued": issued.isoformat(), "commit": commit}
@@ -83,7 +83,7 @@ class SigningKey:
 
 @dataclass(frozen=True)
 class TrustedKeys:
-    """The public keys whose signatures are believed, by id; several while one replaces another."""
+    """The trusted public keys by id; several while one replaces another."""
 
     by_id: Mapping[str, Ed25519PublicKey]
 
@@ -92,7 +92,7 @@ class TrustedKeys:
         """Read a PEM file with one or more public keys.
 
         Raises:
-            RegistryKeyError: The file holds something else.
+            RegistryKeyError: The file contains no such key, or another kind.
         """
         found = {}
         try:
@@ -108,7 +108,7 @@ class TrustedKeys:
         return cls(found)
 
     def open(self, key: str, value: bytes | None) -> RegistryEntry:
-        """The entry under a key of the topic; one with a `fault` is not to be used."""
+        """Verify the entry under a key of the topic; an entry with a `fault` must not be used."""
         if value is None:
             return RegistryEntry(key, b"", fault="removed without a signature")
         try:
@@ -121,7 +121,7 @@ class TrustedKeys:
         if envelope["payloadType"] != PAYLOAD_TYPE or not any(
             self._is_good(key_id, signature, signed) for key_id, signature in signatures
         ):
-            return RegistryEntry(key, b"", fault="not signed by a key that is trusted")
+            return RegistryEntry(key, b"", fault="not signed with a trusted key")
         return _opened(key, json.loads(payload)["content"])
 
     def _is_good(self, key_id: Any, signature: bytes, signed: bytes) -> bool:
@@ -142,7 +142,7 @@ def _opened(key: str, content: dict[str, Any]) -> RegistryEntry:
 
 
 def withdrawal(entry: RegistryEntry) -> RegistryEntry:
-    """The entry that takes another's place once the repo no longer has it; its hash stays known."""
+    """The entry that replaces one that is no longer in the catalogue; it keeps the hash."""
     content = {"key": entry.key, "sha256": entry.sha256} if entry.sha256 else {"key": entry.key}
     return RegistryEntry(entry.key, canonical(content), entry.sha256, withdrawn=True)
 
@@ -158,12 +158,12 @@ def _key_id(key: Ed25519PublicKey) -> str:
 
 
 def canonical(value: Any) -> bytes:
-    """JSON with sorted names and no space, so that equal values are equal bytes."""
+    """JSON with sorted names and no spaces: equal values are equal bytes."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
 
 def registry_entries(root: Path) -> dict[str, RegistryEntry]:
-    """Every entry that the catalogue at `root` makes, by key. The catalogue must be sound."""
+    """All registry entries of the sound catalogue at `root`, by key."""
     from contracts.documents.loading import load  # noqa: PLC0415 - its parsers take most of this room's start
 
     loaded = load(root)
@@ -187,15 +187,15 @@ def _contract_entries(root: Path, contract: LoadedContract) -> Iterable[Registry
     for row in contract.versions:
         files = [row.document.file, *(reference.file for reference in row.references)]
         listed.update(files)
-        said = contract.document.value["versions"][row.row]
-        state = "deprecated" if said.get("deprecated") else "active"
+        declared = contract.document.value["versions"][row.row]
+        state = "deprecated" if declared.get("deprecated") else "active"
         yield _entry(
             root,
             f"version/{subject}/{row.version.number}",
             files,
             sha256=row.version.sha256,
             state=state,
-            sunset=said.get("sunset"),
+            sunset=declared.get("sunset"),
         )
     folder = root / contract.folder
     rest = (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink())
@@ -204,22 +204,22 @@ def _contract_entries(root: Path, contract: LoadedContract) -> Iterable[Registry
 
 
 def _belongs(path: Path) -> bool:
-    """Whether a file beside a contract is part of what it says; examples aren't, programs never are."""
+    """Whether a file in a contract's folder is one of its documents; examples and programs are not."""
     documents = path.suffix in (".json", ".yaml", ".yml", ".jsonata")
     return documents and path.parts[0] != "examples" and not any(part[0] in "._" for part in path.parts)
 
 
 def _entry(root: Path, key: str, files: Iterable[str], *, sha256: str = "", **more: Any) -> RegistryEntry:
     documents = {file: (root / file).read_bytes().decode() for file in files}
-    said = {name: value for name, value in {**more, "sha256": sha256}.items() if value}
-    return RegistryEntry(key, canonical({"key": key, "documents": documents, **said}), sha256)
+    present = {name: value for name, value in {**more, "sha256": sha256}.items() if value}
+    return RegistryEntry(key, canonical({"key": key, "documents": documents, **present}), sha256)
 
 
 def write_registry_folder(entries: Iterable[RegistryEntry], folder: Path) -> None:
     """Write the documents of sound entries as a catalogue folder.
 
     Args:
-        entries: What the registry holds; one with a fault is passed over.
+        entries: Entries of the registry; those with a fault are skipped.
         folder: An empty folder.
     """
     (folder / "agencies").mkdir(parents=True, exist_ok=True)
@@ -229,7 +229,7 @@ def write_registry_folder(entries: Iterable[RegistryEntry], folder: Path) -> Non
         for name, text in json.loads(entry.content)["documents"].items():
             path = PurePosixPath(name)
             if path.is_absolute() or ".." in path.parts or "\\" in name:
-                continue  # signed, and yet not written outside
+                continue  # even a signed entry is not written outside the folder
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(text, encoding="utf-8", newline="")

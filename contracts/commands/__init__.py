@@ -1,1 +1,1 @@
-"""The commands of `govbus contracts`, one module each; `contracts.cli` lists them."""
+"""The commands of `govbus contracts`, listed in `contracts.cli`."""

@@ -1,4 +1,4 @@
-"""`--against`: the catalogue that another is compared with."""
+"""`--against`: the earlier catalogue to compare with."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from contracts.lint.breaking import Before
 from contracts.lint.soundness import load_sound
 
 LIVE: Final = "govbus.contracts.live"
-"""The entry-point group whose function writes the live catalogue into an empty folder and returns that."""
+"""Entry-point group of a function that writes the live catalogue into an empty folder and returns it."""
 
 _HOW: Final = "--against FOLDER, --against .git#branch=NAME (or tag=, ref=, and subdir=), or --against live"
 _KINDS: Final = ("branch", "tag", "ref")
@@ -30,9 +30,9 @@ def against_option(command: Callable[..., None]) -> Callable[..., None]:
     return click.option(
         "--against",
         metavar="FOLDER|.git#branch=NAME|live",
-        help="The catalogue before: a folder; a branch, tag or ref of a git repository, with `subdir=` where "
-        "the catalogue lies elsewhere in it; or `live`, what the cluster has. By default the commit at which "
-        "the current branch left `main`.",
+        help="The earlier catalogue: a folder; a branch, tag or ref of a git repository, with `subdir=` if "
+        "it has another path; or `live`, the registry of the cluster. By default the commit at which the "
+        "current branch left `main`.",
     )(command)
 
 
@@ -40,13 +40,13 @@ def catalog_before(against: str | None, catalog: Path, *, compiled: bool = True)
     """The catalogue that `--against` names.
 
     Args:
-        against: The option's value.
-        catalog: The folder of the catalogue it is compared with.
-        compiled: Whether every schema of it is compiled.
+        against: The value of the option.
+        catalog: The folder of the current catalogue.
+        compiled: Whether to compile every schema.
 
     Raises:
-        click.UsageError: The value names nothing that could be read.
-        ContractError: What it names cannot be read.
+        click.UsageError: The value does not name a catalogue.
+        ContractError: The catalogue cannot be read.
     """
     if against == "live":
         return _live(compiled=compiled)
@@ -59,7 +59,7 @@ def catalog_before(against: str | None, catalog: Path, *, compiled: bool = True)
 def _folder(against: str, *, compiled: bool) -> Before:
     folder = Path(against)
     if not (folder / "agencies").is_dir():
-        raise click.UsageError(f"Expected a catalogue, got a folder without `agencies/` - pass {_HOW}")
+        raise click.UsageError(f"Expected a folder with `agencies/` - pass {_HOW}")
     return _before(load_sound(folder, compiled=compiled))
 
 
@@ -70,7 +70,7 @@ def _revision(against: str | None, catalog: Path) -> Iterator[Path]:
             source = git.merge_base(catalog) if against is None else _named(against, catalog)
             git.write_catalog(source, Path(folder))
         except GitError as error:
-            what = f"Expected a catalogue to compare with, but {error}"
+            what = f"Cannot compare: {error}"
             raise click.UsageError(f"{what} - pass {_HOW}") from None
         yield Path(folder)
 
@@ -80,7 +80,9 @@ def _named(against: str, catalog: Path) -> git.Revision:
     settings = dict(part.partition("=")[::2] for part in rest.split(",") if part)
     kinds = [kind for kind in _KINDS if kind in settings]
     if len(kinds) > 1 or settings.keys() - {*_KINDS, "subdir"}:
-        raise click.UsageError(f"Expected one of branch=, tag=, ref=, and subdir= after `#` - pass {_HOW}")
+        raise click.UsageError(
+            f"Expected one of branch=, tag= and ref=, and optionally subdir=, after `#` - pass {_HOW}"
+        )
     repository = Path(place)
     if not repository.is_dir():
         raise click.UsageError(f"Expected a git repository before `#` - pass {_HOW}")
@@ -98,6 +100,6 @@ def _live(*, compiled: bool) -> Before:
         with TemporaryDirectory(prefix="govbus-") as folder:
             return _before(load_sound(found.load()(Path(folder)), compiled=compiled))
     raise ContractError(
-        f"Expected a package that knows the live catalogue, got none in the entry-point group `{LIVE}`"
-        " - install govbus whole, or pass another --against"
+        f"Expected an installed package with the entry point `{LIVE}`, which reads the live catalogue"
+        " - install all of govbus, or pass another --against"
     )

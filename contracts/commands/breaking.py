@@ -28,10 +28,10 @@ from contracts.lint.soundness import load_sound
 @limit_option
 @failing_plainly
 def breaking(catalog: Path | None, against: str | None, form: Format, limit_to: Sequence[Path]) -> None:
-    """Check a change of a catalogue.
+    """Find breaking changes of a catalogue.
 
-    Silent when it breaks nothing; otherwise each break, with an event that shows it and the readers it hits,
-    and exit code 100.
+    Prints nothing when there are none. Otherwise prints each one, with an example event and the affected
+    readers, and exits with 100.
     """
     root = catalog or REFERENCE_CATALOG
     before = catalog_before(against, root, compiled=False)

@@ -18,21 +18,21 @@ from contracts.compatibility.deciding import NO_WITNESS, Verdict, decide
     "--pairs",
     type=click.File("rb"),
     required=True,
-    help='JSON lines, each {"id", "old", "new", "dialect"?, "remotes"?}; `-` reads stdin.',
+    help='JSON lines, each {"id", "old", "new", "dialect"?, "remotes"?}; `-` for stdin.',
 )
 @click.option(
     "--formats",
     type=click.Choice(["annotation", "assertion"]),
     default="annotation",
     show_default=True,
-    help="Whether the formats that a contract may assert refuse what is not of them.",
+    help="Whether `format` is only an annotation, or also an assertion.",
 )
 @failing_plainly
 def compare(pairs: BinaryIO, formats: str) -> None:
-    """Tell for pairs of schemas whether every instance of the old is one of the new.
+    """Compare pairs of schemas: does the new one accept all that the old one accepts?
 
-    Writes one JSON object a line, as soon as it is known. The exit code is 0 whatever the verdicts, and 100
-    if a line was no pair; that line is answered too, as undecided.
+    Prints the verdict on each pair as a line of JSON, immediately. Exits with 0 for any verdict, and with
+    100 if a line is not a pair; the verdict on such a line is "undecided".
     """
     unread = False
     for line in pairs:
@@ -57,7 +57,7 @@ def _read(line: bytes) -> Any:
 
 
 def _refusal(pair: Any) -> Verdict | None:
-    """The verdict on what is no pair; None for one that can be compared."""
+    """The verdict on a line that is not a pair; None for a pair."""
     if not isinstance(pair, dict):
         return Verdict("undecided", "Expected a JSON object on one line, nested less than 1,000 deep.")
     if "old" not in pair or "new" not in pair:
@@ -83,10 +83,10 @@ def _decided(pair: Mapping[str, Any], formats: str) -> Verdict:
 
 
 def _as_json(verdict: Verdict) -> dict[str, Any]:
-    told: dict[str, Any] = {"verdict": verdict.answer}
+    fields: dict[str, Any] = {"verdict": verdict.answer}
     if verdict.witness is not NO_WITNESS:
-        told["witness"] = verdict.witness
-    told["reason"] = verdict.reason
+        fields["witness"] = verdict.witness
+    fields["reason"] = verdict.reason
     if verdict.old_path is not None and verdict.new_path is not None:
-        told |= {"old_path": verdict.old_path, "new_path": verdict.new_path}
-    return told
+        fields |= {"old_path": verdict.old_path, "new_path": verdict.new_path}
+    return fields

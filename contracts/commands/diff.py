@@ -15,11 +15,13 @@ from contracts.lint.soundness import open_sound
 @click.command()
 @catalog_option
 @against_option
-@click.option("--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text", help="Output format."
+)
 @failing_plainly
 def diff(catalog: Path | None, against: str | None, form: Form) -> None:
-    """Show what has changed: each schema, field by field, and whom each change can break."""
+    """Show the changes of each schema, field by field, and whom each one can break."""
     root = catalog or REFERENCE_CATALOG
     before = catalog_before(against, root)
-    if told := write_changes(list(changes(before.whole(), open_sound(root))), form):
-        click.echo(told)
+    if text := write_changes(list(changes(before.whole(), open_sound(root))), form):
+        click.echo(text)

@@ -19,17 +19,17 @@ from contracts.publish.site import build, compared, read_source, write
     "folder",
     required=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder to write; made when it is not there.",
+    help="Folder for the website, created if missing.",
 )
 @catalog_option
 @click.option(
     "--against",
     metavar="FOLDER|.git#branch=NAME|live",
-    help="Also tell what differs from another state of the catalogue, named as for `breaking`.",
+    help="Also show the changes since an earlier catalogue, as in `breaking`.",
 )
 @failing_plainly
 def docs(folder: Path, catalog: Path | None, against: str | None) -> None:
-    """Write the catalogue as a website: open `index.html` in its folder, or serve the folder as it is."""
+    """Write the catalogue as a static website. Open `index.html`, or serve the folder with any web server."""
     root = catalog or REFERENCE_CATALOG
     source = read_source(root)
     if against is not None:

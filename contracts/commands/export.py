@@ -20,15 +20,15 @@ _OUTPUT = click.Path(path_type=Path)
 
 @click.command()
 @click.argument("form", type=click.Choice(["asyncapi", "odcs", "cloudevents"]))
-@click.option("-o", "--output", type=_OUTPUT, help="File, or folder for `odcs`; stdout by default.")
+@click.option("-o", "--output", type=_OUTPUT, help="File, or folder for `odcs`; by default stdout.")
 @catalog_option
 @failing_plainly
 def export(form: str, output: Path | None, catalog: Path | None) -> None:
-    """Write the catalogue in the words of another standard.
+    """Export the catalogue in the format of another standard.
 
-    `asyncapi`: one AsyncAPI 3.1 document of all topics, who sends and who receives (JSON if the file is
-    called `.json`, else YAML). `odcs`: an Open Data Contract Standard 3.1 document for each event and major
-    version. `cloudevents`: the event types, as JSON.
+    `asyncapi`: one AsyncAPI 3.1 document with all topics, senders and receivers, as JSON if the file name
+    ends with `.json`, otherwise as YAML. `odcs`: one Open Data Contract Standard 3.1 document for each major
+    version of an event. `cloudevents`: the event types, as JSON.
     """
     opened = open_sound(catalog or REFERENCE_CATALOG)
     if form == "odcs":
@@ -56,7 +56,7 @@ def _write(text: str, file: Path | None) -> None:
 
 
 class _Plain(yaml.SafeDumper):
-    """Writes each value where it stands: no anchors."""
+    """Writes repeated values in full, without anchors."""
 
     def ignore_aliases(self, _data: object) -> bool:
         return True

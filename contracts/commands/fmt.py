@@ -14,22 +14,22 @@ from contracts.lint.reports import write as write_report
 
 @click.command()
 @catalog_option
-@click.option("--check/--write", "check", default=True, help="Tell which documents differ, or rewrite them.")
+@click.option("--check/--write", "check", default=True, help="List unformatted documents, or format them.")
 @failing_plainly
 def fmt(catalog: Path | None, check: bool) -> None:
-    """Give the documents of a catalogue their one form; by default only tell which have another.
+    """Format the documents of a catalogue; by default, only list those that are not formatted.
 
-    A schema whose hash is recorded is left alone. Exit code 100 when a document has another form and was not
-    rewritten, or cannot be read.
+    Schemas with a recorded hash never change. Exits with 100 if a document is not formatted, or cannot be
+    read.
     """
     root = catalog or REFERENCE_CATALOG
     changes, faults = formatted(root)
     for change in changes:
         shown = _printable(os.path.relpath(root / change.file))
         if change.text is None:
-            click.echo(f"{shown}: left as it is - {change.why}", err=True)
+            click.echo(f"{shown}: not formatted - {change.why}", err=True)
         elif check:
-            click.echo(f"{shown}: has another form - run `govbus contracts fmt --write`")
+            click.echo(f"{shown}: not formatted - run `govbus contracts fmt --write`")
         else:
             write_formatted(root, change)
             click.echo(f"{shown}: formatted", err=True)

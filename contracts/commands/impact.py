@@ -20,12 +20,12 @@ from contracts.lint.soundness import open_sound
 @click.command()
 @catalog_option
 @against_option
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="Output format.")
 @failing_plainly
 def impact(catalog: Path | None, against: str | None, form: Literal["text", "json"]) -> None:
-    """Show what a change means to each reader, by the fields it says it reads.
+    """Show how a change affects each reader, based on the fields that its subscription lists.
 
-    Exit code 100 when it breaks one, or cannot be proved not to.
+    Exits with 100 if a reader breaks, or cannot be proved to keep working.
     """
     root = catalog or REFERENCE_CATALOG
     before = catalog_before(against, root)
@@ -34,8 +34,8 @@ def impact(catalog: Path | None, against: str | None, form: Literal["text", "jso
         key=lambda each: (each.new.contract.subject, each.new.number, list(EFFECTS).index(each.effect)),
     )
     lines = _json(found) if form == "json" else _text(found)
-    if told := "\n".join(lines):
-        click.echo(told)
+    if text := "\n".join(lines):
+        click.echo(text)
     if any(each.effect in ("breaks", "unknown") for each in found):
         raise click.exceptions.Exit(FINDINGS)
 
@@ -61,9 +61,9 @@ def _shown(each: Impact) -> Iterator[str]:
     if each.direction is None:
         return
     old, new = each.old.number, each.new.number
-    when = f"on {new}, reading what was sent under {old}"
+    when = f"with version {new}, on events of {old}"
     if each.direction == "FORWARD":
-        when = f"on {old}, reading what is sent under {new}"
+        when = f"with version {old}, on events of {new}"
     yield f"{when}: {each.verdict.reason}"
     if each.effect == "breaks":
-        yield f"an event that shows it: {json_line(each.verdict.witness)}"
+        yield f"example event: {json_line(each.verdict.witness)}"

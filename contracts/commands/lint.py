@@ -28,20 +28,24 @@ def _known(_context: click.Context, _option: click.Parameter, codes: Sequence[st
     known = {rule.code for rule in RULES} - ALWAYS
     for code in codes:
         if code in ALWAYS:
-            raise click.BadParameter(f"a catalogue that breaks `{code}` cannot be read: it is always asked")
+            raise click.BadParameter(f"`{code}` always applies: a catalogue that breaks it cannot be read")
         if code not in known:
-            raise click.BadParameter(f"no rule is called {code!r}{meant(code, known)}")
+            raise click.BadParameter(f"there is no rule {code!r}{meant(code, known)}")
     return codes
 
 
 @click.command()
 @catalog_option
 @click.option(
-    "--use", type=click.Choice(get_args(Category)), help="The rules to ask; overrules catalog.yaml."
+    "--use",
+    type=click.Choice(get_args(Category)),
+    help="The category of rules to apply; overrides catalog.yaml.",
 )
-@click.option("--except", "excepted", multiple=True, callback=_known, help="A rule not to ask.")
-@click.option("--fix", is_flag=True, help="First mend what needs no judgement.")
-@click.option("--write-hashes", is_flag=True, help="First add the SHA-256 of each schema that has none yet.")
+@click.option(
+    "--except", "excepted", multiple=True, callback=_known, help="A rule to leave out; can be repeated."
+)
+@click.option("--fix", is_flag=True, help="First fix what can be fixed automatically.")
+@click.option("--write-hashes", is_flag=True, help="First record the SHA-256 of each schema that has none.")
 @limit_option
 @format_option
 @failing_plainly
@@ -55,12 +59,12 @@ def lint(
     limit_to: Sequence[Path],
     form: Format,
 ) -> None:
-    """Check a catalogue. Silent when clean; otherwise one line per finding and exit code 100.
+    """Check a catalogue. Prints nothing when it is clean; otherwise one line per finding, and exits with 100.
 
-    Which rules are asked says `lint` in the catalogue's `catalog.yaml`; `ls-rules` lists them.
+    `lint` in `catalog.yaml` selects the rules; `ls-rules` lists them.
     """
     root = catalog or REFERENCE_CATALOG
-    mended = fix_folder(root) if fix else write_hashes_of(root) if write_hashes else ()
-    for line in mended:
+    fixed = fix_folder(root) if fix else write_hashes_of(root) if write_hashes else ()
+    for line in fixed:
         click.echo(line, err=True)
     conclude(lint_folder(root, use=use, excepted=excepted), form, root, limit_to)

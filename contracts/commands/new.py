@@ -18,17 +18,19 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 @click.command()
 @click.argument("subject", required=False)
-@click.option("--from", "source", metavar="FILE[#POINTER]", help="Schema, sample data, OpenAPI or AsyncAPI.")
-@click.option("--agency", metavar="NAME", help="Make an agency instead.")
-@click.option("--version", metavar="SUBJECT", help="Make the next version of an event instead.")
-@click.option("--minor", "kind", flag_value="minor", help="With --version: readers of the last can read it.")
-@click.option("--major", "kind", flag_value="major", help="With --version: with a topic of its own.")
+@click.option(
+    "--from", "source", metavar="FILE[#POINTER]", help="JSON Schema, sample data, OpenAPI or AsyncAPI."
+)
+@click.option("--agency", metavar="NAME", help="Create an agency instead.")
+@click.option("--version", metavar="SUBJECT", help="Create the next version of an event instead.")
+@click.option("--minor", "kind", flag_value="minor", help="With --version: a compatible version.")
+@click.option("--major", "kind", flag_value="major", help="With --version: a version with its own topic.")
 @click.option(
     "--catalog",
     type=_FOLDER,
     envvar="GOVBUS_CATALOG",
     default=".",
-    help="Folder of the catalogue; this one by default. It may be empty.",
+    help="Folder of the catalogue, which may be empty; by default the current one.",
 )
 @failing_plainly
 def new(  # noqa: PLR0917 - click passes them by name
@@ -39,15 +41,15 @@ def new(  # noqa: PLR0917 - click passes them by name
     kind: str | None,
     catalog: Path,
 ) -> None:
-    """ImportedSchema the documents of an event: SUBJECT is `<agency>.<event>`.
+    """Create the documents of an event. SUBJECT is `<agency>.<event>`.
 
-    `--from` takes a JSON Schema, data that events look like (one object or a list), or a part of an OpenAPI 3
-    or AsyncAPI document. Nothing is overwritten. What only a person knows is marked `fill in`.
+    `--from` reads a JSON Schema, sample data (an object or a list of objects), or a part of an OpenAPI 3 or
+    AsyncAPI document. Existing files are never overwritten. Facts to complete by hand are marked `fill in`.
     """
     if sum(given is not None for given in (subject, agency, version)) != 1:
-        raise click.UsageError("Name one of: an event `<agency>.<event>`, --agency, --version.")
+        raise click.UsageError("Pass exactly one of: an event `<agency>.<event>`, --agency, --version.")
     if (kind is None) != (version is None) or (source is not None and subject is None):
-        raise click.UsageError("--version goes with --minor or --major; --from goes with an event.")
+        raise click.UsageError("--version needs --minor or --major; --from needs an event.")
     if version is not None:
         _next_version(catalog, version, is_major=kind == "major")
     elif agency is not None:
@@ -55,7 +57,7 @@ def new(  # noqa: PLR0917 - click passes them by name
     else:
         _event(catalog, str(subject), source)
     check = f"govbus contracts lint --catalog {catalog}"
-    click.echo(f"next: fill in what is marked; `{check}` says what is missing", err=True)
+    click.echo(f"next: complete what is marked `fill in`; `{check}` shows what is missing", err=True)
 
 
 def _event(catalog: Path, subject: str, source: str | None) -> None:
@@ -65,7 +67,7 @@ def _event(catalog: Path, subject: str, source: str | None) -> None:
         documents = {**agency_documents(agency), **documents}
     _write(catalog, documents)
     if source:
-        click.echo("look at the examples: what is about real people does not belong there", err=True)
+        click.echo("check the examples: they must not contain data of real people", err=True)
 
 
 def _next_version(catalog: Path, subject: str, *, is_major: bool) -> None:
@@ -82,14 +84,12 @@ def _next_version(catalog: Path, subject: str, *, is_major: bool) -> None:
 def _write(catalog: Path, documents: dict[str, str]) -> None:
     there = [file for file in documents if (catalog / file).exists()]
     if there:
-        raise ContractError(
-            f"Expected nothing at `{there[0]}`, got a file - nothing was written; remove it first"
-        )
+        raise ContractError(f"Expected no file at `{there[0]}` - nothing was written; remove the file first")
     root = catalog.resolve()
     for file, text in documents.items():
         path = catalog / file
         if not path.parent.resolve().is_relative_to(root):
-            raise ContractError(f"Expected `{file}` to lie in the catalogue, but a link leads out of it")
+            raise ContractError(f"Expected `{file}` inside the catalogue, but a link leads out of it")
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as stream:
             stream.write(text)

@@ -1,4 +1,4 @@
-"""What the commands share: the catalogue they read, how they fail, and their exit codes."""
+"""Shared by the commands: options, error messages and exit codes."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from contracts.finding import Finding
 from contracts.lint.reports import Format, within, write
 
 FINDINGS: Final = 100
-"""The exit code of a command that ran and found something wrong."""
+"""The exit code of a command that succeeded but has findings."""
 REFERENCE_CATALOG: Final = Path(__file__).parent.parent
-"""The catalogue that comes with govbus."""
+"""The reference catalogue of govbus."""
 
 P = ParamSpec("P")
 _FOLDER: Final = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 def failing_plainly(command: Callable[P, None]) -> Callable[P, None]:
-    """Make a fault one line on stderr, with the exit code for findings where it is the catalogue's."""
+    """Print an error as one line on stderr, and exit with 100 for faults of the catalogue, otherwise 1."""
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -41,39 +41,39 @@ def failing_plainly(command: Callable[P, None]) -> Callable[P, None]:
 
 
 def catalog_option(command: Callable[..., None]) -> Callable[..., None]:
-    """Add `--catalog FOLDER`, which may come from `GOVBUS_CATALOG`."""
+    """Add `--catalog FOLDER`, with the default in `GOVBUS_CATALOG`."""
     return click.option(
         "--catalog",
         type=_FOLDER,
         envvar="GOVBUS_CATALOG",
-        help="Folder of the catalogue; by default the reference catalogue that comes with govbus.",
+        help="Folder of the catalogue; by default the reference catalogue of govbus.",
     )(command)
 
 
 def json_option(command: Callable[..., None]) -> Callable[..., None]:
     """Add `--json`."""
-    return click.option("--json", "as_json", is_flag=True, help="Write JSON instead of text.")(command)
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")(command)
 
 
 def limit_option(command: Callable[..., None]) -> Callable[..., None]:
-    """Add `--limit-to PATH`, which may be given several times. The command gets `limit_to`."""
+    """Add `--limit-to PATH`, which can be repeated. The command gets `limit_to`."""
     return click.option(
         "--limit-to",
         multiple=True,
         type=click.Path(path_type=Path),
-        help="Tell only findings at or below this path; may be given several times.",
+        help="Report only findings at or below this path; can be repeated.",
     )(command)
 
 
 def conclude(findings: Sequence[Finding], form: Format, root: Path, limit_to: Sequence[Path] = ()) -> None:
-    """Write the report on the findings, and exit with `FINDINGS` if one is an error."""
-    told = within(findings, limit_to, root)
-    if report := write(told, form, root):
+    """Print the report, and exit with `FINDINGS` if a finding is an error."""
+    reported = within(findings, limit_to, root)
+    if report := write(reported, form, root):
         click.echo(report)
-    if any(finding.severity == "error" for finding in told):
+    if any(finding.severity == "error" for finding in reported):
         raise click.exceptions.Exit(FINDINGS)
 
 
 def echo_json(value: Any) -> None:
-    """Write a value as indented JSON."""
+    """Print a value as indented JSON."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))

@@ -1,7 +1,7 @@
-"""`govbus contracts plan`, `apply` and `verify`: from repo to cluster.
+"""`govbus contracts plan`, `apply` and `verify`: from catalogue to cluster.
 
-They need a cluster, which this room does not know. Whoever does brings it through the entry-point group
-`govbus.contracts.cluster`: a class like `ClusterAdapter` below. The bus does.
+Access to the cluster is an entry point in the group `govbus.contracts.cluster`: a class like `ClusterAdapter`
+below, which the bus provides.
 """
 
 from __future__ import annotations
@@ -38,29 +38,29 @@ CLUSTER: Final = "govbus.contracts.cluster"
 
 
 class ClusterAdapter(Protocol):
-    """What an entry point of the group holds: it takes the catalogue's folder and `allow_destroy`."""
+    """The class of the entry point; it is called with the catalogue's folder and `allow_destroy`."""
 
     async def plan(self, today: date) -> Plan:
-        """Return what would change."""
+        """Return the changes to make."""
 
     async def apply(self, today: date, author: Any, done: Any) -> Plan:
-        """PlannedChange it; nothing while anything is refused."""
+        """Make the changes; none if one is refused."""
 
     def author(self, name: str, commit: str) -> Any:
-        """Return who applies, for the audit topic."""
+        """Return the author of the changes, for the audit topic."""
 
 
 def _cluster(root: Path, *, allow_destroy: bool = False) -> ClusterAdapter:
     for point in entry_points(group=CLUSTER):
         found: ClusterAdapter = point.load()(root, allow_destroy=allow_destroy)
         return found
-    raise click.ClickException("no installed package knows a cluster - install govbus as a whole")
+    raise click.ClickException("no installed package provides access to a cluster - install all of govbus")
 
 
 destroy_option = click.option(
     "--allow-destroy",
     is_flag=True,
-    help="Let topics and published versions go, and retention shrink. Events are lost.",
+    help="Allow removing topics and published versions, and shortening retention. Events are lost.",
 )
 
 
@@ -70,7 +70,7 @@ destroy_option = click.option(
 @destroy_option
 @failing_plainly
 def plan(catalog: Path | None, as_json: bool, allow_destroy: bool) -> None:
-    """Show what `apply` would change in the cluster. Exit code 100 when something of it is refused."""
+    """Show what `apply` would change in the cluster. Exits with 100 if a change is refused."""
     root = catalog or REFERENCE_CATALOG
     _require_sound(root)
     found = asyncio.run(_cluster(root, allow_destroy=allow_destroy).plan(_today()))
@@ -83,37 +83,39 @@ def plan(catalog: Path | None, as_json: bool, allow_destroy: bool) -> None:
 @catalog_option
 @json_option
 @destroy_option
-@click.option("--by", envvar="GOVBUS_APPLIED_BY", help="Who applies; by default this user and machine.")
-@click.option("--commit", envvar="GOVBUS_COMMIT", help="Which commit of the repo; by default git's HEAD.")
+@click.option(
+    "--by", envvar="GOVBUS_APPLIED_BY", help="Author for the audit topic; by default this user and machine."
+)
+@click.option("--commit", envvar="GOVBUS_COMMIT", help="Commit of the catalogue; by default git's HEAD.")
 @failing_plainly
 def apply(
     catalog: Path | None, as_json: bool, allow_destroy: bool, by: str | None, commit: str | None
 ) -> None:
-    """Make the cluster what the repo says.
+    """Make the cluster match the catalogue.
 
-    While a part of it is refused nothing is done, and the exit code is 100. It may be stopped at any moment
-    and run again: it goes on from what the cluster is.
+    If a change is refused, none is made, and the exit code is 100. The command can be stopped at any time
+    and run again.
     """
     root = catalog or REFERENCE_CATALOG
     _require_sound(root)
     cluster = _cluster(root, allow_destroy=allow_destroy)
     author = cluster.author(by or f"{getpass.getuser()}@{socket.gethostname()}", commit or _commit(root))
-    told: list[PlannedChange] = []
+    made: list[PlannedChange] = []
 
     def done(change: PlannedChange) -> None:
-        told.append(change)
+        made.append(change)
         if not as_json:
             click.echo(line_of(change))
 
     found = asyncio.run(cluster.apply(_today(), author, done))
     if found.refusals:
         _show(found, as_json=as_json)
-        click.echo("nothing was done", err=True)
+        click.echo("nothing was changed", err=True)
         raise click.exceptions.Exit(FINDINGS)
     if as_json:
         _show(found, as_json=True)
     else:
-        click.echo(f"Applied {len(told)} changes." if told else summary(found))
+        click.echo(f"Applied {len(made)} changes." if made else summary(found))
 
 
 @click.command()
@@ -121,7 +123,10 @@ def apply(
 @format_option
 @failing_plainly
 def verify(catalog: Path | None, form: Format) -> None:
-    """Compare the cluster with the repo. Silent when they agree; otherwise each drift, and exit code 100."""
+    """Compare the cluster with the catalogue.
+
+    Prints nothing when they match. Otherwise prints each difference, and exits with 100.
+    """
     root = catalog or REFERENCE_CATALOG
     found = asyncio.run(_cluster(root, allow_destroy=True).plan(_today()))
     for note in found.notes:
@@ -130,7 +135,7 @@ def verify(catalog: Path | None, form: Format) -> None:
 
 
 def _require_sound(root: Path) -> None:
-    """A repo that lint refuses never reaches the cluster; that a grant has expired is a reason to go on."""
+    """Stop on findings of lint, except expired subscriptions: `apply` removes their access."""
     findings = [
         finding for finding in lint(root) if finding.severity == "error" and finding.code != EXPIRED.code
     ]
@@ -142,12 +147,12 @@ def _show(found: Plan, *, as_json: bool) -> None:
     if not as_json:
         click.echo(render_plan(found))
         return
-    said = {
+    shown = {
         "changes": [change.as_json() for change in found.changes],
         "unchanged": found.unchanged,
         "notes": list(found.notes),
     }
-    click.echo(json.dumps(said, ensure_ascii=False, indent=2))
+    click.echo(json.dumps(shown, ensure_ascii=False, indent=2))
 
 
 def _today() -> date:

@@ -27,15 +27,16 @@ from contracts.lint.soundness import load_sound
     type=click.IntRange(1, 10_000_000),
     default=FULL_COUNT,
     show_default=True,
-    help="How many made-up events go through each conversion.",
+    help="How many events to generate for each conversion.",
 )
 @limit_option
 @format_option
 @failing_plainly
 def prove(*, catalog: Path | None, count: int, limit_to: Sequence[Path], form: Format) -> None:
-    """Send made-up events, and the valid examples, through each `upcast` and `downcast` of a catalogue.
+    """Test each `upcast` and `downcast` of a catalogue with generated events and the valid examples.
 
-    Silent where all arrive; otherwise one line per conversion that fails and exit code 100.
+    Prints nothing if all events convert. Otherwise prints one line for each failing conversion, and exits
+    with 100.
     """
     root = catalog or REFERENCE_CATALOG
     loaded = load_sound(root)

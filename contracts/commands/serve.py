@@ -18,15 +18,19 @@ _CONNECTIONS = 200
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=8081, show_default=True, help="0 takes a free one."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8081,
+    show_default=True,
+    help="Port to listen on; 0 for any free port.",
 )
 @catalog_option
 @failing_plainly
 def serve(host: str, port: int, catalog: Path | None) -> None:
-    """Serve the catalogue to clients of Confluent's Schema Registry, read-only.
+    """Serve the catalogue with the API of Confluent's Schema Registry, read-only.
 
-    It is read once; serve it again after a change. Anyone who reaches the port may read: where that must not
-    be, put what authenticates before it.
+    The catalogue is read once; restart after a change. There is no authentication: if not everyone who can
+    reach the port may read it, put an authenticating proxy in front.
     """
     app = RegistryApp(open_sound(catalog or REFERENCE_CATALOG))
     with _listening(host, port) as listener:
@@ -36,7 +40,7 @@ def serve(host: str, port: int, catalog: Path | None) -> None:
 
 
 def server(app: RegistryApp) -> uvicorn.Server:
-    """A server for the registry, with limits on what it takes from clients."""
+    """A server for the registry, with limits on connections and time."""
     return uvicorn.Server(
         uvicorn.Config(
             app,
@@ -57,5 +61,5 @@ def _listening(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family)
     except OSError as error:
         raise OSError(
-            f"Expected to listen at {host}:{port} - {error.strerror or error} - name another `--port`"
+            f"Cannot listen on {host}:{port}: {error.strerror or error} - choose another `--port`"
         ) from None

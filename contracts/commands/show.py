@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from contracts.documents.durations import render_duration
 from contracts.lint.soundness import open_sound
 from contracts.publish.fields import fields_of
 
+_TYPE: Final = re.compile(r".+\.v[0-9]+")
 _FIELD_FACTS: Final = ("path", "type", "required", "personal", "description")
 
 
@@ -46,7 +48,8 @@ def list_contracts(catalog: Path | None, as_json: bool) -> None:
 def show(subject: str, catalog: Path | None, as_json: bool) -> None:
     """Show one contract. SUBJECT is `<agency>.<event>`, optionally followed by `.v<major>`."""
     opened = open_sound(catalog or REFERENCE_CATALOG)
-    version = opened.contract(subject).version() if subject in opened.contracts else opened.by_type(subject)
+    is_type = subject not in opened.contracts and _TYPE.fullmatch(subject)
+    version = opened.by_type(subject) if is_type else opened.contract(subject).version()
     if as_json:
         echo_json(contract_json(opened, version))
     else:

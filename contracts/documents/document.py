@@ -1,7 +1,7 @@
-"""One file of a catalogue, read within limits, with the place of everything in it.
+"""Reads one file of a catalogue within limits, and knows the line and column of every value in it.
 
-Law: a document is a regular file inside the catalogue, UTF-8, not too large, not too deep, without duplicate
-keys, without YAML's anchors, aliases and tags. Reading takes no recursion, so nesting cannot exhaust it.
+Law: a document is a regular file inside the catalogue, UTF-8, limited in size and depth, without duplicate
+keys, YAML anchors, aliases and tags. Reading is not recursive, so nesting cannot exhaust the stack.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ MAX_JSON_DEPTH: Final = 128
 
 @dataclass(frozen=True)
 class Document:
-    """What one file says, and where.
+    """The content of one file, and where each value is.
 
     Attributes:
-        file: The path relative to the catalogue's root, with `/`.
+        file: The path from the catalogue's root, with `/`.
         content: The file's bytes.
         value: The parsed content.
     """
@@ -46,11 +46,11 @@ class Document:
 
     @cached_property
     def sha256(self) -> str:
-        """The hash of the file's bytes, in hexadecimal."""
+        """The SHA-256 of the file's bytes, in hexadecimal."""
         return hashlib.sha256(self.content).hexdigest()
 
     def place(self, *steps: Step) -> Place:
-        """Where the thing at these steps is; for what is absent, where its nearest parent is."""
+        """The place of the value at these steps; of its nearest parent when it is absent."""
         for length in range(len(steps), -1, -1):
             if place := self._places.get(steps[:length]):
                 return place
@@ -67,7 +67,7 @@ def read_yaml(root: Path, file: str) -> Document:
     """Read one YAML document of the catalogue at `root`.
 
     Raises:
-        DocumentError: It breaks a rule of `contracts.documents.rules`; nothing of it is used.
+        DocumentError: It breaks a rule of `contracts.documents.rules`.
     """
     content = _content(root, file, MAX_YAML_BYTES)
     value, places = read_yaml_text(_text(content, file), file)
@@ -96,7 +96,7 @@ def read_json(root: Path, file: str) -> Document:
     """Read one JSON document of the catalogue at `root`.
 
     Raises:
-        DocumentError: It breaks a rule of `contracts.documents.rules`; nothing of it is used.
+        DocumentError: It breaks a rule of `contracts.documents.rules`.
     """
     content = _content(root, file, MAX_JSON_BYTES)
     text = _text(content, file)
@@ -113,7 +113,9 @@ def read_json(root: Path, file: str) -> Document:
             rules.DUPLICATE_KEY.at(place, "a property name occurs twice in one object")
         ) from None
     except ValueError:
-        raise DocumentError(rules.SYNTAX.at(Place(file), "not JSON: a number JSON cannot carry")) from None
+        raise DocumentError(
+            rules.SYNTAX.at(Place(file), "not JSON: a number that JSON does not allow")
+        ) from None
     return Document(file, content, value)
 
 

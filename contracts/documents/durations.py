@@ -1,6 +1,6 @@
 """ISO 8601 durations of fixed length: weeks, days, hours, minutes, seconds.
 
-Years and months are refused: how long they are depends on when they begin, and a deadline must not.
+Years and months are refused, as their length depends on when they begin.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def parse_duration(text: str) -> float:
     """The length of a duration such as `P30D`, `PT45M` or `P1DT12H`, in seconds.
 
     Raises:
-        ValueError: The text is not such a duration, or its length is zero.
+        ValueError: The text is not a duration of fixed length, or its length is zero.
     """
     match = _DURATION.fullmatch(text)
     seconds = (
@@ -33,7 +33,7 @@ def parse_duration(text: str) -> float:
 
 
 def render_duration(seconds: float) -> str:
-    """A duration in seconds for a reader: `30 d`, `1 d 12 h`, `45 min`."""
+    """A duration in seconds as text: `30 d`, `1 d 12 h`, `45 min`."""
     parts = []
     rest = seconds
     for name, size in (("d", 86_400), ("h", 3_600), ("min", 60)):

@@ -1,4 +1,4 @@
-"""What lies in a folder of a catalogue, within limits: never outside the catalogue, never without end."""
+"""Lists the folders of a catalogue within limits, and never leaves the catalogue."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ MAX_ENTRIES: Final = 10_000
 
 
 def real_path(root: Path, name: str) -> Path:
-    """Where a file or folder of the catalogue at `root` really lies.
+    """The real path of a file or folder of the catalogue at `root`.
 
     Raises:
-        DocumentError: It lies outside the catalogue.
-        OSError, RuntimeError, ValueError: There is no telling.
+        DocumentError: It is outside the catalogue.
+        OSError, RuntimeError, ValueError: It cannot be resolved.
     """
     path = root / name
     if _is_plain(str(root), name):
         return path
     real = path.resolve()
     if not real.is_relative_to(root.resolve()):
-        raise DocumentError(rules.OUTSIDE.at(Place(name), "lies outside the catalogue"))
+        raise DocumentError(rules.OUTSIDE.at(Place(name), "is outside the catalogue"))
     return real
 
 
 def _is_plain(path: str, name: str) -> bool:
-    """Whether no step of the name leads elsewhere; asked first, as resolving takes ten times as long."""
+    """Whether no step of the name is a link or `..`; checked first, as resolving takes ten times as long."""
     try:
         for step in name.split("/"):
             path = f"{path}/{step}"
@@ -44,10 +44,10 @@ def _is_plain(path: str, name: str) -> bool:
 
 
 def names_in(root: Path, folder: str) -> list[str]:
-    """The names in a folder of the catalogue at `root`, sorted, without hidden ones; none when it is absent.
+    """The visible names in a folder of the catalogue at `root`, sorted; empty when it is absent.
 
     Raises:
-        DocumentError: It lies outside the catalogue, cannot be read, or holds too much.
+        DocumentError: It is outside the catalogue, cannot be read, or has too many entries.
     """
     try:
         if not (root / folder).is_dir():
@@ -58,7 +58,7 @@ def names_in(root: Path, folder: str) -> list[str]:
         what = "is a folder that cannot be read"
         raise DocumentError(rules.MISSING.at(Place(folder), what)) from None
     if len(names) > MAX_ENTRIES:
-        what = f"a folder of more than {MAX_ENTRIES:,} entries"
+        what = f"has more than {MAX_ENTRIES:,} entries"
         raise DocumentError(rules.TOO_LARGE.at(Place(folder), what))
     return sorted(name for name in names if not name.startswith((".", "_")))
 
@@ -67,7 +67,7 @@ def files_below(root: Path) -> list[str]:
     """Every JSON and YAML document of a catalogue, sorted; links are not followed.
 
     Raises:
-        DocumentError: A folder cannot be read, or holds too much.
+        DocumentError: A folder cannot be read, or has too many entries.
     """
     found: list[str] = [name for name in names_in(root, ".") if name.endswith((".yaml", ".yml"))]
     rest = ["agencies", "services"]

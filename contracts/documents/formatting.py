@@ -1,8 +1,8 @@
-"""One form for each document, so that a diff shows what changed and nothing else.
+"""Formats documents, so that a diff shows only real changes.
 
-JSON is indented by two, with a list of plain values on one line where it fits, and a schema's keywords are in
-one order. In YAML only line ends are touched: comments and layout are its author's. Numbers and the order of
-properties and examples stay as written. A document that would mean anything else afterwards is left as it is.
+JSON is indented by two spaces, with a list of scalars on one line where it fits, and the keywords of a schema
+are sorted. In YAML only line ends change; comments and layout stay. Numbers and the order of properties and
+examples stay as written. A document whose meaning would change is left alone.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _RANK: Final = {word: rank for rank, word in enumerate(ORDER)}
 
 
 class _Number(float):
-    """A number that remembers how it was written."""
+    """A number that keeps its original text."""
 
     def __new__(cls, text: str) -> _Number:
         number = super().__new__(cls, "0")
@@ -33,11 +33,11 @@ class _Number(float):
 
 
 def format_json(text: str, *, is_schema: bool) -> str:
-    """The text of a JSON document in its one form.
+    """The formatted text of a JSON document.
 
     Args:
-        text: A JSON text, within the limits of `contracts.documents.document`.
-        is_schema: Whether keywords are put in order; otherwise every name stays where it is.
+        text: JSON text, within the limits of `contracts.documents.document`.
+        is_schema: Whether to sort keywords; otherwise all names keep their order.
 
     Raises:
         ValueError: The text is not JSON.
@@ -49,10 +49,10 @@ def format_json(text: str, *, is_schema: bool) -> str:
 
 
 def format_yaml(text: str, file: str) -> str:
-    """The text of a YAML document with plain line ends: no spaces before them, no carriage returns, one last.
+    """The text of a YAML document without trailing spaces and carriage returns, and with one final newline.
 
     Raises:
-        DocumentError: The text is not YAML as a catalogue has it.
+        DocumentError: The text is not YAML that a catalogue allows.
     """
     plain = text.removeprefix(_BOM)
     before, _ = read_yaml_text(plain, file)
@@ -76,7 +76,7 @@ def _in_order(schema: Any) -> Any:
 
 
 def _render(value: Any, indent: str, before: str) -> Iterator[str]:
-    """The pieces of a value; `before` is what stands on its line already."""
+    """The pieces of a value; `before` is the text that precedes it on its line."""
     if not value or not isinstance(value, dict | list) or _fits(value, indent + before):
         yield _flat(value)
         return

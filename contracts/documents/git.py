@@ -1,7 +1,7 @@
-"""A catalogue as it was, out of the git repository that holds it. Nothing is checked out, fetched or run.
+"""Reads an earlier state of a catalogue from its git repository. Nothing is checked out, fetched or run.
 
-Law: what stands in a repository is data. Only objects are read (no filter, hook, attribute or remote takes
-part); a name that could be an option is none; links and submodules are refused; count and size have limits.
+Law: the content of a repository is data. Only objects are read, without filters, hooks, attributes or
+remotes; names that look like options are refused, as are links and submodules; count and size are limited.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ class Revision:
 
 
 def merge_base(catalog: Path) -> Revision:
-    """The commit where the catalogue's branch left `main`, and the catalogue's folder in it.
+    """The commit where the current branch left `main`, and the catalogue's folder in it.
 
     Raises:
-        GitError: The catalogue lies in no git repository, or that has no `main`.
+        GitError: The catalogue is not in a git repository, or that has no `main`.
     """
     top = _top(catalog)
     for prefix in _BRANCHES:
@@ -57,11 +57,11 @@ def merge_base(catalog: Path) -> Revision:
             found = _git(top, "merge-base", "HEAD", main, may_fail=True).decode().strip()
             if found:
                 return Revision(top, found, _folder(top, catalog))
-    raise GitError("there is no branch `main` that the current one comes from")
+    raise GitError("the current branch does not come from a branch `main`")
 
 
 def revision(repository: Path, kind: str, name: str, folder: str) -> Revision:
-    """The commit that a branch, a tag or any other name stands for.
+    """The commit that a branch, a tag or another ref names.
 
     Args:
         repository: A folder of the repository.
@@ -85,7 +85,7 @@ def write_catalog(source: Revision, target: Path) -> None:
     """Write the documents of the catalogue at a revision into an empty folder.
 
     Raises:
-        GitError: The catalogue is not there, holds links, or is too large.
+        GitError: The catalogue is not there, contains links, or is too large.
     """
     tree = f"{source.commit}:{source.folder}"
     if b"tree" not in _git(source.repository, "cat-file", "-t", tree, may_fail=True):
@@ -101,10 +101,10 @@ def write_catalog(source: Revision, target: Path) -> None:
 
 
 def folder_of(repository: Path, catalog: Path) -> str:
-    """The folder of a catalogue in a repository; its root for a catalogue that lies elsewhere.
+    """The folder of a catalogue in a repository; the root for a catalogue outside of it.
 
     Raises:
-        GitError: There is no repository.
+        GitError: The folder is not in a git repository.
     """
     top = _top(repository)
     return _folder(top, catalog) if catalog.resolve().is_relative_to(top.resolve()) else ""
@@ -137,7 +137,7 @@ def _top(folder: Path) -> Path:
     inside = folder.parent if folder.name == ".git" else folder
     found = _git(inside, "rev-parse", "--show-toplevel", may_fail=True).decode().strip()
     if not found:
-        raise GitError("the folder lies in no git repository")
+        raise GitError("the folder is not in a git repository")
     return Path(found)
 
 
@@ -168,7 +168,7 @@ def _git(folder: Path, *words: str, may_fail: bool = False, given: bytes = b"") 
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise GitError(f"git gave no answer within {_TIMEOUT_SECONDS} seconds") from None
+        raise GitError(f"git did not answer within {_TIMEOUT_SECONDS} seconds") from None
     if done.returncode and not may_fail:
         raise GitError(f"git failed: {done.stderr.decode(errors='replace').strip()[:300]}")
     return b"" if done.returncode else done.stdout

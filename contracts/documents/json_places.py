@@ -1,4 +1,4 @@
-"""Where everything in a JSON text is. Walks marks, not the call stack. The text is known to parse."""
+"""The line and column of each value in valid JSON text, found without recursion."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from contracts.finding import Place
 from contracts.paths import Step
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
-# A string that does not end is one mark: else each quote in it would be tried anew, in quadratic time.
+# An unclosed string is one token: otherwise each quote in it would be tried again, in quadratic time.
 _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[{}\[\]]', re.DOTALL)
 
 
 def json_depth(text: str) -> int:
-    """How deep objects and arrays are nested, without parsing."""
+    """The nesting depth of objects and arrays, without parsing."""
     if text.count("{") + text.count("[") < 100:
         return 0
     depth = deepest = 0
@@ -29,7 +29,7 @@ def json_depth(text: str) -> int:
 
 
 def json_places(text: str, file: str) -> dict[tuple[Step, ...], Place]:
-    """The place of each value by its steps; of a property, that of its name."""
+    """The place of each value by its steps; for a property, the place of its name."""
     places: dict[tuple[Step, ...], Place] = {}
     path: list[Step] = []
     opened: list[str] = []

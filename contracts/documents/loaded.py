@@ -1,4 +1,4 @@
-"""What was read of a catalogue's folder: each value with the documents it was built from."""
+"""The content of a catalogue folder: each value with its documents."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from contracts.schema.walk import Placed, subschemas
 
 @dataclass(frozen=True)
 class LoadedVersion:
-    """One version with the documents it was built from; `row` is its index in `contract.yaml`."""
+    """One version with its documents; `row` is its index in `contract.yaml`."""
 
     version: ContractVersion
     row: int
@@ -27,17 +27,17 @@ class LoadedVersion:
 
     @property
     def documents(self) -> tuple[Document, ...]:
-        """The schema's own document, and those it refers to."""
+        """The document of the schema, and those it refers to."""
         return self.document, *self.references
 
     @cached_property
     def schemas(self) -> Mapping[str, tuple[Placed, ...]]:
-        """Every schema inside each document, with its place in it, parents first; by the document's file."""
+        """By file, every schema inside a document with its steps, parents first."""
         return {document.file: tuple(subschemas(document.value)) for document in self.documents}
 
     @cached_property
     def resolver(self) -> Resolver:
-        """What resolves the references of all its documents.
+        """Resolves the references of all its documents.
 
         Raises:
             SchemaUnusableError: The dialect is unknown.
@@ -53,7 +53,7 @@ class LoadedVersion:
 
 @dataclass(frozen=True)
 class LoadedContract:
-    """One contract with the documents it was built from; `folder` is relative to the root."""
+    """One contract with its documents; `folder` is the path from the catalogue's root."""
 
     contract: Contract
     shape: ContractShape
@@ -80,11 +80,11 @@ class LoadedSubscription:
 
 @dataclass
 class Loaded:
-    """All that could be read of a folder, and what could not.
+    """The readable content of a catalogue folder, and findings for the rest.
 
     Attributes:
-        subjects: Every subject that has a folder, also where its contract could not be read.
-        agency_names: Every agency that has a folder, likewise.
+        subjects: Subjects of all event folders, including those whose contract cannot be read.
+        agency_names: Names of all agency folders, including those whose `agency.yaml` cannot be read.
     """
 
     root: Path

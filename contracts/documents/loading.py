@@ -1,6 +1,6 @@
-"""A folder becomes values: every document is read, checked for structure, and built; findings are gathered.
+"""Reads a catalogue folder: every document is read, checked for structure, and turned into a value.
 
-What is faulty is left out of the values and told in a finding: one bad contract does not hide another.
+A faulty document becomes a finding and is left out, so one bad contract does not hide another.
 """
 
 from __future__ import annotations
@@ -57,13 +57,13 @@ from contracts.versions.conversion import Conversion, faults
 Shape = TypeVar("Shape", bound=BaseModel)
 _DAY: Final = 86_400.0
 _MOST_FAULTS: Final = 100
-"""Of one document; who wrote it wrong throughout has read enough by then."""
+"""Faults reported for one document."""
 SUBSCRIPTIONS: Final = "subscriptions"
-"""The folder of an agency's subscriptions, beside those of its events."""
+"""The folder of an agency's subscriptions, next to those of its events."""
 
 
 def load(root: Path) -> Loaded:
-    """Read the whole catalogue at `root`. Faults become findings; nothing is raised for them."""
+    """Read the catalogue at `root`. Faults become findings, not exceptions."""
     loaded = Loaded(root)
     if not (root / "agencies").is_dir():
         loaded.findings.append(rules.CATALOG.at(Place("agencies"), "no such folder in the catalogue"))
@@ -107,7 +107,7 @@ def _load_agency(loaded: Loaded, folder: Path) -> None:
     _agree(loaded, document, ("name",), shape.name, folder.name)
     if shape.name in names.RESERVED_AGENCIES:
         loaded.findings.append(
-            rules.RESERVED.at(document.place("name"), f"the agency is called `{shape.name}`")
+            rules.RESERVED.at(document.place("name"), f"the agency is named `{shape.name}`")
         )
     loaded.agencies[folder.name] = Agency(
         name=shape.name,
@@ -129,7 +129,7 @@ def _load_contract(loaded: Loaded, folder: str) -> None:
     _agree(loaded, document, ("subject",), shape.subject, subject)
     if path.name in names.RESERVED_EVENTS:
         loaded.findings.append(
-            rules.RESERVED.at(document.place("subject"), f"the event is called `{path.name}`")
+            rules.RESERVED.at(document.place("subject"), f"the event is named `{path.name}`")
         )
     numbers = Counter(row.number for row in shape.versions)
     versions = []
@@ -209,7 +209,7 @@ def _load_conversions(
         older = declared.source if isinstance(declared, UpcastShape) else declared.target
         if older not in {each.number for each in shape.versions} or parts_of(older) >= parts_of(row.number):
             place = document.place("versions", index, kind)
-            what = f"{older} is no version older than {row.number}"
+            what = f"{older} is not an older version than {row.number}"
             loaded.findings.append(rules.CONVERSION_ENDS.at(place, what))
             continue
         try:
@@ -240,7 +240,7 @@ def _read_schema(
         loaded.findings.append(error.finding)
         return None
     if row.sha256 not in (None, document.sha256):
-        loaded.findings.append(rules.HASH.at(place, f"`{row.file}` is not the file whose hash stands here"))
+        loaded.findings.append(rules.HASH.at(place, f"the hash of `{row.file}` is not the one recorded here"))
     if not isinstance(document.value, dict):
         loaded.findings.append(rules.SCHEMA_OBJECT.at(document.place(), "is not an object"))
         return None
@@ -282,7 +282,7 @@ def _load_subscriptions(loaded: Loaded, consumer: str) -> None:
         found = _subscription(consumer, shape)
         if (consumer, found.name) in loaded.subscriptions:
             place = document.place("name" if shape.name else "purpose")
-            what = f"`{found.name}` names another subscription of `{consumer}`"
+            what = f"`{consumer}` has another subscription named `{found.name}`"
             loaded.findings.append(rules.SUBSCRIPTION_TWICE.at(place, what))
         loaded.subscriptions[consumer, found.name] = LoadedSubscription(found, document)
 
@@ -309,7 +309,7 @@ def _milestone(shape: MilestoneShape, start: str) -> Milestone:
 
 def _agree(loaded: Loaded, document: Document, steps: tuple[Step, ...], inside: str, outside: str) -> None:
     if inside != outside:
-        what = f"`{inside}` lies where `{outside}` belongs"
+        what = f"the name is `{inside}`, but the path says `{outside}`"
         loaded.findings.append(rules.NAME.at(document.place(*steps), what))
 
 

@@ -1,4 +1,4 @@
-"""The shape of a catalogue's YAML documents: which fields, of which kind, with which defaults."""
+"""The fields of the YAML documents of a catalogue, with their types and defaults."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from contracts.contract import (
 from contracts.documents.durations import parse_duration
 from contracts.paths import parse_path
 
-# What a personal field says about somebody; a category of more risk makes the whole event sensitive.
+# Categories of personal data; one of these makes the whole event sensitive.
 SENSITIVE_CATEGORIES: Final = frozenset(
     {
         "belief",
@@ -147,7 +147,9 @@ def _date(text: str) -> str:
 Date = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"), AfterValidator(_date)]
 
 
-class _Shape(BaseModel):
+class DocumentShape(BaseModel):
+    """A part of a document: frozen, strict, and without unknown fields."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
@@ -159,14 +161,14 @@ def _seconds(text: str) -> str:
 Length = Annotated[str, AfterValidator(_seconds)]
 
 
-class SystemShape(_Shape):
+class SystemShape(DocumentShape):
     """One row of `systems` in `agency.yaml`."""
 
     name: Name
     title: Line
 
 
-class AgencyShape(_Shape):
+class AgencyShape(DocumentShape):
     """`agency.yaml`."""
 
     name: Name
@@ -177,28 +179,28 @@ class AgencyShape(_Shape):
     systems: list[SystemShape] = []
 
 
-class ReferenceShape(_Shape):
-    """One row of `references` of a version: a schema that others reach by its `$id`."""
+class ReferenceShape(DocumentShape):
+    """One row of `references` of a version: a schema that others refer to by its `$id`."""
 
     file: Line
     sha256: Sha256 | None = None
 
 
-class UpcastShape(_Shape):
-    """`upcast` of a version: the JSON-e document that makes it from data of the version before."""
+class UpcastShape(DocumentShape):
+    """`upcast` of a version: the JSON-e document that converts data of an older version to it."""
 
     source: Annotated[Version, Field(alias="from")]
     file: Line
 
 
-class DowncastShape(_Shape):
-    """`downcast` of a version: the JSON-e document that makes data of the version before from its own."""
+class DowncastShape(DocumentShape):
+    """`downcast` of a version: the JSON-e document that converts its data to an older version."""
 
     target: Annotated[Version, Field(alias="to")]
     file: Line
 
 
-class VersionShape(_Shape):
+class VersionShape(DocumentShape):
     """One row of `versions` in `contract.yaml`."""
 
     number: Version
@@ -211,15 +213,15 @@ class VersionShape(_Shape):
     downcast: DowncastShape | None = None
 
 
-class KeyShape(_Shape):
+class KeyShape(DocumentShape):
     """`key` in `contract.yaml`."""
 
     kind: Literal["field"] = "field"
     path: Path
 
 
-class ContractShape(_Shape):
-    """`contract.yaml`. `owner` and `legal_basis` may be absent here: that they must not is a rule of lint."""
+class ContractShape(DocumentShape):
+    """`contract.yaml`. Lint requires some of the fields that are optional here, such as `owner`."""
 
     subject: Subject
     title: Line
@@ -240,7 +242,7 @@ class ContractShape(_Shape):
     versions: Annotated[list[VersionShape], Field(min_length=1)]
 
 
-class MilestoneShape(_Shape):
+class MilestoneShape(DocumentShape):
     """One row of `milestones` in a service."""
 
     event: Subject
@@ -248,8 +250,8 @@ class MilestoneShape(_Shape):
     deadline: Length | None = None
 
 
-class ServiceShape(_Shape):
-    """`services/<service>.yaml`. That `deadline` and `channels` are there is a rule of lint."""
+class ServiceShape(DocumentShape):
+    """`services/<service>.yaml`. Lint requires `deadline` and `channels`."""
 
     name: Name
     title: Line
@@ -263,8 +265,8 @@ class ServiceShape(_Shape):
     channels: list[Channel] = []
 
 
-class SubscriptionShape(_Shape):
-    """`agencies/<consumer>/subscriptions/<subject>.yaml`. What may be absent here, lint asks for."""
+class SubscriptionShape(DocumentShape):
+    """`agencies/<consumer>/subscriptions/<subject>.yaml`. Lint requires the optional fields."""
 
     subject: Subject
     version: Annotated[int, Field(ge=1, le=9_999)]

@@ -1,7 +1,7 @@
-"""Plain YAML with the place of everything, built from libyaml's events without recursion.
+"""Reads plain YAML with the place of every value, from libyaml's events and without recursion.
 
-Text without quotes is null, true, false, a whole number, a decimal number, or text: YAML 1.2's core, so that
-`no` is a word, and a date is text.
+An unquoted scalar is null, true, false, a whole number, a decimal number, or text, as in the core schema of
+YAML 1.2: `no` and dates are text.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def read_yaml_text(text: str, file: str) -> tuple[Any, Places]:
     """Parse a text that is one YAML document.
 
     Returns:
-        Its value, and the place of everything in it by its steps.
+        The value, and the place of everything in it by its steps.
 
     Raises:
         DocumentError: The text breaks a rule of `contracts.documents.rules`.
@@ -75,7 +75,7 @@ def _place(file: str, mark: Any) -> Place:
 
 
 class _Builder:
-    """Turns the events of one document into a value. `_path` ends in the step of the next value."""
+    """Turns the events of one document into a value. `_path` ends with the step of the next value."""
 
     def __init__(self, file: str, start: Place) -> None:
         self.file = file

@@ -1,1 +1,1 @@
-"""First drafts of contracts: from nothing, from a schema, from sample data, from OpenAPI or AsyncAPI."""
+"""Creates contracts: empty ones, or from a schema, sample data, OpenAPI or AsyncAPI."""

@@ -1,4 +1,4 @@
-"""A schema that fits samples: types, formats, bounds with room; required is what every sample has. Pure."""
+"""Infers a schema from samples: types, formats, generous bounds, and required properties. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LEAST_ITEMS: Final = 16
 
 
 def inferred(values: list[Any]) -> dict[str, Any]:
-    """A schema that every value keeps. Where values differ in type, it allows each."""
+    """A schema that all values match. It allows each type that occurs."""
     by_type: dict[str, list[Any]] = {}
     for value in values:
         by_type.setdefault(json_type(value).strip("`"), []).append(value)
@@ -56,5 +56,5 @@ def _text(values: list[str]) -> dict[str, Any]:
 
 
 def _roomy(length: int, least: int) -> int:
-    """The next power of two that leaves as much room again."""
+    """The next power of two from twice the length, but at least `least`."""
     return max(least, 1 << (2 * length - 1).bit_length()) if length else least

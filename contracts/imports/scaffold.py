@@ -1,6 +1,6 @@
-"""The documents of a new agency, event or version, each by its path. What only a person knows is left open.
+"""Creates the documents of a new agency or event, by path.
 
-What is open is marked `fill in`, and lint asks for it.
+Facts that a person must add are marked `fill in`, and lint reports them until they are there.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _KEYS: Final = ("reference", "id", "key", "number")
 
 
 def starter_schema() -> ImportedSchema:
-    """What an event has that is drafted from nothing: its key."""
+    """The schema of an event created without a source: only its key."""
     reference = {
         "type": "string",
-        "description": "Opaque reference of the case. Says nothing about anybody.",
+        "description": "Opaque reference of the case. Identifies nobody.",
         "minLength": 8,
         "maxLength": 64,
         "pattern": "^[A-Za-z0-9-]+$",
@@ -47,10 +47,10 @@ def agency_documents(name: str) -> dict[str, str]:
     """The document of a new agency.
 
     Raises:
-        ContractError: No agency may be called so.
+        ContractError: The name is not allowed.
     """
     if not names.is_name(name) or name in names.RESERVED_AGENCIES:
-        raise ContractError("Expected lower-case words joined by `-` as its name, such as `land-registry`")
+        raise ContractError("Expected a name of lower-case words joined by `-`, such as `land-registry`")
     return {f"agencies/{name}/agency.yaml": _AGENCY.format(name=name, title=_title(name))}
 
 
@@ -64,11 +64,11 @@ contact: '' # fill in: an e-mail address, a telephone number or a web address
 _CONTRACT: Final = """\
 subject: {subject}
 title: {title}
-description: {title}. # fill in: what has happened, and for whom it matters
-owner: '' # fill in: the office that answers for it
-contact: '' # fill in: how to reach it
-# fill in: `personal` is what is safe to assume. Name the personal fields in `personal_fields`, the law in
-# `legal_basis`, the class of all other fields in `other_fields`; or say `sensitive`, `internal`, `public`.
+description: {title}. # fill in: what has happened, and whom it affects
+owner: '' # fill in: the responsible office
+contact: '' # fill in: how to contact it
+# fill in: `personal` is the safe default. List the personal fields in `personal_fields`, the law in
+# `legal_basis`, the class of all other fields in `other_fields`; or use `sensitive`, `internal` or `public`.
 classification: personal
 retention: P30D
 key:
@@ -80,10 +80,10 @@ versions:
 
 
 def event_documents(subject: str, draft: ImportedSchema) -> dict[str, str]:
-    """The documents of a new event: contract, schema, one example that passes and one that fails.
+    """The documents of a new event: contract, schema, one valid and one invalid example.
 
     Raises:
-        ContractError: No event may be called so, or the schema is not one of an object.
+        ContractError: The subject is not allowed, or the schema does not describe an object.
     """
     if not names.is_subject(subject) or subject.partition(".")[2] in names.RESERVED_EVENTS:
         raise ContractError("Expected `<agency>.<event>` in lower-case words joined by `-`")
@@ -112,12 +112,12 @@ def event_documents(subject: str, draft: ImportedSchema) -> dict[str, str]:
 
 
 def _valid(version: ContractVersion, draft: ImportedSchema) -> dict[str, Any]:
-    """The first sample; without one, the least data that keeps the schema, with the schema's own examples."""
+    """The first sample; without one, minimal valid data with examples from the schema."""
     if draft.samples:
         return dict(draft.samples[0])
     found = next(instances(version.schema, {}, version.is_valid, seed=1), None)
     if not isinstance(found, dict):
-        raise ContractError("Expected the schema of an object, got one that no object could be found for")
+        raise ContractError("Expected a schema of an object, but no valid object could be generated")
     for name, node in version.schema.get("properties", {}).items():
         examples = node.get("examples") if isinstance(node, dict) else None
         if isinstance(examples, list) and examples and version.is_valid({**found, name: examples[0]}):
@@ -134,7 +134,7 @@ def _title(name: str) -> str:
 
 
 def _key_of(version: ContractVersion) -> str:
-    """The required property that looks most like a key; the one to add where there is none."""
+    """The required property that looks most like a key; a name to add when there is none."""
     root = root_of(version.schema, version.references)
     known = dict.fromkeys(name for here in schemas_at(root, ()) for name in here.schema.get("properties", {}))
     fit = [

@@ -1,6 +1,6 @@
-"""The schema that a file holds: a JSON Schema, sample data, or a part of an OpenAPI or AsyncAPI document.
+"""Imports a schema from a file: a JSON Schema, sample data, or a part of an OpenAPI or AsyncAPI document.
 
-Nothing is fetched: a `$ref` leads into the same file or is refused.
+Nothing is fetched: a `$ref` to another file is refused.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _SHOWN: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class ImportedSchema:
-    """What a source gives.
+    """A schema read from a file.
 
     Attributes:
-        schema: A whole schema.
-        samples: Data that keeps it; none where the source is no data.
-        file: Where it comes from.
+        schema: The complete schema.
+        samples: Sample data that matches it; empty unless the file contains data.
+        file: The file.
     """
 
     schema: dict[str, Any]
@@ -37,10 +37,10 @@ class ImportedSchema:
 
 
 def import_schema(source: str) -> ImportedSchema:
-    """Read a source: a path, and for a part of a document `#` and a JSON pointer.
+    """Read a schema from a path, followed by `#` and a JSON pointer for a part of a document.
 
     Raises:
-        ContractError: It cannot be read, or holds no schema and no data.
+        ContractError: The file cannot be read, or contains no schema and no data.
     """
     name, _, pointer = source.partition("#")
     path = Path(name)
@@ -52,7 +52,7 @@ def import_schema(source: str) -> ImportedSchema:
         return ImportedSchema({"$schema": DRAFT_2020_12, **value}, file=name)
     samples = value if isinstance(value, list) else [value]
     if not samples or not all(isinstance(sample, dict) and sample for sample in samples):
-        raise ContractError("Expected a schema, an object with data, or a list of such objects")
+        raise ContractError("Expected a schema, an object of sample data, or a list of them")
     return ImportedSchema({"$schema": DRAFT_2020_12, **inferred(samples)}, tuple(samples), name)
 
 
@@ -70,7 +70,7 @@ def _only_part(document: Mapping[str, Any]) -> str:
     if len(found) == 1:
         return found[0]
     shown = ", ".join(f"`#{pointer}`" for pointer in found[:_SHOWN]) or "none"
-    raise ContractError(f"Expected which part of the document is meant, such as `FILE#/...` - it has {shown}")
+    raise ContractError(f"Expected a part of the document, such as `FILE#/...` - it has {shown}")
 
 
 def _part(document: Mapping[str, Any], pointer: str) -> dict[str, Any]:
@@ -93,12 +93,12 @@ def _at(document: Mapping[str, Any], pointer: str) -> dict[str, Any]:
         else:
             node = node.get(name) if isinstance(node, dict) else None
     if not isinstance(node, dict):
-        raise ContractError("Expected a pointer to an object of the document - it leads to none")
+        raise ContractError("Expected a pointer to an object in the document - there is none at this pointer")
     return node
 
 
 class _Bundle:
-    """Schemas of one document, each that is referred to moved under `$defs`."""
+    """Collects the referenced schemas of one document under `$defs`."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         self._document = document
@@ -106,7 +106,7 @@ class _Bundle:
         self.definitions: dict[str, Any] = {}
 
     def take(self, node: Any) -> Any:
-        """The same schema in the words of 2020-12."""
+        """The same schema in draft 2020-12."""
         if isinstance(node, list):
             return [self.take(item) for item in node]
         if not isinstance(node, dict):
@@ -127,8 +127,8 @@ class _Bundle:
     def _definition(self, reference: str) -> str:
         if not reference.startswith("#/"):
             raise ContractError(
-                "Expected each `$ref` to lead into the same document, got one that leads out of it"
-                " - nothing is fetched: put what it means into the document"
+                "Expected each `$ref` to refer to the same document - nothing is fetched: copy the referenced"
+                " schema into the document"
             )
         if reference not in self._names:
             last = reference.rpartition("/")[2] or "schema"
@@ -140,7 +140,7 @@ class _Bundle:
 
 
 def _modern(node: dict[str, Any]) -> dict[str, Any]:
-    """OpenAPI 3.0's own words in those of JSON Schema."""
+    """Replace keywords of OpenAPI 3.0 with those of JSON Schema."""
     if node.pop("nullable", False) is True and isinstance(node.get("type"), str):
         node["type"] = [node["type"], "null"]
         if isinstance(node.get("enum"), list) and None not in node["enum"]:

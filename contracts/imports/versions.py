@@ -1,4 +1,4 @@
-"""The next version of a contract: a copy of its latest schema, and a row in its `contract.yaml`."""
+"""Creates the next version of a contract: a copy of the latest schema, and a row in `contract.yaml`."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from contracts.documents.yaml_reader import read_yaml_text
 from contracts.errors import ContractError
 
 _LAYOUT: Final = (
-    "Expected each of `versions` in `{}` on lines of its own - write it so, or add the row by hand"
+    "Expected each row of `versions` in `{}` on its own lines - change the layout, or add the row by hand"
 )
 
 
 def next_version(root: Path, contract: Contract, *, is_major: bool) -> tuple[dict[str, str], str]:
-    """The documents that the next version adds, and the new text of `contract.yaml`.
+    """The new documents of the next version, and the new text of `contract.yaml`.
 
     Raises:
-        ContractError: The `contract.yaml` is not laid out so that a row can be added.
+        ContractError: The layout of `contract.yaml` does not allow adding a row.
     """
     last = contract.versions[-1]
     major, minor = (last.major + 1, 0) if is_major else (last.major, last.minor + 1)

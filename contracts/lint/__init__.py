@@ -1,1 +1,1 @@
-"""Findings in a catalogue, and in a change of it."""
+"""Checks of a catalogue, and of changes to it."""

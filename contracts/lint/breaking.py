@@ -1,4 +1,4 @@
-"""What a change of a catalogue breaks: the promises around each event, and each pair of versions."""
+"""Checks a change of a catalogue: the promises of each contract, and each pair of versions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from contracts.lint.config import read_config
 from contracts.lint.rules import breaking as rules
 from contracts.lint.waivers import apply_waivers
 from contracts.paths import Step
-from contracts.processes import ask_all
+from contracts.processes import flat_map
 
 RULES: Final[tuple[Rule, ...]] = (*rules.RULES, *compatibility.RULES)
 
@@ -35,8 +35,8 @@ class Before:
     """The catalogue to compare with.
 
     Attributes:
-        catalog: What could be read of it.
-        unreadable: Subjects that have a folder in it, but could not be read.
+        catalog: The contracts that could be read.
+        unreadable: Subjects with a folder whose contract could not be read.
     """
 
     catalog: Catalog
@@ -44,15 +44,15 @@ class Before:
 
     @property
     def faults(self) -> tuple[Finding, ...]:
-        """A finding for each that could not be read."""
-        what = "`{}` cannot be read as it was before"
+        """A finding for each unreadable subject."""
+        what = "the earlier version of `{}` cannot be read"
         return tuple(rules.UNREADABLE.at(Place(_file(name)), what.format(name)) for name in self.unreadable)
 
     def whole(self) -> Catalog:
-        """The catalogue, where nothing of it is missing.
+        """The catalogue, when all of it could be read.
 
         Raises:
-            CatalogError: Something could not be read.
+            CatalogError: A contract could not be read.
         """
         if self.faults:
             raise CatalogError(self.faults)
@@ -60,21 +60,23 @@ class Before:
 
 
 def breaking(loaded: Loaded, before: Before, today: date) -> tuple[Finding, ...]:
-    """Every finding about the change of a catalogue, sorted by place; none when it breaks nothing.
+    """Findings about a change of a catalogue, sorted by place; empty when it breaks nothing.
 
     Args:
         loaded: The catalogue now.
-        before: The catalogue it is compared with.
-        today: The day by which a sunset is over and a waiver must hold.
+        before: The catalogue to compare with.
+        today: The day on which sunsets and waivers are judged.
     """
     config, faults = read_config(loaded.root, {"breaking": [rule.code for rule in RULES]})
     found = [*_removed(loaded, before.catalog, today), *before.faults]
     known = before.catalog.contracts
-    found += ask_all(
+    found += flat_map(
         lambda named: _contract(named[1], known.get(named[0]), loaded, today), tuple(loaded.contracts.items())
     )
-    told = [finding for finding in found if not config.breaking.silences(finding.code, finding.place.file)]
-    kept = apply_waivers(told, loaded, today, check="breaking")
+    reported = [
+        finding for finding in found if not config.breaking.silences(finding.code, finding.place.file)
+    ]
+    kept = apply_waivers(reported, loaded, today, check="breaking")
     return tuple(sorted({*kept, *faults, *loaded.findings}))
 
 
@@ -82,7 +84,7 @@ def _removed(loaded: Loaded, before: Catalog, today: date) -> Iterator[Finding]:
     for name in before.agencies:
         if name not in loaded.agency_names:
             place = Place(f"agencies/{name}/agency.yaml")
-            yield rules.AGENCY_REMOVED.at(place, f"the agency `{name}` is gone")
+            yield rules.AGENCY_REMOVED.at(place, f"the agency `{name}` was removed")
     hashes = {
         version.sha256: subject
         for subject, entry in loaded.contracts.items()
@@ -95,9 +97,9 @@ def _removed(loaded: Loaded, before: Catalog, today: date) -> Iterator[Finding]:
         place = Place(_file(subject))
         moved = [hashes[version.sha256] for version in contract.versions if version.sha256 in hashes]
         if moved:
-            yield rules.CONTRACT_RENAMED.at(place, f"`{subject}` is called `{moved[0]}` now", about=subject)
+            yield rules.CONTRACT_RENAMED.at(place, f"`{subject}` was renamed to `{moved[0]}`", about=subject)
         else:
-            yield rules.CONTRACT_REMOVED.at(place, f"`{subject}` is gone", about=subject)
+            yield rules.CONTRACT_REMOVED.at(place, f"`{subject}` was removed", about=subject)
 
 
 def _contract(
@@ -111,7 +113,7 @@ def _contract(
 
 
 def _kept(entry: LoadedContract, before: Contract, today: date) -> Iterator[Finding]:
-    """Every published version is still there, byte for byte."""
+    """Findings about published versions that were removed or changed."""
     now = {row.version.number: row for row in entry.versions}
     for old in before.versions:
         row = now.get(old.number)
@@ -120,7 +122,7 @@ def _kept(entry: LoadedContract, before: Contract, today: date) -> Iterator[Find
                 shape.number for shape in entry.shape.versions
             }:
                 place = entry.document.place("versions")
-                yield rules.VERSION_REMOVED.at(place, f"version {old.number} is gone", about=old.number)
+                yield rules.VERSION_REMOVED.at(place, f"version {old.number} was removed", about=old.number)
         elif row.version.sha256 != old.sha256 or not _same_references(row.version, old):
             found = differences(
                 old.schema,
@@ -130,7 +132,7 @@ def _kept(entry: LoadedContract, before: Contract, today: date) -> Iterator[Find
                 tolerant=row.version.content_model == "tolerant",
             )
             heavy = [each for each in found if each.kind.narrows or each.kind.widens]
-            words = f": {heavy[0].name}, {heavy[0].what}" if heavy else " in what only describes it"
+            words = f": {heavy[0].name}, {heavy[0].what}" if heavy else ", but only in descriptions"
             what = f"version {old.number} has changed{words}"
             yield rules.VERSION_CHANGED.at(row.document.place(), what, about=old.number)
 
@@ -141,21 +143,23 @@ def _same_references(one: ContractVersion, other: ContractVersion) -> bool:
 
 def _promises(entry: LoadedContract, before: Contract) -> Iterator[Finding]:
     now, document = entry.contract, entry.document
-    if _asks(before.compatibility) - _asks(now.compatibility):
-        what = f"`{before.compatibility}` became `{now.compatibility}`"
+    if _promised(before.compatibility) - _promised(now.compatibility):
+        what = f"`compatibility` changed from `{before.compatibility}` to `{now.compatibility}`"
         yield rules.MODE_LOOSENED.at(document.place("compatibility"), what)
     majors = {version.major for version in before.versions} & {version.major for version in now.versions}
     if not majors:
         return
     if before.key != now.key:
-        what = f"the key is `{now.key.path}` and was `{before.key.path}`"
+        what = f"the key changed from `{before.key.path}` to `{now.key.path}`"
         yield rules.KEY_CHANGED.at(document.place("key"), what)
     if before.content_model != now.content_model:
-        what = f"`{before.content_model}` became `{now.content_model}`"
+        what = f"`content_model` changed from `{before.content_model}` to `{now.content_model}`"
         yield rules.CONTENT_MODEL.at(document.place("content_model"), what)
     if before.versions[-1].assert_formats != now.versions[-1].assert_formats:
-        words = {True: "assertion", False: "annotation"}
-        what = f"formats are now taken for {words[now.versions[-1].assert_formats]}"
+        words = (
+            ("assertion", "annotation") if now.versions[-1].assert_formats else ("annotation", "assertion")
+        )
+        what = f"`formats` changed from `{words[1]}` to `{words[0]}`"
         yield rules.FORMATS.at(document.place("formats"), what)
     yield from _sizes(entry, before)
 
@@ -163,13 +167,13 @@ def _promises(entry: LoadedContract, before: Contract) -> Iterator[Finding]:
 def _sizes(entry: LoadedContract, before: Contract) -> Iterator[Finding]:
     now, document = entry.contract, entry.document
     if now.retention_days < before.retention_days:
-        what = f"{now.retention_days:g} days instead of {before.retention_days:g}"
+        what = f"`retention` changed from {before.retention_days:g} to {now.retention_days:g} days"
         yield _warning(rules.RETENTION.at(document.place("retention"), what))
     if now.partitions != before.partitions:
-        what = f"{now.partitions} partitions instead of {before.partitions}"
+        what = f"`partitions` changed from {before.partitions} to {now.partitions}"
         yield _warning(rules.PARTITIONS.at(document.place("partitions"), what))
     if now.max_bytes < before.max_bytes:
-        what = f"{now.max_bytes:,} bytes instead of {before.max_bytes:,}"
+        what = f"`max_bytes` changed from {before.max_bytes:,} to {now.max_bytes:,}"
         yield _warning(rules.MAX_BYTES.at(document.place("max_bytes"), what))
 
 
@@ -177,13 +181,13 @@ def _warning(finding: Finding) -> Finding:
     return replace(finding, severity="warning")
 
 
-def _asks(mode: Compatibility) -> frozenset[tuple[str, bool]]:
+def _promised(mode: Compatibility) -> frozenset[tuple[str, bool]]:
     transitive = (False, True) if mode.endswith("_TRANSITIVE") else (False,)
     return frozenset((direction, far) for direction in DIRECTIONS[mode] for far in transitive)
 
 
 def _majors(entry: LoadedContract, before: Contract | None) -> Iterator[Finding]:
-    """A new major version: both are published for a time, and it is needed."""
+    """Findings about new major versions: a needless one, or an earlier one without `sunset`."""
     known = {version.major for version in before.versions} if before else set()
     now = entry.contract
     rows = {row.version.major: row for row in entry.versions}
@@ -195,7 +199,7 @@ def _majors(entry: LoadedContract, before: Contract | None) -> Iterator[Finding]
         last = older[-1]
         place = entry.document.place("versions", rows[major].row)
         if last.sunset is None:
-            what = f"version {last.major} has no `sunset` while version {major} begins"
+            what = f"version {last.major} has no `sunset`, although version {major} is new"
             yield rules.DUAL_PUBLISH.at(place, what)
         as_minor = replace(first, major=last.major, minor=last.minor + 1)
         object.__setattr__(as_minor, "contract", now)
@@ -205,7 +209,7 @@ def _majors(entry: LoadedContract, before: Contract | None) -> Iterator[Finding]
 
 
 def _versions(entry: LoadedContract, before: Contract | None, loaded: Loaded) -> Iterator[Finding]:
-    """Each pair of versions that the mode asks about, and that was not there before."""
+    """Findings about each new pair of versions that the mode compares."""
     now = entry.contract
     published = {version.number: version for version in before.versions} if before else {}
     gone = [
@@ -213,8 +217,8 @@ def _versions(entry: LoadedContract, before: Contract | None, loaded: Loaded) ->
         for number, version in published.items()
         if number not in {each.number for each in now.versions}
     ]
-    stricter = bool(before and _asks(now.compatibility) - _asks(before.compatibility))
-    told: dict[tuple[str, str], Finding] = {}
+    stricter = bool(before and _promised(now.compatibility) - _promised(before.compatibility))
+    reported: dict[tuple[str, str], Finding] = {}
     for new in now.versions:
         history = [old for old in (*now.versions, *gone) if old is not new]
         if not stricter and _is_known(new, published):
@@ -222,8 +226,8 @@ def _versions(entry: LoadedContract, before: Contract | None, loaded: Loaded) ->
         for found in breaks(new, history, now.compatibility):
             finding = _finding(entry, found, loaded)
             key = (new.number, f"{finding.code} {found.new_path}")
-            told.setdefault(key, finding)
-    yield from told.values()
+            reported.setdefault(key, finding)
+    yield from reported.values()
 
 
 def _is_known(version: ContractVersion, published: Mapping[str, ContractVersion]) -> bool:
@@ -263,7 +267,7 @@ def _rule(found: Break) -> tuple[Rule, str]:
 
 
 def _place(entry: LoadedContract, version: ContractVersion, pointer: str | None) -> Place:
-    """Where a pointer leads in the files of a version; the row that lists the version, if it is not there."""
+    """The target of a pointer in the files of a version; the list of versions when the version is gone."""
     row = next((row for row in entry.versions if row.version.number == version.number), None)
     if row is None:
         return entry.document.place("versions")

@@ -1,10 +1,10 @@
-"""`catalog.yaml` at a catalogue's root, which may be absent: which rules are asked, and where not.
+"""The optional `catalog.yaml` at a catalogue's root: which rules apply, and where they do not.
 
 ```yaml
 lint:
   use: STANDARD                                      # MINIMAL, BASIC or STANDARD
-  except: [property-name-case]                       # never asked
-  ignore: {string-bounded: [agencies/land-registry]} # not asked of these files and folders
+  except: [property-name-case]                       # not applied
+  ignore: {string-bounded: [agencies/land-registry]} # not applied to these files and folders
 breaking:
   except: [] # and `ignore`, as above, by the names of `govbus contracts ls-rules`
 ```
@@ -17,10 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from contracts.documents.document import Document, read_yaml
+from contracts.documents.shapes import DocumentShape
 from contracts.errors import DocumentError
 from contracts.finding import Category, Finding, Rule
 from contracts.names import meant
@@ -29,20 +30,20 @@ FILE: Final = "catalog.yaml"
 
 FIELDS: Final = Rule(
     "config-fields",
-    "a setting nobody knows is a setting nobody obeys",
-    "write the fields that `contracts/README.md` lists for `catalog.yaml`",
+    "an unknown setting has no effect",
+    "use only the fields that `contracts/README.md` lists for `catalog.yaml`",
     "MINIMAL",
 )
 RULE_KNOWN: Final = Rule(
     "config-rule-known",
-    "an exception for a rule that does not exist hides that the real one is still asked",
-    "correct the name; `govbus contracts ls-rules` lists them",
+    "an exception for an unknown rule has no effect",
+    "correct the name; `govbus contracts ls-rules` lists all rules",
     "MINIMAL",
 )
 PATH_EXISTS: Final = Rule(
     "config-path-exists",
-    "an exception for what is gone waits for the next file of that name",
-    "correct the path, from the catalogue's root, or remove it",
+    "an exception for a missing file would silently apply to the next file of that name",
+    "correct the path, which is relative to the catalogue's root, or remove it",
     "BASIC",
 )
 RULES: Final = (FIELDS, RULE_KNOWN, PATH_EXISTS)
@@ -52,18 +53,18 @@ _SECTIONS: Final = ("lint", "breaking")
 
 @dataclass(frozen=True, slots=True)
 class Exceptions:
-    """Where rules are not asked.
+    """Where rules do not apply.
 
     Attributes:
-        excepted: The codes of rules that are asked nowhere.
-        ignored: By a rule's code, the files and folders it is not asked of, from the catalogue's root.
+        excepted: Codes of rules that do not apply at all.
+        ignored: By rule code, the files and folders it does not apply to, from the catalogue's root.
     """
 
     excepted: frozenset[str] = frozenset()
     ignored: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def silences(self, code: str, file: str) -> bool:
-        """Whether what a rule finds in a file is not told."""
+        """Whether findings of a rule in a file are not reported."""
         return code in self.excepted or any(
             file == path or file.startswith(f"{path}/") for path in self.ignored.get(code, ())
         )
@@ -71,12 +72,12 @@ class Exceptions:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What `catalog.yaml` says.
+    """The settings in `catalog.yaml`.
 
     Attributes:
-        use: The category of lint rules that are asked; each holds those before it.
-        plan: The categories of services that the national plan wants offered (`services.plan`).
-        target: The percentage of them that the plan wants offered (`services.target`).
+        use: The category of lint rules that apply; each includes those before it.
+        plan: The categories of services in the national plan (`services.plan`).
+        target: The percentage of the plan that must be covered (`services.target`).
     """
 
     use: Category = "STANDARD"
@@ -86,13 +87,9 @@ class Config:
     target: int = 100
 
 
-class _Shape(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class _BreakingShape(_Shape):
-    excepted: Annotated[list[str], Field(alias="except")] = []
-    ignore: dict[str, list[str]] = {}
+class _BreakingShape(DocumentShape):
+    excepted: list[str] = Field(default_factory=list, alias="except")
+    ignore: dict[str, list[str]] = Field(default_factory=dict)
 
     def exceptions(self) -> Exceptions:
         paths = {code: tuple(path.rstrip("/") for path in paths) for code, paths in self.ignore.items()}
@@ -103,12 +100,12 @@ class _LintShape(_BreakingShape):
     use: Category = "STANDARD"
 
 
-class _ServicesShape(_Shape):
-    plan: list[str] = []
+class _ServicesShape(DocumentShape):
+    plan: list[str] = Field(default_factory=list)
     target: Annotated[int, Field(ge=0, le=100)] = 100
 
 
-class _ConfigShape(_Shape):
+class _ConfigShape(DocumentShape):
     lint: _LintShape = _LintShape()
     breaking: _BreakingShape = _BreakingShape()
     services: _ServicesShape = _ServicesShape()
@@ -119,10 +116,10 @@ def read_config(root: Path, known: Mapping[str, Collection[str]]) -> tuple[Confi
 
     Args:
         root: The catalogue's folder.
-        known: The codes of the rules there are, under `lint` and `breaking`; a section left out is unchecked.
+        known: All rule codes of `lint` and `breaking`; codes of a section left out are not checked.
 
     Returns:
-        What it says, and what is wrong in it; the default where it is absent or cannot be read.
+        The settings, and findings about them; the defaults when the file is absent or cannot be read.
     """
     if not (root / FILE).exists() and not (root / FILE).is_symlink():
         return Config(), ()
@@ -170,7 +167,7 @@ def _rules(root: Path, document: Document, section: str, known: Collection[str] 
     named += [(("ignore", code), code) for code in said.get("ignore", ())]
     for steps, code in named:
         if known is not None and code not in known:
-            what = f"`{code[:80]}` is no rule of {section}{meant(code, known)}"
+            what = f"`{code[:80]}` is not a rule of {section}{meant(code, known)}"
             yield RULE_KNOWN.at(document.place(section, *steps), what)
     for code, paths in said.get("ignore", {}).items():
         for index, path in enumerate(paths):

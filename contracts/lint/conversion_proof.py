@@ -1,7 +1,7 @@
-"""Whether conversions keep their word: examples of one version, made up and written, go in and must arrive.
+"""Tests conversions: generated and written examples of one version must convert to valid data of another.
 
-Law: a proof depends on the catalogue and the count alone; a fault names place, keyword and document, and
-quotes no value of any example.
+Law: the result depends only on the catalogue and the count; messages name path, keyword and document, and
+quote no value of an example.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from contracts.schema.generated_data import instances
 from contracts.versions.conversion import Conversion
 
 FULL_COUNT: Final = 10_000
-"""How many made-up instances CI sends through each conversion."""
+"""Generated events that `govbus contracts prove` sends through each conversion by default."""
 
 Kind = Literal["upcast", "downcast"]
 
 
 @dataclass(frozen=True, slots=True)
 class ConversionProof:
-    """What came of one conversion.
+    """The test result of one conversion.
 
     Attributes:
-        kind: Whether it goes up or down.
+        kind: `upcast` or `downcast`.
         version: The version that declares it.
-        tried: How many instances went in, made-up and written ones.
-        failed: How many of them did not arrive.
-        what: What went wrong with most of these, or why nothing could be tried; None where all arrived.
+        tried: How many events were converted, generated and written ones.
+        failed: How many of them failed.
+        what: The most frequent fault, or why nothing could be tried; None when all succeeded.
     """
 
     kind: Kind
@@ -43,12 +43,12 @@ class ConversionProof:
 
 
 def prove(contract: Contract, count: int, examples: Iterable[Any] = ()) -> Iterator[ConversionProof]:
-    """What comes of each conversion of a contract.
+    """Test each conversion of a contract.
 
     Args:
         contract: The contract.
-        count: How many instances to make up for each conversion.
-        examples: Written data to send through too; each where it is valid.
+        count: How many events to generate for each conversion.
+        examples: Written data to convert as well, if valid for the source version.
 
     Raises:
         SchemaUnusableError: A schema does not compile.
@@ -83,7 +83,7 @@ def _proof(
         if what is not None:
             faults[what] += 1
     if not tried:
-        return ConversionProof(kind, version, 0, 0, f"no data of version {source.number} could be made up")
+        return ConversionProof(kind, version, 0, 0, f"no data of version {source.number} could be generated")
     what = faults.most_common(1)[0][0] if faults else None
     return ConversionProof(kind, version, tried, faults.total(), what)
 
@@ -96,13 +96,13 @@ def _fault(data: Any, step: Conversion, source: ContractVersion, target: Contrac
         return error.what
     violations = target.violations(made)
     if violations:
-        return f"what it makes breaks version {target.number}: {violations[0].message}"
+        return f"the result is not valid for version {target.number}: {violations[0].message}"
     try:
         if contract.key_of(made) != contract.key_of(data):
-            return f"it changes the partition key, `{contract.key.path}`"
-        # Within a major version the newer data passes for older data too, and may be sent through again.
+            return f"the partition key `{contract.key.path}` changes"
+        # Within a major version, newer data is valid as older data too, and may be converted again.
         if source.major == target.major and step.apply(made) != made:
-            return "it is not idempotent: sent through twice, the data differs"
+            return "it is not idempotent: converting the result again changes it"
     except ContractError as error:
         return getattr(error, "what", str(error))
     return None

@@ -1,7 +1,8 @@
-"""All rules over one catalogue folder.
+"""Applies all rules to one catalogue folder.
 
-Categories nest: `MINIMAL` asks for what a catalogue needs to work, `BASIC` for what somebody answers for,
-`STANDARD` for what a stranger needs to read it. A rule by which a catalogue cannot be read is always asked.
+Each category includes the ones before it: `MINIMAL` is what a catalogue needs to work, `BASIC` adds
+responsibility and privacy, `STANDARD` adds readability for others. Rules about reading the catalogue always
+apply.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ from contracts.lint.rules import (
     subscriptions,
 )
 from contracts.lint.schema_parts import views
-from contracts.processes import ask_all
+from contracts.processes import flat_map
 
 CATEGORIES: Final[tuple[Category, ...]] = get_args(Category)
 ALWAYS: Final = frozenset(rule.code for rule in (*document_rules.RULES, *config.RULES, *waivers.RULES))
-"""The codes of rules by which a catalogue, or its settings, cannot be read: no exception is made for them."""
+"""Codes of rules about reading the catalogue and its settings, which allow no exceptions."""
 
 _OF_VIEWS: Final = (
     (properties.RULES, properties.check_properties),
@@ -64,69 +65,71 @@ RULES: Final[tuple[Rule, ...]] = (
 def lint(
     root: Path, today: date | None = None, *, use: Category | None = None, excepted: Collection[str] = ()
 ) -> tuple[Finding, ...]:
-    """Every finding about the catalogue at `root`, sorted by place; none when it is clean.
+    """Findings about the catalogue at `root`, sorted by place; empty when it is clean.
 
     Args:
         root: The catalogue's folder.
-        today: The day on which its subscriptions must hold and no sunset has passed; by default this one.
-        use: The category of rules to ask; by default what `catalog.yaml` says.
-        excepted: The codes of rules not to ask, beside those that `catalog.yaml` names.
+        today: The day on which subscriptions, sunsets and waivers are judged; by default the current one.
+        use: The category of rules to apply; by default that in `catalog.yaml`.
+        excepted: Codes of rules not to apply, in addition to those in `catalog.yaml`.
     """
     day = today or datetime.now(UTC).date()
-    settings, slips = config.read_config(root, {"lint": {rule.code for rule in RULES} - ALWAYS})
-    asked = _asked(use or settings.use) - frozenset(excepted) - settings.lint.excepted | ALWAYS
+    settings, faults = config.read_config(root, {"lint": {rule.code for rule in RULES} - ALWAYS})
+    applied = _codes_of(use or settings.use) - frozenset(excepted) - settings.lint.excepted | ALWAYS
     loaded = load(root)
-    found = {*slips, *loaded.findings, *_uses(loaded, asked, day)}
+    found = {*faults, *loaded.findings, *_uses(loaded, applied, day)}
     found.update(
-        ask_all(lambda entry: _contract(entry, loaded, asked, day), tuple(loaded.contracts.values()))
+        flat_map(lambda entry: _contract(entry, loaded, applied, day), tuple(loaded.contracts.values()))
     )
-    told = [finding for finding in found if finding.code in asked and not _is_ignored(finding, settings.lint)]
-    left = {rule.code for rule in RULES} - asked
-    return tuple(sorted(waivers.apply_waivers(told, loaded, day, left=left)))
+    reported = [
+        finding for finding in found if finding.code in applied and not _is_ignored(finding, settings.lint)
+    ]
+    left = {rule.code for rule in RULES} - applied
+    return tuple(sorted(waivers.apply_waivers(reported, loaded, day, left=left)))
 
 
 def _is_ignored(finding: Finding, exceptions: config.Exceptions) -> bool:
     return finding.code not in ALWAYS and exceptions.silences(finding.code, finding.place.file)
 
 
-def _asked(use: Category) -> frozenset[str]:
+def _codes_of(use: Category) -> frozenset[str]:
     categories = CATEGORIES[: CATEGORIES.index(use) + 1]
     return frozenset(rule.code for rule in RULES if rule.category in categories)
 
 
-def _any(rules: Collection[Rule], asked: Collection[str]) -> bool:
-    return any(rule.code in asked for rule in rules)
+def _any(rules: Collection[Rule], applied: Collection[str]) -> bool:
+    return any(rule.code in applied for rule in rules)
 
 
 def _contract(
-    entry: LoadedContract, loaded: Loaded, asked: Collection[str], today: date
+    entry: LoadedContract, loaded: Loaded, applied: Collection[str], today: date
 ) -> Iterator[Finding]:
-    told = list(schemas.check_schemas(entry, loaded.root))
-    yield from told
-    if any(finding.code == schemas.BOUNDED.code for finding in told):
-        return  # nothing is asked of a schema that cannot be answered
+    found = list(schemas.check_schemas(entry, loaded.root))
+    yield from found
+    if any(finding.code == schemas.BOUNDED.code for finding in found):
+        return  # further checks could take too long
     yield from contracts.check_contract(entry)
-    if _any(examples.RULES, asked):
+    if _any(examples.RULES, applied):
         yield from examples.check_examples(entry, loaded.root)
-    if _any(lifecycle.RULES, asked):
+    if _any(lifecycle.RULES, applied):
         yield from lifecycle.check_lifecycle(entry, today)
-    if _any(conversions.RULES, asked):
+    if _any(conversions.RULES, applied):
         yield from conversions.check_conversions(entry, loaded.root)
-    if _any(bumps.RULES, asked):
+    if _any(bumps.RULES, applied):
         yield from bumps.check_bumps(entry)
     seen = tuple(views(entry))
-    if _any(privacy.RULES, asked):
+    if _any(privacy.RULES, applied):
         yield from privacy.check_privacy(entry, seen)
     for rules, check in _OF_VIEWS:
-        if _any(rules, asked):
+        if _any(rules, applied):
             for view in seen:
                 yield from check(view)
 
 
-def _uses(loaded: Loaded, asked: Collection[str], today: date) -> Iterator[Finding]:
+def _uses(loaded: Loaded, applied: Collection[str], today: date) -> Iterator[Finding]:
     for service in loaded.services.values():
         yield from services.check_service(service, loaded)
     for subscription in loaded.subscriptions.values():
         yield from subscriptions.check_subscription(subscription, loaded, today)
-    if _any(lifecycle.RULES, asked):
+    if _any(lifecycle.RULES, applied):
         yield from lifecycle.check_references(loaded)

@@ -1,7 +1,7 @@
-"""Findings as other programs want them: for a terminal, a CI system, a code host or a reviewer.
+"""Reports of findings: for a terminal, a CI system, a code host or a reviewer.
 
-Law: a report says the same whatever its form. Text, JSON lines, GitHub commands and Markdown are empty when
-there is nothing to say; JUnit, GitLab and SARIF are files a CI system collects, and then say so.
+Law: every format reports the same findings. Text, JSON lines, GitHub commands and Markdown are empty when
+there are none; JUnit, GitLab and SARIF are still valid files.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/sch
 
 
 def write(findings: Sequence[Finding], form: Format, root: Path | None = None) -> str:
-    """The report on some findings, without a last line break.
+    """The report on findings, without a final newline.
 
     Args:
         findings: In the order of the report.
-        form: One of `Format`.
-        root: The folder that their files are relative to; shown as seen from here.
+        form: The format.
+        root: The folder of the files; paths are shown relative to the current folder.
     """
     prefix = "" if root is None else os.path.relpath(root).replace(os.sep, "/")
     return _WRITERS[form]([(_shown(prefix, finding.place.file), finding) for finding in findings])
@@ -41,13 +41,13 @@ def format_option(command: Callable[..., None]) -> Callable[..., None]:
     """Add `--format` and, short for `--format json`, `--json`. The command gets `form`."""
     as_json = click.option("--json", "form", flag_value="json", help="The same as `--format json`.")
     forms = click.Choice(get_args(Format))
-    return click.option("--format", "form", type=forms, default="text", help="How findings are written.")(
+    return click.option("--format", "form", type=forms, default="text", help="Output format.")(
         as_json(command)
     )
 
 
 def json_line(value: object) -> str:
-    """A value as JSON on one line, in which every character can be seen."""
+    """A value as JSON on one line, with invisible characters escaped."""
     text = json.dumps(value, ensure_ascii=False)
     return "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in text)
 
@@ -74,11 +74,11 @@ def _proof(finding: Finding) -> Iterator[str]:
     if proof is None:
         return
     if proof.witness is not None:
-        yield f"an event that shows it: {json_line(json.loads(proof.witness))}"
+        yield f"example event: {json_line(json.loads(proof.witness))}"
     if proof.old_path is not None or proof.new_path is not None:
         yield f"before: {_plain(proof.old_path or 'nothing')}  now: {_plain(proof.new_path or 'nothing')}"
-    told = proof.differences[1:] if proof.verdict == "incompatible" else proof.differences
-    yield from (_plain(f"also: {difference}") for difference in told)
+    differences = proof.differences[1:] if proof.verdict == "incompatible" else proof.differences
+    yield from (_plain(f"also: {difference}") for difference in differences)
     if proof.readers:
         word = "breaks" if proof.verdict == "incompatible" else "may break"
         yield f"{word}: {', '.join(proof.readers)}"
@@ -137,7 +137,7 @@ def _gitlab(rows: Rows) -> str:
 
 
 def _numbered(rows: Rows) -> Iterator[tuple[str, Finding, str]]:
-    """Each row with a fingerprint of its own: GitLab drops a second one that is equal."""
+    """Each row with a unique fingerprint, as GitLab drops duplicates."""
     seen: dict[str, int] = {}
     for file, finding in rows:
         count = seen[finding.fingerprint] = seen.get(finding.fingerprint, 0) + 1
@@ -179,14 +179,14 @@ def _sarif_result(file: str, finding: Finding) -> dict[str, Any]:
     region = {"startLine": finding.place.line, "startColumn": finding.place.column}
     location = {"artifactLocation": {"uri": quote(file)}, "region": region}
     lines = [f"{finding.what} - {finding.why} - {finding.how}", *_proof(finding)]
-    told: dict[str, Any] = {
+    result: dict[str, Any] = {
         "ruleId": finding.code,
         "level": finding.severity,
         "message": {"text": "\n".join(lines)},
         "locations": [{"physicalLocation": location}],
         "partialFingerprints": {"govbus/v1": finding.fingerprint},
     }
-    return {**told, "properties": finding.proof.as_json()} if finding.proof else told
+    return {**result, "properties": finding.proof.as_json()} if finding.proof else result
 
 
 def _markdown(rows: Rows) -> str:
@@ -223,10 +223,10 @@ _WRITERS: Final[Mapping[str, Callable[[Rows], str]]] = {
 
 
 def within(findings: Iterable[Finding], paths: Sequence[Path], root: Path) -> list[Finding]:
-    """The findings at or below some paths; all of them when no path is given."""
-    asked = [path.resolve() for path in paths]
+    """The findings at or below the paths; all of them when there are no paths."""
+    wanted = [path.resolve() for path in paths]
     return [
         finding
         for finding in findings
-        if not asked or any((root / finding.place.file).resolve().is_relative_to(path) for path in asked)
+        if not wanted or any((root / finding.place.file).resolve().is_relative_to(path) for path in wanted)
     ]

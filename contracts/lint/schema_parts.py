@@ -1,7 +1,7 @@
-"""One schema document as lint's rules look at it: its parts, and every way a value may take through each.
+"""A schema document as lint rules see it: its parts, and the combinations of schemas that apply to a value.
 
-A part is a schema that describes a value: a property, an item, the event itself. What stands under `if`,
-`not` and so on only tests a value that is described elsewhere: it is no part.
+A part is a schema that describes a value: a property, an item, the event itself. A schema under `if`, `not`
+and similar keywords only tests a value that is described elsewhere, so it is not a part.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from contracts.schema.walk import NAMED
 Node = Mapping[str, Any]
 Steps = tuple[Step, ...]
 Way = tuple[Node, ...]
-"""Schemas that speak about one value together: whoever takes this way obeys them all."""
+"""Schemas that apply to one value together, for one choice of `anyOf` and `oneOf` branches."""
 
 MOST_WAYS: Final = 32
 _TESTS: Final = frozenset({"if", "then", "else", "not", "dependentSchemas", "contains", "propertyNames"})
@@ -43,8 +43,8 @@ class Part:
     """A schema inside a document that describes a value.
 
     Attributes:
-        name: The name of the property it describes; None for an item, a definition, the event itself.
-        is_value: Whether it stands where a value does, as a definition or a branch does not.
+        name: The property it describes; None for an item, a definition or the event itself.
+        is_value: Whether it describes a value directly, unlike a definition or a branch.
     """
 
     steps: Steps
@@ -54,31 +54,31 @@ class Part:
 
     @property
     def pointer(self) -> str:
-        """Where it is in its document, such as `#/properties/age`."""
+        """Its JSON pointer, such as `#/properties/age`."""
         return pointer(self.steps)
 
 
 class Shelf:
-    """The documents of one version, for a validator to reach them by names of lint's own."""
+    """The documents of one version, registered for a validator under URIs of lint."""
 
     def __init__(self, row: LoadedVersion) -> None:
         self._documents = row.documents
         self._known = by_id(row.version.schema, row.version.references)
 
     def uri(self, document: Document) -> str:
-        """The name of one of them."""
+        """The URI of a document."""
         return f"urn:govbus:lint:{self._documents.index(document)}"
 
     @cached_property
     def registry(self) -> jsonschema_rs.Registry:
-        """All of them, also by their own `$id`. Nothing is fetched."""
+        """All documents, by that URI and by their `$id`. Nothing is fetched."""
         named = [(uri, dict(schema)) for uri, schema in self._known.items()]
         named += [(uri, {**each.value, "$id": uri}) for each in self._documents for uri in [self.uri(each)]]
         return jsonschema_rs.Registry(named)
 
 
 class SchemaView:
-    """One document of a version, with what its `$ref` reach."""
+    """One document of a version, with the targets of its references."""
 
     def __init__(self, document: Document, row: LoadedVersion, shelf: Shelf) -> None:
         self.document = document
@@ -90,22 +90,22 @@ class SchemaView:
 
     @property
     def uri(self) -> str:
-        """The name under which `registry` has the document."""
+        """The URI of the document in `registry`."""
         return self._shelf.uri(self.document)
 
     @property
     def registry(self) -> jsonschema_rs.Registry:
-        """What a `$ref` may reach, the document itself by its `uri`."""
+        """All documents that a `$ref` may refer to, including this one."""
         return self._shelf.registry
 
     @property
     def asserts_formats(self) -> bool:
-        """Whether `format` refuses in this contract."""
+        """Whether the contract asserts formats."""
         return self.row.version.assert_formats
 
     @property
     def nodes(self) -> tuple[tuple[Steps, Node], ...]:
-        """Every schema inside the document with its place, parents first."""
+        """Every schema inside the document with its steps, parents first."""
         return self.row.schemas[self.document.file]
 
     @cached_property
@@ -114,18 +114,18 @@ class SchemaView:
         return tuple(part for steps, node in self.nodes if (part := _part(steps, node)))
 
     def steps_of(self, schema: Node) -> Steps | None:
-        """Where a schema stands in this document; None when it is in another one."""
+        """The steps to a schema in this document; None when it is in another one."""
         return self._steps.get(id(schema))
 
     def at(self, steps: Steps) -> Node:
-        """The mapping at these steps, which lead to one."""
+        """The mapping at these steps; empty when the value is not a mapping."""
         node: Any = self.document.value
         for step in steps:
             node = node[step]
         return node if isinstance(node, Mapping) else {}
 
     def target(self, node: Node) -> Node | None:
-        """What the `$ref` of a schema leads to; None when it has none or leads nowhere."""
+        """The target of the `$ref` of a schema; None without a `$ref` or target."""
         if "$ref" not in node:
             return None
         place = self._reached.get(id(node)) or self.row.resolver.all.get(id(node))
@@ -135,7 +135,7 @@ class SchemaView:
         return reached.schema
 
     def firm(self, schema: Node) -> Way:
-        """A schema and all that holds with it whichever way is taken: its `$ref`, its `allOf`."""
+        """A schema and all that always apply with it: the targets of its `$ref` and `allOf`."""
         found: dict[int, Node] = {}
         rest = [schema]
         while rest and len(found) < MOST_WAYS:
@@ -148,7 +148,7 @@ class SchemaView:
         return tuple(found.values())
 
     def ways(self, schema: Node) -> tuple[Way, ...]:
-        """Every way a value may take through a schema, one for each combination of branches."""
+        """The ways through a schema, one for each combination of branches."""
         return self._ways(schema, 8)
 
     def _ways(self, schema: Node, depth: int) -> tuple[Way, ...]:
@@ -179,10 +179,7 @@ class SchemaView:
 
 
 def views(entry: LoadedContract) -> Iterator[SchemaView]:
-    """The documents in which a contract may still be improved: those of each major's latest minor version.
-
-    A version that is deprecated is left alone, and one that does not compile is the business of other rules.
-    """
+    """The documents of each major version's latest minor version, except deprecated and unusable ones."""
     latest = {row.version.major: row for row in sorted(entry.versions, key=lambda row: row.version.minor)}
     seen = set()
     for row in latest.values():
@@ -196,7 +193,7 @@ def views(entry: LoadedContract) -> Iterator[SchemaView]:
 
 
 def types(way: Way) -> frozenset[str] | None:
-    """The JSON types a value may have on a way; None when the way names none."""
+    """The JSON types that a way allows; None when it names none."""
     found: frozenset[str] | None = None
     for node in way:
         if "type" in node:
@@ -205,21 +202,21 @@ def types(way: Way) -> frozenset[str] | None:
 
 
 def types_of(node: Node) -> frozenset[str]:
-    """The JSON types that one schema names."""
+    """The JSON types in `type` of a schema."""
     named = node.get("type", ())
     return frozenset([named] if isinstance(named, str) else named)
 
 
 def listed(node: Node, keyword: str) -> list[Node]:
-    """The schemas that a keyword of a schema lists, without `true` and `false`."""
+    """The schemas in the list of a keyword, without `true` and `false`."""
     found = node.get(keyword)
     return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
 
 
 def place_of_object(steps: Steps) -> Steps:
-    """The steps of the schema that describes the value which the schema at these steps speaks about.
+    """The steps of the schema whose value the schema at these steps applies to.
 
-    Branches (`allOf/0`) and tests (`then`) speak about the value of the schema around them.
+    Branches (`allOf/0`) and tests (`then`) apply to the value of the schema around them.
     """
     while steps:
         if len(steps) > 1 and (steps[-2] in _BRANCHES or steps[-2] in ("dependentSchemas", "dependencies")):

@@ -1,7 +1,7 @@
-"""A catalogue whose schemas can be used: each compiles, refers to what is there, and asks a bounded amount.
+"""Opens catalogues with usable schemas: each compiles, its references resolve, and its checks are bounded.
 
-Law: every command that shows a catalogue, compares it or passes it on reads it here, so each refuses what
-lint refuses in the same words. What is unsound is left out and told; only lint and `fmt` look at it further.
+Law: every command that shows, compares or exports a catalogue opens it here, so all refuse the same
+catalogues with the same messages. Only lint and `fmt` read an unsound catalogue further.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from contracts.documents.loading import load
 from contracts.errors import CatalogError
 from contracts.finding import Finding
 from contracts.lint.rules.schemas import check_schema
-from contracts.processes import ask_all
+from contracts.processes import flat_map
 
 
 def load_sound(root: Path, *, compiled: bool = True) -> Loaded:
-    """Read the catalogue at `root`; a contract with a schema that cannot be used is only a finding.
+    """Read the catalogue at `root`; a contract with an unusable schema becomes a finding and is left out.
 
     Args:
-        root: Its folder.
-        compiled: Whether every schema is compiled; a comparison compiles those that differ, and tells.
+        root: The catalogue's folder.
+        compiled: Whether to compile every schema; a comparison compiles only those that differ.
     """
     loaded = load(root)
 
@@ -32,7 +32,7 @@ def load_sound(root: Path, *, compiled: bool = True) -> Loaded:
         found = (check_schema(row, compiled=compiled) for row in entry.versions)
         yield from ((subject, finding) for each in found for finding in each)
 
-    for subject, finding in ask_all(faults, tuple(loaded.contracts.items())):
+    for subject, finding in flat_map(faults, tuple(loaded.contracts.items())):
         loaded.findings.append(finding)
         loaded.contracts.pop(subject, None)
     return loaded
@@ -42,7 +42,7 @@ def open_sound(root: Path) -> Catalog:
     """The catalogue at `root`, every schema compiled.
 
     Raises:
-        CatalogError: It is not sound; holds every finding.
+        CatalogError: It is not sound; contains all findings.
     """
     loaded = load_sound(root)
     if loaded.findings:

@@ -1,4 +1,4 @@
-"""`waivers.yaml` at a catalogue's root, which may be absent: findings somebody has answered for, for a time.
+"""The optional `waivers.yaml` at a catalogue's root: findings that are accepted for a limited time.
 
 ```yaml
 - fingerprint: 7f1c0a9be24d5310 # from `--json`
@@ -8,8 +8,7 @@
   expires: 2027-06-30
 ```
 
-Law: a waiver silences one finding until its last day. One that says too little, is over, or silences nothing
-is itself a finding.
+Law: a waiver suppresses one finding until its last day. An incomplete, expired or unused waiver is a finding.
 """
 
 from __future__ import annotations
@@ -18,12 +17,12 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import date
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter, ValidationError
+from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 
 from contracts.compatibility import kinds as compatibility
 from contracts.documents.document import Document, read_yaml
 from contracts.documents.loaded import Loaded
-from contracts.documents.shapes import Date
+from contracts.documents.shapes import Date, DocumentShape
 from contracts.errors import DocumentError
 from contracts.finding import Finding, Rule
 from contracts.lint.rules import breaking
@@ -32,52 +31,50 @@ FILE: Final = "waivers.yaml"
 
 FIELDS: Final = Rule(
     "waiver-fields",
-    "a waiver that cannot be read waives nothing",
-    "write `fingerprint`, `rule`, `reason`, `approvers` and `expires` for each",
+    "a waiver that cannot be read has no effect",
+    "write `fingerprint`, `rule`, `reason`, `approvers` and `expires` in each",
     "MINIMAL",
 )
 REASON: Final = Rule(
     "waiver-reason",
-    "who reads it later must be able to judge it",
-    "say in `reason` why the finding does no harm",
+    "later readers must be able to judge the waiver",
+    "explain in `reason` why the finding does no harm",
     "MINIMAL",
 )
 APPROVER: Final = Rule(
     "waiver-approver",
-    "somebody who answers for a contract must have agreed",
+    "an agency or office that is responsible for a contract must have approved the waiver",
     "name in `approvers` an agency, or an office that is `owner` of a contract",
     "MINIMAL",
 )
 EXPIRED: Final = Rule(
     "waiver-expired",
-    "a waiver is for a time, and this one's is over",
-    "mend what it waived and remove it, or have it approved anew",
+    "waivers are temporary, and this one has ended",
+    "fix the finding and remove the waiver, or have it approved again",
     "MINIMAL",
 )
 UNUSED: Final = Rule(
     "waiver-used",
-    "a waiver that silences nothing waits for the next finding of that kind",
+    "an unused waiver could hide a later finding",
     "remove it, or correct its fingerprint, which `--json` shows",
     "MINIMAL",
 )
 RULES: Final = (FIELDS, REASON, APPROVER, EXPIRED, UNUSED)
 OF_BREAKING: Final = frozenset(rule.code for rule in (*breaking.RULES, *compatibility.RULES))
-"""The codes of findings about a change; all others are lint's."""
+"""Codes of findings of `breaking`; all others are findings of lint."""
 
 _CODES: Final = frozenset(rule.code for rule in RULES)
 
 
-class _Shape(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
+class _WaiverShape(DocumentShape):
     fingerprint: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
     rule: str
     reason: str = ""
-    approvers: list[str] = []
+    approvers: list[str] = Field(default_factory=list)
     expires: Date
 
 
-_LIST: Final = TypeAdapter(list[_Shape])
+_LIST: Final = TypeAdapter(list[_WaiverShape])
 
 
 def apply_waivers(
@@ -88,14 +85,14 @@ def apply_waivers(
     check: Literal["lint", "breaking"] = "lint",
     left: Collection[str] = (),
 ) -> tuple[Finding, ...]:
-    """The findings that are not waived, and what is wrong with the waivers.
+    """The findings that are not waived, and findings about the waivers.
 
     Args:
-        findings: What a check has found.
-        loaded: The catalogue; `waivers.yaml` lies at its root.
-        today: The day on which a waiver must hold.
-        check: Whose findings these are; waivers of the other check are left to it.
-        left: The codes of rules that are not asked now: their waivers are neither used nor unused.
+        findings: The findings of a check.
+        loaded: The catalogue.
+        today: The day on which a waiver must be valid.
+        check: The check that made the findings; waivers for the other check are ignored.
+        left: Codes of rules that do not apply now; their waivers are not reported as unused.
     """
     kept = list(findings)
     if not (loaded.root / FILE).exists() and not (loaded.root / FILE).is_symlink():
@@ -115,28 +112,30 @@ def apply_waivers(
         wrong = [*_faults(document, row, shape, _known(loaded), today)]
         waived = [finding for finding in kept if _matches(shape, finding)]
         if not waived:
-            wrong.append(UNUSED.at(document.place(row), f"no finding is waived by `{shape.fingerprint}`"))
+            wrong.append(
+                UNUSED.at(document.place(row), f"no finding has the fingerprint `{shape.fingerprint}`")
+            )
         if not wrong:
             kept = [finding for finding in kept if finding not in waived]
         faults += wrong
     return (*kept, *faults)
 
 
-def _matches(shape: _Shape, finding: Finding) -> bool:
+def _matches(shape: _WaiverShape, finding: Finding) -> bool:
     return (finding.code, finding.fingerprint) == (shape.rule, shape.fingerprint) and shape.rule not in _CODES
 
 
 def _faults(
-    document: Document, row: int, shape: _Shape, known: Collection[str], today: date
+    document: Document, row: int, shape: _WaiverShape, known: Collection[str], today: date
 ) -> Iterator[Finding]:
     if not shape.reason.strip():
-        yield REASON.at(document.place(row, "reason"), "the waiver gives no `reason`")
+        yield REASON.at(document.place(row, "reason"), "the waiver has no `reason`")
     if not shape.approvers:
-        yield APPROVER.at(document.place(row, "approvers"), "nobody has approved the waiver")
+        yield APPROVER.at(document.place(row, "approvers"), "the waiver has no approver")
     for index, approver in enumerate(shape.approvers):
         if approver not in known:
             place = document.place(row, "approvers", index)
-            yield APPROVER.at(place, f"`{approver[:100]}` answers for nothing in the catalogue")
+            yield APPROVER.at(place, f"`{approver[:100]}` is not an agency or owner in the catalogue")
     if date.fromisoformat(shape.expires) < today:
         yield EXPIRED.at(document.place(row, "expires"), f"the waiver ended on {shape.expires}")
 

@@ -1,7 +1,7 @@
-r"""Sets of strings: what `pattern`, `minLength`, `maxLength`, `const` and `enum` say together, exactly.
+r"""Exact sets of strings that `pattern`, `minLength`, `maxLength`, `const` and `enum` accept together.
 
-Patterns are read as both validators read them: ECMA-262 with the `u` flag, found anywhere in the text, `.`
-is any character but a line feed, `$` is the end of the text, `\d` and `\w` are ASCII.
+Patterns have the meaning of both validators: ECMA-262 with the `u` flag, matched anywhere in the text; `.` is
+any character except a line feed, `$` is the end of the text, `\d` and `\w` are ASCII.
 """
 
 from contracts.patterns.errors import PatternError, TooLargeError, UnsupportedPatternError

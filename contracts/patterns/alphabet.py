@@ -1,4 +1,4 @@
-"""All characters, put into the few classes that a question tells apart."""
+"""Partitions all characters into the few classes that an automaton distinguishes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from itertools import chain
 from contracts.patterns.charset import LAST, SURROGATES, Ranges
 
 NO_CLASS = -1
-"""Of surrogates, which are no characters."""
+"""The class of surrogates, which are not characters."""
 
 _BANDS = (
     ((0x61, 0x7A),),
@@ -21,7 +21,7 @@ _BANDS = (
     ((0xA1, LAST),),
     ((0x00, 0x1F), (0x7F, 0xA0)),
 )
-"""What a person reads most easily, best first."""
+"""Ranges of characters, the most readable first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,9 +29,9 @@ class Alphabet:
     """Classes of characters.
 
     Attributes:
-        starts: Where each stretch of code points begins; the first is 0.
-        classes: The class of each stretch.
-        count: How many classes there are.
+        starts: The first code point of each range; the first is 0.
+        classes: The class of each range.
+        count: The number of classes.
     """
 
     starts: tuple[int, ...]
@@ -59,7 +59,7 @@ class Alphabet:
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:
-        """How many characters each class has."""
+        """The number of characters in each class."""
         return tuple(sum(last - first + 1 for first, last in ranges) for ranges in self.stretches)
 
     @cached_property
@@ -73,7 +73,7 @@ class Alphabet:
         return tuple(sorted(range(self.count), key=lambda index: _rank(self.best[index])))
 
     def merged(self, names: Sequence[int]) -> Alphabet:
-        """The alphabet in which each class has the name given, equal names being one class."""
+        """The alphabet with classes renumbered; classes with equal numbers are merged."""
         starts: list[int] = []
         classes: list[int] = []
         for start, index in zip(self.starts, self.classes, strict=True):
@@ -85,7 +85,7 @@ class Alphabet:
 
 
 def partition(sets: Sequence[Ranges]) -> tuple[Alphabet, list[tuple[int, ...]]]:
-    """The coarsest classes that no set cuts through.
+    """The smallest partition in which each set is a union of classes.
 
     Returns:
         The alphabet, and the classes of each set.
@@ -112,10 +112,10 @@ def partition(sets: Sequence[Ranges]) -> tuple[Alphabet, list[tuple[int, ...]]]:
 
 @lru_cache(maxsize=512)
 def overlay(one: Alphabet, other: Alphabet) -> tuple[Alphabet, tuple[tuple[int, int], ...]]:
-    """The classes of both at once.
+    """The common refinement of two alphabets.
 
     Returns:
-        The alphabet, and for each of its classes the class in the one and in the other.
+        The alphabet, and for each of its classes the class in each of the two.
     """
     names: dict[tuple[int, int], int] = {}
     starts: list[int] = []

@@ -1,4 +1,4 @@
-"""Deterministic automata: complete, minimal, with their states in the order a search finds them."""
+"""Deterministic automata, complete and minimal, with states in breadth-first order."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ Operation = Literal["and", "or", "without"]
 
 @dataclass(frozen=True, eq=False)
 class Automaton:
-    """A regular language; state 0 is the first.
+    """A regular language; state 0 is the start.
 
     Attributes:
-        alphabet: The classes of characters it tells apart.
+        alphabet: The classes of characters.
         rows: For each state, the next state by class.
-        accepts: For each state, whether a text may end there.
+        accepts: For each state, whether it accepts.
     """
 
     alphabet: Alphabet
@@ -37,7 +37,7 @@ class Automaton:
     accepts: tuple[bool, ...]
 
     def matches(self, text: str) -> bool:
-        """Whether the text belongs to the language. No text with a surrogate does."""
+        """Whether the text is in the language. A text with a surrogate never is."""
         state = 0
         for character in text:
             index = self.alphabet.class_of(character)
@@ -47,7 +47,7 @@ class Automaton:
         return self.accepts[state]
 
     def same(self, other: Automaton) -> bool:
-        """Whether both are one language."""
+        """Whether both are the same language."""
         return self is other or (
             self.rows == other.rows
             and self.accepts == other.accepts
@@ -57,12 +57,12 @@ class Automaton:
 
     @property
     def constant(self) -> bool | None:
-        """True for every text, False for none, None for some."""
+        """True if it accepts every text, False if none, otherwise None."""
         return self.accepts[0] if len(self.rows) == 1 else None
 
 
 def of_pattern(node: Node, word: Ranges = charset.WORD) -> Automaton:
-    r"""The texts in which the pattern is found; `word` is what `\b` stands at the edge of.
+    r"""The texts that match the pattern; `word` is the set of word characters for `\b`.
 
     Raises:
         TooLargeError: Its automaton is too large.
@@ -74,7 +74,7 @@ def of_pattern(node: Node, word: Ranges = charset.WORD) -> Automaton:
 
 
 def of_words(words: Iterable[str]) -> Automaton:
-    """These texts and no other.
+    """Exactly these texts.
 
     Raises:
         TooLargeError: They are too many or too long.
@@ -109,7 +109,7 @@ def of_words(words: Iterable[str]) -> Automaton:
 
 @lru_cache(maxsize=2048)
 def combined(one: Automaton, other: Automaton, operation: Operation) -> Automaton:
-    """Texts of both, of either, or of the one without the other.
+    """The intersection, union or difference of two automata.
 
     Raises:
         TooLargeError: The result is too large.
@@ -133,7 +133,7 @@ def combined(one: Automaton, other: Automaton, operation: Operation) -> Automato
 
 
 def complemented(one: Automaton) -> Automaton:
-    """Every text that is not of this language."""
+    """The complement of an automaton."""
     return Automaton(one.alphabet, one.rows, tuple(not accepts for accepts in one.accepts))
 
 

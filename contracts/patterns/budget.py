@@ -1,34 +1,34 @@
-"""How much work a question about strings may cost, in steps: the answer never depends on a clock."""
+"""Limits on the work for patterns, counted in steps, so that results never depend on a clock."""
 
 from __future__ import annotations
 
 from contracts.patterns.errors import TooLargeError
 
 MAX_TEXT = 20_000
-"""Code points of a pattern."""
+"""Maximum length of a pattern, in code points."""
 MAX_DEPTH = 64
-"""Groups within groups."""
+"""Maximum nesting of groups."""
 MAX_PROGRAM = 40_000
-"""Steps of the compiled pattern, each counted repetition written out."""
+"""Maximum steps of a compiled pattern, with counted repetitions expanded."""
 MAX_STATES = 6_000
-"""States of one automaton."""
+"""Maximum states of an automaton."""
 MAX_CELLS = 250_000
-"""States times classes of characters of one automaton."""
+"""Maximum states times classes of characters of an automaton."""
 MAX_WORK = 250_000
-"""Elementary steps of one construction or one search."""
+"""Maximum elementary steps of one construction or search."""
 
 
 class Budget:
-    """Steps left for one construction."""
+    """The steps left for one construction."""
 
     def __init__(self, steps: int = MAX_WORK) -> None:
         self._left = steps
 
     def spend(self, steps: int = 1) -> None:
-        """Take steps off.
+        """Use some steps.
 
         Raises:
-            TooLargeError: None is left.
+            TooLargeError: No steps are left.
         """
         self._left -= steps
         if self._left < 0:

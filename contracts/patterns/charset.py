@@ -1,18 +1,18 @@
-"""Sets of code points, as sorted ranges. No surrogates: JSON text in UTF-8 cannot hold them."""
+"""Sets of code points as sorted ranges, without surrogates, which JSON text in UTF-8 cannot contain."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 Ranges = tuple[tuple[int, int], ...]
-"""Inclusive, sorted, apart from each other."""
+"""Inclusive ranges, sorted and not adjacent."""
 
 LAST = 0x10FFFF
 SURROGATES = (0xD800, 0xDFFF)
 
 
 def union(ranges: Iterable[tuple[int, int]]) -> Ranges:
-    """All code points of the ranges, surrogates left out."""
+    """The union of ranges, without surrogates."""
     merged: list[tuple[int, int]] = []
     for low, high in sorted(_without_surrogates(ranges)):
         if merged and low <= merged[-1][1] + 1:
@@ -23,7 +23,7 @@ def union(ranges: Iterable[tuple[int, int]]) -> Ranges:
 
 
 def complement(ranges: Ranges) -> Ranges:
-    """Every code point that is in none of the ranges."""
+    """All code points outside the ranges."""
     gaps = []
     start = 0
     for low, high in ranges:
@@ -55,5 +55,5 @@ WORD = union([(0x30, 0x39), (0x41, 0x5A), (0x5F, 0x5F), (0x61, 0x7A)])
 # ECMA-262 WhiteSpace and LineTerminator.
 _SPACES = "\t\r  \xa0\xa0\u1680\u1680\u2000\u200a\u2028\u2029\u202f\u202f\u205f\u205f\u3000\u3000\ufeff\ufeff"
 SPACE = union((ord(low), ord(high)) for low, high in zip(_SPACES[::2], _SPACES[1::2], strict=True))
-# ECMA-262 leaves out \r, U+2028 and U+2029 as well; neither validator does, and they decide what passes.
+# ECMA-262 also excludes \r, U+2028 and U+2029; neither validator does, and they decide.
 DOT = complement(characters("\n"))

@@ -1,4 +1,4 @@
-"""Strongly connected parts of a graph (Tarjan 1972), without recursion."""
+"""Strongly connected components of a graph (Tarjan 1972), without recursion."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Vertex = TypeVar("Vertex", bound=Hashable)
 
 
 def components(graph: Mapping[Vertex, Sequence[Vertex]]) -> Iterator[list[Vertex]]:
-    """The parts in which each vertex leads to each other, one after the other."""
+    """The strongly connected components, one after the other."""
     index: dict[Vertex, int] = {}
     low: dict[Vertex, int] = {}
     held: list[Vertex] = []

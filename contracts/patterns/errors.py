@@ -1,8 +1,8 @@
-"""Why a pattern cannot be reasoned about.
+"""Errors about patterns that cannot be analysed.
 
 PatternError
- ├── TooLargeError              its automaton, or a combination of automata, outgrows the budget
- └── UnsupportedPatternError    it is no regular language, or no ECMA-262 regular expression
+ ├── TooLargeError              its automaton, or a combination of automata, exceeds the budget
+ └── UnsupportedPatternError    it is not a regular language, or not an ECMA-262 regular expression
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from contracts.errors import ContractError
 
 
 class PatternError(ContractError):
-    """A pattern cannot be reasoned about."""
+    """A pattern cannot be analysed."""
 
     reason: ClassVar[str] = "pattern"
 
 
 class TooLargeError(PatternError):
-    """An automaton outgrows the budget of states or of work."""
+    """An automaton exceeds the budget of states or steps."""
 
     reason: ClassVar[str] = "pattern-too-large"
 
 
 class UnsupportedPatternError(PatternError):
-    """The pattern is no regular language, or not written in ECMA-262."""
+    """The pattern is not a regular language, or not an ECMA-262 regular expression."""
 
     reason: ClassVar[str] = "pattern-unsupported"

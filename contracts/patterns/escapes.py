@@ -1,4 +1,4 @@
-"""Reads escapes and bracketed classes of an ECMA-262 regular expression."""
+"""Reads escapes and character classes of an ECMA-262 regular expression."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contracts.patterns.errors import UnsupportedPatternError
 from contracts.patterns.properties import property_ranges, unicode_digits, unicode_spaces, unicode_word
 
 _CONTROLS = {"t": 0x09, "n": 0x0A, "v": 0x0B, "f": 0x0C, "r": 0x0D}
-# Dialects read `\<` and `\>` as the edges of a word.
+# Without `<` and `>`: some dialects read `\<` and `\>` as word boundaries.
 _THEMSELVES = frozenset("^$\\.*+?()[]{}|/-_ !\"#%&',:;=@`~")
 _PROPERTY = re.compile(r"\{([^{}]{1,60})\}")
 _HEX = re.compile(r"[0-9A-Fa-f]{2}")
@@ -21,15 +21,15 @@ _POINT = re.compile(r"\{0*([0-9A-Fa-f]{1,6})\}")
 
 
 def unsupported(expected: str, got: str) -> UnsupportedPatternError:
-    """The error, in the words all errors use."""
+    """An error in the common format."""
     return UnsupportedPatternError(f"Expected {expected}, got {got}")
 
 
 class PatternReader:
-    r"""A text and the place in it.
+    r"""A pattern and the current position in it.
 
     Attributes:
-        marks: What has been read on which dialects differ: `\b`, a lookahead, `\d` and its like.
+        marks: Constructs read so far on which dialects differ: `\b`, lookaheads, `\d` and similar.
     """
 
     def __init__(self, text: str, *, unicode: bool = False) -> None:
@@ -39,18 +39,18 @@ class PatternReader:
         self.marks: set[Literal["boundary", "lookahead", "shorthand"]] = set()
 
     def ended(self) -> bool:
-        """Whether nothing is left."""
+        """Whether the end is reached."""
         return self._at >= len(self._text)
 
     def peek(self) -> str:
-        """The next character, or nothing at the end."""
+        """The next character; empty at the end."""
         return self._text[self._at : self._at + 1]
 
     def take(self) -> str:
-        """The next character, which is then behind.
+        """Read the next character.
 
         Raises:
-            UnsupportedPatternError: The pattern is at its end.
+            UnsupportedPatternError: The end is reached.
         """
         if self.ended():
             raise unsupported("more of the pattern", "its end")
@@ -58,19 +58,19 @@ class PatternReader:
         return self._text[self._at - 1]
 
     def skip(self, prefix: str) -> bool:
-        """Whether the prefix follows, which is then behind."""
+        """Read the prefix if it follows, and return whether it did."""
         follows = self._text.startswith(prefix, self._at)
         self._at += len(prefix) if follows else 0
         return follows
 
     def match(self, wanted: re.Pattern[str]) -> re.Match[str] | None:
-        """What follows, if it looks so; it is then behind."""
+        """Read what matches, if it follows."""
         found = wanted.match(self._text, self._at)
         self._at = found.end() if found else self._at
         return found
 
     def escape(self, *, in_class: bool) -> Ranges:
-        """The characters an escape stands for; its backslash is behind.
+        """Read an escape after its backslash, and return its characters.
 
         Raises:
             UnsupportedPatternError: It is a back-reference, or dialects differ on it.
@@ -118,10 +118,10 @@ class PatternReader:
         raise unsupported("`\\uXXXX` or `\\u{X}`", "another form")
 
     def bracket(self) -> Ranges:
-        """The characters of a class; its `[` is behind.
+        """Read a character class after its `[`, and return its characters.
 
         Raises:
-            UnsupportedPatternError: It is not closed, or a range in it is none.
+            UnsupportedPatternError: It is not closed, or has an invalid range.
         """
         negated = self.skip("^")
         found: list[tuple[int, int]] = []

@@ -1,6 +1,6 @@
-"""Sets of JSON strings that a finite automaton can tell: union, intersection, difference, inclusion, members.
+"""Regular sets of JSON strings: union, intersection, difference, inclusion, members.
 
-A language is cut by length into pieces, each with its own automaton: `maxLength: 1000000` costs nothing.
+A language is split by length into pieces, each with its own automaton, so `maxLength: 1000000` is cheap.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class _Piece:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Language:
-    """A regular language over Unicode code points. Lengths count code points; surrogates are no characters.
+    """A regular language over Unicode code points without surrogates. Lengths count code points.
 
-    Every operation is bounded: past its budget it raises TooLargeError.
+    Every operation is bounded, and raises TooLargeError beyond its budget.
     """
 
     _pieces: tuple[_Piece, ...]
@@ -56,22 +56,22 @@ class Language:
 
     @classmethod
     def pattern(cls, text: str) -> Language:
-        """The strings in which a JSON Schema `pattern` is found: ECMA-262 with the `u` flag, unanchored.
+        """The strings that match a JSON Schema `pattern`: ECMA-262 with the `u` flag, unanchored.
 
         Raises:
             TooLargeError: Its automaton is too large.
-            UnsupportedPatternError: It is no regular language, or not ECMA-262.
+            UnsupportedPatternError: It is not a regular language, or not ECMA-262.
         """
         return _pattern(text)
 
     @classmethod
     def length(cls, low: int, high: int | None) -> Language:
-        """The strings of at least `low` and at most `high` characters (None: without end)."""
+        """The strings of at least `low` and at most `high` characters (None: unlimited)."""
         return cls(tuple(_cut(max(low, 0), high, EVERYTHING)))
 
     @classmethod
     def words(cls, words: Iterable[str]) -> Language:
-        """These strings and no other; those with a surrogate are left out.
+        """Exactly these strings, except those with a surrogate.
 
         Raises:
             TooLargeError: They are too many or too long.
@@ -88,15 +88,15 @@ class Language:
         return self._combined(other, "without")
 
     def complement(self) -> Language:
-        """Every other string."""
+        """The complement."""
         return Language(tuple(_Piece(p.low, p.high, complemented(p.automaton)) for p in self._pieces))
 
     def is_empty(self) -> bool:
-        """Whether no string belongs to it."""
+        """Whether it contains no string."""
         return all(lengths_of(p.automaton).next(p.low, p.high) is None for p in self._pieces)
 
     def accepts(self, text: str) -> bool:
-        """Whether a string belongs to it."""
+        """Whether it contains a string."""
         return any(
             piece.automaton.matches(text)
             for piece in self._pieces
@@ -104,19 +104,19 @@ class Language:
         )
 
     def includes(self, other: Language) -> bool:
-        """Whether every string of the other belongs to it."""
+        """Whether it contains all strings of the other."""
         return (other - self).is_empty()
 
     def shortest(self) -> str | None:
-        """A shortest string, the most readable one; None if there is none."""
+        """The most readable of the shortest strings; None if it is empty."""
         return next(iter(self.some(1)), None)
 
     def some(self, count: int) -> list[str]:
-        """Distinct strings, short and readable ones first; fewer than asked only where there are no more."""
+        """Up to `count` distinct strings, short and readable ones first."""
         return list(islice(self._texts(count), count))
 
     def size(self) -> int | None:
-        """How many strings belong to it: None if without end; 2**63 stands for that many and more."""
+        """The number of strings, at most 2**63; None if infinite."""
         total = 0
         for piece in self._pieces:
             counted = count_texts(piece.automaton, piece.low, piece.high)
@@ -126,7 +126,7 @@ class Language:
         return min(total, MANY)
 
     def lengths(self) -> tuple[int, int | None]:
-        """The least and the greatest length (None: without end); (0, -1) if no string belongs to it."""
+        """The minimum and maximum length (None: unlimited); (0, -1) if it is empty."""
         least = [lengths_of(p.automaton).next(p.low, p.high) for p in self._pieces]
         held = [(piece, low) for piece, low in zip(self._pieces, least, strict=True) if low is not None]
         if not held:
@@ -167,13 +167,13 @@ def _pattern(text: str) -> Language:
 def _refuse_differences(text: str, automaton: Automaton, *, unicode: bool) -> None:
     if not of_pattern(parse(text, unicode=unicode).node, unicode_word()).same(automaton):
         raise UnsupportedPatternError(
-            "Expected a pattern that every validator reads alike, got `\\b`, or a lookahead beside `\\d`,"
-            " `\\s` or `\\w`, where they differ on characters beyond ASCII - write `[0-9]`, `[A-Za-z0-9_]`"
+            "Expected a pattern with one meaning in all validators, got `\\b`, or a lookahead with `\\d`,"
+            " `\\s` or `\\w`, which differ on characters beyond ASCII - write `[0-9]`, `[A-Za-z0-9_]`"
         )
 
 
 def _whole_repeat(node: Node) -> Repeat | None:
-    """The repeat of `^[a-z]{1,5000}$`: a class of characters and a length, no automaton of 5,000 states."""
+    """The repetition of a pattern like `^[a-z]{1,5000}$`, which then needs no automaton of 5,000 states."""
     match node:
         case Sequence((Anchor("start"), Repeat(Characters()) as repeat, Anchor("end"))):
             return repeat

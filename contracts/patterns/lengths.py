@@ -1,4 +1,4 @@
-"""How long the texts of an automaton are. They repeat: a million need not be counted one by one."""
+"""The lengths of an automaton's texts. They are periodic, so long ones need not be counted one by one."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from contracts.patterns.automaton import Automaton
 from contracts.patterns.budget import MAX_WORK, Budget
 
 MAX_LAYERS = 60_000
-"""Distinct lengths looked at one by one."""
+"""Maximum number of lengths before they repeat."""
 
 
 class Lengths:
     """The lengths of an automaton's texts.
 
     Attributes:
-        shortest: Of its shortest text; None if it has no text at all.
-        longest: Of its longest text; None if there is no longest.
+        shortest: The length of the shortest text; None if there is no text.
+        longest: The length of the longest text; None if there is none.
     """
 
     def __init__(self, automaton: Automaton) -> None:
@@ -33,7 +33,7 @@ class Lengths:
         self.longest = _longest(automaton, live) if live & 1 else None
 
     def layer(self, remaining: int) -> int:
-        """The states from which a text may end after exactly so many characters, one bit each.
+        """The states from which exactly this many characters lead to acceptance, one bit for each state.
 
         Raises:
             TooLargeError: The lengths do not repeat within the budget.
@@ -47,7 +47,7 @@ class Lengths:
         return self._layers[start + (remaining - start) % period]
 
     def next(self, low: int, high: int | None) -> int | None:
-        """The least length of a text that is at least `low`, at most `high`; None if there is none.
+        """The minimum length of a text between `low` and `high`; None if there is none.
 
         Raises:
             TooLargeError: The lengths do not repeat within the budget.
@@ -107,7 +107,7 @@ def lengths_of(automaton: Automaton) -> Lengths:
 
 
 def _longest(automaton: Automaton, live: int) -> int | None:
-    """The longest way through live states; None if one of them comes again."""
+    """The length of the longest path through live states; None if they have a cycle."""
     degree = [0] * len(automaton.rows)
     onward = [
         {t for t in row if live >> t & 1} if live >> s & 1 else set() for s, row in enumerate(automaton.rows)

@@ -1,4 +1,4 @@
-"""The texts of an automaton, short and readable ones first, and how many there are."""
+"""Enumerates and counts the texts of an automaton, short and readable ones first."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from contracts.patterns.errors import TooLargeError
 from contracts.patterns.lengths import Lengths, lengths_of
 
 MANY = 2**63
-"""Counts end here."""
+"""The maximum count."""
 MAX_LENGTH = 100_000
-"""Characters of a text written out."""
+"""The maximum length of an enumerated text."""
 
 
 def texts(automaton: Automaton, low: int, high: int | None, count: int) -> Iterator[str]:
-    """Texts of at least `low` and at most `high` characters, at most `count`, each once.
+    """Up to `count` distinct texts of `low` to `high` characters.
 
     Raises:
-        TooLargeError: They are too long to be written.
+        TooLargeError: They are too long.
     """
     lengths = lengths_of(automaton)
     found = 0
@@ -35,13 +35,10 @@ def texts(automaton: Automaton, low: int, high: int | None, count: int) -> Itera
 
 
 def count_texts(automaton: Automaton, low: int, high: int | None) -> int | None:
-    """How many texts of at least `low` and at most `high` characters there are; None if without end.
-
-    Returns:
-        The count, or `MANY` for that many and more.
+    """The number of texts of `low` to `high` characters, at most `MANY`; None if infinite.
 
     Raises:
-        TooLargeError: They are too long to be counted.
+        TooLargeError: They are too long to count.
     """
     lengths = lengths_of(automaton)
     if lengths.shortest is None:
@@ -86,7 +83,7 @@ def _of_length(automaton: Automaton, lengths: Lengths, length: int, count: int) 
 def _with_one_varied(
     path: tuple[int, ...], pools: dict[int, list[str]], best: tuple[str, ...]
 ) -> Iterator[str]:
-    """Long texts: one that differs in its last characters only would be as good; one character is enough."""
+    """Variants of a long text, which differ in one character."""
     usual = [best[index] for index in path]
     for place, index in enumerate(path):
         for character in pools[index][1:]:
@@ -94,7 +91,7 @@ def _with_one_varied(
 
 
 def _paths(automaton: Automaton, lengths: Lengths, length: int) -> Iterator[tuple[int, ...]]:
-    """Each way through the classes, in the order of what is most readable."""
+    """The paths of classes to acceptance, most readable first."""
     path: list[int] = []
     open_ = [_onward(automaton, lengths, 0, length)]
     if length == 0:

@@ -1,4 +1,4 @@
-"""The smallest automaton of a language (Hopcroft 1971), its states in the order a search finds them."""
+"""Minimises automata (Hopcroft 1971), with states in breadth-first order."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ Table = tuple[tuple[int, ...], ...]
 def minimal(
     rows: Sequence[Sequence[int]], accepts: Sequence[bool]
 ) -> tuple[tuple[int, ...], Table, tuple[bool, ...]]:
-    """The smallest equal automaton.
+    """The minimal automaton of the same language.
 
     Returns:
-        The new name of each class of characters, the rows, and which states accept.
+        The new number of each class of characters, the rows, and the accepting states.
     """
     blocks = _blocks(rows, accepts)
     order: dict[int, int] = {blocks[0]: 0}
@@ -34,7 +34,7 @@ def minimal(
 
 
 def _blocks(rows: Sequence[Sequence[int]], accepts: Sequence[bool]) -> list[int]:
-    """The block of each state: two states are in one if no text tells them apart."""
+    """The block of each state; equivalent states share a block."""
     before = _before(rows)
     members = [
         part
@@ -66,12 +66,12 @@ def _split(number: int, part: set[int], members: list[set[int]], block: list[int
     members.append(small)
     for state in small:
         block[state] = len(members) - 1
-    # If the old block waits, both halves must; else the smaller is enough.
+    # If the old block is waiting, both halves must wait; otherwise the smaller half is enough.
     waiting.add(len(members) - 1)
 
 
 def _before(rows: Sequence[Sequence[int]]) -> list[list[list[int]]]:
-    """For each class, the states from which it leads to each state."""
+    """For each class and state, the states that lead there."""
     arrows: list[list[list[int]]] = [[[] for _ in rows] for _ in rows[0]]
     for state, row in enumerate(rows):
         for index, target in enumerate(row):

@@ -1,4 +1,4 @@
-r"""Reads an ECMA-262 regular expression (`u` flag), without recursion.
+r"""Parses an ECMA-262 regular expression (`u` flag), without recursion.
 
 More lenient than ECMA-262 where all dialects agree on the meaning (`\-`, `\_`, a lone `]` or `}`), and
 stricter where they do not.
@@ -35,13 +35,13 @@ class _Group:
 
 @dataclass(frozen=True, slots=True)
 class ParsedPattern:
-    r"""A pattern as read.
+    r"""A parsed pattern.
 
     Attributes:
-        node: Its parts.
-        looks: Whether a lookahead occurs.
-        disputed: Whether `\b` occurs, or a lookahead beside `\d`, `\s` or `\w`: `jsonschema-rs` does not
-            take these for ASCII, as ECMA-262 does.
+        node: The syntax tree.
+        looks: Whether it contains a lookahead.
+        disputed: Whether it contains `\b`, or a lookahead with `\d`, `\s` or `\w`, which `jsonschema-rs` does
+            not restrict to ASCII as ECMA-262 does.
     """
 
     node: Node
@@ -50,15 +50,15 @@ class ParsedPattern:
 
 
 def parse(text: str, *, unicode: bool = False) -> ParsedPattern:
-    r"""The parts of a pattern.
+    r"""Parse a pattern.
 
     Args:
         text: The pattern.
-        unicode: Read `\d`, `\s` and `\w` as `jsonschema-rs` does beside a lookahead.
+        unicode: Read `\d`, `\s` and `\w` as `jsonschema-rs` does in a pattern with a lookahead.
 
     Raises:
-        TooLargeError: It is too long or too deep.
-        UnsupportedPatternError: It is no regular language, or not ECMA-262.
+        TooLargeError: It is too long or too deeply nested.
+        UnsupportedPatternError: It is not a regular language, or not ECMA-262.
     """
     if len(text) > MAX_TEXT:
         raise TooLargeError(f"Expected a pattern of at most {MAX_TEXT} characters, got {len(text)}")
@@ -67,7 +67,7 @@ def parse(text: str, *, unicode: bool = False) -> ParsedPattern:
     while not reader.ended():
         _read(reader, groups)
     if len(groups) > 1:
-        raise unsupported("each `(` closed", "one that is not")
+        raise unsupported("each `(` to be closed", "one that is not")
     looks = "lookahead" in reader.marks
     disputed = "boundary" in reader.marks or (looks and "shorthand" in reader.marks)
     return ParsedPattern(groups[0].node(), looks, disputed)
@@ -78,7 +78,7 @@ def _read(reader: PatternReader, groups: list[_Group]) -> None:
         case "(":
             groups.append(_Group(_opening(reader)))
             if len(groups) > MAX_DEPTH:
-                raise TooLargeError(f"Expected at most {MAX_DEPTH} groups within each other, got more")
+                raise TooLargeError(f"Expected groups nested at most {MAX_DEPTH} levels deep, got more")
         case ")":
             if len(groups) == 1:
                 raise unsupported("`)` to close a group", "one that closes none")

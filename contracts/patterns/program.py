@@ -1,4 +1,4 @@
-"""A pattern as a non-deterministic automaton, its counted repetitions written out."""
+"""Compiles a pattern to a non-deterministic automaton, with counted repetitions expanded."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from contracts.patterns.errors import TooLargeError
 from contracts.patterns.syntax import Anchor, AnchorKind, Characters, Choice, Look, Node, Repeat, Sequence
 
 MATCH = 0
-"""The state in which the pattern has been found."""
+"""The accepting state."""
 
 
 class Program:
-    r"""States and what leads on from each.
+    r"""The states of the automaton and their transitions.
 
     Attributes:
-        entry: Where a search begins.
-        reads: For states that read a character: its set's number, and the next state.
-        leads: For states that lead on without reading.
-        places: For states that ask about their place: which, and the next state.
+        entry: The start state.
+        reads: For states that read a character: the number of its set, and the next state.
+        leads: For states with empty transitions: the next states.
+        places: For anchors: the kind, and the next state.
         looks: For lookaheads: the number of the lookahead, and the next state.
-        bodies: Of each lookahead: the state it begins in, and whether it is wanted.
+        bodies: For each lookahead: its start state, and whether it is positive.
         bounded: Whether `\b` or `\B` occurs.
     """
 
@@ -46,7 +46,7 @@ class Program:
             self.entry = loop
 
     def classes(self) -> tuple[Alphabet, list[tuple[int, ...]]]:
-        """The alphabet and the classes of each set; the last set is of words, or empty unless `bounded`."""
+        """The alphabet and the classes of each set; the last set is that of word characters, if `bounded`."""
         return partition([*self._sets, self._word if self.bounded else ()])
 
     def _state(self) -> int:
@@ -57,7 +57,7 @@ class Program:
     def _step(self) -> None:
         self._steps += 1
         if self._steps > MAX_PROGRAM:
-            raise TooLargeError(f"Expected a pattern of at most {MAX_PROGRAM} steps written out, got more")
+            raise TooLargeError(f"Expected a pattern of at most {MAX_PROGRAM} expanded steps, got more")
 
     def _set(self, ranges: Ranges) -> int:
         return self._sets.setdefault(ranges, len(self._sets))
@@ -103,7 +103,7 @@ class Program:
             entry = loop if node.low == 0 else entry
         else:
             entry, missing = following, node.low
-            # Each optional copy leads to what follows, not to the next copy: few states are open at a time.
+            # Each optional copy can skip to the end, not to the next copy: few states are active at a time.
             for _ in range(node.high - node.low):
                 entry = self._split(self._emit(node.body, entry), following)
         for _ in range(missing):

@@ -1,4 +1,4 @@
-"""Which characters have a Unicode property: asked of the validator, so that no table of ours can differ."""
+"""The characters of a Unicode property, determined with the validator, so that both always agree."""
 
 from __future__ import annotations
 
@@ -20,17 +20,15 @@ def property_ranges(name: str) -> Ranges:
     r"""The characters of `\p{name}`: general categories, scripts, binary properties.
 
     Raises:
-        UnsupportedPatternError: No such property.
+        UnsupportedPatternError: The property is unknown.
     """
     if not _NAME.fullmatch(name):
-        raise UnsupportedPatternError("Expected the name of a Unicode property, got none")
+        raise UnsupportedPatternError("Expected the name of a Unicode property, got another text")
     try:
         has = jsonschema_rs.Draft202012Validator({"pattern": rf"^\p{{{name}}}"})
         alike = jsonschema_rs.Draft202012Validator({"pattern": rf"^(\p{{{name}}}*|\P{{{name}}}*)$"})
     except (ValueError, jsonschema_rs.ValidationError):
-        raise UnsupportedPatternError(
-            "Expected a Unicode property, got one that no validator knows"
-        ) from None
+        raise UnsupportedPatternError("Expected a known Unicode property, got another name") from None
     found: list[tuple[int, int]] = []
     blocks = [(low, low + _BLOCK - 1) for low in range(LAST + 1 - _BLOCK, -1, -_BLOCK)]
     while blocks:
@@ -45,17 +43,17 @@ def property_ranges(name: str) -> Ranges:
 
 
 def unicode_digits() -> Ranges:
-    r"""What `\d` is where a dialect takes it beyond ASCII."""
+    r"""The characters of `\d` in dialects that use Unicode."""
     return property_ranges("Nd")
 
 
 def unicode_spaces() -> Ranges:
-    r"""What `\s` is where a dialect takes it from Unicode."""
+    r"""The characters of `\s` in dialects that use Unicode."""
     return property_ranges("White_Space")
 
 
 def unicode_word() -> Ranges:
-    r"""What `\w` is where a dialect takes it beyond ASCII."""
+    r"""The characters of `\w` in dialects that use Unicode."""
     names = ("Alphabetic", "M", "Nd", "Pc", "Join_Control")
     return union(chain.from_iterable(property_ranges(name) for name in names))
 

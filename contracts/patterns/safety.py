@@ -1,8 +1,8 @@
 """Whether a backtracking engine matches a pattern in linear time.
 
-Such an engine tries every way to read a text. The number of ways grows exponentially if a place in the
-pattern can come back to itself in two ways over one text, and polynomially if two repetitions that follow
-each other can share one (Weber and Seidl 1991). Counts above `FEW` are taken for "without end".
+Such an engine tries every way to match a text. The number of ways grows exponentially if a state can return
+to itself in two ways over one text, and polynomially if two consecutive repetitions can match the same text
+(Weber and Seidl 1991). Counts above `FEW` are treated as unlimited.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from contracts.patterns.syntax import Choice, Look, Node, Repeat
 from contracts.patterns.syntax import Sequence as InSequence
 
 FEW = 8
-"""Repetitions that cost a backtracking engine little."""
+"""Number of repetitions that are cheap for a backtracking engine."""
 
-EXPONENTIAL = "exponential time: a repetition holds another, or a choice, that can take the same characters"
-POLYNOMIAL = "polynomial time: repetitions that follow each other can take the same characters"
+EXPONENTIAL = "exponential time: a repetition contains another, or a choice, that matches the same characters"
+POLYNOMIAL = "polynomial time: consecutive repetitions match the same characters"
 
 
 @lru_cache(maxsize=4096)
@@ -32,8 +32,8 @@ def backtracking_risk(pattern: str) -> str | None:
     """Why a backtracking engine may need more than linear time for a pattern.
 
     Returns:
-        One line, which begins with `exponential`, `polynomial` or `unknown`; None if the time is linear. That
-        an unanchored search begins again at each character is not counted.
+        One line that starts with `exponential`, `polynomial` or `unknown`; None if the time is linear. The
+        restarts of an unanchored search at each character are not counted.
     """
     try:
         program = Program(_shortened(parse(pattern).node), charset.WORD, search=False)
@@ -45,7 +45,7 @@ def backtracking_risk(pattern: str) -> str | None:
             return EXPONENTIAL
         return POLYNOMIAL if any(part.polynomial() for part in parts) else None
     except TooLargeError:
-        return "unknown time: the pattern is too large to be shown safe"
+        return "unknown time: the pattern is too large to analyse"
     except PatternError as error:
         return f"unknown time: {error}"
 
@@ -66,7 +66,7 @@ def _shortened(node: Node) -> Node:
 
 
 class _Places:
-    """The places of a pattern that take a character, and how many ways lead from each to the next."""
+    """The states that read a character, and the number of ways from each to the next."""
 
     def __init__(self, program: Program, entry: int, budget: Budget) -> None:
         self._program = program
@@ -90,11 +90,11 @@ class _Places:
         self.loops = [part for part in components(graph) if len(part) > 1 or part[0] in graph[part[0]]]
 
     def exponential(self) -> bool:
-        """Whether some place comes back to itself in two ways over one text."""
+        """Whether a state can return to itself in two ways over one text."""
         return any(self._doubled(set(loop)) for loop in self.loops)
 
     def polynomial(self) -> bool:
-        """Whether two loops, one after the other, can share a text."""
+        """Whether two consecutive loops can match the same text."""
         pairs = product(range(len(self.loops)), repeat=2)
         return any(self._shared(set(self.loops[i]), set(self.loops[j])) for i, j in pairs if i != j)
 
@@ -119,7 +119,7 @@ class _Places:
                     if following == goal:
                         return True
                     if following not in seen:
-                        seen.add(following)  # type: ignore[arg-type] # three places lead to three
+                        seen.add(following)  # type: ignore[arg-type] # three states lead to three
                         waiting.append(following)
         return False
 
@@ -133,7 +133,7 @@ class _Places:
                 yield targets
 
     def _ways(self, state: int) -> dict[int, int]:
-        """The places reached without reading, and whether by one way (1) or by more (2)."""
+        """The states reached without reading, and whether in one way (1) or more (2)."""
         order: list[int] = []
         seen = set()
         open_ = [(state, False)]

@@ -1,7 +1,7 @@
-"""From a non-deterministic program to deterministic states, one row at a time.
+"""Converts a non-deterministic program to deterministic states, one row at a time.
 
-A deterministic state is a set of items. An item is a state of the program, with what its lookaheads still
-demand of the rest of the text: each demand is itself a deterministic state, of the lookahead's own body.
+A deterministic state is a set of items. An item is a state of the program, with the demands of its lookaheads
+on the rest of the text: each demand is a deterministic state of the body of the lookahead.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from contracts.patterns.budget import Budget
 from contracts.patterns.program import MATCH, Program
 
 START, OTHER, WORD = 0, 1, 2
-"""What stands before the place: nothing, a character, a character of `\\w`."""
+"""The character before the position: none, any other, or a word character."""
 
 Demands = frozenset[tuple[int, int]]
 Item = tuple[int, Demands]
@@ -36,11 +36,11 @@ class Subsets:
         self.main = _Tracker(self, program.entry, wanted=True)
 
     def begin(self, entry: int, before: int) -> tuple[int, frozenset[Item]]:
-        """The state in which nothing has been read."""
+        """The state before reading."""
         return self._state(before, self._enter(entry, before, NONE))
 
     def accepts(self, before: int, items: frozenset[Item]) -> bool:
-        """Whether the text may end here."""
+        """Whether the state accepts."""
         closed = list(items)
         seen = set(closed)
         for state, demands in closed:
@@ -56,7 +56,7 @@ class Subsets:
         return False
 
     def row(self, before: int, items: frozenset[Item]) -> list[tuple[int, frozenset[Item]]]:
-        """Where each class of characters leads."""
+        """The next state for each class of characters."""
         buckets: list[set[Item]] = [set() for _ in range(self.alphabet.count)]
         kinds = (OTHER, WORD) if self._program.bounded else (OTHER,)
         for kind in kinds:
@@ -83,7 +83,7 @@ class Subsets:
                 yield index, following
 
     def _resolved(self, before: int, items: frozenset[Item], after: int) -> list[Item]:
-        """The items, those that wait for what comes next led on."""
+        """The items, with word boundaries resolved by the next character."""
         if not self._program.bounded:
             return list(items)
         closed = list(items)
@@ -167,7 +167,7 @@ class Subsets:
 
 
 class _Tracker:
-    """Numbers the deterministic states from one entry, and remembers the rows asked for."""
+    """Numbers the deterministic states from one start state, and caches their rows."""
 
     def __init__(self, subsets: Subsets, entry: int, wanted: bool) -> None:
         self._subsets = subsets

@@ -1,4 +1,4 @@
-"""What a pattern is made of, once read."""
+"""The syntax tree of a pattern."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ class Characters:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Anchor:
-    """A place between characters."""
+    """A condition on the position between two characters."""
 
     kind: AnchorKind
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sequence:
-    """One after the other."""
+    """A concatenation."""
 
     parts: tuple[Node, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Choice:
-    """One of them."""
+    """An alternation."""
 
     options: tuple[Node, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Repeat:
-    """The same, `low` to `high` times (None: without end)."""
+    """A repetition, `low` to `high` times (None: unlimited)."""
 
     body: Node
     low: int
@@ -49,7 +49,7 @@ class Repeat:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Look:
-    """What must follow, or must not, without being taken."""
+    """A lookahead, positive (`wanted`) or negative."""
 
     body: Node
     wanted: bool

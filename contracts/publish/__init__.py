@@ -1,1 +1,1 @@
-"""A catalogue for others: site, exports, HTTP registry."""
+"""A catalogue for others: website, exports, HTTP registry."""

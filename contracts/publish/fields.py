@@ -1,4 +1,4 @@
-"""The fields of a contract's version, one row each, as a developer wants to read them. Pure."""
+"""The fields of a version, with types, limits and examples. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from contracts.schema.references import Subschema, root_of
 _DEEPEST: Final = 8
 _MOST: Final = 1_000
 _BOUNDS: Final = (
-    ("minLength", "maxLength", "{} letters"),
+    ("minLength", "maxLength", "{} characters"),
     ("minItems", "maxItems", "{} items"),
     ("minimum", "maximum", "{}"),
 )
@@ -27,21 +27,21 @@ _LIMITS: Final = {
     "multipleOf": "a multiple of {}",
 }
 _UNKNOWN: Final = {
-    "keep": "more values may come: keep one you do not know",
-    "refuse": "no other value may come",
+    "keep": "new values may be added: keep unknown ones",
+    "refuse": "no other values",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field: where it is, what may stand there, and what it says about somebody.
+    """One field of an event.
 
     Attributes:
         personal: The category of personal data, or None.
-        values: The values it may have, when they are listed.
-        limits: What else it must keep to, each in a few words.
-        examples: As JSON.
-        leaf: Whether nothing is declared beneath it.
+        values: The allowed values, if they are listed.
+        limits: Other limits, each in a few words.
+        examples: Up to two, as JSON.
+        leaf: Whether the schema declares no fields inside it.
     """
 
     path: str
@@ -56,7 +56,7 @@ class Field:
 
 
 def fields_of(version: ContractVersion) -> tuple[Field, ...]:
-    """Every field of a version, each object before what is in it; at most a thousand."""
+    """The fields of a version, at most a thousand; each object comes before its fields."""
     root = root_of(version.schema, version.references)
     personal = {parse_path(path): category for path, category in version.contract.personal_fields.items()}
     found: list[Field] = []
@@ -79,7 +79,7 @@ def _field(
 ) -> Field:
     nodes = [here.schema for here in schemas]
     categories = [personal[steps[:length]] for length in range(len(steps) + 1) if steps[:length] in personal]
-    said = [text for schema in nodes if isinstance(text := schema.get("description"), str)]
+    descriptions = [text for schema in nodes if isinstance(text := schema.get("description"), str)]
     values = [value for schema in nodes for value in _values(schema)]
     given = [example for schema in nodes for example in _listed(schema, "examples")]
     examples = [_json(example) for example in given if not isinstance(example, dict | list)]
@@ -88,7 +88,7 @@ def _field(
         type=" or ".join(sorted(types_of(schemas))) or "any",
         required=is_required(root, steps),
         personal=categories[0] if categories else None,
-        description=said[0] if said else "",
+        description=descriptions[0] if descriptions else "",
         values=tuple(dict.fromkeys(_json(value) for value in values)),
         limits=tuple(dict.fromkeys(limit for schema in nodes for limit in _limits(schema))),
         examples=tuple(dict.fromkeys(examples))[:2],
@@ -110,8 +110,8 @@ def _limits(schema: Mapping[str, Any]) -> Iterator[str]:
         if keyword in schema:
             yield words.format(schema[keyword])
     for least, most, words in _BOUNDS if "format" not in schema else ():
-        if (told := _between(schema.get(least), schema.get(most))) is not None:
-            yield words.format(told)
+        if (bounds := _between(schema.get(least), schema.get(most))) is not None:
+            yield words.format(bounds)
     if (policy := _UNKNOWN.get(str(schema.get("x-unknown-values")))) is not None:
         yield policy
 

@@ -1,1 +1,1 @@
-"""Converting one version's data into another's."""
+"""Conversions between versions of a contract."""

@@ -1,12 +1,12 @@
-"""From one version's data to another's: a JSON-e document over the variable `event`.
+"""Converts data of one version to another: a JSON-e document with the variable `event`.
 
-Law: a conversion is a function of the data alone. It sees no clock, disk or network, ends in time bounded by
-the size of document and data, evaluates nothing that stands in the data, and its faults quote none of it.
+Law: the result depends only on the data. A conversion has no access to clock, disk or network; its time is
+bounded by the size of document and data; it evaluates no expression in the data; its errors quote no data.
 
-JSON-e (https://json-e.js.org) is a language of JSON documents with one meaning in Go, JavaScript, Python,
-Ruby and Rust. Of it a conversion may use the operators of `OPERATORS` and every expression but `**`. Left out
-is what reads the clock (`$fromNow`), what evaluates data (`$find`), and what makes large values of small ones
-(`$let`, `$reduce`, `range`, `**`).
+JSON-e (https://json-e.js.org) is a template language for JSON, implemented in Go, JavaScript, Python, Ruby
+and Rust. A conversion may use the operators in `OPERATORS` and every expression except `**`. Excluded is what
+reads the clock (`$fromNow`), evaluates data (`$find`), or makes small values large (`$let`, `$reduce`,
+`range`, `**`).
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ OPERATORS: Final = frozenset(
     {"$eval", "$flatten", "$if", "$map", "$merge", "$mergeDeep", "$reverse", "$sort", "$switch"}
 )
 MAX_MAPS: Final = 2
-"""How deep one `$map` may stand within another."""
+"""Levels of nested `$map`."""
 
 _OPERATOR = re.compile(r"\$[A-Za-z_]\w*")
 _CLOSED: Final = dict.fromkeys(("fromNow", "now", "range"))
-# Of what JSON-e says about a fault, these words come from the document; others could come from the data.
+# Messages of JSON-e whose words come from the document; all others could quote the data.
 _SAFE: Final = re.compile(
     r'object has no property "[A-Za-z_]\w*"|unknown context value [A-Za-z_]\w*|infix: [^"]*|'
     r"index out of bounds|\$\w+ value must evaluate to an array( or object| of objects)?|"
@@ -37,13 +37,13 @@ _SAFE: Final = re.compile(
 
 @dataclass(frozen=True, eq=False)
 class Conversion:
-    """One step between two versions of a contract.
+    """The conversion between two versions of a contract.
 
     Attributes:
         subject: The contract.
-        source: The version it reads, such as `1.1`.
-        target: The version it makes, such as `2.0`.
-        file: The document, relative to the contract's folder: the rule that a fault names.
+        source: The version of the input, such as `1.1`.
+        target: The version of the result, such as `2.0`.
+        file: The document, relative to the contract's folder.
         template: The JSON-e document.
     """
 
@@ -54,12 +54,12 @@ class Conversion:
     template: Any
 
     def apply(self, data: object) -> Any:
-        """The data as the target version says it; the given data is left as it is.
+        """Convert data to the target version, without changing the argument.
 
         Raises:
-            ConversionError: The document cannot say this data.
+            ConversionError: The data cannot be converted.
         """
-        from jsone import render  # noqa: PLC0415 - wanted by few processes
+        from jsone import render  # noqa: PLC0415 - few processes need it
         from jsone.shared import JSONTemplateError  # noqa: PLC0415
 
         try:
@@ -77,16 +77,16 @@ class Conversion:
 
 
 def faults(template: object) -> Iterator[tuple[tuple[Step, ...], str]]:
-    """Every place of a JSON-e document where it uses what a conversion may not."""
+    """All places in a JSON-e document that use what a conversion may not, with a message."""
     rest: list[tuple[tuple[Step, ...], object, int]] = [((), template, 0)]
     while rest:
         steps, node, maps = rest.pop()
         if isinstance(node, str) and "**" in node:
-            yield steps, "`**` is not among the expressions that a conversion may use"
+            yield steps, "`**` is not allowed in a conversion"
         if isinstance(node, Mapping):
             maps += "$map" in node
             if maps > MAX_MAPS and "$map" in node:
-                yield steps, f"`$map` stands within more than {MAX_MAPS - 1} other"
+                yield steps, f"`$map` is nested more than {MAX_MAPS} levels deep"
             yield from _keys(steps, node)
             rest.extend(((*steps, step), child, maps) for step, child in node.items())
         elif isinstance(node, list):
@@ -96,7 +96,7 @@ def faults(template: object) -> Iterator[tuple[tuple[Step, ...], str]]:
 def _keys(steps: tuple[Step, ...], node: Mapping[str, object]) -> Iterator[tuple[tuple[Step, ...], str]]:
     for key in node:
         if "**" in key:
-            yield steps, "`**` is not among the expressions that a conversion may use"
+            yield steps, "`**` is not allowed in a conversion"
         elif _OPERATOR.fullmatch(key) and key not in OPERATORS and key != "$default":
             known = ", ".join(f"`{name}`" for name in sorted(OPERATORS))
-            yield (*steps, key), f"`{key}` is not among the operators that a conversion may use ({known})"
+            yield (*steps, key), f"`{key}` is not allowed in a conversion; the allowed operators are {known}"

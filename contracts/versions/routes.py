@@ -1,7 +1,8 @@
-"""The way between two versions of a contract: which conversions, in which order.
+"""Finds the conversions between two versions of a contract.
 
-Law: a way depends on the catalogue alone. Up leads by `upcast`, down by `downcast` documents. Between minor
-versions nothing needs to be converted where the contract's mode says that a newer one reads the older.
+Law: the result depends only on the catalogue. `upcast` documents lead to newer versions, `downcast` to older
+ones. Between minor versions no conversion is needed when the compatibility mode lets newer versions read
+older data.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ Number: TypeAlias = tuple[int, int]
 def up(
     source: Number, target: Number, upcasts: Iterable[Conversion], minors: Collection[Number]
 ) -> tuple[Conversion, ...] | None:
-    """The conversions from an older version to a newer one, or None where the catalogue knows no way.
+    """The conversions from an older version to a newer one, or None when there is no way.
 
     Args:
-        source: Whose data there is.
-        target: Whose data is wanted.
-        upcasts: Those of the contract.
-        minors: The versions that may be entered from the minor version before, without a conversion.
+        source: The version of the data.
+        target: The wanted version.
+        upcasts: All upcasts of the contract.
+        minors: The versions that can read the previous minor version without conversion.
     """
     known = {(step.source, parts_of(step.target)): step for step in upcasts}
     steps: list[Conversion] = []
@@ -42,7 +43,7 @@ def up(
 def down(
     source: Number, major: int, downcasts: Iterable[Conversion], minors: Collection[Number]
 ) -> tuple[Number, tuple[Conversion, ...]] | None:
-    """The version of an older major version to which a way leads, and the conversions; None without a way."""
+    """The reached version of an older major version, and the conversions; None when there is no way."""
     known = {parts_of(step.source): step for step in downcasts}
     steps: list[Conversion] = []
     here: Number | None = source

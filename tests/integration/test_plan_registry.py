@@ -165,7 +165,7 @@ async def test_what_nobody_signed_is_ignored_told_and_mended(
         await north.publish(country.opened, case())
     plan = await country.rollout(**keys).plan(TODAY)
     assert {(change.action, change.name) for change in plan.changes} == {("~", key), ("-", "agency/nobody")}
-    assert {"not a signed entry: written anew", "not a signed entry"} == {
+    assert {"not a signed entry: written again", "not a signed entry"} == {
         change.why for change in plan.changes
     }
     await country.apply(**keys)

@@ -1,4 +1,4 @@
-"""Rules about how large a value may be, and how long it may take to check."""
+"""Rules about the size of values, and the time it takes to check them."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from contracts.schema.walk import patterns_of
 
 STRING: Final = Rule(
     "string-bounded",
-    "text without end fills a reader's column, memory or screen",
+    "text of unlimited length can overflow a reader's column, memory or screen",
     "add `maxLength`, an `enum`, or an anchored `pattern` of bounded length",
 )
 ARRAY: Final = Rule(
     "array-bounded",
-    "a list without end is an event that never ends",
+    "a list of unlimited length allows events of unlimited size",
     "add `maxItems`",
 )
 ORDERED: Final = Rule(
     "bounds-ordered",
-    "no value is at once at least the larger and at most the smaller bound",
-    "exchange or correct the two bounds",
+    "no value can satisfy a minimum above the maximum",
+    "swap or correct the two bounds",
     "BASIC",
 )
 PATTERN: Final = Rule(
     "pattern-linear",
-    "a pattern that tries ways without number stops a validator with one well-chosen text",
-    "write it without nested or overlapping repetition, such as `^[a-z]+( [a-z]+)*$`",
+    "one crafted text can stall a validator that backtracks",
+    "rewrite it without nested or overlapping repetition, such as `^[a-z]+( [a-z]+)*$`",
     "BASIC",
 )
 OPEN_OBJECT: Final = Rule(
     "object-closed",
-    "what may come under any name is neither described nor classified",
-    "declare `properties`, and leave `additionalProperties` to `content_model` or make it `false`",
+    "properties of any name are neither described nor classified",
+    "declare `properties`, and leave `additionalProperties` to `content_model` or set it to `false`",
 )
 RULES: Final = (STRING, ARRAY, ORDERED, PATTERN, OPEN_OBJECT)
 
-# Of the formats that are asserted, those that no text of unbounded length has.
+# Asserted formats whose texts have a maximum length.
 _BOUNDED_FORMATS: Final = frozenset({"date", "date-time", "uuid"}) & ASSERTED.keys()
 _PAIRS: Final = (
     ("minLength", "maxLength"),
@@ -54,7 +54,7 @@ _PAIRS: Final = (
 
 
 def check_bounds(view: SchemaView) -> Iterator[Finding]:
-    """Every finding about the bounds in one document."""
+    """Findings about the bounds in one document."""
     for part in view.parts:
         if part.is_value:
             for way in view.ways(part.schema):
@@ -69,15 +69,15 @@ def _sizes(view: SchemaView, part: Part, way: Way) -> Iterator[Finding]:
         return
     named = types(way) or frozenset()
     if "string" in named and not any(_bounds_text(view, node) for node in way):
-        yield _at(view, STRING, part, way, "is text of any length")
+        yield _at(view, STRING, part, way, "has no maximum length")
     if "array" in named and not any(_bounds_array(node) for node in way):
-        yield _at(view, ARRAY, part, way, "is a list of any length")
+        yield _at(view, ARRAY, part, way, "has no maximum number of items")
     if "object" in named and (why := _open(view, way)):
         yield _at(view, OPEN_OBJECT, part, way, why)
 
 
 def _at(view: SchemaView, rule: Rule, part: Part, way: Way, what: str) -> Finding:
-    """The finding stands where the type is named, so that one fault used in ten places is told once."""
+    """The finding is at the `type`, so that a fault in a shared definition is reported once."""
     typed = next(
         (steps for node in way if "type" in node and (steps := view.steps_of(node)) is not None), None
     )
@@ -114,13 +114,13 @@ def _open(view: SchemaView, way: Way) -> str | None:
     if any(each is False for each in said):
         return None
     if any(each is True or each == {} for each in said):
-        return "may hold properties of any name and kind"
+        return "allows any property"
     if any(isinstance(each, Mapping) for each in said) or any("patternProperties" in node for node in way):
         return None
     if not any(node.get("properties") for node in way):
-        return "declares no properties and refuses none"
+        return "declares no properties and allows any"
     if view.row.version.content_model == "as-written":
-        return "says nothing of further properties, and the contract is read as written"
+        return "allows undeclared properties, as `content_model` is `as-written`"
     return None
 
 

@@ -1,4 +1,4 @@
-"""Rules about a change of a catalogue: what was promised stays promised."""
+"""Rules about changes of a catalogue: promises are kept."""
 
 from __future__ import annotations
 
@@ -8,77 +8,77 @@ from contracts.finding import Rule
 
 UNREADABLE: Final = Rule(
     "base-readable",
-    "what cannot be read of the catalogue before cannot be compared",
-    "compare with a catalogue that `govbus contracts lint` passes",
+    "an unreadable contract in the earlier catalogue cannot be compared",
+    "compare with a catalogue that passes `govbus contracts lint`",
 )
 AGENCY_REMOVED: Final = Rule(
     "agency-kept",
-    "whoever reads the agency's events still needs to know whom to ask",
-    "restore `agency.yaml`; an agency goes when its last event has",
+    "readers of the agency's events still need its contact",
+    "restore `agency.yaml`; remove an agency only after its last event",
 )
 CONTRACT_REMOVED: Final = Rule(
     "contract-kept",
-    "subscribers still read its topic, and its events are kept there",
-    "restore the contract, give its versions a `sunset`, and remove it when that is over",
+    "subscribers still read the topic, and it still holds events",
+    "restore the contract, give its versions a `sunset`, and remove it after that day",
 )
 CONTRACT_RENAMED: Final = Rule(
     "contract-name-kept",
-    "a subject names a topic: under another name subscribers find nothing",
-    "restore the old name, and publish both until the old one's `sunset` is over",
+    "the subject names the topic: under another name, subscribers find nothing",
+    "restore the old name, and publish under both until the `sunset` of the old one",
 )
 VERSION_REMOVED: Final = Rule(
     "version-kept",
-    "events of the version are still in the topic, and someone may still send or ask for it",
-    "restore the version, give it a `sunset`, and remove it when that is over",
+    "events of the version are still in the topic, and may still be published or read",
+    "restore the version, give it a `sunset`, and remove it after that day",
 )
 VERSION_CHANGED: Final = Rule(
     "version-unchanged",
-    "a published schema never changes: who reads it relies on the very bytes that were reviewed",
+    "a published schema never changes: its readers rely on the exact bytes that were reviewed",
     "restore the file, and publish the change as a new version",
 )
 MODE_LOOSENED: Final = Rule(
     "compatibility-kept",
-    "readers were promised that changes keep to the mode",
-    "restore `compatibility`, or let the readers agree and have it waived",
+    "readers rely on the promised compatibility mode",
+    "restore `compatibility`, or get the agreement of the readers and add a waiver",
 )
 CONTENT_MODEL: Final = Rule(
     "content-model-kept",
-    "it decides what every published version accepts, and so changes them all",
-    "restore `content_model`, or change it with a new contract",
+    "the content model decides what every published version accepts",
+    "restore `content_model`, or change it in a new contract",
 )
 FORMATS: Final = Rule(
     "formats-kept",
-    "whether `format` refuses decides what every published version accepts",
-    "restore `formats`, or change it with a new contract",
+    "`formats` decides what every published version accepts",
+    "restore `formats`, or change it in a new contract",
 )
 KEY_CHANGED: Final = Rule(
     "key-kept",
-    "the key decides the partition: events of one case would no longer stay in order",
-    "restore `key`, or publish the event anew under another subject",
+    "the key selects the partition: with another key, events of one case lose their order",
+    "restore `key`, or publish the event under another subject",
 )
 RETENTION: Final = Rule(
     "retention-kept",
-    "a subscriber that is behind by more than the retention loses events",
-    "see that every subscriber keeps up with the shorter time",
+    "a subscriber that is further behind than the retention loses events",
+    "make sure that every subscriber keeps up with the shorter retention",
 )
 PARTITIONS: Final = Rule(
     "partitions-kept",
-    "another number of partitions moves keys: events of one case are out of order across the change",
+    "another number of partitions moves keys, so events of one case may be out of order across the change",
     "change it while the topic is empty or quiet",
 )
 MAX_BYTES: Final = Rule(
     "max-bytes-kept",
-    "an event that could be published may be too large now",
-    "see that no publisher sends events of that size",
+    "events that were allowed before may be too large now",
+    "make sure that no publisher sends events of that size",
 )
 DUAL_PUBLISH: Final = Rule(
     "dual-publish-window",
-    "subscribers move to a new major version one by one: until the last has, both are published",
-    "give every version of the major before a `sunset` date",
+    "subscribers move to a new major version one by one, so both are published for a time",
+    "give every version of the previous major version a `sunset` date",
 )
 MAJOR_NEEDLESS: Final = Rule(
     "major-needed",
-    "a major version costs every subscriber a move, and this one breaks nobody",
+    "a new major version costs every subscriber a migration, and this one breaks nobody",
     "publish it as a minor version",
 )
 RULES: Final = (

@@ -1,4 +1,4 @@
-"""The rule that a version's number says what the version does to its readers."""
+"""The rule that a minor version breaks nobody."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from contracts.finding import Finding, Proof, Rule
 
 BUMP: Final = Rule(
     "version-bump-agrees",
-    "a minor version promises, by its number, that nobody who keeps to the contract's mode is broken",
-    "publish it as a new major version, or change what breaks before it is published",
+    "a minor version promises to break nobody, as far as the compatibility mode of the contract says",
+    "publish the change as a new major version, or make it compatible before it is published",
     "BASIC",
 )
 RULES: Final = (BUMP,)
 
 
 def check_bumps(entry: LoadedContract) -> Iterator[Finding]:
-    """Every minor version that breaks an earlier one of its major, as far as the contract's mode asks."""
+    """Findings for minor versions that break an earlier one under the contract's compatibility mode."""
     for row in entry.versions:
         try:
             row.version.compile()
             found = list(breaks(row.version, entry.contract.versions, entry.contract.compatibility))
         except SchemaUnusableError:
-            continue  # `schema-compiles` tells it
+            continue  # `schema-compiles` reports it
         for each in found:
             yield _finding(entry, row, each)
 

@@ -1,4 +1,4 @@
-"""Rules about what a `contract.yaml` says."""
+"""Rules about `contract.yaml`."""
 
 from __future__ import annotations
 
@@ -16,49 +16,49 @@ from contracts.schema.references import Subschema
 
 OWNER: Final = Rule(
     "owner-present",
-    "somebody must answer for what a contract promises",
+    "every contract needs an office that is responsible for it",
     "name the office in `owner`",
     "BASIC",
 )
 CONTACT: Final = Rule(
     "contact-present",
-    "who reads an event must be able to ask about it",
-    "give an e-mail address, a telephone number or a web address in `contact`",
+    "readers of an event must be able to ask about it",
+    "add an e-mail address, a telephone number or a web address in `contact`",
     "BASIC",
 )
 CLASSIFICATION: Final = Rule(
     "classification-agrees",
-    "how an event is protected follows from what it says about people",
-    "name the personal fields in `personal_fields`, and classify as `personal` or `sensitive`",
+    "the classification decides how an event is protected, so it must match the personal fields",
+    "list the personal fields in `personal_fields`, and classify the event as `personal` or `sensitive`",
     "BASIC",
 )
 LEGAL_BASIS: Final = Rule(
     "legal-basis-present",
-    "personal data may be passed on only where a law says so",
+    "personal data may be shared only where a law allows it",
     "name the act and section in `legal_basis`",
     "BASIC",
 )
 PERSONAL_FIELD: Final = Rule(
     "personal-field-exists",
-    "a field that is protected under a wrong name is not protected",
-    "correct the path; `[*]` stands for every item of an array",
+    "a personal field with a wrong path is not protected",
+    "correct the path; `[*]` matches every item of an array",
     "BASIC",
 )
 KEY_EXISTS: Final = Rule(
     "key-field-exists",
-    "the partition key is read from the data: text or a whole number must be there",
+    "the partition key is read from the data, so a string or an integer must be there",
     "point `key.path` to a property of type `string` or `integer`",
     "MINIMAL",
 )
 KEY_REQUIRED: Final = Rule(
     "key-field-required",
-    "an event without its key cannot be kept in order",
-    "add the field, and each object on the way to it, to `required`",
+    "events without a key cannot be kept in order",
+    "add the field, and each object on its path, to `required`",
     "MINIMAL",
 )
 KEY_PERSONAL: Final = Rule(
     "key-not-personal",
-    "a key is seen by everyone who runs the cluster, and outlives the data",
+    "keys are visible to everyone who runs the cluster, and outlive the data",
     "use an opaque reference of the case as the key",
     "BASIC",
 )
@@ -76,7 +76,7 @@ _REACHABLE = re.compile(r"\S+@\S+\.\S+|https?://\S+|\+?[0-9][0-9 ()/.-]{5,}")
 
 
 def check_contract(entry: LoadedContract) -> Iterator[Finding]:
-    """Every finding about one contract's own words."""
+    """Findings about the `contract.yaml` of one contract."""
     shape, document = entry.shape, entry.document
     if not shape.owner:
         yield OWNER.at(document.place("owner"), "the contract has no `owner`")
@@ -87,7 +87,7 @@ def check_contract(entry: LoadedContract) -> Iterator[Finding]:
         try:
             row.version.compile()
         except SchemaUnusableError:
-            continue  # `schema-compiles` tells it
+            continue  # `schema-compiles` reports it
         yield from _personal_fields(entry, row.resolver.root, row.shape.number)
         yield from _key(entry, row.resolver.root, row.shape.number)
     yield from _key_personal(entry)
@@ -101,14 +101,14 @@ def _classification(entry: LoadedContract) -> Iterator[Finding]:
     if shape.personal_fields and not protected:
         yield CLASSIFICATION.at(place, f"`{shape.classification}`, but it has personal fields")
     elif protected and not shape.personal_fields:
-        yield CLASSIFICATION.at(place, f"`{shape.classification}`, but no personal field is named")
+        yield CLASSIFICATION.at(place, f"`{shape.classification}`, but it lists no personal fields")
     elif risky and shape.classification != "sensitive":
         yield CLASSIFICATION.at(
             place, f"`{shape.classification}`, but it has fields of category {', '.join(risky)}"
         )
     if protected and not shape.legal_basis:
         yield LEGAL_BASIS.at(
-            document.place("legal_basis"), "the contract passes on personal data without basis"
+            document.place("legal_basis"), "the contract shares personal data without a legal basis"
         )
 
 
@@ -126,9 +126,9 @@ def _key(entry: LoadedContract, root: Subschema, number: str) -> Iterator[Findin
     schemas = schemas_at(root, steps)
     types = types_of(schemas)
     if not schemas or not all(isinstance(step, str) and step != EVERY for step in steps) or not steps:
-        yield KEY_EXISTS.at(place, f"`{path}` is no property in the schema of version {number}")
+        yield KEY_EXISTS.at(place, f"`{path}` is not a property in the schema of version {number}")
     elif not types or not types <= {"string", "integer"}:
-        yield KEY_EXISTS.at(place, f"`{path}` may be of another type in version {number}")
+        yield KEY_EXISTS.at(place, f"`{path}` may have another type in version {number}")
     elif not is_required(root, steps):
         yield KEY_REQUIRED.at(place, f"`{path}` may be absent in version {number}")
 
@@ -139,4 +139,4 @@ def _key_personal(entry: LoadedContract) -> Iterator[Finding]:
         steps = parse_path(path)
         if key[: len(steps)] == steps:
             place = entry.document.place("key", "path")
-            yield KEY_PERSONAL.at(place, f"the key is, or lies in, the personal field `{path}`")
+            yield KEY_PERSONAL.at(place, f"the key is part of the personal field `{path}`")

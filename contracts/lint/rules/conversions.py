@@ -1,4 +1,4 @@
-"""Rules about the way between versions: there is one, and it arrives."""
+"""Rules about conversions between versions: they exist, and they work."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from contracts.finding import Finding, Rule
 from contracts.lint.conversion_proof import ConversionProof, prove
 
 COUNT: Final = 100
-"""How many made-up instances lint sends through each conversion; `govbus contracts prove` sends more."""
+"""Generated events that lint sends through each conversion; `govbus contracts prove` sends more."""
 
 PRESENT: Final = Rule(
     "upcast-present",
-    "readers of a new major version also need the events of who still publishes the old one",
-    "declare `upcast` from the latest minor version of the one before",
+    "readers of the new major version also need events of publishers that still use the old one",
+    "add an `upcast` from the latest minor version of the previous major version",
 )
 PROVED: Final = Rule(
     "conversion-proved",
-    "data that a conversion cannot carry over ends as a dead letter, or cannot be published",
-    "correct the document; `govbus contracts prove` tries it on as much data as you like",
+    "an event that cannot be converted becomes a dead letter, or cannot be published",
+    "correct the conversion; `govbus contracts prove` tests it with more data",
     "BASIC",
 )
 RULES: Final = (PRESENT, PROVED)
 
 
 def check_conversions(entry: LoadedContract, root: Path, count: int = COUNT) -> Iterator[Finding]:
-    """Every finding about the conversions of one contract.
+    """Findings about the conversions of one contract.
 
     Args:
         entry: The contract.
         root: The catalogue's folder.
-        count: How many made-up instances go through each conversion.
+        count: How many events to generate for each conversion.
     """
     yield from _present(entry)
     if not any(row.shape.upcast or row.shape.downcast for row in entry.versions):
@@ -45,7 +45,7 @@ def check_conversions(entry: LoadedContract, root: Path, count: int = COUNT) -> 
         for proof in prove(entry.contract, count, _examples(entry, root)):
             yield from _proved(entry, proof)
     except SchemaUnusableError:
-        return  # `schema-compiles` tells it
+        return  # `schema-compiles` reports it
 
 
 def _present(entry: LoadedContract) -> Iterator[Finding]:
@@ -55,7 +55,7 @@ def _present(entry: LoadedContract) -> Iterator[Finding]:
         source, target = contract.version(older), contract.version(newer)
         if contract.upcasts(source, target) is None:
             row = next(row.row for row in entry.versions if row.version.major == newer)
-            what = f"no way from version {source.number} to {target.number}"
+            what = f"no conversion from version {source.number} to {target.number}"
             yield PRESENT.at(entry.document.place("versions", row), what)
 
 
@@ -66,8 +66,8 @@ def _proved(entry: LoadedContract, proof: ConversionProof) -> Iterator[Finding]:
     place = entry.document.place("versions", row.row, proof.kind)
     declared = row.shape.upcast if proof.kind == "upcast" else row.shape.downcast
     file = declared.file if declared else ""
-    tried = f"of {proof.tried:,} events {proof.failed:,} fail by `{file}`, most because "
-    yield PROVED.at(place, (tried if proof.tried else f"`{file}` is not proved: ") + proof.what)
+    failed = f"{proof.failed:,} of {proof.tried:,} events fail in `{file}`, most often with: {proof.what}"
+    yield PROVED.at(place, failed if proof.tried else f"`{file}` is not tested: {proof.what}")
 
 
 def _examples(entry: LoadedContract, root: Path) -> Iterator[Any]:
@@ -75,4 +75,4 @@ def _examples(entry: LoadedContract, root: Path) -> Iterator[Any]:
         try:
             yield read_json(root, path.relative_to(root).as_posix()).value
         except DocumentError:
-            continue  # told where examples are looked at
+            continue  # `check_examples` reports it

@@ -1,4 +1,4 @@
-"""Rules about examples: what must pass passes, what must fail fails, and two validators agree on it."""
+"""Rules about examples: valid ones pass, invalid ones fail, and two validators agree."""
 
 from __future__ import annotations
 
@@ -22,52 +22,52 @@ from contracts.schema.walk import is_risky
 
 PRESENT: Final = Rule(
     "example-present",
-    "an example is what a developer reads first, and what shows that a schema refuses",
+    "examples show developers what an event looks like, and prove that the schema refuses bad ones",
     "add one event each to `examples/v<major>/valid/` and `examples/v<major>/invalid/`",
     "BASIC",
 )
 PASSES: Final = Rule(
     "example-passes",
-    "an example that the contract refuses misleads who copies it",
+    "developers copy examples, so each valid example must follow the contract",
     "correct the example or the schema",
     "BASIC",
 )
 FAILS: Final = Rule(
     "example-fails",
-    "a fault that passes shows that the schema does not say what was meant",
+    "an invalid example that passes shows that the schema is too loose",
     "tighten the schema, or move the example to `valid/`",
     "BASIC",
 )
 KEY: Final = Rule(
     "example-key",
-    "every event must yield its partition key",
+    "every event needs a partition key",
     "correct the example, or `key.path`",
     "BASIC",
 )
 AGREE: Final = Rule(
     "validators-agree",
-    "a schema that two validators read differently means two things to two agencies",
-    "say it in other words; patterns and formats differ most",
+    "agencies use different validators, so these must agree on every event",
+    "rewrite the schema; patterns and formats differ most often",
     "BASIC",
 )
 MAJOR: Final = Rule(
     "example-version",
     "examples belong to a major version of the contract",
-    "rename the folder to `v<major>` of a version that exists",
+    "rename the folder to `v<major>` of an existing version",
     "BASIC",
 )
 MOST: Final = 1_000
-"""Examples of one kind and version that are looked at."""
+"""Examples of one kind and version that are checked."""
 RULES: Final = (PRESENT, PASSES, FAILS, KEY, AGREE, MAJOR)
 
 
 @dataclass(frozen=True, slots=True)
-class _Judges:
-    """What an example is held to, beside the contract.
+class _Validators:
+    """What checks an example besides the contract.
 
     Attributes:
-        root: Where counting the work begins; None where nothing can multiply it.
-        second: The second validator; None where it could not answer in time.
+        root: The schema whose checks are counted; None when no reference can multiply them.
+        second: The second validator; None when it could take too long.
     """
 
     root: Subschema | None
@@ -75,7 +75,7 @@ class _Judges:
 
 
 def check_examples(entry: LoadedContract, root: Path) -> Iterator[Finding]:
-    """Every finding about one contract's examples, each against the latest minor of its major version."""
+    """Findings about one contract's examples, checked against the latest minor version of their major."""
     folder = f"{entry.folder}/examples"
     rows = sorted(entry.versions, key=lambda row: (row.version.major, row.version.minor))
     majors = {f"v{row.version.major}": row for row in rows}
@@ -86,30 +86,30 @@ def check_examples(entry: LoadedContract, root: Path) -> Iterator[Finding]:
         return
     for name in names:
         if name not in majors:
-            yield MAJOR.at(Place(f"{folder}/{name}"), "no version of the contract is called so")
+            yield MAJOR.at(Place(f"{folder}/{name}"), "the contract has no such version")
     for row in majors.values():
         try:
-            judges = _judges(row)
+            validators = _validators(row)
         except SchemaUnusableError:
-            continue  # `schema-compiles` or `dialect-declared` tells it
+            continue  # `schema-compiles` or `dialect-declared` reports it
         for kind in ("valid", "invalid"):
-            yield from _folder(entry, root, row.version, judges, kind)
+            yield from _folder(entry, root, row.version, validators, kind)
 
 
-def _judges(row: LoadedVersion) -> _Judges:
+def _validators(row: LoadedVersion) -> _Validators:
     version = row.version
     version.compile()
     placed = [each for inside in row.schemas.values() for each in inside]
     if is_risky(placed):
-        second = None  # `pattern-linear` tells it
+        second = None  # `pattern-linear` reports it
     else:
         second = second_opinion(*version.writer_documents, assert_formats=version.assert_formats)
     repeats = any("$ref" in node or "$dynamicRef" in node for _, node in placed)
-    return _Judges(row.resolver.root if repeats else None, second)
+    return _Validators(row.resolver.root if repeats else None, second)
 
 
 def _folder(
-    entry: LoadedContract, root: Path, version: ContractVersion, judges: _Judges, kind: str
+    entry: LoadedContract, root: Path, version: ContractVersion, validators: _Validators, kind: str
 ) -> Iterator[Finding]:
     folder = f"{entry.folder}/examples/v{version.major}/{kind}"
     try:
@@ -118,7 +118,7 @@ def _folder(
         yield error.finding
         return
     if len(names) > MOST:
-        what = f"more than {MOST:,} examples, of which only so many are looked at"
+        what = f"more than {MOST:,} examples, of which only these are checked"
         yield TOO_MANY.at(Place(folder), what)
     if not names:
         place = entry.document.place("versions")
@@ -129,12 +129,12 @@ def _folder(
         except DocumentError as error:
             yield error.finding
             continue
-        if judges.root and not is_bounded_for(judges.root, document.value):
-            yield BOUNDED.at(document.place(), "asks more about this event than a validator can answer")
+        if validators.root and not is_bounded_for(validators.root, document.value):
+            yield BOUNDED.at(document.place(), "checking this event takes too many steps")
             continue
         yield from _example(version, document, kind)
-        if judges.second:
-            yield from _agreement(version, document, judges.second)
+        if validators.second:
+            yield from _agreement(version, document, validators.second)
 
 
 def _example(version: ContractVersion, document: Document, kind: str) -> Iterator[Finding]:

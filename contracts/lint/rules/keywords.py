@@ -1,4 +1,4 @@
-"""Rules about the words of a schema: that each is known, has an effect, and agrees with its neighbours."""
+"""Rules about keywords of a schema: each is known, has an effect, and fits the others."""
 
 from __future__ import annotations
 
@@ -15,49 +15,49 @@ from contracts.schema.keywords import KNOWN_07, KNOWN_2020_12, OF_TYPE
 
 KEYWORD: Final = Rule(
     "keyword-known",
-    "a misspelt keyword is an annotation: it checks nothing and nobody is told",
-    "correct it, or begin a word of your own with `x-`",
+    "validators ignore unknown keywords, so a misspelt one checks nothing",
+    "correct it, or start your own keywords with `x-`",
 )
 EFFECT: Final = Rule(
     "keyword-fits-type",
-    "a bound on a value of another type bounds nothing",
+    "a keyword for another type has no effect",
     "remove the keyword, or correct `type`",
 )
 FORMAT: Final = Rule(
     "format-known",
-    "a format that no validator knows checks nothing",
+    "validators ignore unknown formats",
     "correct it, or use `pattern`",
 )
 ALONE: Final = Rule(
     "reference-alone",
-    "draft-07 ignores everything beside `$ref`",
+    "draft-07 ignores all keywords next to `$ref`",
     "put the `$ref` into an `allOf`, or use draft 2020-12",
     "BASIC",
 )
 USED: Final = Rule(
     "definition-used",
-    "a definition nobody refers to is read by people and by no validator",
+    "validators ignore an unused definition, but people read it",
     "refer to it, or remove it",
 )
 ENUM_POLICY: Final = Rule(
     "enum-unknown-values",
-    "a list of values grows, and a reader must know what to do with one it has not seen",
-    "add `x-unknown-values`: `refuse`, or `keep` the text as it came",
+    "lists of values grow, so readers must know how to handle a value they do not know",
+    "add `x-unknown-values`: `refuse`, or `keep` to accept the text unchanged",
 )
 ENUM_TYPE: Final = Rule(
     "enum-one-type",
-    "values of several types make every reader ask which one came",
-    "write all values as one type; `null` may stand beside them",
+    "values of several types make every reader handle several types",
+    "write all values as one type; `null` may be added",
 )
 ENUM_FITS: Final = Rule(
     "enum-fits-type",
-    "a listed value that `type` refuses can never come",
+    "a listed value that `type` refuses can never occur",
     "correct the value, or `type`",
     "BASIC",
 )
 REQUIRED: Final = Rule(
     "required-declared",
-    "a required property that nothing declares may hold anything",
+    "a required property without a declaration may have any value",
     "declare it under `properties`, or correct its name",
     "BASIC",
 )
@@ -73,7 +73,7 @@ Node = Mapping[str, Any]
 
 
 def check_keywords(view: SchemaView) -> Iterator[Finding]:
-    """Every finding about the words of one document."""
+    """Findings about the keywords of one document."""
     parts = {part.steps for part in view.parts}
     for steps, node in view.nodes:
         yield from _known(view, steps, node)
@@ -92,13 +92,13 @@ def _known(view: SchemaView, steps: tuple[Step, ...], node: Node) -> Iterator[Fi
     known = KNOWN_07 if view.is_draft_07 else KNOWN_2020_12
     for word in node.keys() - known:
         if not word.startswith("x-"):
-            yield _at(view, KEYWORD, (*steps, word), f"is no keyword of the dialect{meant(word, known)}")
+            yield _at(view, KEYWORD, (*steps, word), f"is not a keyword of the dialect{meant(word, known)}")
     if view.is_draft_07 and "$ref" in node and (ignored := sorted(node.keys() & known - _COMMENTS)):
         words = ", ".join(f"`{word}`" for word in ignored)
-        yield _at(view, ALONE, (*steps, "$ref"), f"stands beside {words}")
+        yield _at(view, ALONE, (*steps, "$ref"), f"is next to {words}")
     named = node.get("format")
     if isinstance(named, str) and named not in _FORMATS:
-        yield _at(view, FORMAT, (*steps, "format"), f"is a format nobody knows{meant(named, _FORMATS)}")
+        yield _at(view, FORMAT, (*steps, "format"), f"is not a known format{meant(named, _FORMATS)}")
 
 
 def _effect(view: SchemaView, steps: tuple[Step, ...], node: Node) -> Iterator[Finding]:
@@ -125,7 +125,7 @@ def _values(view: SchemaView, steps: tuple[Step, ...], node: Node, *, is_part: b
     if len(kinds) > 1:
         yield _at(view, ENUM_TYPE, (*steps, "enum"), f"lists values of {' and '.join(sorted(kinds))}")
     if is_part and len(values) > 1 and node.get("x-unknown-values") not in _POLICIES:
-        yield _at(view, ENUM_POLICY, (*steps, "enum"), "has no `x-unknown-values` beside it")
+        yield _at(view, ENUM_POLICY, (*steps, "enum"), "has no `x-unknown-values`")
     types = _types(node)
     said: list[tuple[tuple[Step, ...], object]] = [
         (("enum", index), value) for index, value in enumerate(values)
@@ -179,4 +179,4 @@ def _unused(view: SchemaView) -> Iterator[Finding]:
                 f"#{node[word]}" for word in ("$anchor", "$dynamicAnchor") if word in node
             ]
             if not any(target.endswith(name) or f"{name}/" in target for target in targets for name in names):
-                yield _at(view, USED, steps, "is referred to by nothing")
+                yield _at(view, USED, steps, "is not used")

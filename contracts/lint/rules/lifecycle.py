@@ -1,4 +1,4 @@
-"""Rules about a contract's life: its versions in order, what replaces what, and who still uses it."""
+"""Rules about the life cycle of contracts: version numbers, deprecation, and use."""
 
 from __future__ import annotations
 
@@ -12,54 +12,54 @@ from contracts.paths import Step
 
 FILE_NAME: Final = Rule(
     "version-file-name",
-    "who looks for a version looks for the file called so",
-    "call the file `v<major>.<minor>.json`",
+    "people look for the schema of a version under its number",
+    "name the file `v<major>.<minor>.json`",
 )
 NEXT: Final = Rule(
     "version-next",
-    "a gap in the numbers is a version that somebody may still have",
+    "a gap in the numbers suggests a missing version that may still be in use",
     "number versions without gaps: from `1.0`, minor by minor, major by major",
     "BASIC",
 )
 SCHEMA_ID: Final = Rule(
     "schema-id-once",
-    "an `$id` names one schema: what has two contents resolves to either",
+    "an `$id` must identify one schema: with two, references are ambiguous",
     "give each version its own `$id`, such as `urn:govbus:contract:<subject>:<version>`",
     "BASIC",
 )
 MODE: Final = Rule(
     "compatibility-promised",
-    "under `NONE` any change may break any reader",
-    "choose a mode, such as `BACKWARD_TRANSITIVE`, and break with a new major version",
+    "with `NONE`, any change may break any reader",
+    "choose a mode such as `BACKWARD_TRANSITIVE`, and publish breaking changes as a new major version",
 )
 SUNSET: Final = Rule(
     "deprecated-version-sunset",
-    "who reads a deprecated version must know until when",
+    "readers of a deprecated version must know how long it is published",
     "add `sunset`, the last day on which it is published",
 )
 SUNSET_PASSED: Final = Rule(
     "sunset-passed",
-    "a version past its last day is promised by nobody, and its topic still stands",
-    "remove the version once nobody reads it, or agree on a later day with its readers",
+    "after its sunset nobody is responsible for a version, but its topic still exists",
+    "remove the version once it has no readers, or agree on a later day with its readers",
 )
 WINDOW: Final = Rule(
     "major-window",
-    "two major versions cost twice: the window in which both are published has an end",
+    "publishing two major versions is double work, so it needs an end date",
     "mark the older versions `deprecated: true` with a `sunset`",
 )
 SUCCESSOR: Final = Rule(
     "deprecated-has-successor",
-    "readers who must move need something to move to",
+    "readers of a deprecated version need a version to move to",
     "add the version that replaces it",
 )
 ORPHAN: Final = Rule(
     "event-used",
-    "an event that no service watches and nobody reads is data that travels for nothing",
-    "name it in a service, let a reader subscribe, or remove the contract",
+    "an event that no service and no reader uses is published for nothing",
+    "use it in a service, add a subscription, or remove the contract",
 )
 DEPRECATED: Final = Rule(
     "reference-not-deprecated",
-    "who builds on a version that is going away has to build again",
+    "users of a deprecated version will have to change again",
     "refer to the version that replaces it",
 )
 RULES: Final = (
@@ -69,11 +69,11 @@ RULES: Final = (
 
 
 def check_lifecycle(entry: LoadedContract, today: date) -> Iterator[Finding]:
-    """Every finding about the versions of one contract.
+    """Findings about the versions of one contract.
 
     Args:
         entry: The contract.
-        today: The day that a `sunset` is compared with.
+        today: The day to compare with each `sunset`.
     """
     yield from _numbers(entry)
     yield from _ids(entry)
@@ -83,7 +83,7 @@ def check_lifecycle(entry: LoadedContract, today: date) -> Iterator[Finding]:
 
 
 def check_references(loaded: Loaded) -> Iterator[Finding]:
-    """Every finding about events that nothing uses, and uses of what is deprecated."""
+    """Findings about unused events, and about uses of deprecated versions."""
     used = {subscription.subscription.subject for subscription in loaded.subscriptions.values()}
     for entry in loaded.services.values():
         service = entry.service
@@ -124,14 +124,14 @@ def _numbers(entry: LoadedContract) -> Iterator[Finding]:
         if row.shape.file != wanted:
             place = entry.document.place("versions", row.row, "file")
             yield FILE_NAME.at(
-                place, f"version {row.shape.number} lies in `{row.shape.file[:200]}`, not in `{wanted}`"
+                place, f"version {row.shape.number} is in `{row.shape.file[:200]}`, not in `{wanted}`"
             )
-        # The oldest may have been removed after their sunset: only what lies between counts.
+        # The oldest may have been removed after their sunset: only gaps between versions count.
         below = [each for each in numbers if each[0] == major and each[1] < minor]
         older = [each[0] for each in numbers if each[0] < major]
         if (below and below[-1][1] != minor - 1) or (not below and older and older[-1] != major - 1):
             place = entry.document.place("versions", row.row, "number")
-            yield NEXT.at(place, f"no version comes just before {row.shape.number}")
+            yield NEXT.at(place, f"the version before {row.shape.number} is missing")
 
 
 def _ids(entry: LoadedContract) -> Iterator[Finding]:
@@ -153,11 +153,11 @@ def _deprecation(entry: LoadedContract, today: date) -> Iterator[Finding]:
         if version.deprecated and version.sunset is None:
             yield SUNSET.at(place, f"version {version.number} is deprecated without `sunset`")
         if version.deprecated and (version.major, version.minor) == last:
-            yield SUCCESSOR.at(place, f"version {version.number} is deprecated, and nothing comes after it")
+            yield SUCCESSOR.at(place, f"version {version.number} is deprecated, but has no successor")
         if version.sunset and version.sunset < today:
             where = entry.document.place("versions", row.row, "sunset")
             yield SUNSET_PASSED.at(where, f"the sunset of version {version.number} has passed")
         if version.major < newest and row is latest[version.major] and not version.deprecated:
             yield WINDOW.at(
-                place, f"version {version.number} is not deprecated, though version {newest} replaces it"
+                place, f"version {version.number} is not deprecated, although version {newest} replaces it"
             )

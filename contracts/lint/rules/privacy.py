@@ -1,4 +1,4 @@
-"""Rules about people in an event: each field is classified, and nobody is named where everybody can look."""
+"""Rules about personal data: each field is classified, and subjects identify nobody."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from contracts.schema.fields import leaves
 
 LEAF: Final = Rule(
     "leaf-classified",
-    "what nobody has classified nobody protects",
-    "name the field in `personal_fields`; say in `other_fields` whether the rest is `internal` or `public`",
+    "fields without a classification are not protected",
+    "list the field in `personal_fields`; set `other_fields` to `internal` or `public` for the rest",
 )
 OTHER: Final = Rule(
     "other-fields-agree",
-    "the rest of an event is no more secret than the event, and no less than what is open to all",
-    "let `other_fields` be `internal`, or classify the event as `public`",
+    "an event can be `public` only when all its fields are",
+    "set `other_fields` to `public`, or classify the event as `internal`",
     "BASIC",
 )
 IDENTIFIER: Final = Rule(
     "identifier-classified",
-    "a field of this name says who somebody is",
-    "add it to `personal_fields`; where it names no person, call it after what it names",
+    "a field of this name usually identifies a person",
+    "add it to `personal_fields`; if it does not identify a person, rename it",
 )
 SUBJECT: Final = Rule(
     "subject-not-personal",
-    "a subject is a topic, a metric and a line in every log: it must not say whom an event is about",
-    "name the event after what happens, without numbers of persons or cases",
+    "subjects appear in topic names, metrics and logs, so they must not identify anybody",
+    "name the event after what happens, without numbers of people or cases",
     "BASIC",
 )
 RULES: Final = (LEAF, OTHER, IDENTIFIER, SUBJECT)
@@ -52,7 +52,7 @@ _MOST_LEAVES: Final = 2_000
 
 
 def check_privacy(entry: LoadedContract, views: tuple[SchemaView, ...]) -> Iterator[Finding]:
-    """Every finding about what one contract says of people."""
+    """Findings about personal data in one contract."""
     shape, document = entry.shape, entry.document
     if found := _LONG_NUMBER.search(shape.subject):
         what = f"`{shape.subject}` has a number of {len(found[0])} digits"
@@ -78,7 +78,7 @@ def _unclassified(entry: LoadedContract, view: SchemaView, fields: list[tuple[St
     more = f" and {len(fields) - 3} more" if len(fields) > 3 else ""
     number = view.row.shape.number
     place = entry.document.place("personal_fields")
-    return LEAF.at(place, f"no class for {shown}{more} of version {number}", about=number)
+    return LEAF.at(place, f"no classification for {shown}{more} of version {number}", about=number)
 
 
 def _identifiers(

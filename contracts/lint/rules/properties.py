@@ -1,4 +1,4 @@
-"""Rules about the properties of an event: what each means, what it looks like, and how it is called."""
+"""Rules about the properties of an event: descriptions, examples, names and types."""
 
 from __future__ import annotations
 
@@ -12,54 +12,54 @@ from contracts.paths import Step, pointer
 
 DESCRIBED: Final = Rule(
     "property-described",
-    "who reads an event must know what each property means, not guess it from its name",
+    "readers must not have to guess the meaning of a property from its name",
     "add a `description` that says more than the name",
 )
 EXAMPLE: Final = Rule(
     "property-example",
-    "a developer sees from an example what no type can say",
+    "an example shows developers what a type cannot",
     "add `examples` with at least one made-up value",
 )
 NAME_CASE: Final = Rule(
     "property-name-case",
-    "names written in two ways are looked up in the wrong one",
-    "write all names of the schema as most are written",
+    "mixed naming styles lead to misspelt names",
+    "use the style of most names in the schema",
 )
 NAME_PLAIN: Final = Rule(
     "property-name-plain",
-    "a name with spaces, signs or invisible letters cannot be used in a path, a query or a program",
-    "use letters, digits, `_` and `-`, beginning with a letter",
+    "a name with spaces, punctuation or invisible characters does not work in paths, queries and programs",
+    "use letters, digits, `_` and `-`, starting with a letter",
     "BASIC",
 )
 TYPE: Final = Rule(
     "type-declared",
-    "what may be anything cannot be bounded, classified or read",
+    "a value of any type cannot be bounded, classified or read",
     "add `type`, `enum`, `const` or a `$ref`",
     "BASIC",
 )
 DATE: Final = Rule(
     "date-has-format",
-    "a date in free text is read day first by one agency and month first by the next",
-    "make it a string of `format` `date-time` for `..._at` and `date` for `..._on` and `..._date`",
+    "dates in free text are ambiguous: day first or month first",
+    "use a string with `format` `date-time` for `..._at`, and `date` for `..._on` and `..._date`",
 )
 ZONE: Final = Rule(
     "date-time-zone",
-    "a time without zone is another moment at each office",
-    "let the contract's `formats` be `assertion`, or name the zone in the `description`",
+    "a time without a zone means a different moment in each office",
+    "set `formats` of the contract to `assertion`, or name the zone in the `description`",
 )
 MONEY: Final = Rule(
     "money-exact",
-    "a floating-point number cannot hold 0.10: sums of money do not add up",
+    "a floating-point number cannot hold 0.10 exactly, so sums do not add up",
     "use an integer of minor units, or a string with a decimal `pattern`",
 )
 CURRENCY: Final = Rule(
     "money-currency",
-    "an amount without its currency is a number, not money",
-    "add a property `currency` beside it",
+    "an amount has no meaning without its currency",
+    "add a property `currency` next to it",
 )
 SUNSET: Final = Rule(
     "deprecated-property-sunset",
-    "what is on its way out needs a day by which readers have moved",
+    "readers must know how long a deprecated property is sent",
     "add `x-sunset` with a date, such as `2027-06-30`",
 )
 RULES: Final = (DESCRIBED, EXAMPLE, NAME_CASE, NAME_PLAIN, TYPE, DATE, ZONE, MONEY, CURRENCY, SUNSET)
@@ -84,7 +84,7 @@ _DESCRIBES: Final = ("type", "enum", "const", "properties", "items", "anyOf", "o
 
 
 def check_properties(view: SchemaView) -> Iterator[Finding]:
-    """Every finding about the properties of one document."""
+    """Findings about the properties of one document."""
     named = [part for part in view.parts if part.name is not None and not _refines(view, part)]
     for part in named:
         yield from _words(view, part)
@@ -102,7 +102,7 @@ def _at(view: SchemaView, rule: Rule, part: Part, what: str) -> Finding:
 
 
 def _refines(view: SchemaView, part: Part) -> bool:
-    """Whether the property is described around this branch, which only narrows it."""
+    """Whether the property is declared outside this branch, which only narrows it."""
     steps = part.steps[:-2]
     while len(steps) > 1 and steps[-2] in ("allOf", "anyOf", "oneOf"):
         steps = steps[:-2]
@@ -163,7 +163,7 @@ def _dates(view: SchemaView, part: Part) -> Iterator[Finding]:
         if "date-time" in formats and not view.asserts_formats:
             texts = [str(node.get("description", "")) for node in view.firm(part.schema)]
             if not any(_ZONE.search(text) for text in texts):
-                yield _at(view, ZONE, part, "is a time whose zone nothing checks or names")
+                yield _at(view, ZONE, part, "is a time without a checked or named zone")
 
 
 def _money(view: SchemaView, part: Part) -> Iterator[Finding]:
@@ -194,7 +194,7 @@ def _names(view: SchemaView, named: list[Part]) -> Iterator[Finding]:
         if not _PLAIN.fullmatch(name):
             yield NAME_PLAIN.at(
                 view.document.place(*part.steps),
-                f"a name in `{pointer(part.steps[:-1])}` has other characters",
+                f"a name in `{pointer(part.steps[:-1])}` has characters that are not allowed",
             )
             continue
         for style, form in _STYLES.items():

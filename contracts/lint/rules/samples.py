@@ -1,4 +1,4 @@
-"""Rules about the examples and defaults inside a schema: each is valid where it stands."""
+"""Rules about `examples` and `default` inside a schema: each is valid."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from contracts.schema.json_values import NOT_JSON
 
 EXAMPLE: Final = Rule(
     "property-example-valid",
-    "an example that the schema refuses teaches a mistake",
+    "an invalid example teaches a mistake",
     "correct the example or the schema",
     "BASIC",
 )
 DEFAULT: Final = Rule(
     "default-valid",
-    "a default that the schema refuses cannot stand in for anything",
+    "an invalid default cannot be used",
     "correct the default or the schema",
     "BASIC",
 )
@@ -34,14 +34,14 @@ _IGNORED: Final = dict.fromkeys(LEFT_ALONE, lambda _text: True)
 _MOST: Final = 2_000
 
 Sample = tuple[tuple[Step, ...], Rule, tuple[Step, ...], Any]
-"""The steps of the schema it stands in, the rule it falls under, its own steps, and the value."""
+"""The steps of its schema, its rule, its own steps, and its value."""
 
 
 def check_samples(view: SchemaView) -> Iterator[Finding]:
-    """Every finding about the samples in one document; at most some thousand samples are looked at."""
+    """Findings about the first 2,000 examples and defaults in one document."""
     samples = [sample for steps, node in view.nodes for sample in _samples(steps, node)]
     for _, rule, where, _ in _refused(view, samples[:_MOST]):
-        what = f"`{pointer(where)[:300]}` is refused by the schema it stands in"
+        what = f"`{pointer(where)[:300]}` is not valid"
         yield rule.at(view.document.place(*where), what)
 
 
@@ -54,7 +54,7 @@ def _samples(steps: tuple[Step, ...], node: Mapping[str, Any]) -> Iterator[Sampl
 
 
 def _refused(view: SchemaView, samples: list[Sample]) -> list[Sample]:
-    """Those that are not valid. All are asked at once, as compiling takes longest; then half by half."""
+    """The invalid samples, found by bisection, as compiling takes longer than validating."""
     if not samples or _accepts(view, samples):
         return []
     if len(samples) == 1:
@@ -64,7 +64,7 @@ def _refused(view: SchemaView, samples: list[Sample]) -> list[Sample]:
 
 
 def _accepts(view: SchemaView, samples: list[Sample]) -> bool:
-    """Whether all are valid; also where that cannot be asked, as other rules tell why."""
+    """Whether all are valid, or cannot be checked, which other rules report."""
     uri = view.uri
     references = [{"$ref": uri + pointer(steps)} for steps, *_ in samples]
     items = {"items": references} if view.is_draft_07 else {"prefixItems": references}

@@ -1,4 +1,4 @@
-"""Rules about the schemas of a contract: dialect, references, hashes, and that they compile."""
+"""Rules about the schemas of a contract: dialect, references, hashes and compilation."""
 
 from __future__ import annotations
 
@@ -19,49 +19,49 @@ from contracts.schema.references import broken_references
 
 DIALECT: Final = Rule(
     "dialect-declared",
-    "the same words mean different things in different drafts of JSON Schema",
-    "set `$schema` to `https://json-schema.org/draft/2020-12/schema` or that of draft-07",
+    "the same keywords mean different things in different drafts of JSON Schema",
+    "set `$schema` to `https://json-schema.org/draft/2020-12/schema` or to that of draft-07",
     "MINIMAL",
 )
 REFERENCE: Final = Rule(
     "reference-resolves",
-    "nothing is ever fetched: a contract is complete in itself",
+    "references are never fetched, so a contract must contain all its schemas",
     "correct the `$ref`, or list the schema with that `$id` under `references` of the version",
     "MINIMAL",
 )
 COMPILES: Final = Rule(
     "schema-compiles",
-    "a schema that does not compile checks nothing",
-    "correct the schema; its dialect's meta-schema says how",
+    "a schema that does not compile cannot validate anything",
+    "correct the schema, as the meta-schema of its dialect says",
     "MINIMAL",
 )
 HASH_PRESENT: Final = Rule(
     "hash-present",
-    "the hash is what makes a published schema unchangeable",
+    "a recorded hash protects a published schema against changes",
     "run `govbus contracts lint --write-hashes`",
     "MINIMAL",
 )
 LISTED: Final = Rule(
     "file-listed",
-    "a schema that no version lists is checked by nobody",
+    "a schema that no version lists is never checked",
     "list it under `versions`, or under `references` of a version, or remove it",
     "BASIC",
 )
 BOUNDED: Final = Rule(
     "evaluation-bounded",
-    "references that multiply one another stop every validator that meets an event",
-    "refer to each definition once for a value, and let no branch repeat what another asks",
+    "references that multiply each other can make validators hang",
+    "use each definition once for a value, and do not repeat the same checks in several branches",
     "MINIMAL",
 )
 RULES: Final = (DIALECT, REFERENCE, COMPILES, BOUNDED, HASH_PRESENT, LISTED)
 
 
 def check_schemas(entry: LoadedContract, root: Path) -> Iterator[Finding]:
-    """Every finding about one contract's schemas.
+    """Findings about the schemas of one contract.
 
     Args:
         entry: The contract.
-        root: The catalogue's folder, to see which files nobody lists.
+        root: The catalogue's folder, to find files that no version lists.
     """
     for row in entry.versions:
         yield from _hashes(entry, row)
@@ -90,10 +90,10 @@ def _hashes(entry: LoadedContract, row: LoadedVersion) -> Iterator[Finding]:
 
 
 def check_schema(row: LoadedVersion, *, compiled: bool = True) -> Iterator[Finding]:
-    """Every reason why one version's schema, or one it refers to, cannot be used."""
+    """Findings that make the schema of a version, or one it refers to, unusable."""
     unknown = [document for document in row.documents if not _has_dialect(document)]
     for document in unknown:
-        yield DIALECT.at(document.place("$schema"), "`$schema` names no dialect that is read here")
+        yield DIALECT.at(document.place("$schema"), "`$schema` does not name a supported dialect")
     if unknown:
         return
     faults = [*_malformed(row)] or [*_references(row)] or [*_bounded(row)]
@@ -107,7 +107,7 @@ def check_schema(row: LoadedVersion, *, compiled: bool = True) -> Iterator[Findi
 
 
 def check_draft(version: ContractVersion, file: str) -> Iterator[Finding]:
-    """Every reason why a schema that came out of some file, and stands in none yet, cannot be used."""
+    """Findings that make a schema unusable that is not in a catalogue yet."""
     document = Document(file, b"", version.schema, {})
     shape = VersionShape(number=version.number, file="v1.0.json")
     yield from check_schema(LoadedVersion(version, 0, shape, document, ()))
@@ -131,7 +131,7 @@ def _bounded(row: LoadedVersion) -> Iterator[Finding]:
         nodes = [node for _, node in row.schemas[document.file]]
         refers = any("$ref" in node or "$dynamicRef" in node for node in nodes)
         if refers and not is_bounded(map(row.resolver.at, nodes)):
-            yield BOUNDED.at(document.place(), "asks more about one value than a validator can answer")
+            yield BOUNDED.at(document.place(), "checking one value can take too many steps")
 
 
 def _has_dialect(document: Document) -> bool:

@@ -1,4 +1,4 @@
-"""Rules about services: who owns them, which events they watch, and that the end can be reached."""
+"""Rules about services: owner, events, milestones, deadlines and channels."""
 
 from __future__ import annotations
 
@@ -13,66 +13,68 @@ from contracts.paths import Step
 
 OWNER: Final = Rule(
     "service-owner-exists",
-    "one agency answers for the whole of a service",
+    "one agency is responsible for the whole service",
     "name an agency of the catalogue in `owner`",
     "MINIMAL",
 )
 EVENT: Final = Rule(
     "service-event-exists",
-    "a service is watched by its events; one without contract never comes",
-    "correct the subject, or register its contract",
+    "a service is monitored by its events, and an event without a contract is never published",
+    "correct the subject, or add its contract",
     "MINIMAL",
 )
 REACHABLE: Final = Rule(
     "milestone-reachable",
-    "what waits for something that is no part of the service waits for ever",
-    "let `after` name the start or another milestone, without a circle",
+    "a milestone that waits for an event outside the service waits forever",
+    "set `after` to the start or to another milestone, without a circle",
     "MINIMAL",
 )
 ONCE: Final = Rule(
     "milestone-once",
-    "an event that stands for two hops cannot tell which of them it ends",
+    "an event that occurs twice in a service does not show which milestone it completes",
     "keep one of the milestones",
     "MINIMAL",
 )
 END: Final = Rule(
     "end-is-milestone",
-    "a service is complete when its end events came, so each must be awaited",
+    "a service is complete when its end events have arrived, so each must be a milestone",
     "add it to `milestones`, or correct `ends`",
     "MINIMAL",
 )
 CHANNELS: Final = Rule(
     "service-channels",
-    "a service that says nowhere how it is offered cannot be found by those without a computer",
+    "without channels, nobody can see where a service is offered",
     "list `channels`, such as `[web, counter, post-office]`",
     "BASIC",
 )
 HOP: Final = Rule(
     "hop-deadline",
-    "a hop that may take longer than the whole is never late in time",
-    "shorten the hop's `deadline`, or lengthen the service's",
+    "a milestone cannot be late before the whole service is",
+    "shorten `deadline` of the milestone, or extend that of the service",
     "BASIC",
 )
 RULES: Final = (OWNER, EVENT, REACHABLE, ONCE, END, CHANNELS, HOP)
 
 
 def check_service(entry: LoadedService, loaded: Loaded) -> Iterator[Finding]:
-    """Every finding about one service.
+    """Findings about one service.
 
     Args:
         entry: The service.
-        loaded: The catalogue it stands in, also what could not be read of it.
+        loaded: The catalogue, including the names of what could not be read.
     """
     service, document = entry.service, entry.document
     if service.owner not in loaded.agency_names:
-        yield OWNER.at(document.place("owner"), f"`{service.owner}` is no agency of the catalogue")
+        yield OWNER.at(document.place("owner"), f"`{service.owner}` is not an agency of the catalogue")
     if not service.channels:
         yield CHANNELS.at(document.place("channels"), "the service has no `channels`")
     yield from _events(entry, loaded)
     yield from _milestones(entry)
     for index, end in enumerate(service.ends):
         if end not in {milestone.event for milestone in service.milestones}:
-            yield END.at(document.place("ends", index), f"`{end}` ends the service but is no milestone of it")
+            yield END.at(
+                document.place("ends", index), f"`{end}` ends the service, but is not one of its milestones"
+            )
 
 
 def _events(entry: LoadedService, loaded: Loaded) -> Iterator[Finding]:
@@ -91,11 +93,11 @@ def _milestones(entry: LoadedService) -> Iterator[Finding]:
     for index, milestone in enumerate(service.milestones):
         if counts[milestone.event] > 1 or milestone.event == service.start:
             place = document.place("milestones", index, "event")
-            yield ONCE.at(place, f"`{milestone.event}` stands more than once in the service")
+            yield ONCE.at(place, f"`{milestone.event}` occurs more than once in the service")
         if milestone.event not in reached:
             place = document.place("milestones", index, "after")
             yield REACHABLE.at(
-                place, f"`{milestone.event}` waits for `{milestone.after}`, which nothing leads to"
+                place, f"`{milestone.event}` waits for `{milestone.after}`, which is never reached"
             )
         if (milestone.deadline_seconds or 0) > service.deadline_seconds:
             place = document.place("milestones", index, "deadline")

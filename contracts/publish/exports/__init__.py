@@ -1,1 +1,1 @@
-"""A catalogue in the words of other standards: AsyncAPI, Open Data Contract Standard, CloudEvents types."""
+"""Exports of a catalogue: AsyncAPI, Open Data Contract Standard, CloudEvents types."""

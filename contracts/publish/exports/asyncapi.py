@@ -1,7 +1,7 @@
-"""A catalogue as one AsyncAPI 3.1 document: topics, who sends, who receives, and what. Pure.
+"""A catalogue as one AsyncAPI 3.1 document: topics, senders, receivers and messages. Pure.
 
-A channel is a topic, a message is a version. An agency sends what it owns and receives what its subscriptions
-grant. Schemas are in draft-07's words, because AsyncAPI's own tools read no later dialect.
+A channel is a topic, a message is a version. An agency sends the events it owns and receives those of its
+subscriptions. Schemas are converted to draft-07, as AsyncAPI's own tools do not support later dialects.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _ATTRIBUTES: Final = {
     "ce_correlationid": {"type": "string", "description": "Id of the transaction."},
     "ce_causationid": {"type": "string", "description": "Id of the event that caused this one."},
     "ce_recordedtime": {"type": "string", "format": "date-time", "description": "When it was published."},
-    "ce_partitionkey": {"type": "string", "description": "The record's key; says nothing about anybody."},
-    "ce_dataclassification": {"type": "string", "description": "How the data is to be protected."},
+    "ce_partitionkey": {"type": "string", "description": "The record's key; identifies nobody."},
+    "ce_dataclassification": {"type": "string", "description": "How the data must be protected."},
     "ce_service": {"type": "string", "description": "The service that the transaction belongs to."},
     "traceparent": {"type": "string", "description": "W3C Trace Context."},
     "content-type": {"type": "string", "const": "application/json"},
@@ -150,7 +150,7 @@ def _message(version: ContractVersion, schemas: dict[str, Any]) -> dict[str, Any
     try:
         written = _schemas(version)
     except InexpressibleError as error:
-        return {**message, "description": f"Its schema is not shown here: it has {error}."}
+        return {**message, "description": f"The schema is not included: it has {error}."}
     schemas.update(written)
     payload = {
         "schemaFormat": _DRAFT_07,

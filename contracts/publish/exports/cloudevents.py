@@ -1,4 +1,4 @@
-"""The event types of a catalogue, a message group for each agency, as xRegistry has it. Pure."""
+"""The event types of a catalogue as xRegistry message groups, one for each agency. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _FORMATS: Final = {True: "JsonSchema/draft-07", False: "JsonSchema/2020-12"}
 
 
 def cloudevents(catalog: Catalog) -> dict[str, Any]:
-    """Every type that is published, by agency, with its source and the URN of its latest schema."""
+    """All published types by agency, each with its source and the URN of its latest schema."""
     groups: dict[str, Any] = {}
     for name in sorted(catalog.agencies):
         agency = catalog.agencies[name]

@@ -1,8 +1,7 @@
-"""A schema of either dialect in draft-07's words, for tools that know no other. Pure.
+"""Converts a schema of either dialect to draft-07, for tools that support no other. Pure.
 
-Law: what draft-07 can say is said in its words. A keyword it has no word for (`unevaluatedProperties`,
-`minContains`) stays as written, where draft-07 reads over it: the result accepts all that the schema accepts,
-and sometimes more.
+Law: keywords with a counterpart in draft-07 are converted. Others (`unevaluatedProperties`, `minContains`)
+stay, and draft-07 ignores them: the result accepts all that the schema accepts, and sometimes more.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Any, Final
 from contracts.schema.dialect import DRAFT_07, Schema, dialect_of
 
 Target = Callable[[str], str]
-"""Where a `$ref` leads in the document the schema becomes part of."""
+"""Converts a `$ref` to one within the document that will contain the schema."""
 
 _NAMED: Final = ("properties", "patternProperties", "definitions", "dependencies")
 _LISTED: Final = ("allOf", "anyOf", "oneOf", "items")
@@ -26,18 +25,18 @@ _DROPPED: Final = ("$schema", "$id", "$comment", "$anchor", "$dynamicAnchor", "$
 
 
 class InexpressibleError(ValueError):
-    """The schema refers to something in a way that has no counterpart in another document."""
+    """The schema has a kind of reference that cannot be moved into another document."""
 
 
 def as_draft_07(schema: Schema, target: Target) -> dict[str, Any]:
-    """Rewrite a whole document, to stand inside another.
+    """Convert a whole document, for use inside another.
 
     Args:
-        schema: The document; its dialect is known.
-        target: Turns each `$ref` of it.
+        schema: The document, of a known dialect.
+        target: Converts each `$ref`.
 
     Raises:
-        InexpressibleError: It holds a `$dynamicRef`, an anchor's target, or an `$id` inside.
+        InexpressibleError: The document has a `$dynamicRef`, a reference to an anchor, or an inner `$id`.
     """
     is_old = dialect_of(schema) == DRAFT_07
     written = _written(schema, target, is_old=is_old, is_root=True)
@@ -49,7 +48,7 @@ def _written(node: object, target: Target, *, is_old: bool, is_root: bool = Fals
     if not isinstance(node, Mapping):
         return node
     if "$dynamicRef" in node or ("$id" in node and not is_root):
-        raise InexpressibleError("a `$dynamicRef`, or an `$id` inside a document")
+        raise InexpressibleError("a `$dynamicRef`, or an `$id` inside the document")
     found = {word: value for word, value in node.items() if word not in _DROPPED}
     inner = partial(_written, target=target, is_old=is_old)
     found = found if is_old else _renamed(found)

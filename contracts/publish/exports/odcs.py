@@ -1,4 +1,4 @@
-"""A contract as documents of the Open Data Contract Standard 3.1: one for each major version. Pure."""
+"""Contracts in the Open Data Contract Standard 3.1, one document for each major version. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 def odcs(catalog: Catalog) -> dict[str, dict[str, Any]]:
-    """Every contract of the catalogue, by type: the latest minor of each major version."""
+    """All contracts of the catalogue by type, each in the latest minor version of its major version."""
     found = {}
     for subject in sorted(catalog.contracts):
         contract = catalog.contracts[subject]
@@ -157,7 +157,7 @@ def _options(kind: str, schemas: list[Subschema]) -> dict[str, Any]:
 
 
 def _category(contract: Contract, steps: tuple[Step, ...]) -> str | None:
-    """The category of a personal field: its own, or that of what it lies in."""
+    """The category of a personal field: its own, or that of an enclosing field."""
     personal = {parse_path(path): category for path, category in contract.personal_fields.items()}
     return next(
         (personal[steps[:length]] for length in range(len(steps), 0, -1) if steps[:length] in personal), None

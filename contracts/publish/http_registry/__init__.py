@@ -1,1 +1,1 @@
-"""A catalogue over HTTP, read-only, in the words of Confluent's Schema Registry: its clients can read it."""
+"""A catalogue over HTTP, read-only, with the API of Confluent's Schema Registry."""

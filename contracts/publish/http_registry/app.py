@@ -1,4 +1,4 @@
-"""The registry as an ASGI application: reads a request within limits, answers it, shows no fault's inside."""
+"""The registry as an ASGI application. Requests are limited; internal errors are not exposed."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from starlette.types import Receive, Scope, Send
 
 from contracts.catalog import Catalog
 from contracts.publish.http_registry import errors
-from contracts.publish.http_registry.answers import answer_for
 from contracts.publish.http_registry.holdings import Holdings
 from contracts.publish.http_registry.request import MAX_BODY_BYTES, RegistryRequest, path_words, query_of
+from contracts.publish.http_registry.routes import answer_for
 
 MEDIA_TYPE: Final = "application/vnd.schemaregistry.v1+json"
 BODY_SECONDS: Final = 10.0
 AT_ONCE: Final = 4
-"""Requests with a schema that are worked on at the same time; the others wait."""
+"""Requests with a schema that are processed at the same time; others wait."""
 
 _log = logging.getLogger(__name__)
 
 
 class RegistryApp:
-    """Answers requests about one catalogue, as it was when this was made.
+    """Answers requests about one catalogue.
 
     Args:
-        catalog: What is served.
-        body_seconds: How long a body may take to arrive.
+        catalog: The catalogue.
+        body_seconds: The time limit for receiving a body.
     """
 
     def __init__(self, catalog: Catalog, *, body_seconds: float = BODY_SECONDS) -> None:
@@ -50,9 +50,9 @@ class RegistryApp:
             status, value = error.status, {"error_code": error.code, "message": str(error)}
         except ClientDisconnect:
             return
-        except Exception:  # noqa: BLE001 - a fault answers one request and ends none other
-            _log.exception("the registry failed at a request")
-            status, value = 500, {"error_code": 50001, "message": "The registry failed; its log says where"}
+        except Exception:  # noqa: BLE001 - an error must not affect other requests
+            _log.exception("the registry failed on a request")
+            status, value = 500, {"error_code": 50001, "message": "The registry failed; see its log"}
         content = b"" if request.method == "HEAD" else json.dumps(value).encode()
         await Response(content, status, media_type=MEDIA_TYPE)(scope, receive, send)
 

@@ -1,7 +1,7 @@
-"""What a catalogue holds, as a registry sees it: subjects with versions 1, 2, 3, each with an id and a GUID.
+"""The catalogue as registry subjects with versions 1, 2, 3, ..., each with an id and a GUID.
 
-A major version is a subject, `<topic>-value`, because a topic holds one; its minor versions, in order, are
-the subject's versions. A schema reached by `$ref` is a subject too, called by its `$id`.
+Each major version has its own topic, so it is a subject, `<topic>-value`; its minor versions, in order, are
+the versions of the subject. A schema referenced by `$ref` is a subject too, named by its `$id`.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ SUFFIX = "-value"
 
 @dataclass(frozen=True, slots=True)
 class ReferenceRow:
-    """One schema that another refers to.
+    """A reference of one schema to another.
 
     Attributes:
-        name: Its `$id`.
-        subject: The subject it is, here the same.
-        version: Which version of that.
+        name: The `$id` of the referenced schema.
+        subject: Its subject, which is the same.
+        version: The version of the subject.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Entry:
     """One version of one subject.
 
     Attributes:
-        version: The contract's version; None where the schema is only referred to.
+        version: The version of the contract; None for a schema that is only referenced.
     """
 
     subject: str
@@ -65,7 +65,7 @@ class Holdings:
     """The subjects of one catalogue.
 
     Raises:
-        ContractError: Two schemas of different content have the same number.
+        ContractError: Two different schemas have the same id.
     """
 
     def __init__(self, catalog: Catalog) -> None:
@@ -85,12 +85,12 @@ class Holdings:
         self._check_ids()
 
     def entries(self) -> Iterator[Entry]:
-        """Every version of every subject, by name and number."""
+        """All versions of all subjects, by name and number."""
         for subject in sorted(self.subjects):
             yield from self.subjects[subject]
 
     def subject(self, name: str) -> list[Entry]:
-        """The versions of a subject; the topic's name serves as well as `<topic>-value`.
+        """The versions of a subject, which is `<topic>-value` or just the topic.
 
         Raises:
             RegistryError: There is none.
@@ -101,10 +101,10 @@ class Holdings:
         return found
 
     def entry(self, subject: str, number: str) -> Entry:
-        """One version of a subject: a number from 1, `latest`, or -1 for the same.
+        """One version of a subject by number from 1, or the latest by `latest` or `-1`.
 
         Raises:
-            RegistryError: There is none, or the number is none.
+            RegistryError: There is none, or the number is invalid.
         """
         entries = self.subject(subject)
         if number in ("latest", "-1"):
@@ -119,7 +119,7 @@ class Holdings:
         """All versions whose schema has this id.
 
         Raises:
-            RegistryError: None has.
+            RegistryError: There are none.
         """
         known = number.isascii() and number.isdecimal() and len(number) < 11 and self._by_id.get(int(number))
         if not known:
@@ -130,7 +130,7 @@ class Holdings:
         """A version whose schema has this GUID.
 
         Raises:
-            RegistryError: None has.
+            RegistryError: There is none.
         """
         found = self._by_guid.get(text.lower())
         if found is None:
@@ -138,7 +138,7 @@ class Holdings:
         return found
 
     def with_content(self, subject: str, schema: Schema, references: Mapping[str, Schema]) -> Entry:
-        """The version of a subject whose schema, and what it refers to, is exactly this.
+        """The version of a subject with exactly this schema and these references.
 
         Raises:
             RegistryError: There is none.
@@ -173,13 +173,13 @@ class Holdings:
             if len({entry.guid for entry in entries}) > 1:
                 named = " and ".join(f"`{entry.subject}` {entry.number}" for entry in entries[:2])
                 raise ContractError(
-                    f"Expected schemas of different content to have different ids, but {named} share one"
-                    " - change a `description` in the newer of the two"
+                    f"Expected different schemas to have different ids, but {named} have the same"
+                    " - change a `description` in the newer one"
                 )
 
 
 def written(entry: Entry) -> dict[str, Any]:
-    """A schema as the registry writes it, without the subject it was asked for under."""
+    """A schema in the registry's format, without its subject."""
     rows = [{"name": row.name, "subject": row.subject, "version": row.version} for row in entry.references]
     found: dict[str, Any] = {
         "id": entry.id,

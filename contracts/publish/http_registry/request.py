@@ -1,4 +1,4 @@
-"""What a request says: the words of its path, its query, and the schema in its body. Hostile until read."""
+"""Parses a request: its path, query, and the schema in its body. All input is untrusted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from contracts.publish.http_registry.holdings import Holdings
 from contracts.schema.dialect import Schema, dialect_of, schema_fault
 
 MAX_BODY_BYTES: Final = 2 * MAX_JSON_BYTES
-"""A schema travels as text inside JSON: each quote in it takes two characters."""
+"""The schema is text inside JSON, in which each quote takes two characters."""
 MAX_REFERENCES: Final = 100
 
 
@@ -24,9 +24,9 @@ class RegistryRequest:
     """One request.
 
     Attributes:
-        words: The parts of the path that are no fixed words, such as the subject.
+        words: The variable segments of the path, such as the subject.
         query: The last value of each parameter.
-        body: What was sent.
+        body: The body.
     """
 
     words: tuple[str, ...]
@@ -34,17 +34,17 @@ class RegistryRequest:
     body: bytes = b""
 
     def flag(self, name: str) -> bool:
-        """Whether a parameter says `true`, in any case."""
+        """Whether a parameter is `true`, in any letter case."""
         return self.query.get(name, "").lower() == "true"
 
     def number(self, name: str, default: int) -> int:
-        """A whole number of the query; the default where it is none."""
+        """A parameter as a number; the default when it is not a number."""
         text = self.query.get(name, "")
         return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else default
 
 
 def path_words(raw_path: bytes) -> list[str]:
-    """Split a path as it came at its slashes, then decode each part: `%2F` is no slash.
+    """Split an undecoded path at its slashes, then decode each part, so that `%2F` is not a separator.
 
     Raises:
         RegistryError: A part is not UTF-8.
@@ -52,7 +52,7 @@ def path_words(raw_path: bytes) -> list[str]:
     try:
         return [unquote_to_bytes(part).decode() for part in raw_path.split(b"/") if part]
     except UnicodeDecodeError:
-        raise errors.unreadable("Expected a path in UTF-8, got other bytes") from None
+        raise errors.unreadable("Expected a path in UTF-8") from None
 
 
 def query_of(raw_query: bytes) -> Mapping[str, str]:
@@ -68,21 +68,21 @@ def query_of(raw_query: bytes) -> Mapping[str, str]:
 
 
 def sent_schema(request: RegistryRequest, holdings: Holdings) -> tuple[Schema, dict[str, Schema]]:
-    """The schema in the body, and what its `references` lead to.
+    """The schema in the body, and the schemas in its `references`.
 
     Raises:
-        RegistryError: The body holds no JSON Schema that can be read here.
+        RegistryError: The body contains no supported JSON Schema.
     """
     body = _json(request.body, "the body", errors.unreadable)
     if not isinstance(body, dict) or not isinstance(body.get("schema"), str):
         raise errors.unusable_schema("Expected an object with the schema as text in `schema`")
     if body.get("schemaType") != "JSON":
-        raise errors.unusable_schema("Expected `schemaType` to be `JSON`: no other kind is held here")
+        raise errors.unusable_schema("Expected `schemaType` to be `JSON`: no other type is supported")
     schema = _json(body["schema"].encode("utf-8", "replace"), "`schema`", errors.unusable_schema)
     if not isinstance(schema, dict):
         raise errors.unusable_schema("Expected `schema` to hold a JSON object")
     try:
-        dialect_of(schema)  # first: its message names the dialects that are read
+        dialect_of(schema)  # first, as its message lists the supported dialects
         fault = schema_fault(schema)
     except SchemaUnusableError as error:
         raise errors.unusable_schema(str(error)) from None

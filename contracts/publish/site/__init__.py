@@ -1,4 +1,4 @@
-"""A catalogue as a static website: `build` makes its pages, `write` its folder."""
+"""A catalogue as a static website: `build` makes the pages, `write` writes the folder."""
 
 from contracts.publish.site.pages import build
 from contracts.publish.site.source import SiteSource, compared, read_source

@@ -1,11 +1,11 @@
-"""Where each milestone of a service stands in its drawing: a lane per agency, a column per step.
+"""The layout of a service diagram: a lane for each agency, a column for each step.
 
     lane of the owner   [start] ---+
                                    |
     lane of another      +-------> [milestone, 2 d] ---> [end, 7 d]
 
-A column holds what is equally many steps from the start; two events of one agency in one column stand below
-each other, so no two boxes meet. Pure: the same service always gives the same drawing.
+A column holds the events that are equally many steps from the start. Events of one agency in one column are
+placed below each other, so boxes never overlap. Pure: the same service always gives the same diagram.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _WIDE: Final = ("W", "F")
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """One event: its upper left corner, its title in lines, and what is said below it."""
+    """One event: the lines of its title, a note, and its upper left corner."""
 
     subject: str
     lines: tuple[str, ...]
@@ -43,7 +43,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class AgencyLane:
-    """The band of one agency."""
+    """The lane of one agency."""
 
     agency: str
     lines: tuple[str, ...]
@@ -53,14 +53,14 @@ class AgencyLane:
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """One wait, as the path of a curve."""
+    """A line between two events, as an SVG path."""
 
     path: str
 
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A whole service, in pixels."""
+    """The diagram of a service, in pixels."""
 
     width: int
     height: int
@@ -70,12 +70,12 @@ class Drawing:
 
 
 def draw(service: Service, titles: Mapping[str, str], agencies: Mapping[str, str]) -> Drawing:
-    """Draw a service.
+    """Lay out the diagram of a service.
 
     Args:
-        service: What to draw; a milestone that nothing leads to stands in the second column.
-        titles: Title by subject; the subject itself where there is none.
-        agencies: Title by agency, likewise.
+        service: The service; an unreachable milestone is in the second column.
+        titles: Titles by subject; by default the subject.
+        agencies: Titles by agency; by default the name.
     """
     steps = _steps(service)
     names = list(dict.fromkeys(subject.partition(".")[0] for subject in steps))
@@ -103,7 +103,7 @@ def draw(service: Service, titles: Mapping[str, str], agencies: Mapping[str, str
 
 
 def fold(text: str, width: int, most: int = _MOST_LINES) -> tuple[str, ...]:
-    """Text in at most so many lines of so many letters, Han and Kana counting twice; `…` for the rest."""
+    """Wrap text to a width and a number of lines; wide characters count twice, `…` replaces the rest."""
     lines: list[str] = [""]
     for word in text.split():
         for piece in _pieces(word, width):

@@ -1,4 +1,4 @@
-"""How a contract changed: each version with the verdict on the step to it."""
+"""The versions of a contract, each compared with the one before."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from contracts.contract import Contract, ContractVersion
 
 @dataclass(frozen=True, slots=True)
 class VersionStep:
-    """One version, and what changed from the one before it.
+    """One version, compared with the one before.
 
     Attributes:
         before: The number of the version before; None for the first.
-        answer: Whether who reads this version can read what was written under the one before.
-        reason: Why, in one sentence.
-        witness: An event as JSON, made up, that shows the break.
-        places: Where it breaks, as JSON pointers into the old schema and the new.
+        answer: The verdict: whether readers of this version can read events of the one before.
+        reason: The reason, in one sentence.
+        witness: A generated event that shows the break, as JSON.
+        places: The places of the break, as JSON pointers into the old and new schemas.
     """
 
     version: ContractVersion
@@ -32,7 +32,7 @@ class VersionStep:
 
 
 def history_of(contract: Contract) -> tuple[VersionStep, ...]:
-    """Every version of a contract, newest first."""
+    """All versions of a contract, newest first."""
     versions = contract.versions
     steps = [VersionStep(versions[0], None, "first", "The first version.", None, ())]
     steps += [_step(old, new) for old, new in pairwise(versions)]

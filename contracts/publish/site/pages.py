@@ -1,7 +1,7 @@
-"""A catalogue as the pages of a website: file name to text. The same catalogue gives the same bytes.
+"""The pages of the website: text by file name. The same catalogue gives the same bytes.
 
-Every text of the catalogue is escaped by the templates; there is no inline script or style, and nothing is
-fetched from anywhere, so that a strict Content-Security-Policy holds and the pages work from a folder.
+The templates escape all text of the catalogue. There are no inline scripts or styles and no external
+resources, so the pages work with a strict Content-Security-Policy and from a local folder.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ STATIC: Final = ("favicon.svg", "site.css", "site.js")
 
 
 def build(source: SiteSource) -> dict[str, str]:
-    """Every file of the site by its name, in order."""
+    """All files of the website by name, sorted."""
     catalog = source.catalog
     pages = {"index.html": _start(source), "coverage.html": _coverage(source)}
     if source.changed is not None:
@@ -119,7 +119,7 @@ def _types(contract: Contract) -> list[str]:
 
 
 def _marked(text: str) -> Markup:
-    """A sentence of ours, in which backticks mark code."""
+    """A message with text in backticks as code."""
     parts = text.split("`")
     pieces = (
         Markup("<code>{}</code>").format(part) if at % 2 else escape(part) for at, part in enumerate(parts)

@@ -1,4 +1,4 @@
-"""What the start page's search looks through: one row per agency, service, contract and field. Pure."""
+"""The search index: one row for each agency, service, contract and field. Pure."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def page_of(kind: str, name: str) -> str:
 
 
 class SearchRow(TypedDict):
-    """One thing to be found.
+    """One search result.
 
-    `kind` is agency, contract, field or service, `name` as in the documents, `title` for people, `page`
-    relative to the start page; `text` is looked through as well.
+    `kind` is agency, contract, field or service; `page` is relative to the start page; `text` is searched in
+    addition to name and title.
     """
 
     kind: str
@@ -30,7 +30,7 @@ class SearchRow(TypedDict):
 
 
 def rows(catalog: Catalog) -> Iterator[SearchRow]:
-    """Everything that can be found, in the order in which equals are shown."""
+    """All rows; rows of equal rank are shown in this order."""
     for agency in catalog.agencies.values():
         yield _row("agency", agency.name, agency.title, page_of("agency", agency.name), agency.description)
     for service in catalog.services.values():

@@ -1,4 +1,4 @@
-"""Reads what a site is made of: catalogue, examples, plan. The only file here that reads."""
+"""Reads the content of the website: catalogue, examples and plan."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from contracts.schema.references import root_of
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One example event, and why it is refused; no reason when it is valid."""
+    """One example event, and its violations; none when it is valid."""
 
     name: str
     text: str
@@ -34,12 +34,12 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """What differs from another state of the catalogue.
+    """Changes since an earlier catalogue.
 
     Attributes:
-        added: Subjects that it did not have.
-        removed: Subjects that only it had.
-        breaks: What the change breaks, each with its proof.
+        added: New subjects.
+        removed: Removed subjects.
+        breaks: Findings about breaking changes.
     """
 
     added: tuple[str, ...]
@@ -49,11 +49,11 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class SiteSource:
-    """What a site is made of.
+    """The content of the website.
 
     Attributes:
-        examples: By type, `<subject>.v<major>`: the valid ones first.
-        changed: What differs from the state it was compared with; None when it was compared with none.
+        examples: By type, `<subject>.v<major>`; valid ones first.
+        changed: Changes since an earlier catalogue; None without one.
     """
 
     catalog: Catalog
@@ -79,13 +79,13 @@ def read_source(root: Path) -> SiteSource:
 
 
 def compared(source: SiteSource, root: Path, before: Before, today: date) -> SiteSource:
-    """The same, with what differs from an earlier state of the catalogue.
+    """The content with the changes since an earlier catalogue.
 
     Args:
-        source: What was read of the catalogue.
-        root: Its folder.
-        before: The state it is compared with.
-        today: The day by which a sunset is over and a waiver must hold.
+        source: The content.
+        root: The catalogue's folder.
+        before: The earlier catalogue.
+        today: The day on which sunsets and waivers are judged.
     """
     now, then = set(source.catalog.contracts), set(before.catalog.contracts)
     breaks = breaking(load_sound(root), before, today)
@@ -102,7 +102,7 @@ def _examples(root: Path, version: ContractVersion) -> list[Example]:
         for name in names:
             document = read_json(root, f"{folder}/{kind}/{name}")
             if not is_bounded_for(schema, document.value):
-                what = "asks more about this event than a validator can answer"
+                what = "checking this event takes too many steps"
                 raise DocumentError(BOUNDED.at(document.place(), what))
             text = json.dumps(document.value, ensure_ascii=False, indent=2)
             faults = tuple(violation.message for violation in version.violations(document.value))

@@ -1,4 +1,4 @@
-"""Puts the pages into a folder, and takes away what an earlier run put there."""
+"""Writes the pages into a folder, and removes pages of an earlier run."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from typing import ClassVar, Final
 from contracts.errors import ContractError
 
 LIST: Final = "govbus-site.json"
-"""The file that tells a site's folder from any other: the names of all it holds."""
+"""A list of all written files, which marks the folder as a website of govbus."""
 
 
 class SiteFolderError(ContractError):
-    """The folder holds something else, which is not for us to overwrite."""
+    """The folder contains other files, which are not overwritten."""
 
     reason: ClassVar[str] = "site-folder-taken"
 
 
 def write(pages: Mapping[str, str], folder: Path) -> None:
-    """Write every page; the same pages leave the same bytes.
+    """Write all pages.
 
     Args:
         pages: Text by file name, relative to the folder.
-        folder: Made when it is not there; else empty, or written by an earlier run.
+        folder: Created if missing; otherwise empty or written by an earlier run.
 
     Raises:
-        SiteFolderError: The folder holds something else.
-        OSError: It cannot be written.
+        SiteFolderError: The folder contains other files.
+        OSError: The folder cannot be written.
     """
     before = _before(folder)
     for name in sorted(set(before) - set(pages)):
@@ -52,6 +52,6 @@ def _before(folder: Path) -> list[str]:
         isinstance(name, str) and (folder / name).resolve().is_relative_to(real) for name in names
     ):
         raise SiteFolderError(
-            "Expected an empty folder or an earlier site, got other files - name another folder"
+            "Expected an empty folder or an earlier website, but it has other files - choose another folder"
         )
     return names

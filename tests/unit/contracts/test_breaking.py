@@ -117,7 +117,7 @@ def test_a_published_schema_does_not_change(root: Path, before: Path) -> None:
     edit(root, SCHEMA, lambda schema: schema.update(description="Now described."))
     (told,) = found(root, before)
     assert told["code"] == "version-unchanged"
-    assert told["what"] == "version 1.0 has changed in what only describes it"
+    assert told["what"] == "version 1.0 has changed, but only in descriptions"
     edit(root, SCHEMA, lambda schema: schema["properties"]["reference"].update(minLength=9))
     (told,) = found(root, before)
     assert told["what"].endswith("MIN_LENGTH_INCREASED, `minLength` from `8` to `9`")

@@ -41,8 +41,8 @@ def test_what_it_says_is_obeyed(root: Path) -> None:
     [
         ("lint: {exept: [x]}", "1:8:config-fields:`lint.exept` is not a known field; did you mean `except`?"),
         ("lnt: {}", "1:1:config-fields:`lnt` is not a known field; did you mean `lint`?"),
-        ("lint:\n  except: [owner-presnt]", "2:12:config-rule-known:`owner-presnt` is no rule of lint;"),
-        ("lint:\n  ignore: {x: []}", "2:12:config-rule-known:`x` is no rule of lint"),
+        ("lint:\n  except: [owner-presnt]", "2:12:config-rule-known:`owner-presnt` is not a rule of lint;"),
+        ("lint:\n  ignore: {x: []}", "2:12:config-rule-known:`x` is not a rule of lint"),
         ("lint: {ignore: {owner-present: [gone]}}", "1:33:config-path-exists:`gone` is not in the catalogue"),
         ("lint: {ignore: {owner-present: [../..]}}", "1:33:config-path-exists:`../..` is not in the cat"),
         ("lint: {use: EVERYTHING}", "1:8:config-fields:`lint.use`: Input should be 'MINIMAL', 'BASIC'"),

@@ -195,7 +195,7 @@ def test_ids_follow_from_content(catalog: Catalog) -> None:
 def test_two_contents_with_one_id_are_refused(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
     """An id that means two schemas would hand out the wrong one."""
     monkeypatch.setattr(holdings, "schema_id", lambda _schema, _references: 7)
-    with pytest.raises(ContractError, match="share one"):
+    with pytest.raises(ContractError, match="have the same"):
         Holdings(catalog)
 
 

@@ -76,8 +76,8 @@ def test_a_break_shows_its_event(read: Path) -> None:
     lines = run(read).stdout.splitlines()
     assert lines[0] == "tax.refund-paid 1.0 -> 1.1"
     start = lines.index("  breaks: treasury (ledger), which reads $.reference")
-    assert lines[start + 1].startswith("    on 1.1, reading what was sent under 1.0: ")
-    witness = json.loads(lines[start + 2].partition("an event that shows it: ")[2])
+    assert lines[start + 1].startswith("    with version 1.1, on events of 1.0: ")
+    witness = json.loads(lines[start + 2].partition("example event: ")[2])
     assert len(witness["reference"]) > 10
 
 

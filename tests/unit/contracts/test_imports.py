@@ -101,17 +101,17 @@ def with_reference(target: object) -> dict[str, Any]:
 
 TWO = {"openapi": "3.1.0", "components": {"schemas": {"A": {}, "B": {}}}}
 REFUSED: list[tuple[str, str, object, str]] = [
-    ("a.yaml", "", TWO, "which part"),
-    ("a.json", "#/components/schemas/C", TWO, "leads to none"),
-    ("a.json", "#/components/schemas/%ff~9/0", TWO, "leads to none"),
-    ("a.json", "", with_reference("http://127.0.0.1:9/x"), "leads out of it"),
-    ("a.json", "", with_reference("../other.json#/A"), "leads out of it"),
-    ("a.json", "", with_reference("#/nowhere"), "leads to none"),
+    ("a.yaml", "", TWO, "a part of the document"),
+    ("a.json", "#/components/schemas/C", TWO, "there is none"),
+    ("a.json", "#/components/schemas/%ff~9/0", TWO, "there is none"),
+    ("a.json", "", with_reference("http://127.0.0.1:9/x"), "refer to the same document"),
+    ("a.json", "", with_reference("../other.json#/A"), "refer to the same document"),
+    ("a.json", "", with_reference("#/nowhere"), "there is none"),
     ("a.json", "", {"openapi": "3.0.3"}, "it has none"),
     ("a.json", "", {"openapi": "3.0.3", "components": {"schemas": []}}, "it has none"),
-    ("a.json", "", [], "an object with data"),
-    ("a.json", "", 5, "an object with data"),
-    ("a.json", "", [1, 2], "an object with data"),
+    ("a.json", "", [], "an object of sample data"),
+    ("a.json", "", 5, "an object of sample data"),
+    ("a.json", "", [1, 2], "an object of sample data"),
 ]
 
 

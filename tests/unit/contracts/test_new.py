@@ -176,6 +176,6 @@ def test_an_unusual_layout_is_left_alone(root: Path) -> None:
     )
     (root / catalogs.CONTRACT).write_text(text)
     result = new("--version", "tax.refund-paid", "--minor", "--catalog", str(root))
-    assert (result.exit_code, "lines of its own" in result.stderr) == (1, True)
+    assert (result.exit_code, "on its own lines" in result.stderr) == (1, True)
     assert (root / catalogs.CONTRACT).read_text() == text
     assert not (root / catalogs.FOLDER / "v1.1.json").exists()

@@ -1,4 +1,4 @@
-"""The rule of many questions: several processes answer as one would."""
+"""Several processes give the results of one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from contracts.errors import ContractError
-from contracts.processes import LEAST, ask_all
+from contracts.processes import LEAST, flat_map
 
 several = pytest.mark.skipif(
     not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2, reason="one core"
@@ -17,7 +17,7 @@ several = pytest.mark.skipif(
 
 
 def _twice(number: int) -> Iterator[tuple[int, int]]:
-    """The number once or twice, and who was asked."""
+    """The number up to two times, with the process."""
     for _ in range(number % 3):
         yield number, os.getpid()
 
@@ -31,17 +31,17 @@ def alone() -> None:
 
 @several
 @pytest.mark.usefixtures("alone")
-def test_answers_come_in_order_whoever_was_asked() -> None:
-    """Several processes answer, and their answers stand as one process would have given them."""
-    things = range(2 * LEAST + 7)
-    answers = ask_all(_twice, things)
-    assert [number for thing in things for number, _ in _twice(thing)] == [number for number, _ in answers]
-    assert os.getpid() not in {process for _, process in answers}
+def test_results_of_several_processes_keep_their_order() -> None:
+    """The results are those of one process, in its order."""
+    values = range(2 * LEAST + 7)
+    results = flat_map(_twice, values)
+    assert [number for value in values for number, _ in _twice(value)] == [number for number, _ in results]
+    assert os.getpid() not in {process for _, process in results}
 
 
-def test_few_things_are_asked_here() -> None:
-    """A process of its own is not worth its start for a few things."""
-    assert {os.getpid()} == {process for _, process in ask_all(_twice, range(2 * LEAST - 1))}
+def test_few_values_run_in_this_process() -> None:
+    """Few values do not justify another process."""
+    assert {os.getpid()} == {process for _, process in flat_map(_twice, range(2 * LEAST - 1))}
 
 
 def test_nothing_forks_beside_a_thread() -> None:
@@ -50,22 +50,22 @@ def test_nothing_forks_beside_a_thread() -> None:
     thread = threading.Thread(target=end.wait)
     thread.start()
     try:
-        answers = ask_all(_twice, range(2 * LEAST))
+        results = flat_map(_twice, range(2 * LEAST))
     finally:
         end.set()
         thread.join()
-    assert {os.getpid()} == {process for _, process in answers}
+    assert {os.getpid()} == {process for _, process in results}
 
 
 @several
 @pytest.mark.usefixtures("alone")
-def test_a_stopped_process_is_told() -> None:
-    """What is killed from outside leaves no half of an answer."""
+def test_a_killed_process_is_an_error() -> None:
+    """No partial result is returned."""
 
     def stopped(number: int) -> Iterator[int]:
         if number == 5:
             os._exit(9)
         yield number
 
-    with pytest.raises(ContractError, match="one that was stopped"):
-        ask_all(stopped, range(2 * LEAST))
+    with pytest.raises(ContractError, match="one was killed"):
+        flat_map(stopped, range(2 * LEAST))

@@ -43,7 +43,7 @@ def test_text_is_a_line_and_what_proves_it() -> None:
     assert written("text").splitlines() == [
         "agencies/tax/refund-paid/v1.1.json:7:5 TYPE_NARROWED `note` <was> 100% | text:?now"
         " - a reader must accept what was sent before - publish a new major version",
-        '    an event that shows it: {"note": "\\u0007 <&|>"}',
+        '    example event: {"note": "\\u0007 <&|>"}',
         "    before: #/properties/note  now: #/properties/note/type",
         "    also: MAX_LENGTH_DECREASED",
         "    breaks: health (records)",

@@ -182,7 +182,7 @@ def test_each_field_tells_its_classification_and_limits() -> None:
         for each in fields_of(Catalog.open().contract("civil-registry.birth-registered").version())
     }
     name, sex = fields["$.child.name"], fields["$.child.sex"]
-    assert (name.personal, name.required, name.limits) == ("name", True, ("1 to 200 letters",))
+    assert (name.personal, name.required, name.limits) == ("name", True, ("1 to 200 characters",))
     assert (sex.personal, sex.values) == ("gender", ("female", "male", "unspecified"))
     assert fields["$.child"].leaf is False
     assert fields["$.parents[*].name"].examples
@@ -285,7 +285,7 @@ def test_what_changed_is_told_with_its_proof(root: Path, tmp_path: Path) -> None
     words = ["docs", "--catalog", str(root), "--against", str(before), "-o", str(tmp_path / "site")]
     assert CliRunner().invoke(contracts, words).exit_code == 0
     page = tmp_path / "site" / "changes.html"
-    assert "breaks nothing" in page.read_text(encoding="utf-8")
+    assert "no breaking changes" in page.read_text(encoding="utf-8")
 
     def stricter(value: dict[str, Any]) -> None:
         value["properties"]["approved_by_two"] = {"type": "boolean"}
@@ -295,7 +295,7 @@ def test_what_changed_is_told_with_its_proof(root: Path, tmp_path: Path) -> None
     edit(root, VALID, lambda value: value.update(approved_by_two=True))
     assert CliRunner().invoke(contracts, words).exit_code == 0
     told = page.read_text(encoding="utf-8")
-    assert "breaks nothing" not in told
+    assert "no breaking changes" not in told
     assert "tax/refund-paid" in told
     assert Page(told).open == []
     assert 'href="changes.html"' in (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
@@ -313,7 +313,7 @@ def test_an_empty_catalogue_has_a_site(root: Path) -> None:
     source = read_source(root)
     bare = replace(source.catalog, contracts={}, services={}, subscriptions={})
     site = build(replace(source, catalog=bare))
-    assert "no contract yet" in site["index.html"]
+    assert "no contracts yet" in site["index.html"]
 
 
 def resolved(page: str, target: str) -> str:

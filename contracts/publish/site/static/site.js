@@ -1,4 +1,4 @@
-// Search on the start page: every word must be found; no request is made. Elsewhere the form leads there.
+// Search on the start page: all words must match; no request is made. On other pages the form opens it.
 "use strict";
 
 (() => {
@@ -62,8 +62,8 @@
     list.replaceChildren(...hits.slice(0, MOST).map(shown));
     if (!words.length) found.textContent = "";
     else if (!hits.length) found.textContent = "Nothing found. Try fewer words.";
-    else if (hits.length > MOST) found.textContent = `${hits.length} found, the first ${MOST} shown.`;
-    else found.textContent = `${hits.length} found.`;
+    else if (hits.length > MOST) found.textContent = `${hits.length} results, of which the first ${MOST} are shown.`;
+    else found.textContent = `${hits.length} results.`;
   };
 
   const walk = (event) => {
@@ -88,9 +88,9 @@
     event.preventDefault();
     list.querySelector("a")?.click();
   });
-  const asked = new URLSearchParams(location.search).get("q");
-  if (asked) {
-    field.value = asked;
+  const query = new URLSearchParams(location.search).get("q");
+  if (query) {
+    field.value = query;
     search();
     field.focus();
   }

@@ -1,6 +1,6 @@
-"""The questions the registry answers, as a table: method, path, function. Pure.
+"""The routes of the registry as a table: method, path, function. Pure.
 
-Words of the path in braces are given to the function in order.
+The path segments in braces are passed to the function in order.
 """
 
 from __future__ import annotations
@@ -9,21 +9,21 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from contracts.publish.http_registry import errors
-from contracts.publish.http_registry.comparing import compare
+from contracts.publish.http_registry.compatibility import compare
 from contracts.publish.http_registry.holdings import Entry, Holdings, written
 from contracts.publish.http_registry.request import RegistryRequest, sent_schema
 
 GLOBAL_LEVEL: Final = "BACKWARD_TRANSITIVE"
-"""What a contract promises that says nothing about compatibility."""
+"""The compatibility mode of a contract that declares none."""
 
 Answer = Callable[[Holdings, RegistryRequest], Any]
 
 
 def answer_for(method: str, words: list[str]) -> tuple[Answer, tuple[str, ...]]:
-    """The function that answers, and the words of the path that are its own.
+    """The function for a request, and its path segments.
 
     Raises:
-        RegistryError: There is none: another path, another method, or a change.
+        RegistryError: The path or method is unknown, or would change the registry.
     """
     methods = set()
     for row_method, pattern, answer in ROWS:
@@ -79,7 +79,7 @@ def _look_up(holdings: Holdings, request: RegistryRequest) -> dict[str, Any]:
 
 
 def _register(holdings: Holdings, request: RegistryRequest) -> dict[str, Any]:
-    """What is held already is registered: serializers that register before they write go on working."""
+    """Accept a schema that is already registered, for serializers that register before they write."""
     try:
         return {"id": _look_up(holdings, request)["id"]}
     except errors.RegistryError as error:
@@ -147,10 +147,6 @@ def _subject_mode(holdings: Holdings, request: RegistryRequest) -> dict[str, str
 
 def _contexts(_holdings: Holdings, _request: RegistryRequest) -> list[str]:
     return ["."]
-
-
-def _root(_holdings: Holdings, _request: RegistryRequest) -> dict[str, Any]:
-    return {}
 
 
 ROWS: Final[tuple[tuple[str, str, Answer], ...]] = (

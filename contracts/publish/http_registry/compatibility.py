@@ -1,7 +1,7 @@
-"""May this schema follow those? The registry's question to the catalogue's own judgement.
+"""Compatibility checks of the registry.
 
-The candidate is judged as the next minor version of the contract would be: under its content model, its
-formats and its compatibility mode. What cannot be decided is not compatible, and says so.
+A schema is checked like the next minor version of the contract: with its content model, formats and
+compatibility mode. If compatibility cannot be decided, the result is "not compatible", with a message.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from contracts.publish.http_registry.holdings import Holdings
 from contracts.publish.http_registry.request import RegistryRequest, sent_schema
 
 MAX_WITNESS: Final = 2_000
-"""The longest witness shown, in characters."""
+"""The maximum length of a witness in a message, in characters."""
 MAX_COMPARED: Final = 20
-"""The most versions compared in one request, newest first; `govbus contracts breaking` compares all."""
+"""Versions compared in one request, the newest; `govbus contracts breaking` compares all."""
 
 
 def compare(holdings: Holdings, request: RegistryRequest) -> dict[str, Any]:
-    """Whether the schema sent may become the next version of a subject.
+    """Whether the schema may become the next version of a subject.
 
     Raises:
         RegistryError: There is no such subject or version, or the schema cannot be used.
@@ -34,7 +34,9 @@ def compare(holdings: Holdings, request: RegistryRequest) -> dict[str, Any]:
     entries = [holdings.entry(subject, number[0])] if number else holdings.subject(subject)
     last = holdings.subject(subject)[-1].version
     if last is None:
-        raise errors.unusable_schema("Expected the subject of a topic: a referenced schema promises nothing")
+        raise errors.unusable_schema(
+            "Expected the subject of a topic: a referenced schema has no compatibility mode"
+        )
     schema, references = sent_schema(request, holdings)
     candidate = replace(last, minor=last.minor + 1, schema=schema, references=references)
     try:
@@ -51,7 +53,7 @@ def compare(holdings: Holdings, request: RegistryRequest) -> dict[str, Any]:
 
 
 def _messages(broken: Break, number: int) -> Iterator[str]:
-    """One break in Confluent's form: texts that are objects, most of them with one member."""
+    """One break as messages in Confluent's format: JSON objects as text."""
     cause = broken.causes[0].kind.name if broken.causes else "SCHEMA_CHANGED"
     fault = {
         "errorType": "NOT_DECIDED" if broken.verdict.answer == "undecided" else cause,
