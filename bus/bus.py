@@ -1,4 +1,4 @@
-"""The bus as an agency's developer meets it."""
+"""The bus: the class that an agency's program uses."""
 
 import asyncio
 import logging
@@ -54,10 +54,10 @@ class Bus(Publishing, BoundedReading):
 
     Args:
         agency: the agency's name in the catalogue.
-        system: which of its systems speaks; it stands in every event's `source`.
+        system: the agency's system; it is part of every event's `source`.
         settings: the cluster and limits; from the `GOVBUS_*` variables if absent.
-        catalog: the contracts; the one the settings name if absent.
-        transport: the cluster's seam; Kafka if absent.
+        catalog: the contracts; those that the settings name if absent.
+        transport: the connection to a cluster; Kafka if absent.
 
     Raises:
         UsageError: the catalogue has no such agency.
@@ -116,21 +116,21 @@ class Bus(Publishing, BoundedReading):
     ) -> Callable[[Function], Function]:
         """Register a handler for one major version of an event.
 
-        Every event is handled at least once, in order per key; a repeated one is not handled again. The
-        handler returns None or an `Outcome`; an error is retried unless it says `retriable = False`. Events
-        of older major versions come too, upcast, as long as the catalogue knows how.
+        Every event is handled at least once, in order per key; a repeated event is not handled again. The
+        handler returns None or an `Outcome`; an error is retried unless it has `retriable = False`. Events
+        of older major versions are delivered too, upcast, where the catalogue has a conversion.
 
         Args:
             subject: the event's name, such as `civil-registry.birth-registered`.
             version: the major version.
-            purpose: what the data is used for; it stands in every delivery receipt.
+            purpose: what the data is used for; it is part of every delivery receipt.
             name: the subscription's name, unique within the agency; `<subject>.v<version>` if absent.
             retry: when failures are tried again.
             timeout_seconds: how long one event may take in the handler.
-            exactly_once: whether what is read, what the handler publishes by `event.publish` and where the
-                group stands are one Kafka transaction: whoever reads what it published sees it once, whatever
-                was killed. Such a receipt names no place yet. What the handler does elsewhere, in a database
-                say, is not part of it.
+            exactly_once: whether reading an event, publishing by `event.publish` and committing the offset
+                are one Kafka transaction: readers see what the handler published once, even after a kill.
+                The receipt of such an event has no partition and offset yet. Effects outside Kafka, in a
+                database for example, are not part of the transaction.
 
         Raises:
             UnknownContractError: the catalogue has no such event.
@@ -170,21 +170,23 @@ class Bus(Publishing, BoundedReading):
         if not purpose.strip():
             raise UsageError("Expected what the data is used for, got nothing - at `purpose`")
         if name in self._subscriptions:
-            raise UsageError(f"Expected a name of its own, got `{name}` twice - at `name`. Give `name=...`")
+            raise UsageError(
+                f"Expected a unique subscription name, got `{name}` twice - at `name`. Pass `name=...`"
+            )
 
     # Transactions, dead letters and tables
 
     def transaction(self, name: str | None = None) -> AbstractAsyncContextManager[Transaction]:
-        """Publish events together: whoever reads them sees all of them once the block has ended, or none.
+        """Publish events together: readers see all of them when the block has ended, or none.
 
         Args:
-            name: where given, one process at a time holds transactions of this name: a newer process fences
-                an older one, and a source that reads its checkpoint afterwards misses and repeats nothing.
+            name: if given, one process at a time holds transactions of this name: a newer process fences
+                the older one. A source that then reads its checkpoint misses nothing and repeats nothing.
 
         Raises:
-            FencedError: another process has taken the name over; nothing counts.
+            FencedError: another process has taken over the name; nothing is published.
             UsageError: a transaction of this name is open already.
-            BusError: as `publish`; nothing counts, or it is not known whether it does.
+            BusError: as `publish`; nothing is published, or it is not known whether it is.
         """
         return self._transactions.open(name)
 
@@ -199,12 +201,12 @@ class Bus(Publishing, BoundedReading):
         key: bytes | None = None,
         headers: Headers = (),
     ) -> None:
-        """Set aside something that never became an event, such as a malformed row of a legacy file.
+        """Write a dead letter for something that never became an event, such as a malformed row of a file.
 
         Args:
             value: the original bytes.
-            reason: why, of the closed set.
-            stage: the step that could not go on, such as `read` or `translate`.
+            reason: why it could not become an event.
+            stage: the step that failed, such as `read` or `translate`.
             where: its place, such as `{"file": "2026-01-31.csv", "line": "17"}`; no data.
             detail: one sentence for the operator; no data.
             key: the original key, if it had one.
@@ -277,15 +279,15 @@ class Bus(Publishing, BoundedReading):
             await self._follower.start()
 
     def adopt(self, catalog: Catalog) -> None:
-        """Go on with a newer catalogue; its versions can be published and read at once.
+        """Use a newer catalogue; its versions can be published and read at once.
 
         Which topics a subscription reads, and what the agency may read, changes at the next start.
 
         Args:
-            catalog: what the repo says now; one without this agency is passed over.
+            catalog: the newer catalogue; it is ignored if it does not contain this agency.
         """
         if self.agency not in catalog.agencies:
-            logger.warning("a catalogue without agency `%s` is passed over", self.agency)
+            logger.warning("a catalogue without agency `%s` is ignored", self.agency)
             return
         self.catalog = self._context.catalog = catalog
         self._publisher.adopt(catalog)
@@ -348,7 +350,7 @@ class Bus(Publishing, BoundedReading):
         return self._started and not any(subscriber.task.done() for subscriber in self._subscribers)
 
     async def wait(self) -> None:
-        """Wait until a subscription ends by itself, which none does while all is well.
+        """Wait until a subscription ends by itself; none does while all is well.
 
         Raises:
             BusError: why it ended, for example because its access was revoked.

@@ -1,4 +1,4 @@
-"""The command `govbus`: a frame for what the rooms bring, and the commands of this room.
+"""The command `govbus`: it finds the commands of all rooms, and holds those of this room.
 
 Every command exits with 0 when clean, 100 on findings, 1 when the tool failed and 2 on wrong usage. A failure
 is one line on stderr. A room loads when one of its commands runs, so `govbus --help` stays quick.
@@ -156,8 +156,8 @@ def _sentence(error: Exception) -> str:
 @click.command()
 @click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Keep events in this folder.")
 @click.option("--port", type=click.IntRange(1, 65_535), help="Listen on this port instead of a free one.")
-@click.option("--nodes", type=click.IntRange(1, 9), default=1, help="Run so many nodes as one cluster.")
-@click.option("--sasl", is_flag=True, help="Ask for SCRAM-SHA-512 and deny what no ACL allows.")
+@click.option("--nodes", type=click.IntRange(1, 9), default=1, help="Number of nodes in the cluster.")
+@click.option("--sasl", is_flag=True, help="Require SCRAM-SHA-512, and deny what no ACL allows.")
 @click.option(
     "--tls",
     type=click.Path(path_type=Path, file_okay=False),
@@ -166,7 +166,7 @@ def _sentence(error: Exception) -> str:
 @click.option(
     "--catalog", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Contracts folder."
 )
-@click.option("--no-topics", is_flag=True, help="Leave the catalogue's topics unmade.")
+@click.option("--no-topics", is_flag=True, help="Do not create the catalogue's topics.")
 def up(
     *,
     data: Path | None,
@@ -232,7 +232,7 @@ def _until_stopped(kafka: "EmbeddedKafka") -> Callable[[], None]:
 
 @click.group()
 def topics() -> None:
-    """Make the topics of a catalogue."""
+    """Create the topics of a catalogue."""
 
 
 @topics.command("apply")
@@ -240,10 +240,10 @@ def topics() -> None:
     "--catalog", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Contracts folder."
 )
 def apply_command(catalog: Path | None) -> None:
-    """Make every topic that the catalogue needs in the cluster."""
+    """Create every topic that the catalogue needs and the cluster lacks."""
     for topic in _apply({}, catalog):
-        click.echo(f"made {topic}")
-    click.echo("every topic of the catalogue is in the cluster")
+        click.echo(f"created {topic}")
+    click.echo("every topic of the catalogue exists")
 
 
 def _apply(variables: dict[str, str], catalog: Path | None) -> list[str]:

@@ -1,8 +1,8 @@
 """The broker's clock, as seen from this process. Pure: readings come in, an estimate goes out.
 
-An acknowledgement tells the broker's time of a record that was sent at one local time and acknowledged at
-another. As in NTP (RFC 5905, section 8) the offset is the broker's time less the middle of the two, and the
-reading with the shortest round trip is the best one, off by at most half of it.
+An acknowledgement carries the broker's time of a record, between the local times at which it was sent and
+acknowledged. As in NTP (RFC 5905, section 8) the offset is the broker's time minus the middle of those two;
+the reading with the shortest round trip is the best, wrong by at most half of it.
 """
 
 from dataclasses import dataclass

@@ -2,10 +2,10 @@
 
 Sources: CloudEvents specification 1.0.2; Kafka protocol binding 1.0.2, section 3.2 (attributes are headers
 `ce_<name>`, UTF-8 text); distributed tracing, correlation, recorded time and partitioning extensions; W3C
-Trace Context. Ours are two: `service` and `startedat`.
+Trace Context. Our own are two: `service` and `startedat`.
 
-Law of this file: a header of a foreign producer is data to be judged, never a crash. A bad header that is not
-an attribute travels on; a bad attribute is named and refused.
+Law of this file: no header of a foreign producer causes a crash. A bad header that is no attribute is passed
+on; a bad attribute is refused by name.
 """
 
 from collections.abc import Mapping
@@ -49,7 +49,7 @@ def source_of(agency: str, system: str) -> str:
 
 
 def agency_of(source: str) -> str:
-    """Return the agency a `source` names, or the whole source where it is not one of ours."""
+    """Return the agency in a `source`, or the whole source if it has another form."""
     parts = source.split(":")
     return parts[2] if len(parts) == 4 and parts[:2] == ["urn", "govbus"] else source
 
@@ -66,7 +66,7 @@ def _whole_second(seconds: int) -> bytes:
 
 
 def time_us(text: str) -> int | None:
-    """Return microseconds since the epoch of an RFC 3339 time, or None where it is not one."""
+    """Return microseconds since the epoch of an RFC 3339 time, or None if it is not one."""
     try:
         moment = datetime.fromisoformat(text)
         return None if moment.tzinfo is None else (moment - _EPOCH) // _MICROSECOND
@@ -93,7 +93,7 @@ def moment_of(us: int) -> datetime:
 
 
 def moment(text: str) -> datetime | None:
-    """Return the aware UTC datetime of an RFC 3339 time, or None where it is none that the calendar has."""
+    """Return the aware UTC datetime of an RFC 3339 time, or None if it is not one, or not in the calendar."""
     us = time_us(text)
     try:
         return None if us is None else moment_of(us)
@@ -106,7 +106,7 @@ Identity = tuple[str, str, str | None, str | None, str | None]
 
 
 def read_attributes(headers: Headers) -> tuple[Mapping[str, bytes], Identity]:
-    """Return the headers by name, all attributes present, single and text, and the identity they give.
+    """Return the headers by name and the event's identity; every attribute is present, single and text.
 
     Raises:
         EnvelopeError: an attribute is missing, null, doubled, too long or not UTF-8; the message names it.
@@ -160,7 +160,7 @@ def _fault(value: bytes | None) -> str | None:
 
 
 def _shown(name: str) -> str:
-    """Name an attribute only if the specification does: a foreign name could hold anything."""
+    """Return the name of a known attribute; a foreign name could hold personal data."""
     known = {ID, SOURCE, TYPE, TIME, SPECVERSION, DATASCHEMA, SUBJECT, CORRELATION, CAUSATION, RECORDED_TIME}
     known |= {PARTITION_KEY, CLASSIFICATION, REGULATION, SERVICE, STARTED_AT, DERIVED_FROM}
     known |= {CE_TRACEPARENT, CE_TRACESTATE}

@@ -7,11 +7,11 @@ BusError
 │   ├── NotJsonError
 │   ├── EnvelopeError            an attribute or key that may not travel
 │   ├── IdReusedError            an id that was published or handled before names other data
-│   ├── OlderVersionError        an older version, still published beside this one, cannot say it
+│   ├── OlderVersionError        an older version, still published too, cannot express it
 │   └── VersionRetiredError      the version's sunset is over: publish a newer one
 ├── BusUnavailableError          the broker is away: repeat later (retriable)
 │   └── BufferFullError          more waits for acknowledgement than the limit: await some first
-├── FencedError                  another process took over this one's transactions: leave it to that one
+├── FencedError                  another process took over the transactions: end this one
 ├── TopicMissingError            apply the catalogue's topics first
 ├── AccessDeniedError            the cluster refuses this agency: ask for the grant
 └── UsageError                   the program is wrong: mend the code
@@ -25,7 +25,7 @@ from contracts import Violation
 
 
 class BusError(Exception):
-    """Root of what the bus raises; `retriable` and `reason` say what to do about it."""
+    """Root of the errors of the bus; `retriable` and `reason` say what to do."""
 
     retriable: ClassVar[bool] = False
     reason: ClassVar[Reason] = Reason.HANDLER_FAILED
@@ -85,7 +85,7 @@ class EnvelopeError(RefusedError):
 
 
 class OlderVersionError(RefusedError):
-    """The event cannot be said in an older version that is published beside its own."""
+    """The event cannot be expressed in an older version that is still published."""
 
     reason = Reason.UNTRANSLATABLE
 
@@ -114,7 +114,7 @@ class BufferFullError(BusUnavailableError):
 
 
 class FencedError(BusError):
-    """Another process took over; nothing of this transaction counts."""
+    """Another process took over; this transaction is not committed."""
 
     reason = Reason.BUS_UNAVAILABLE
 

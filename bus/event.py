@@ -1,4 +1,4 @@
-"""An event as a handler meets it."""
+"""An event, as a handler gets it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Republisher(Protocol):
-    """What an event needs of its bus to cause another one."""
+    """What an event needs of its bus to publish another one."""
 
     @property
     def publish(self) -> Callable[..., Awaitable[Receipt]]:
@@ -24,10 +24,10 @@ class Republisher(Protocol):
 
 
 class Event(Generic[T_co]):
-    """One delivered event: its data, its attributes, and where it lay.
+    """One delivered event: its data, its attributes, and its place in the topic.
 
     `data` is the JSON value, checked against its contract, or the typed model the handler asked for.
-    `attempt` counts from 1. Attributes are read from the headers when asked for. In `contracts` the word
+    `attempt` counts from 1. Attributes are parsed from the headers on access. In `contracts` the word
     subject means the event's name; the CloudEvents attribute of that name is `Event.subject`.
     """
 
@@ -48,7 +48,7 @@ class Event(Generic[T_co]):
         self.attributes = attributes
         self.id, self.source, self.transaction, self.service, self.causation = identity
         """CloudEvents `id` and `source`; the transaction (`correlationid`), the service it belongs to, and
-        the id of the event that caused this one, where it says so."""
+        the id of the event that caused this one, if it is given."""
         self.data = data
         self.contract = contract
         self.origin: ContractVersion | None = None
@@ -92,7 +92,7 @@ class Event(Generic[T_co]):
         return (self.origin or self.contract).number if written is None else written.rpartition(":")[2]
 
     def converted(self, data: Any, contract: ContractVersion) -> None:
-        """Take the data as another version says it."""
+        """Replace the data by its form in another version."""
         self.origin = self.origin or self.contract
         self.data, self.contract = data, contract
 
@@ -123,7 +123,7 @@ class Event(Generic[T_co]):
 
     @property
     def traceparent(self) -> str | None:
-        """W3C trace context of whoever published it."""
+        """W3C trace context of its publisher."""
         return self._text(envelope.TRACEPARENT) or self._text(envelope.CE_TRACEPARENT)
 
     @property

@@ -1,4 +1,4 @@
-"""What a delivery comes to: `Ack | Retry | DeadLetter`, and the closed set of reasons. Pure.
+"""The outcome of a delivery: `Ack | Retry | DeadLetter`, and the closed set of reasons. Pure.
 
 Law of this file: a decision is a value, a reason is safe as a metric label, and no reason carries data.
 """
@@ -19,7 +19,7 @@ class Reason(StrEnum):
     DUPLICATE = "duplicate"
     """The same source and id was handled before."""
     HANDLER_FAILED = "handler-failed"
-    """The handler raised an error that says nothing better."""
+    """The handler raised an error without a more exact reason."""
     HANDLER_TIMEOUT = "handler-timeout"
     """The handler did not return within its limit."""
     ID_REUSED = "id-reused"
@@ -33,9 +33,9 @@ class Reason(StrEnum):
     NOT_JSON = "not-json"
     """The value is not JSON."""
     TARGET_REJECTED = "target-rejected"
-    """The system behind a sink said no for good."""
+    """The system behind a sink refused the event for good."""
     TARGET_UNAVAILABLE = "target-unavailable"
-    """The system behind a sink did not take the event now."""
+    """The system behind a sink could not take the event now."""
     TOMBSTONE = "tombstone"
     """The value is null: a deletion marker, which events do not use."""
     TOO_LARGE = "too-large"
@@ -52,14 +52,14 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """The event is done with; `reason` is set where it was not handled (a duplicate)."""
+    """The event is done; `reason` is set if it was not handled (a duplicate)."""
 
     reason: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Try the event again, after `after_seconds` or when the subscription's schedule says."""
+    """Try the event again, after `after_seconds` or by the subscription's schedule."""
 
     reason: Reason = Reason.HANDLER_FAILED
     after_seconds: float | None = None
@@ -86,7 +86,7 @@ OUTCOME_NAMES: dict[type[Ack] | type[Retry] | type[DeadLetter], str] = {
 }
 
 DISCARDED = "discarded"
-"""What receipts say of a dead letter that an operator has given up."""
+"""The outcome in the receipt of a dead letter that an operator discarded."""
 
 ACK = Ack()
 """The plain case, of which one is enough."""

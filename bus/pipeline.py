@@ -1,9 +1,9 @@
-"""The order of the steps; reading it is reading the way of an event. Pure.
+"""The order of the stages that an event passes. Pure.
 
 Out: encode > validate > stamp, then the topic.
 In: decode > deduplicate > validate > convert, then the handler.
 
-A stage's file, span, metric attribute and dead-letter header carry the same word.
+A stage's file, span, metric attribute and dead-letter header have the same name.
 """
 
 from typing import Any, NamedTuple
@@ -33,7 +33,7 @@ class RejectedRecord(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """An event that keeps its contract, ready to travel."""
+    """An event that keeps its contract, ready to be sent."""
 
     key: bytes
     value: bytes
@@ -45,12 +45,12 @@ def prepare(stamper: stamp.Stamper, stamped: stamp.Stamp, data: Any, key: str | 
 
     Args:
         stamper: stamps the events of its contract version.
-        stamped: what is said of this one.
+        stamped: the stamp of this one.
         data: what happened.
         key: its partition key; made by the contract's key rule if absent.
 
     Raises:
-        RefusedError: it does not keep its contract, or its version is retired; nothing was sent.
+        RefusedError: it breaks its contract, or its version is retired; nothing was sent.
         ContractError: the data holds no partition key.
     """
     if stamper.ends_us is not None and stamped.recorded_us >= stamper.ends_us:
@@ -65,10 +65,10 @@ def prepare(stamper: stamp.Stamper, stamped: stamp.Stamp, data: Any, key: str | 
 def companions(
     stamper: stamp.Stamper, stamped: stamp.Stamp, prepared: Prepared
 ) -> list[tuple[stamp.Stamper, stamp.Stamp, Prepared]]:
-    """Return what is published beside an event: the same, said in each older version not retired yet.
+    """Return what is published with an event: the same event in each older version that is not retired.
 
     Raises:
-        RefusedError: one of them cannot say it; nothing was sent.
+        RefusedError: an older version cannot express it; nothing was sent.
     """
     found = []
     for older, route in stamper.companions:

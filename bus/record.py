@@ -1,4 +1,4 @@
-"""A record is Kafka's unit: bytes at a place in a topic. What it means is the envelope's business. Pure."""
+"""Kafka's unit, a record: bytes at an offset of a partition. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class TopicPartition(NamedTuple):
 
 
 class Record(Protocol):
-    """What a consumer hands over, whichever client read it."""
+    """A record that a consumer returns, from any client."""
 
     @property
     def topic(self) -> str:
@@ -49,7 +49,7 @@ class Record(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StoredRecord:
-    """A record as a plain value: what the in-memory cluster keeps, what tests make."""
+    """A record as a plain value, for the in-memory cluster and for tests."""
 
     topic: str
     partition: int

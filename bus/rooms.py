@@ -1,7 +1,7 @@
-"""The four rooms are one: they load from one parent folder, or the command does not start.
+"""A check that all four rooms load from one parent folder; otherwise the command does not start.
 
 Their import names are plain words that other distributions use too (PyContracts owns `contracts`), so a
-shared environment or a stray folder may put a stranger in the place of a room.
+shared environment or a stray folder may replace a room by another package.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ def room_files() -> dict[str, str | None]:
 
 
 def stranger(files: Mapping[str, str | None]) -> str | None:
-    """Return a sentence about the room that does not belong to this bus, or None when all four do.
+    """Return a sentence about a room that does not belong to govbus, or None if all four do.
 
     Args:
         files: The file of each room, its `__init__.py`.

@@ -1,4 +1,4 @@
-"""A process that serves until it is told to stop."""
+"""A process that serves until a signal stops it."""
 
 import asyncio
 import logging
@@ -18,7 +18,7 @@ AGAIN_SECONDS = 1.0
 
 
 class Serving(Protocol):
-    """What starts, may end by itself, and stops."""
+    """Something that starts, may end by itself, and stops."""
 
     async def __aenter__(self) -> Self:
         """Start."""

@@ -34,7 +34,7 @@ class Table:
         return self._values.get(key)
 
     async def put(self, key: str, value: bytes | None) -> None:
-        """Write `value` and return once the broker has it.
+        """Write `value` and return when the broker has it.
 
         Raises:
             BusError: the broker did not acknowledge it.
@@ -43,7 +43,7 @@ class Table:
         self.keep(key, value)
 
     def keep(self, key: str, value: bytes | None) -> None:
-        """Take note of a value that the topic holds now."""
+        """Remember a value that the topic holds."""
         if self._loaded:
             self._set(key, value)
 
@@ -63,7 +63,7 @@ async def deliver(
     *,
     partition: int | None = None,
 ) -> Position:
-    """Send one record and return where it lies, once the broker has it.
+    """Send one record and return its place when the broker has it.
 
     Raises:
         BusError: the broker did not acknowledge it.

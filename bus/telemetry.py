@@ -1,9 +1,9 @@
 """Every span and metric name of the bus, in one place.
 
 Names follow the OpenTelemetry semantic conventions for messaging, Kafka and CloudEvents as of 1.41
-(`opentelemetry-semantic-conventions` 0.66b2). The bus knows the OpenTelemetry API only; who wants spans and
-metrics sets up the SDK before a bus starts (`observability/providers.py`, from the standard `OTEL_*`
-variables). Without it nothing is measured twice: receipts are never sampled, spans may be.
+(`opentelemetry-semantic-conventions` 0.66b2). The bus uses the OpenTelemetry API only; for spans and metrics
+the SDK is set up before a bus starts (`observability/providers.py`, from the standard `OTEL_*` variables).
+Spans may be sampled; receipts never are.
 
 Law of this file: no attribute holds a value from the data, a key, or a person's identifier.
 """
@@ -59,7 +59,7 @@ PARKED_KEYS = "govbus.parked.keys"
 HELD_KEYS = "govbus.parked.held"
 
 SECONDS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
-"""Bucket boundaries the conventions advise for durations."""
+"""Bucket boundaries that the conventions advise for durations."""
 
 _TRACE_CONTEXT = TraceContextTextMapPropagator()
 
@@ -88,7 +88,7 @@ class PublishSpan:
 
 
 class Telemetry:
-    """The bus' tracer and instruments, made when a bus starts."""
+    """The tracer and instruments of a bus, made at its start."""
 
     def __init__(self, agency: str, clock: BrokerClock) -> None:
         self._agency = agency
@@ -97,10 +97,10 @@ class Telemetry:
         self.tracing = not isinstance(
             trace.get_tracer_provider(), trace.ProxyTracerProvider | trace.NoOpTracerProvider
         )
-        """Whether anyone set up tracing; spans are not even begun otherwise."""
-        # The API's own providers only pass calls on to nobody.
+        """Whether tracing is set up; otherwise no span is started."""
+        # The API's own providers do nothing.
         self.metering = not type(metrics.get_meter_provider()).__module__.startswith("opentelemetry.metrics")
-        """Whether anyone set up metrics."""
+        """Whether metrics are set up."""
         meter = metrics.get_meter(SCOPE)
         self._operation = meter.create_histogram(
             OPERATION_DURATION, "s", explicit_bucket_boundaries_advisory=SECONDS_BUCKETS
@@ -157,7 +157,7 @@ class Telemetry:
             yield span
 
     def decided(self, span: Span, outcome: str, reason: str | None, error: str) -> None:
-        """Note on a delivery's span what came of it."""
+        """Set the outcome on a delivery's span."""
         span.set_attribute(OUTCOME, outcome)
         if reason is not None:
             span.set_attribute(REASON, reason)
@@ -184,10 +184,10 @@ class Telemetry:
         """Count deliveries by outcome and reason, and measure each one's processing time.
 
         Args:
-            topic: where the events lay.
+            topic: the topic of the events.
             group: the consumer group.
-            outcomes: how many came to each outcome and reason.
-            seconds: how long each took from the broker's hand to its outcome.
+            outcomes: the number of each outcome and reason.
+            seconds: the time of each from receiving the record to its outcome.
         """
         attributes = {**self._operation_of("process", "process", topic), CONSUMER_GROUP: group}
         self._consumed.add(len(seconds), attributes)
@@ -199,13 +199,13 @@ class Telemetry:
             )
 
     def parked(self, group: str, keys: int, held: int) -> None:
-        """Say how many keys of a subscription wait in this process, and how many of them for an operator."""
+        """Measure how many keys of a subscription are parked here, and how many wait for an operator."""
         attributes = {CONSUMER_GROUP: group, AGENCY: self._agency}
         self._parked.set(keys, attributes)
         self._held.set(held, attributes)
 
     def stalled(self) -> None:
-        """Count a time that the event loop stood still."""
+        """Count a time that the event loop was blocked."""
         self._stalls.add(1, {AGENCY: self._agency})
 
     def refused(self, topic: str, reason: str) -> None:
@@ -213,7 +213,7 @@ class Telemetry:
         self._refusals.add(1, {DESTINATION: topic, REASON: reason, AGENCY: self._agency})
 
     def registry_refused(self, reason: str) -> None:
-        """Count an entry of the registry that was not believed."""
+        """Count a refused entry of the registry."""
         self._registry.add(1, {REASON: reason, AGENCY: self._agency})
 
     def _operation_of(self, name: str, kind: str, topic: str) -> dict[str, Any]:

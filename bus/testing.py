@@ -1,8 +1,8 @@
 """A cluster in memory, for tests of handlers and connectors without Kafka.
 
 `InMemoryBus` is the real bus, pipeline, receipts and all, over partitions, groups and offsets kept in memory;
-it passes the same scenarios as the one over Kafka (`tests/worlds.py`). It proves nothing about
-a broker's own promises: durability, replication, fencing.
+it passes the same scenarios as the bus over Kafka (`tests/worlds.py`). It proves nothing about what only a
+broker can promise: durability, replication, fencing.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ class InMemoryCluster:
     """Topics and groups in memory; several buses may share one.
 
     Args:
-        catalog: whose topics exist from the start; the packaged reference catalogue if absent.
+        catalog: its topics exist from the start; the packaged reference catalogue if absent.
     """
 
     def __init__(self, catalog: Catalog | None = None) -> None:
@@ -48,7 +48,7 @@ class InMemoryCluster:
             self.create_topic(spec.name, spec.partitions)
 
     def create_topic(self, name: str, partitions: int = 1) -> None:
-        """Make a topic; one that exists stays as it is."""
+        """Create a topic; an existing one stays as it is."""
         self._logs.setdefault(name, [[] for _ in range(partitions)])
 
     def delete_topic(self, name: str) -> None:
@@ -120,11 +120,11 @@ class InMemoryCluster:
             raise TopicMissingError(topic) from None
 
     async def join(self, member: "_Member") -> None:
-        """Take a member into its group and share the partitions anew."""
+        """Add a member to its group and assign the partitions again."""
         await self._rebalance(member.group, [*self._groups[member.group], member])
 
     async def leave(self, member: "_Member") -> None:
-        """Let a member go."""
+        """Remove a member."""
         rest = [other for other in self._groups[member.group] if other is not member]
         await self._rebalance(member.group, rest)
 
@@ -140,7 +140,7 @@ class InMemoryCluster:
             member.arrived.set()
 
     def commit(self, group: str, positions: Mapping[TopicPartition, int]) -> None:
-        """Remember a group's positions."""
+        """Store the committed offsets of a group."""
         for place, offset in positions.items():
             self._committed[group, place] = offset
 
@@ -320,7 +320,7 @@ class InMemoryBus(Bus):
 
     Args:
         agency: the agency's name in the catalogue.
-        system: which of its systems speaks.
+        system: the agency's system.
         cluster: the cluster to share with other buses; one of its own if absent.
         settings: limits; the defaults if absent.
         catalog: the contracts; the cluster's if absent.

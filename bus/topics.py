@@ -1,4 +1,4 @@
-"""Where an event goes: names of topics and groups, their settings, and the partition of a key. Pure."""
+"""Names and settings of topics and groups, and the partition of a key. Pure."""
 
 import struct
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ CHECKPOINTS_TOPIC = "govbus.checkpoints"
 """Compacted topic of connector checkpoints."""
 
 REGISTRY_TOPIC = "govbus.registry"
-"""Compacted topic of what the repo says, signed; processes follow it."""
+"""Compacted topic of the signed catalogue; running processes follow it."""
 AUDIT_TOPIC = "govbus.audit"
 """Who changed the cluster, when, from which commit, and how; kept for ever."""
 
@@ -36,7 +36,7 @@ RECEIPT_RETENTION_DAYS = 30
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:
-    """A topic as the catalogue wants it."""
+    """A topic that the catalogue needs."""
 
     name: str
     partitions: int
@@ -54,12 +54,12 @@ def dead_letter_topic(agency: str) -> str:
 
 
 def parked_topic(agency: str) -> str:
-    """Return the topic of the events of an agency's subscriptions that wait, and of their keys."""
+    """Return the topic of an agency's parked events."""
     return f"{agency}.parked"
 
 
 def audit_topic(agency: str) -> str:
-    """Return the topic of what an agency's operators did, when and why; kept for ever, its own to write."""
+    """Return the topic that records what an agency's operators did, when and why; kept for ever."""
     return f"{agency}.audit"
 
 
@@ -69,7 +69,7 @@ def group_of(agency: str, subscription: str) -> str:
 
 
 def topics_of(catalog: Catalog) -> list[TopicSpec]:
-    """Return every topic a catalogue needs, the bus' own included.
+    """Return every topic a catalogue needs, those of the bus itself included.
 
     All of them use `LogAppendTime`: latency is measured on the broker's clock.
     """

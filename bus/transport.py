@@ -1,4 +1,4 @@
-"""The seam between the bus and a cluster: Kafka behind it in `bus/kafka/`, memory in `bus/testing.py`."""
+"""What the bus needs of a cluster: implemented by Kafka in `bus/kafka/`, in memory in `bus/testing.py`."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -19,7 +19,7 @@ Measure = Callable[[str, int, float, str | None], None]
 class Outgoing(ABC):
     """A record on its way out. Exactly one of `acknowledged` and `failed` is called, once.
 
-    Subclasses say what follows; the calls come from the event loop and must not block.
+    Subclasses define what follows; both are called in the event loop and must not block.
     """
 
     __slots__ = ("headers", "key", "partition", "topic", "value")
@@ -39,20 +39,20 @@ class Outgoing(ABC):
         self.partition = partition
 
     def sent(self) -> None:
-        """Let go of what is encoded now; the bytes are the client's."""
+        """Drop value and headers: the client has encoded them."""
         self.value = None
         self.headers = []
 
     @abstractmethod
     def acknowledged(self, partition: int, offset: int, timestamp: int) -> None:
-        """Take the place the record landed at; `timestamp` is broker time in milliseconds.
+        """Called with the record's partition and offset; `timestamp` is broker time in milliseconds.
 
-        `offset` is -1 where the broker confirms a repeated batch whose place it no longer knows.
+        `offset` is -1 if the broker confirms a repeated batch whose offset it no longer knows.
         """
 
     @abstractmethod
     def failed(self, error: BusError) -> None:
-        """Take the reason why the record was not acknowledged."""
+        """Called with the reason why the record was not acknowledged."""
 
 
 class Consumer(Protocol):
@@ -73,10 +73,10 @@ class Consumer(Protocol):
         """Read `offset` next from `partition`."""
 
     async def rewind(self, partition: TopicPartition) -> None:
-        """Read on where the group stands, and make sure that the group still counts on this member.
+        """Read on at the committed offset, after checking that this member still belongs to the group.
 
         Raises:
-            BusUnavailableError: it does not, or the cluster cannot be asked.
+            BusUnavailableError: it does not, or the cluster does not answer.
         """
 
     def pause(self, partition: TopicPartition) -> None:
@@ -86,7 +86,7 @@ class Consumer(Protocol):
         """Return records of `partition` again."""
 
     async def position(self, partition: TopicPartition) -> int:
-        """Return the offset that is read next, past what no reader is shown."""
+        """Return the offset that is read next, behind aborted records and markers."""
 
     def assigned(self) -> Collection[TopicPartition]:
         """Return the partitions this member holds."""
@@ -101,7 +101,7 @@ class Consumer(Protocol):
 
 
 class Sender(Protocol):
-    """Where records are sent to."""
+    """Sends records."""
 
     @property
     def unacknowledged(self) -> int:
@@ -112,14 +112,14 @@ class Sender(Protocol):
 
 
 class Transactional(Sender, Protocol):
-    """Records that count together with a commit, or not at all. One transaction at a time."""
+    """A transactional producer: its records are committed together, or not at all."""
 
     async def start(self) -> None:
-        """Take the identity over: from here on, whoever held it before commits nothing.
+        """Take over the transactional id: the previous holder can commit nothing more.
 
         Raises:
             BusUnavailableError: no broker answers.
-            AccessDeniedError: the cluster grants no such transactions.
+            AccessDeniedError: the cluster does not allow this transactional id.
         """
 
     async def begin(self) -> None:
@@ -133,31 +133,31 @@ class Transactional(Sender, Protocol):
         """Wait until every record handed over is acknowledged or failed."""
 
     async def commit(self, group: str, positions: Mapping[TopicPartition, int]) -> None:
-        """Make all records count, and with them a group's positions.
+        """Commit all records, and with them the offsets of a group.
 
         Args:
-            group: the consumer group; it may be empty where `positions` are.
+            group: the consumer group; it may be empty if `positions` are.
             positions: the next offset of each partition.
 
         Raises:
-            FencedError: another process has taken over; nothing counts.
-            BusError: it is not known whether they count; ask the group where it stands.
+            FencedError: another process has taken over; nothing is committed.
+            BusError: it is not known whether they are committed; read the committed offsets.
         """
 
     async def abort(self) -> None:
-        """Let none of the records count; what cannot be aborted now is aborted by whoever comes next."""
+        """Abort; what cannot be aborted now is aborted when the next holder starts."""
 
     async def stop(self) -> None:
         """Disconnect."""
 
 
 class Transport(Sender, Protocol):
-    """A cluster, as the bus needs it."""
+    """A cluster."""
 
     clock: BrokerClock
 
     async def start(self, measure: Measure | None = None) -> None:
-        """Connect; `measure` is told of every acknowledged or failed batch.
+        """Connect; `measure` is called for every acknowledged or failed batch.
 
         Raises:
             BusUnavailableError: no broker answers.
@@ -167,13 +167,13 @@ class Transport(Sender, Protocol):
         """Wait until every record handed over is acknowledged or failed."""
 
     async def stop(self) -> None:
-        """Disconnect; what is still on its way fails."""
+        """Disconnect; unacknowledged records fail."""
 
     def consumer(self, group: str, topics: Sequence[str], revoked: Revoked | None = None) -> Consumer:
         """Return a member of `group`, not yet started."""
 
     def reader(self, topic: str) -> Consumer:
-        """Return who reads a whole topic from its beginning, in no group; not yet started."""
+        """Return a consumer of a whole topic from its beginning, in no group; not yet started."""
 
     async def require_topics(self, topics: Collection[str]) -> None:
         """Check that topics exist.
@@ -189,23 +189,23 @@ class Transport(Sender, Protocol):
         """Return the high watermark of each partition, open transactions included."""
 
     async def fetch(self, place: TopicPartition, offset: int) -> Record:
-        """Return one record that is known to be there.
+        """Return one record that is known to exist.
 
         Raises:
             BusUnavailableError: it could not be read in time.
         """
 
     def transactional(self, identity: str) -> Transactional:
-        """Return transactions under an identity that one process holds at a time; not yet started."""
+        """Return a transactional producer under an id that one process holds at a time; not yet started."""
 
     async def offsets_at(self, topic: str, timestamp: int) -> Mapping[TopicPartition, int]:
         """Return the offset of each partition's first record at or after broker time `timestamp` (ms).
 
-        Where there is none it is the one that the next record will have.
+        If there is none, it is the offset that the next record will have.
         """
 
     async def preset(self, group: str, positions: Mapping[TopicPartition, int]) -> None:
-        """Say where a group that nobody has joined yet will begin.
+        """Commit the offsets at which a group without members will begin.
 
         Raises:
             BusUnavailableError: it could not be done.

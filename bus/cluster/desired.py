@@ -1,7 +1,7 @@
-"""What a catalogue wants of a cluster: topics, access per agency, quotas. Pure.
+"""The cluster that a catalogue describes: topics, access per agency, quotas. Pure.
 
-Law: deny by default. A principal has what is listed here and nothing else; whoever needs more writes it into
-the repo. `read` and `write` let see that a topic is there, and `write` lets an idempotent producer begin.
+Law: deny by default. A principal has the rights listed here and no others; further rights are granted in the
+catalogue. `read` and `write` include Describe, and `write` includes what an idempotent producer needs.
 """
 
 import re
@@ -41,20 +41,20 @@ _EVENT_TOPIC = re.compile(r"([a-z0-9-]+)\.(?:audit|dead-letters|parked|[a-z0-9-]
 
 
 def principal(user: str) -> str:
-    """Return how Kafka's access lists name a user."""
+    """Return the name of a user in Kafka's access lists."""
     return f"User:{user}"
 
 
 def desired_state(
     catalog: Catalog, settings: Settings, today: date, entries: Mapping[str, RegistryEntry] | None
 ) -> ClusterState:
-    """Return the cluster that a catalogue wants.
+    """Return the cluster that a catalogue describes.
 
     Args:
         catalog: the contracts and subscriptions.
         settings: copies, quotas.
-        today: the day on which subscriptions must hold.
-        entries: of the registry topic; None where nothing is written there.
+        today: the date on which grants must be in force.
+        entries: of the registry topic; None if it is left alone.
     """
     access = {grant for agency in catalog.agencies for grant in _own(catalog, agency)}
     access |= {
@@ -89,7 +89,7 @@ def _topics(catalog: Catalog, settings: Settings) -> Iterator[TopicState]:
 
 
 def _own(catalog: Catalog, agency: str) -> Iterator[Access]:
-    """What every agency may: publish its own events, account for them, and keep its own place."""
+    """The rights of every agency: publish its own events, write receipts, commit its own offsets."""
     for contract in catalog.contracts.values():
         if contract.agency == agency:
             for major in {version.major for version in contract.versions}:
@@ -109,7 +109,7 @@ def _own(catalog: Catalog, agency: str) -> Iterator[Access]:
 
 
 def _readable(catalog: Catalog, subscription: SubscriptionGrant, today: date) -> Iterable[str]:
-    """The topic asked for, and those of older versions whose events come to it upcast."""
+    """The topic of a subscription, and those of older versions whose events are upcast to it."""
     try:
         return expectations(catalog, subscription.subject, subscription.major, today)
     except ContractError:
@@ -127,12 +127,12 @@ def _may(operation: str, user: str, resource: str, name: str, *, prefixed: bool 
 
 
 def scope_of(catalog: Catalog, registered: Iterable[str], settings: Settings) -> PlanScope:
-    """Return what is the repo's to say.
+    """Return which topics and principals the catalogue decides about.
 
     Args:
-        catalog: the repo.
-        registered: keys of the registry topic; an agency that left the repo stands there still.
-        settings: whom to spare.
+        catalog: the catalogue.
+        registered: keys of the registry topic; it still has the agencies that left the catalogue.
+        settings: which principals to leave alone.
     """
     once = {key.removeprefix("agency/") for key in registered if key.startswith("agency/")}
     agencies = frozenset({*catalog.agencies, *once})

@@ -1,7 +1,7 @@
-"""Running processes learn from the registry topic what the repo says now, without a restart.
+"""Running processes learn of a newer catalogue from the registry topic, without a restart.
 
-Law: only signed entries are used, and only when all of them together are a sound catalogue; until then the
-process goes on with what it knows. What is not believed is logged and counted, once per entry.
+Law: only signed entries are used, and only if all of them together are a valid catalogue; until then the
+process keeps the catalogue it has. A refused entry is logged and counted, once.
 """
 
 import asyncio
@@ -30,10 +30,10 @@ MAX_UNKNOWN = 1_000
 
 
 def trusted_keys(settings: Settings) -> TrustedKeys | None:
-    """Return whose entries a process believes; None where it follows no registry.
+    """Return the keys whose entries a process trusts; None if it follows no registry.
 
     Raises:
-        RegistryKeyError: the file that is named holds no such key.
+        RegistryKeyError: the named file holds no such key.
     """
     if settings.registry == "off" or settings.registry_public_key is None:
         return None
@@ -41,7 +41,7 @@ def trusted_keys(settings: Settings) -> TrustedKeys | None:
 
 
 async def read_registry(transport: Transport, trusted: TrustedKeys) -> dict[str, RegistryEntry]:
-    """Return the latest entry under each key, one with a fault included; none where there is no registry."""
+    """Return the latest entry of each key, faulty ones included; empty if there is no registry."""
     try:
         records = await transport.read_all(REGISTRY_TOPIC)
     except TopicMissingError:
@@ -55,9 +55,9 @@ class Follower:
 
     Args:
         transport: the cluster.
-        trusted: whose entries are believed.
-        adopt: takes a sound catalogue.
-        refused: told the fault of each entry that is not believed.
+        trusted: the keys whose entries are trusted.
+        adopt: called with a valid catalogue.
+        refused: called with the fault of each refused entry.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Follower:
         self._unknown: dict[bytes, float] = {}
 
     async def start(self) -> None:
-        """Learn what the registry says now, and go on learning in the background.
+        """Read the registry now, and follow it in the background.
 
         Raises:
             BusError: the cluster cannot be reached, or does not let this process read the registry.
@@ -102,13 +102,13 @@ class Follower:
             await self._reader.close()
 
     async def learn(self, record: Record) -> bool:
-        """Look whether the registry knows the version of an event that came before the news of it.
+        """Read the registry, since an event has a version that is unknown here.
 
         Args:
             record: an event whose version is unknown.
 
         Returns:
-            Whether the registry was read anew.
+            Whether the registry was read again.
         """
         schema = dict(record.headers).get(envelope.DATASCHEMA) or b""
         if self._unknown.get(schema, 0.0) > monotonic():
@@ -141,7 +141,7 @@ class Follower:
         await self._take(await read_registry(self._transport, self._trusted))
 
     async def _take(self, entries: Mapping[str, RegistryEntry]) -> None:
-        """Keep what is new and believed; where anything is, make a catalogue of all."""
+        """Keep new, trusted entries; if there are any, make a catalogue of all."""
         news = {key: entry for key, entry in entries.items() if self._entries.get(key) != entry}
         for key, entry in news.items():
             if entry.fault:
@@ -155,7 +155,7 @@ class Follower:
             catalog = await asyncio.to_thread(_catalog_of, tuple(self._entries.values()))
         except CatalogError as error:
             # Half of an `apply` has come; the rest is on its way, or the next `apply` brings it.
-            logger.info("the registry is no sound catalogue yet: %s", error)
+            logger.info("the registry is not a valid catalogue yet: %s", error)
             return
         self._unknown.clear()
         self._adopt(catalog)

@@ -1,7 +1,7 @@
-"""From repo to cluster: what would change, and making it so.
+"""Planning and applying a catalogue to a cluster.
 
-Law: nothing is done while anything is refused. Each step leaves the cluster sound and can be done twice, so
-an `apply` that was killed is finished by the next one; who began and who finished stands in `govbus.audit`.
+Law: nothing is done if anything is refused. Each step leaves the cluster consistent and may be repeated, so
+an `apply` that was killed is finished by the next one. Who began and who finished is in `govbus.audit`.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ LOOK_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Who applies, and from which commit of the repo; both stand in the audit topic."""
+    """Who applies, and from which commit of the catalogue, for the audit."""
 
     name: str
     commit: str = ""
@@ -57,7 +57,7 @@ class Rollout:
     Args:
         folder: the catalogue.
         settings: the cluster; from the `GOVBUS_*` variables if absent.
-        allow_destroy: let topics and published versions go, and retention shrink.
+        allow_destroy: allow deleting topics and published versions, and shorter retention.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Rollout:
         """Return what would change; nothing is changed.
 
         Raises:
-            BusError: the cluster cannot be reached, or does not let itself be looked at.
+            BusError: the cluster cannot be reached, or does not allow Describe.
         """
         async with Cluster.open(self._settings) as cluster, _connected(self._settings) as transport:
             return await self._plan(cluster, transport, today)
@@ -88,12 +88,12 @@ class Rollout:
         notes = []
         found = None
         if self._trusted is None:
-            notes.append("the registry is left alone: neither registry_key nor registry_public_key is set")
+            notes.append("the registry is not managed: neither registry_key nor registry_public_key is set")
         else:
             found = await read_registry(transport, self._trusted)
         if observed.access is None:
             notes.append(
-                "the cluster has no authorizer: everybody may do everything, and access is left alone"
+                "the cluster has no authorizer: everybody may do everything, and access is not managed"
             )
         entries = None if found is None else registry_entries(self._folder)
         desired = desired_state(self._catalog, self._settings, today, entries)
@@ -105,15 +105,15 @@ class Rollout:
     async def apply(
         self, today: date, author: Author, done: Callable[[PlannedChange], None] = lambda _: None
     ) -> Plan:
-        """Make the cluster what the repo says; nothing while anything is refused. Return what was to change.
+        """Apply the catalogue to the cluster, or nothing of it if anything is refused; return the plan.
 
         Args:
-            today: the day on which subscriptions must hold.
-            author: who does it.
-            done: told of each change after it is made.
+            today: the date on which grants must be in force.
+            author: who applies.
+            done: called after each change.
 
         Raises:
-            BusError: the cluster cannot be reached, or another `apply` runs; the next one goes on from here.
+            BusError: the cluster cannot be reached, or another `apply` runs; repeat it.
         """
         async with Cluster.open(self._settings) as cluster, _connected(self._settings) as transport:
             plan = await self._plan(cluster, transport, today)
@@ -203,7 +203,7 @@ class _connected:  # noqa: N801 - used as a block
 
 
 def _steps(plan: Plan) -> Iterator[tuple[PlannedChange, ...]]:
-    """The changes in order, those of the access list many at once."""
+    """The changes in order; those of the access list in groups."""
     for (kind, _), changes in groupby(plan.changes, key=lambda change: (change.kind, change.action)):
         if kind == "access":
             yield tuple(changes)
@@ -212,7 +212,7 @@ def _steps(plan: Plan) -> Iterator[tuple[PlannedChange, ...]]:
 
 
 async def _in_force(cluster: Cluster, plan: Plan) -> None:
-    """Wait until a broker goes by the new access list: it hears of it a moment after it is written."""
+    """Wait until a broker enforces the new access list, a moment after it is written."""
     given = {change.access for change in plan.changes if change.access and change.action == "+"}
     taken = {change.access for change in plan.changes if change.access and change.action == "-"}
     async with asyncio.timeout(IN_FORCE_SECONDS):
@@ -252,11 +252,11 @@ async def _account(
 
 
 def live(folder: Path) -> Path:
-    """Write what the registry topic holds, as a catalogue, into an empty folder; return the folder.
+    """Write the registry topic as a catalogue into an empty folder; return the folder.
 
     Raises:
         BusError: the cluster cannot be reached.
-        UsageError: no key is named whose entries are to be believed.
+        UsageError: no key of the registry is set.
     """
 
     async def read() -> Mapping[str, RegistryEntry]:

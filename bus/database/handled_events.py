@@ -1,6 +1,6 @@
-"""Handle once: a ledger of handled events in the handler's own database.
+"""Handle once: a table of handled events in the handler's own database.
 
-Law of this file: the ledger's row and the handler's effect are one transaction. Of two processes that handle
+Law of this file: the event's row and the handler's effect are one transaction. Of two processes that handle
 the same event at the same time, the second waits for the first on the row's primary key; if the first commits
 the second sees a repeated event, if it rolls back or dies the second handles it.
 """
@@ -42,11 +42,11 @@ def _utc_now() -> datetime:
 
 
 class HandledEvents:
-    """Which events one subscription has handled, kept where its effects are.
+    """The events that one subscription has handled, kept in the database of its effects.
 
     Args:
-        subscription: whose events they are; another subscription handles the same event for itself.
-        table: the ledger's table, which subscriptions may share.
+        subscription: its name; another subscription handles the same event for itself.
+        table: the table, which subscriptions may share.
         metadata: where the table is described, so that the program's own `create_all` makes it.
         schema: the table's schema.
         now: the current time, aware.
@@ -67,17 +67,17 @@ class HandledEvents:
         self._now = now
 
     def once(self, session: Transactional, event: Event[Any]) -> bool:
-        """Tell whether to handle an event now, and remember it with the transaction.
+        """Return whether to handle an event now, and record it in the transaction.
 
-        Ask first, then write the effect, then commit both. Waits while another transaction handles the same
-        event.
+        Call this first, then write the effect, then commit both. Waits while another transaction handles
+        the same event.
 
         Args:
             session: the session or connection that the effect is written with.
             event: the delivered event.
 
         Returns:
-            True where it is new; False where it was handled before.
+            True if it is new; False if it was handled before.
 
         Raises:
             IdReusedError: it was handled before with other data.
@@ -123,16 +123,16 @@ class HandledEvents:
         return connection.execute(query).scalar()
 
     def prune(self, session: Transactional, *, older_than_days: float) -> int:
-        """Forget this subscription's events that were handled long ago.
+        """Delete this subscription's rows of events that were handled long ago.
 
-        Keep them longer than the topic keeps events: what comes again after that is handled again.
+        Keep them longer than the topic keeps events: an event that comes again later is handled again.
 
         Args:
             session: a session or connection; the rows are gone when it commits.
-            older_than_days: the age from which on they are forgotten.
+            older_than_days: the age from which on they are deleted.
 
         Returns:
-            How many were forgotten.
+            The number of deleted rows.
         """
         connection = share(session, self.table)
         table = self.table
@@ -143,7 +143,7 @@ class HandledEvents:
 
 
 def handled_table(name: str, metadata: MetaData, schema: str | None = None) -> Table:
-    """Return the table of a ledger; subscriptions of one `metadata` share it.
+    """Return the table of handled events; subscriptions of one `metadata` share it.
 
     The key is a hash: it has one length for ids of any length, and no collation that takes two for one.
     """
@@ -164,7 +164,7 @@ def handled_table(name: str, metadata: MetaData, schema: str | None = None) -> T
 
 
 def identity_of(subscription: str, source: str, event_id: str) -> str:
-    """Return the primary key of an event: a hash over its parts, each behind its length."""
+    """Return the primary key of an event: a hash over its parts, each with its length."""
     digest = sha256()
     for part in (subscription, source, event_id):
         encoded = part.encode()
@@ -173,5 +173,5 @@ def identity_of(subscription: str, source: str, event_id: str) -> str:
 
 
 def _shown(text: str) -> str:
-    """As people read it; a foreign id may be long, or hold what a database does not."""
+    """For people to read; a foreign id may be too long, or have characters that a database refuses."""
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}")[:SHOWN_CHARACTERS]

@@ -1,7 +1,7 @@
 """The order of an outbox's keys: their rows are numbered in the order in which transactions commit.
 
 A database numbers a row when it is written and shows it when its transaction commits, so row 6 may be seen,
-and published, before row 5. Whoever adds an event holds its key until commit:
+and published, before row 5. A transaction that adds an event holds its key until commit:
 
 | database   | how a key is held                                                                         |
 |------------|-------------------------------------------------------------------------------------------|
@@ -26,7 +26,7 @@ _HOLD_KEYS = text("SELECT pg_advisory_xact_lock(:outbox, key) FROM unnest(CAST(:
 
 
 def hold(connection: Connection, table: Table, keys: Collection[str]) -> None:
-    """Hold keys of an outbox until the transaction ends; waits for whoever holds one.
+    """Hold keys of an outbox until the transaction ends; waits for other holders.
 
     Args:
         connection: the transaction.

@@ -1,7 +1,7 @@
 """The outbox: an agency's own transaction writes business row and event together.
 
-Law of this file: an event that breaks its contract fails the transaction that wants to tell it; one that is
-committed is published, once the relay (`connectors/outbox/`) has read it, under the id it has from here on.
+Law of this file: an event that breaks its contract fails its transaction. A committed event is published,
+after the relay (`connectors/outbox/`) has read it, under the id that it has from here on.
 """
 
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ from bus.stages.stamp import Stamp, stamp_of
 from contracts import Catalog
 
 SYSTEM = "outbox"
-"""Stands in for the system, which the relay's file names."""
+"""A placeholder: the relay's file names the system."""
 MAX_ID_CHARACTERS = 255
 
 
@@ -32,9 +32,9 @@ class Outbox:
     """Keeps the events of one agency in its own database until a relay has published them.
 
     Args:
-        agency: whose events they are.
+        agency: the agency that publishes.
         catalog: the contracts; the one the `GOVBUS_*` settings name if absent.
-        table: the outbox's table.
+        table: the name of the outbox's table.
         metadata: where the table is described, so that the program's own `create_all` makes it.
         schema: the table's schema.
     """
@@ -62,7 +62,7 @@ class Outbox:
         cause: Event[Any] | None = None,
         **options: Unpack[DraftOptions],
     ) -> str:
-        """Write one event beside the business rows; it is published if and when they are committed.
+        """Write one event with the business rows; it is published after they are committed.
 
         Args:
             session: the session or connection that writes the business rows.

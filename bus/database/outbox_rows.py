@@ -1,10 +1,10 @@
-"""An outbox's rows: what is written beside the business rows, and the event that is read from it again.
+"""An outbox's rows: written with the business rows, and read again as events.
 
     position | id | event | version | partition_key | occurred_at | data | attributes
 
 `position` orders the rows of a key as their transactions commit. `data` is the event's JSON, as it
 will travel.
-`attributes` is a JSON object of what else there is to say: `service`, `transaction`, `subject`, and of the
+`attributes` is a JSON object of the other fields: `service`, `transaction`, `subject`, and of the
 event that caused it its `cause` (id), `startedat`, `traceparent` and `tracestate`.
 """
 
@@ -33,7 +33,7 @@ _VERSION = re.compile(r"\d{1,6}(\.\d{1,6})?")
 
 @dataclass(frozen=True, slots=True)
 class _Cause:
-    """What publishing asks of the event that caused another one."""
+    """The part of a causing event that publishing needs."""
 
     id: str
     transaction: str | None
@@ -44,7 +44,7 @@ class _Cause:
 
 
 class OutboxEvent(NamedTuple):
-    """An event as an outbox holds it: give it to `Bus.submit`, and it is the same event each time."""
+    """An event of an outbox; submitted twice to `Bus.submit`, it is the same event."""
 
     subject: str
     version: str
@@ -60,7 +60,7 @@ class OutboxEvent(NamedTuple):
 
         Raises:
             NotJsonError: its data or attributes are not JSON; the message has no value.
-            EnvelopeError: a time in it is none.
+            EnvelopeError: a time in it is malformed.
         """
         _, event_id, subject, version, key, occurred_at, data, written = row
         try:

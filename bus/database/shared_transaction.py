@@ -1,4 +1,4 @@
-"""The database transaction of an agency's own program, which the ledger and the outbox share.
+"""The database transaction of an agency's own program, shared by handled events and outbox.
 
 Law of this file: what is written for the bus is committed with the program's own rows, or not at all. A
 connection that commits each statement by itself is refused.
@@ -48,7 +48,7 @@ def share(given: Transactional, table: Table) -> Connection:
 
 
 def require_shared(connection: Connection) -> None:
-    """Refuse a write that SQLite has committed by itself; its driver tells only afterwards.
+    """Refuse a write that SQLite has committed by itself; its driver shows that only afterwards.
 
     Raises:
         UsageError: it has.

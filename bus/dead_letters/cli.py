@@ -1,4 +1,4 @@
-"""`govbus deadletters`: what could not be handled, why, and what an operator does about it."""
+"""`govbus deadletters`: events that could not be handled, and what an operator does about them."""
 
 import asyncio
 import base64
@@ -32,16 +32,16 @@ def deadletters() -> None:
 
 
 def _filters(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options that say which letters are meant."""
+    """Give a command the options that select letters."""
     options = [
         click.argument("letters", nargs=-1, metavar="[AGENCY/OFFSET]..."),
-        click.option("--agency", help="Whose letters; known from their names otherwise."),
-        click.option("--subscription", help="Only those of this subscription."),
-        click.option("--reason", help="Only those with this reason, such as `handler-failed`."),
-        click.option("--key", help="Only those of this partition key."),
-        click.option("--state", type=_STATES, help="Only those in this state."),
-        click.option("--since", type=_WHEN, help="Only those set aside at or after this time (UTC)."),
-        click.option("--until", type=_WHEN, help="Only those set aside before this time (UTC)."),
+        click.option("--agency", help="The agency; needed unless letters are named."),
+        click.option("--subscription", help="Only of this subscription."),
+        click.option("--reason", help="Only with this reason, such as `handler-failed`."),
+        click.option("--key", help="Only of this partition key."),
+        click.option("--state", type=_STATES, help="Only in this state."),
+        click.option("--since", type=_WHEN, help="Only written at or after this time (UTC)."),
+        click.option("--until", type=_WHEN, help="Only written before this time (UTC)."),
     ]
 
     @wraps(command)
@@ -108,7 +108,7 @@ def _show_table(agency: str, letters: Sequence[StoredDeadLetter]) -> None:
     from rich.table import Table  # noqa: PLC0415
 
     if not letters:
-        click.echo(f"no dead letters of {agency} that fit")
+        click.echo(f"no dead letters of {agency} match")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("LETTER", "SET ASIDE (UTC)", "SUBSCRIPTION", "REASON", "TRIED", "STATE"):
@@ -131,10 +131,10 @@ def _show_table(agency: str, letters: Sequence[StoredDeadLetter]) -> None:
 @click.option("--data", is_flag=True, help="Show the event's data too; it may be personal.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def show_command(letter: str, data: bool, as_json: bool) -> int:
-    """Show one dead letter: where it came from, why it lies here, what was done about it."""
+    """Show one dead letter: its place, the reason, and what was done about it."""
     found = _chosen(_agency([letter], None), Filter(names=frozenset({letter})))
     if not found:
-        raise UsageError(f"Expected a dead letter that is kept, got none - `{letter}`")
+        raise UsageError(f"Expected an existing dead letter, found none - `{letter}`")
     facts = _facts(found[0])
     if data:
         facts["data"] = (found[0].value or b"").decode(errors="backslashreplace")
@@ -151,7 +151,7 @@ def show_command(letter: str, data: bool, as_json: bool) -> int:
 
 
 def _facts(letter: StoredDeadLetter) -> dict[str, Any]:
-    """Return what is said of a letter: nothing of its data, its key or its own headers."""
+    """Return the facts about a letter, without its data, key or own headers."""
     return {
         "letter": letter.name, "state": letter.state, "held": letter.held,
         "set_aside_at": letter.set_aside_at.isoformat(timespec="milliseconds"), **letter.why,
@@ -172,9 +172,9 @@ def _acting(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(operator=Operator(by, why), **options)
 
     for option in (
-        click.option("--dry-run", is_flag=True, help="Only tell what would be done."),
+        click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing."),
         click.option("--why", required=True, help="The reason, for the audit; no data."),
-        click.option("--by", default=login, help="Who acts; GOVBUS_OPERATOR or your login."),
+        click.option("--by", default=login, help="Your name in the audit; GOVBUS_OPERATOR or your login."),
     ):
         filled = option(filled)
     return filled
@@ -186,10 +186,10 @@ def _acting(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--edit",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="JSON file with other data for one event; the original stays beside it.",
+    help="JSON file with corrected data for one event; the original is kept.",
 )
 def redrive(agency: str, chosen: Filter, edit: Path | None, operator: Operator, dry_run: bool) -> int:
-    """Let the failing subscription, and no other, try events again in order."""
+    """Give events back to the subscription that failed, in order; no other one sees them."""
     edited = None if edit is None else edit.read_bytes()
 
     async def act(opened: DeadLetters, letter: StoredDeadLetter) -> None:
@@ -204,7 +204,7 @@ def redrive(agency: str, chosen: Filter, edit: Path | None, operator: Operator, 
 @_acting
 @_filters
 def discard(agency: str, chosen: Filter, operator: Operator, dry_run: bool) -> int:
-    """Give events up; where a key is held, what waits behind it goes on."""
+    """Discard events; later events of a held key go on."""
 
     async def act(opened: DeadLetters, letter: StoredDeadLetter) -> None:
         await opened.discard(letter, operator)
@@ -238,10 +238,10 @@ def _counts(letters: Iterable[StoredDeadLetter]) -> Counter[tuple[str, str]]:
 @deadletters.command()
 @_filters
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, help="A file that is not there yet."
+    "-o", "--output", type=click.Path(path_type=Path), required=True, help="A file that does not exist yet."
 )
 def export(agency: str, chosen: Filter, output: Path) -> int:
-    """Write letters with their bytes as JSON lines, for whoever mends them."""
+    """Write dead letters with their bytes as JSON lines, to be corrected."""
     letters = _chosen(agency, chosen)
     file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(file, "wb") as lines:

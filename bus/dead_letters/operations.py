@@ -1,7 +1,7 @@
 """Reading an agency's dead letters, and acting on them: audited first, then done.
 
-Law of this file: who acts and why is on record before anything is done; an act that was cut short shows in
-the audit, and doing it again does no harm.
+Law of this file: who acts and why is in the audit before anything is done. An act that was cut short is in
+the audit too, and may be repeated.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ from contracts import Catalog, ContractError
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """Who acts, and why; both stand in the audit. No data belongs into either."""
+    """Who acts, and why, for the audit. Neither may contain event data."""
 
     by: str
     why: str
@@ -45,7 +45,7 @@ class DeadLetters:
 
     Args:
         transport: a started connection with the agency's rights.
-        agency: whose letters they are.
+        agency: the agency.
         catalog: the contracts that edited data must keep.
     """
 
@@ -57,7 +57,7 @@ class DeadLetters:
         self._writer = str(uuid7())
 
     async def read(self) -> list[StoredDeadLetter]:
-        """Return all letters that are kept, oldest first.
+        """Return all letters, oldest first.
 
         Raises:
             BusError: they cannot be read.
@@ -67,22 +67,22 @@ class DeadLetters:
     async def redrive(
         self, letter: StoredDeadLetter, operator: Operator, edited: bytes | None = None
     ) -> None:
-        """Give an event back to the subscription that could not take it, before all that waits behind it.
+        """Give an event back to the subscription that failed, ahead of all that waits behind it.
 
         Args:
-            letter: which.
-            operator: who wants it, and why.
-            edited: other data for the event, which must keep its contract.
+            letter: the letter.
+            operator: who acts, and why.
+            edited: corrected data, which must keep the contract.
 
         Raises:
-            UsageError: it never was an event of a live subscription, or its bytes are gone.
+            UsageError: it is no event of a live subscription, or its bytes no longer exist.
             ContractViolationError: the edited data breaks the contract; nothing was done.
-            BusError: it could not be written; do it again.
+            BusError: it could not be written; repeat it.
         """
         if REPLAY in letter.subscription:
             raise UsageError(
-                f"Expected an event of a live subscription, got one of a replay - {letter.name}. Nobody "
-                "reads for that one any more: mend the handler, and replay the window under a new id"
+                f"Expected an event of a live subscription, got one of a replay - {letter.name}. That "
+                "replay is over: correct the handler, and replay the window under a new id"
             )
         event = letter.event(edited) or await self._original(letter)
         if edited is not None:
@@ -97,10 +97,10 @@ class DeadLetters:
         await self._note(act, edited)
 
     async def discard(self, letter: StoredDeadLetter, operator: Operator) -> None:
-        """Give an event up; where its key is held, what waits behind it goes on.
+        """Discard an event; later events of a held key go on.
 
         Raises:
-            BusError: it could not be written; do it again.
+            BusError: it could not be written; repeat it.
         """
         act = self._act("discard", letter, operator, None)
         await self._audit(act, letter)
@@ -115,19 +115,19 @@ class DeadLetters:
         await deliver(self._transport, RECEIPTS_TOPIC, None, encode_receipts([receipt]), partition=partition)
 
     async def _original(self, letter: StoredDeadLetter) -> StoredRecord:
-        """Read an event that was too large for the letters where it was published."""
+        """Read an event from its own topic, if it was too large for the dead letters."""
         home, offset = letter.home(), letter.why.get("offset", "")
         if home is None or not offset.isdecimal():
             raise UsageError(
-                f"Expected an event of a subscription, got what a source set aside - {letter.name}. "
-                "Mend it where it comes from; its connector reads it again"
+                f"Expected an event of a subscription, got a dead letter of a source - {letter.name}. "
+                "Correct it in its source; the connector reads it again"
             )
         try:
             found = await self._transport.fetch(home.partition, int(offset))
         except BusUnavailableError as error:
             raise UsageError(
-                f"Expected the event where it was published, got none - {letter.name}. It has expired, or "
-                f"this agency may not read it any more ({error})"
+                f"Expected the event in its own topic, found none - {letter.name}. It has expired, or "
+                f"this agency may no longer read it ({error})"
             ) from error
         return StoredRecord(
             *home.partition, found.offset, found.timestamp, found.key, found.value, tuple(found.headers)
@@ -171,7 +171,7 @@ class DeadLetters:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which letters are meant; what is None is not asked about."""
+    """Selects letters; None selects all."""
 
     names: frozenset[str] = frozenset()
     subscription: str | None = None
@@ -182,7 +182,7 @@ class Filter:
     until: datetime | None = None
 
     def takes(self, letter: StoredDeadLetter) -> bool:
-        """Whether a letter is meant."""
+        """Whether a letter is selected."""
         return (
             (not self.names or letter.name in self.names)
             and self.subscription in (None, letter.subscription)
@@ -195,7 +195,7 @@ class Filter:
 
 
 def in_source_order(letters: Sequence[StoredDeadLetter]) -> list[StoredDeadLetter]:
-    """Return letters in the order their events were published, so that none overtakes another of its key."""
+    """Return letters in the order in which their events were published."""
 
     def place(letter: StoredDeadLetter) -> tuple[str, str, int, int]:
         where = letter.why

@@ -1,4 +1,4 @@
-"""What a dead letter looks like: the original bytes and headers, and beside them why it lies here. Pure."""
+"""A dead letter on the wire: the original bytes and headers, and headers that say why. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ from bus.record import Headers, Record
 from bus.topics import MAX_RECORD_BYTES
 
 PREFIX = "govbus-dead-letter-"
-"""Every header the bus adds begins with it; all others are the event's own."""
+"""Prefix of the headers that the bus adds; all others are the event's own."""
 
 RECORD_BYTES, HEADER_BYTES = 256, 16
-"""What a record and a header take at most beside their bytes."""
+"""Size limit of a record's and a header's overhead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class DeadLetterRecord:
 
     @property
     def fits(self) -> bool:
-        """Whether the dead letters take it: a transaction in which a record is refused is lost."""
+        """Whether the topic accepts its size; a refused record would fail its whole transaction."""
         headers = sum(HEADER_BYTES + len(name.encode()) + len(value or b"") for name, value in self.headers)
         return RECORD_BYTES + len(self.key or b"") + len(self.value or b"") + headers <= MAX_RECORD_BYTES
 
@@ -42,14 +42,14 @@ def dead_letter(
 ) -> DeadLetterRecord:
     """Return the dead letter of a delivered record; null and binary headers stay as they are.
 
-    Of a record that the dead letters do not take whole it leaves the data out, and of one whose key and
-    headers are too large these as well.
+    If the record is too large for the dead letters the data is left out, and if key and headers are too large
+    they are as well.
 
     Args:
         record: the record as it was read.
         verdict: reason, and one sentence without data.
-        subscription: the subscription that could not take it.
-        stage: the step of the pipeline that said so.
+        subscription: the subscription that failed.
+        stage: the stage that failed.
         attempts: how often it was tried.
         first_us: broker time of the first attempt, in microseconds since the epoch.
         last_us: broker time of the last attempt.
@@ -75,13 +75,13 @@ def dead_letter(
 
 
 def without_value(letter: DeadLetterRecord) -> DeadLetterRecord:
-    """Return a letter that says where the bytes lie instead of holding them: no topic takes them whole."""
-    omitted = "larger than the dead letters take; it lies at its topic, partition and offset until it expires"
+    """Return a letter without the bytes, which says where they are: it is too large for the topic."""
+    omitted = "too large for the dead letters; it is at its topic, partition and offset until it expires"
     added = (f"{PREFIX}omitted", omitted.encode())
     return DeadLetterRecord(letter.key, None, (*letter.headers, added))
 
 
 def explain(reason: str, stage: str, detail: str, where: Mapping[str, str]) -> Headers:
-    """Return the headers that say why and where; empty values are left out."""
+    """Return the headers with reason and place; empty values are left out."""
     facts = {"reason": reason, "stage": stage, "detail": detail, **where}
     return [(f"{PREFIX}{name}", text.encode()) for name, text in facts.items() if text]

@@ -1,7 +1,7 @@
-"""Dead letters as an operator meets them: what lies there, why, and what was done about it. Pure.
+"""Dead letters as an operator sees them: the event, the reason, and what was done about it. Pure.
 
-Law of this file: a letter never changes. What an operator does is a record of its own in the same topic, so
-that it is kept as long as the letter; the latest act on a letter is its state.
+Law of this file: a letter never changes. Each act of an operator is a record of its own in the same topic,
+kept as long as the letter; the latest act is the letter's state.
 """
 
 from collections.abc import Iterable, Mapping
@@ -32,16 +32,16 @@ _STATES: Mapping[str, State] = {"redrive": "redriven", "discard": "discarded"}
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """What an operator did with a letter.
+    """An operator's act on a letter.
 
     Attributes:
         what: `redrive` or `discard`.
         letter: Offset of the letter in its topic.
-        by: Who.
-        why: In his own words; no data.
+        by: The operator.
+        why: The operator's reason; no data.
         at: When.
         edited: Whether the event was changed before it was redriven.
-        hashes: SHA-256 of the data as it lay there and as it was redriven.
+        hashes: SHA-256 of the original data and of the redriven data.
     """
 
     what: What
@@ -60,9 +60,9 @@ class StoredDeadLetter:
     agency: str
     offset: int
     timestamp: int
-    """Broker time at which it was set aside, in milliseconds."""
+    """Broker time at which it was written, in milliseconds."""
     why: Mapping[str, str]
-    """What the bus said when it set it aside: reason, stage, topic, partition, offset, attempts, ..."""
+    """What the bus wrote with it: reason, stage, topic, partition, offset, attempts, ..."""
     key: bytes | None
     value: bytes | None
     headers: Headers
@@ -71,31 +71,31 @@ class StoredDeadLetter:
 
     @property
     def name(self) -> str:
-        """Return how it is called on the command line."""
+        """Its name on the command line."""
         return f"{self.agency}/{self.offset}"
 
     @property
     def state(self) -> State:
-        """Return whether anything was done about it."""
+        """Its state after the latest act."""
         return _STATES[self.acts[-1].what] if self.acts else "open"
 
     @property
     def subscription(self) -> str:
-        """Return the subscription that could not take it; empty where a source set it aside."""
+        """The subscription that failed; empty for a dead letter of a source."""
         return self.why.get("subscription", "")
 
     @property
     def held(self) -> bool:
-        """Whether later events of its key wait for a decision."""
+        """Whether later events of its key wait for an operator."""
         return self.why.get("held") == "yes" and self.state == "open"
 
     @property
     def set_aside_at(self) -> datetime:
-        """When it was set aside, on the broker's clock."""
+        """When it was written, on the broker's clock."""
         return datetime.fromtimestamp(self.timestamp / 1000, UTC)
 
     def home(self) -> SubscriptionPartition | None:
-        """Return where its event belongs; None where it never was one."""
+        """Return the subscription and partition of its event; None if it never was an event."""
         try:
             place = TopicPartition(self.why["topic"], int(self.why["partition"]))
         except (KeyError, ValueError):
@@ -103,7 +103,7 @@ class StoredDeadLetter:
         return SubscriptionPartition(self.subscription, place) if self.subscription else None
 
     def event(self, value: bytes | None = None) -> StoredRecord | None:
-        """Return the event as it was read, or with other data; None where it is not here."""
+        """Return the event as it was read, or with other data; None if its bytes are not here."""
         home, found = self.home(), self.value if value is None else value
         offset, timestamp = self.why.get("offset", ""), self.why.get("timestamp", "")
         if home is None or found is None or not offset.isdecimal():
@@ -115,7 +115,7 @@ class StoredDeadLetter:
 def read_letters(agency: str, records: Iterable[Record]) -> list[StoredDeadLetter]:
     """Return the letters of an agency's topic, oldest first, each with what was done about it.
 
-    What is no act, though it says so, is passed over.
+    A malformed act is ignored.
     """
     letters: dict[int, StoredDeadLetter] = {}
     for record in records:
@@ -129,10 +129,10 @@ def read_letters(agency: str, records: Iterable[Record]) -> list[StoredDeadLette
 
 
 def discard_receipt(letter: StoredDeadLetter, at_us: int) -> DeliveryReceipt:
-    """Return the receipt that says an event was given up, so that nobody looks for it any more.
+    """Return the receipt of a discarded event.
 
     Args:
-        letter: of a subscription, or of a source: then its own place is event and transaction.
+        letter: of a subscription, or of a source: then its own place is event id and transaction.
         at_us: when, in microseconds since the epoch on the broker's clock.
     """
     home = letter.home() or SubscriptionPartition("", TopicPartition(dead_letter_topic(letter.agency), 0))
@@ -184,7 +184,7 @@ def _act(record: Record) -> Act | None:
 
 
 def write_act(act: Act, edited: bytes | None) -> ParkedRow:
-    """Return the record of an act; the edited data lies beside the letter, which stays as it is."""
+    """Return the record of an act; it holds the edited data, and the letter stays as it is."""
     said = {
         "what": act.what, "letter": act.letter, "by": act.by, "why": act.why, "at": act.at,
         "edited": act.edited, "hashes": act.hashes,
@@ -199,7 +199,7 @@ def hashes_of(letter: StoredDeadLetter, edited: bytes | None) -> tuple[str, str]
 
 
 def redriven_row(letter: StoredDeadLetter, event: StoredRecord, writer: str) -> ParkedRow | None:
-    """Return the row that lets the failing subscription, and no other, try an event again, in order."""
+    """Return the row that lets the subscription that failed try an event again, in order."""
     home = letter.home()
     if home is None:
         return None
@@ -211,7 +211,7 @@ def redriven_row(letter: StoredDeadLetter, event: StoredRecord, writer: str) -> 
 
 
 def released_row(letter: StoredDeadLetter, writer: str) -> ParkedRow | None:
-    """Return the row that lets what waits behind a letter go on; None where nothing does."""
+    """Return the row that lets the events behind a letter go on; None if it is no event."""
     home, offset = letter.home(), letter.why.get("offset", "")
     if home is None or not letter.held or not offset.isdecimal():
         return None

@@ -1,4 +1,4 @@
-"""The half of the bus that a replay uses: one subscription, up to an end."""
+"""The part of the bus that a replay uses: one subscription, read up to an end."""
 
 from bus.deliver.subscriber import Subscriber
 from bus.deliver.subscription import Subscription
@@ -7,10 +7,10 @@ from bus.transport import Transport
 
 
 class BoundedReading:
-    """Reads for one subscription up to where it ends; part of `Bus`."""
+    """Reads for one subscription up to its ends; part of `Bus`."""
 
     transport: Transport
-    """The cluster's seam."""
+    """The cluster."""
     _subscriptions: dict[str, Subscription]
     _subscribers: list[Subscriber]
 
@@ -26,10 +26,10 @@ class BoundedReading:
         return self._subscriptions[name]
 
     def read_only(self, subscription: Subscription) -> None:
-        """Let this bus, not started yet, read for one subscription and no other."""
+        """Keep one subscription of this bus, which is not started yet, and drop the others."""
         self._subscriptions = {subscription.name: subscription}
 
     @property
     def has_read_all(self) -> bool:
-        """Whether every subscription has come to its ends."""
+        """Whether every subscription has reached its ends."""
         return all(subscriber.has_read_all for subscriber in self._subscribers)

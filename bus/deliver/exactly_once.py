@@ -1,7 +1,7 @@
-"""One partition whose batches are transactions: handled, published, counted as read, or nothing of it.
+"""One partition of an exactly-once subscription: handling, publishing and committing are one transaction.
 
-Law of this file: first the predecessor is fenced, then the group is asked where it stands; nothing that a
-handler publishes is sent before it has returned, and nothing counts before the batch commits.
+Law of this file: first the previous holder is fenced, then the committed offset is read. What a handler
+publishes is sent after it has returned, and is visible to readers after the commit.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ class HeldPublishing(Publishing):
         system: str | None = None,
         cause: Event[Any] | None = None,
     ) -> "asyncio.Future[Receipt]":
-        """Keep one event; its receipt is there at once, and names no place yet: -1."""
+        """Keep one event; its receipt is there at once, with -1 as partition and offset."""
         stamper = self._publisher.stamper(subject, version, system or self.system)
         prepared = self._publisher.prepare(stamper, Draft.of(data), cause)
         self._held += prepared
@@ -111,16 +111,16 @@ class ExactlyOnce:
         )
 
     async def open(self, consumer: Consumer) -> None:
-        """Fence whoever held the partition before, then read on where the group stands.
+        """Fence the previous holder of the partition, then read on at the committed offset.
 
         Raises:
-            BusError: it cannot be had.
+            BusError: the cluster does not answer, or does not allow it.
         """
         await self._transport.start()
         await consumer.rewind(self.partition)
 
     def adopt(self, subscription: Subscription, catalog: Catalog) -> None:
-        """Go on with what a newer catalogue says."""
+        """Use a newer catalogue."""
         self._delivery.subscription = subscription
         self._publisher.adopt(catalog)
 
@@ -128,7 +128,7 @@ class ExactlyOnce:
         """Take `records` to their outcome in one transaction.
 
         Raises:
-            BusError: nothing of it counts, or that is not known: the partition must be opened anew.
+            BusError: nothing is committed, or that is not known: the partition must be opened again.
         """
         partition.work_until(time_ns() + int(COMMIT_SECONDS * 1e9))
         delivery = self._delivery
@@ -143,7 +143,7 @@ class ExactlyOnce:
             raise
 
     async def close(self) -> None:
-        """Let go of it; what has not been committed is not."""
+        """Disconnect; what is not committed is aborted."""
         await self._transport.stop()
 
     async def _set_aside(self, letter: DeadLetterRecord) -> Position:

@@ -1,4 +1,4 @@
-"""One call of a handler: what it returned, raised, or was interrupted for, as an outcome."""
+"""One call of a handler, and the outcome of what it returned or raised."""
 
 import asyncio
 from typing import Any
@@ -11,13 +11,13 @@ from bus.outcome import ACK, OUTCOME_NAMES, Ack, DeadLetter, Outcome, Reason, Re
 from bus.telemetry import Telemetry
 from contracts import ContractError
 
-NEVER = "The handler says that it can never take this event"
+NEVER = "The handler can never take this event"
 
 
 async def handle(
     subscription: Subscription, telemetry: Telemetry, partition: PartitionState, event: Event[Any]
 ) -> Outcome:
-    """Return what the subscription's handler makes of an event, within a span where spans are made."""
+    """Call the subscription's handler and return the outcome, within a span if tracing is on."""
     if not telemetry.tracing:
         return await _attempt(subscription, partition, event)
     with telemetry.process(event, subscription.group, subscription.purpose) as span:
@@ -37,11 +37,11 @@ async def _attempt(subscription: Subscription, partition: PartitionState, event:
             return Retry(Reason.HANDLER_TIMEOUT, error="TimeoutError")
         if task is not None and task.cancelling():
             return Retry(Reason.ABANDONED, 0.0)
-        return judge(error)  # something that the handler awaited was cancelled
+        return outcome_of_error(error)  # something that the handler awaited was cancelled
     except BaseException as error:
         if isinstance(error, GeneratorExit) and _current_task() is not task:
             raise  # the loop has gone
-        return judge(error)  # whatever a handler raises decides the event's fate alone
+        return outcome_of_error(error)  # whatever a handler raises decides the event's fate alone
     finally:
         timed_out = partition.handler_ends()
         if timed_out and task is not None:
@@ -63,11 +63,11 @@ def _outcome(result: Any) -> Outcome:
     return ACK  # a handler's own return value, such as a database row, is nobody's business
 
 
-def judge(error: BaseException) -> Outcome:
-    """Return what an error of a handler means: `retriable` False is final, all else may pass with time.
+def outcome_of_error(error: BaseException) -> Outcome:
+    """Return the outcome of a handler's error: a dead letter if its `retriable` is False, else a retry.
 
-    An error may carry `retriable`, `reason` (a `Reason`) and `retry_after` (seconds). One that would end a
-    program, such as `SystemExit`, ends no more than the attempt.
+    An error may have `retriable`, `reason` (a `Reason`) and `retry_after` (seconds). An error that would
+    end a program, such as `SystemExit`, ends only the attempt.
     """
     reason = getattr(error, "reason", Reason.HANDLER_FAILED)
     reason = reason if isinstance(reason, Reason) else Reason.HANDLER_FAILED

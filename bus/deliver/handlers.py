@@ -1,6 +1,6 @@
-"""From a handler as its author wrote it to one call per event.
+"""Adapts a handler as its author wrote it to one call per event.
 
-A handler is a coroutine function, or a plain function, which runs in a thread. Its parameters are told apart
+A handler is a coroutine function, or a plain function, which runs in a thread. Its parameters are recognised
 by their annotations: `Event`, `Event[Model]`, or nothing, takes the event; a pydantic model, a dataclass, a
 `TypedDict` or `dict` takes the data; all others are filled by FastStream's dependency injection.
 """
@@ -37,14 +37,14 @@ class _Shape:
 
 
 def adapt(function: Callable[..., Any], inject: Inject) -> Handler:
-    """Return what the bus calls with an event.
+    """Return the function that the bus calls with an event.
 
     Args:
         function: the agency's handler.
         inject: wraps a function so that FastStream fills the parameters that are not given.
 
     Raises:
-        UsageError: the bus cannot tell what a parameter should take.
+        UsageError: it is unclear what a parameter should take.
     """
     shape = _shape(function)
     call = inject(function) if shape.injected else _coroutine(function)
@@ -83,9 +83,9 @@ def _inner(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 async def in_thread(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-    """Run a plain function in a thread that does not keep the process from ending.
+    """Run a plain function in a daemon thread, which does not keep the process alive.
 
-    `asyncio.to_thread` would: its threads are waited for at exit, however long their function takes.
+    The threads of `asyncio.to_thread` do: they are joined at exit, however long their function takes.
     """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[Any] = loop.create_future()
@@ -155,7 +155,7 @@ def _adapter(hint: Any) -> TypeAdapter[Any]:
 
 
 def _fault(error: ValidationError) -> str:
-    """Say where the handler's model differs from the data, without any value."""
+    """Return where the handler's model differs from the data, without any value."""
     places = sorted({".".join(str(step) for step in fault["loc"]) for fault in error.errors()})
     kinds = sorted({fault["type"] for fault in error.errors()})
     return (

@@ -1,7 +1,7 @@
-"""What a subscription reads: the topics whose events are, or become, the version it asks for.
+"""The topics that a subscription reads: those whose events have, or are upcast to, its version.
 
-Law of this file: every event comes once. What a publisher derives from a newer version's event lies in an
-older topic beside its original's, and is left to whoever asks for the older version.
+Law of this file: every event comes once. An event that its publisher derived from a newer version's event
+is left to subscriptions of the older version; the newer topic has the original.
 """
 
 from dataclasses import replace
@@ -19,8 +19,8 @@ def expectations(catalog: Catalog, subject: str, major: int, today: date) -> dic
     Args:
         catalog: the contracts.
         subject: the event's name.
-        major: the major version asked for.
-        today: which day it is; the topic of a retired version is read until its events have expired.
+        major: the subscription's major version.
+        today: the date; the topic of a retired version is read until its events have expired.
 
     Raises:
         ContractError: the catalogue has no such contract or version.
@@ -31,7 +31,7 @@ def expectations(catalog: Catalog, subject: str, major: int, today: date) -> dic
 
 
 def renewed(subscription: Subscription, catalog: Catalog, today: date) -> Subscription:
-    """Return a subscription that knows what a newer catalogue says; what that has not, it knows still."""
+    """Return a subscription with the versions of a newer catalogue beside those it knows."""
     subject, _, major = subscription.topic.rpartition(".v")
     try:
         news = expectations(catalog, subject, int(major), today)
@@ -40,11 +40,11 @@ def renewed(subscription: Subscription, catalog: Catalog, today: date) -> Subscr
     return replace(subscription, expected={**subscription.expected, **news})
 
 
-def _expected(contract: Contract, major: int, asked: int) -> Expected:
-    target, current = contract.version(asked), contract.version(major)
+def _expected(contract: Contract, major: int, target_major: int) -> Expected:
+    target, current = contract.version(target_major), contract.version(major)
     versions = [version for version in contract.versions if version.major == major]
     routes = {version.minor: route for version in versions if (route := contract.upcasts(version, target))}
-    older = major != asked
+    older = major != target_major
     converts = older or any(route.steps for route in routes.values())
     return Expected(
         type=current.type.encode(),

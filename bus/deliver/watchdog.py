@@ -1,6 +1,6 @@
-"""Notices when a handler keeps the event loop to itself, and says where.
+"""Notices when a handler blocks the event loop, and logs where.
 
-Law of this file: it looks on from a thread of its own, which sees what the loop cannot; it changes nothing.
+Law of this file: it watches from a thread of its own, since the blocked loop cannot; it changes nothing.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ logger = logging.getLogger("govbus.watchdog")
 
 LOOK_SECONDS = 0.5
 STALL_SECONDS = 2.0
-"""How long the loop may stand still before it is told."""
+"""How long the loop may be blocked before it is logged."""
 _LIBRARIES = tuple(
     os.path.join(folder, "")  # noqa: PTH118 - with its separator: `bus_of_mine` is not `bus`
     for folder in {
@@ -36,8 +36,9 @@ class Watchdog:
     """Watches the running event loop.
 
     Args:
-        at_work: names of the subscriptions at work; just those of the given task, if it is theirs.
-        stalled: told of each stall, once.
+        at_work: returns the names of the subscriptions with a handler at work; only that
+            of the given task, if it is one of theirs.
+        stalled: called once for each stall.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class Watchdog:
         self._stalled = stalled
         self._stop = threading.Event()
         self._ticked = monotonic()
-        self._told = False
+        self._logged = False
 
     def start(self) -> None:
         """Begin to watch the loop that calls this."""
@@ -57,11 +58,11 @@ class Watchdog:
         threading.Thread(target=self._watch, name="govbus-watchdog", daemon=True).start()
 
     def stop(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         self._stop.set()
 
     def _tick(self) -> None:
-        self._ticked, self._told = monotonic(), False
+        self._ticked, self._logged = monotonic(), False
 
     def _watch(self) -> None:
         while not self._stop.wait(LOOK_SECONDS):
@@ -70,25 +71,25 @@ class Watchdog:
             except RuntimeError:
                 return  # the loop has gone
             still = monotonic() - self._ticked
-            if still <= STALL_SECONDS or self._told:
+            if still <= STALL_SECONDS or self._logged:
                 continue
             if names := self._at_work(asyncio.current_task(self._loop)):
-                self._told = True
-                self._tell(still, ", ".join(f"`{name}`" for name in names))
+                self._logged = True
+                self._log(still, ", ".join(f"`{name}`" for name in names))
 
-    def _tell(self, still: float, names: str) -> None:
+    def _log(self, still: float, names: str) -> None:
         where = _place(sys._current_frames().get(self._thread))  # noqa: SLF001 - the way Python documents
         self._stalled()
         logger.error(
-            "the event loop has stood still for %.1f s, at work for %s: %s. Nothing else goes on meanwhile, "
-            "and the group will take this process for dead. Make the handler a plain function, which runs in "
+            "the event loop has been blocked for %.1f s by a handler of %s: %s. Nothing else runs meanwhile, "
+            "and the consumer group will drop this process. Make the handler a plain function, which runs in "
             "a thread, or await what takes long",
             still, names, where,
         )  # fmt: skip
 
 
 def _place(frame: FrameType | None) -> str:
-    """Return the innermost place in what the loop has called that is nobody's library, nor ours."""
+    """Return the innermost frame that is neither a library's nor govbus' own, as file, line and function."""
     innermost = frame
     while frame is not None and frame.f_code is not _CALLED_BY_THE_LOOP:
         if not frame.f_code.co_filename.startswith(("<frozen", *_LIBRARIES)):

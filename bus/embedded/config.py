@@ -1,4 +1,4 @@
-"""What a node is told: the properties of Kafka, of its log and of its Java. Pure."""
+"""The settings of a node: properties of Kafka, of its log and of its Java. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ class Admin:
 
 @dataclass(frozen=True, slots=True)
 class NodeSecurity:
-    """What clients are asked for; whatever it is, no more is allowed than an ACL says.
+    """What a node requires of clients; in any case they may only do what an ACL allows.
 
     Attributes:
-        admin: The super user; the nodes speak with each other under its name.
-        scram: Whether a client must know its password.
-        keys: PEM file of the node's own key and certificate; None leaves the wire in plain text.
-        authority: PEM file of the authority whose clients are taken. Without `scram` a client must have a
-            certificate, and is who its common name says.
+        admin: The super user; the nodes use it among themselves.
+        scram: Whether a client needs a password.
+        keys: PEM file of the node's own key and certificate; None leaves connections unencrypted.
+        authority: PEM file of the authority of the clients. Without `scram` a client needs a certificate,
+            whose common name is its user name.
     """
 
     admin: Admin
@@ -41,7 +41,7 @@ class NodeSecurity:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where a node listens on 127.0.0.1: to clients, to other brokers, and to other controllers."""
+    """The ports of a node on 127.0.0.1: for clients, for other brokers, and for other controllers."""
 
     clients: int
     brokers: int
@@ -50,14 +50,14 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class NodePlan:
-    """Where a node lives, and with whom.
+    """The folder, ports and cluster of a node.
 
     Attributes:
         folder: Holds the node's settings, its log and its events.
         cluster: The ports of every node of its cluster, in order.
         number: Which of them it is, from 1.
-        advertised: The `host:port` that clients are told to use, where it is not the node's own.
-        guard: What clients are asked for; None leaves the node open to every local process.
+        advertised: The `host:port` that clients should use, if it is not the node's own.
+        guard: What clients need; None leaves the node open to every local process.
     """
 
     folder: Path
@@ -136,7 +136,7 @@ _SMALL = {
 
 
 def copies_of(nodes: int) -> tuple[int, int]:
-    """Return how many copies a topic has on so many nodes, and how many must hold an acknowledged event."""
+    """Return replication factor and min ISR for a number of nodes."""
     copies = min(nodes, 3)
     return copies, max(copies - 1, 1)
 
@@ -199,7 +199,7 @@ def _certificates(guard: NodeSecurity) -> dict[str, str]:
 
 
 def log_properties(log_file: Path) -> dict[str, str]:
-    """Return the settings of a log that keeps three files of 10 MB at most."""
+    """Return log settings: at most three files of 10 MB."""
     return {
         "status": "error",
         "appender.file.type": "RollingFile",

@@ -1,4 +1,4 @@
-"""What can go wrong with the embedded Kafka, and what its user can do about it.
+"""Errors of the embedded Kafka.
 
 BusError > EmbeddedKafkaError
     JarError        a jar could not be fetched, or is not the one in the lock
@@ -11,7 +11,7 @@ from bus.outcome import Reason
 
 
 class EmbeddedKafkaError(BusError):
-    """The embedded Kafka could not do what was asked; the message says what, why and how to fix it."""
+    """The embedded Kafka failed; the message says what failed, why, and how to fix it."""
 
     reason = Reason.BUS_UNAVAILABLE
 
@@ -25,4 +25,4 @@ class JavaError(EmbeddedKafkaError):
 
 
 class NodeError(EmbeddedKafkaError):
-    """The node did not start, or its folder or port belongs to somebody else."""
+    """The node did not start, or another process uses its folder or port."""

@@ -1,4 +1,4 @@
-"""How a jar is fetched and how the lock of the jars is made: both through `jgo`, without Maven."""
+"""Fetching Kafka's jars and making their lock, both with `jgo`, without Maven."""
 
 import hashlib
 import logging
@@ -26,14 +26,14 @@ TRUST_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 def fetch_jars(jars: Sequence[Jar], folder: Path, progress: Progress) -> dict[Jar, Path]:
-    """Bring jars from a Maven repository into a folder.
+    """Download jars from a Maven repository into a folder.
 
     `GOVBUS_MAVEN_REPOSITORY` names the repository; else jgo's own settings do, else it is jgo's default.
 
     Args:
-        jars: What to bring.
+        jars: The jars.
         folder: An empty folder.
-        progress: Told the bytes here and the bytes in all.
+        progress: Called with the bytes fetched so far and in total.
 
     Raises:
         JarError: A jar could not be fetched, or `jgo` is not installed.
@@ -54,10 +54,10 @@ def fetch_jars(jars: Sequence[Jar], folder: Path, progress: Progress) -> dict[Ja
 
 
 def write_lock(path: Path) -> int:
-    """Resolve Kafka with its runtime dependencies anew, write the lock and return the number of jars.
+    """Resolve Kafka and its runtime dependencies, write the lock, and return the number of jars.
 
     Args:
-        path: Where the lock goes.
+        path: The lock file.
     """
     with tempfile.TemporaryDirectory() as scratch, _system_trust():
         context = _context(Path(scratch), None)
@@ -108,7 +108,7 @@ def _context(folder: Path, callback: Any) -> Any:
 
 @contextmanager
 def _system_trust() -> Iterator[None]:
-    """Trust whom this machine trusts: where a network inspects TLS, `requests` alone does not."""
+    """Use the machine's trusted certificates: `requests` alone fails where a network inspects TLS."""
     paths = ssl.get_default_verify_paths()
     trusted = next((path for path in (paths.cafile, paths.capath) if path), None)
     if trusted is None or any(name in os.environ for name in TRUST_VARIABLES):

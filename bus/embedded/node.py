@@ -27,11 +27,11 @@ KILL_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Care:
-    """What becomes of a node and its folder in the end.
+    """How a node and its folder end.
 
     Attributes:
         grace_seconds: How long it may take to stop before it is killed; 0 kills it at once.
-        remove: A temporary folder that goes with it.
+        remove: A temporary folder that is removed with it.
         claim: A descriptor that stays open as long as it lives.
     """
 
@@ -44,10 +44,10 @@ class KafkaNode:
     """A node that can be killed, restarted, paused and resumed.
 
     Args:
-        plan: Where it lives, and with whom.
+        plan: Its folder, ports and cluster.
         java: The program that runs it.
-        jars: What it consists of.
-        care: What becomes of it.
+        jars: Kafka's jars.
+        care: How it ends.
     """
 
     def __init__(self, plan: NodePlan, java: Path, jars: Sequence[Path], care: Care) -> None:
@@ -68,11 +68,11 @@ class KafkaNode:
 
     @property
     def port_was_taken(self) -> bool:
-        """Whether it died because somebody else listens on one of its ports."""
+        """Whether it died because another process listens on one of its ports."""
         return self._process is not None and self._process.port_was_taken
 
     def prepare(self, cluster_id: str, features: Path) -> None:
-        """Write its settings, and its empty storage where it is new.
+        """Write its settings, and empty storage if it is new.
 
         Raises:
             NodeError: The storage could not be made.
@@ -101,21 +101,21 @@ class KafkaNode:
             ended.stop()
 
     def wait_until_started(self) -> None:
-        """Return when it serves clients.
+        """Return when clients can connect.
 
         Raises:
-            NodeError: It died, or did not get there in time; the message names the log.
+            NodeError: It died, or did not start in time; the message names the log.
         """
         self._launched.wait_until_started(START_TIMEOUT_SECONDS)
 
     def kill(self) -> None:
-        """End it at once, as a loss of power does to its process; what it wrote is still there."""
+        """Kill it with SIGKILL; its files stay."""
         self._launched.signal(signal.SIGKILL)
         if not self._launched.wait_until_ended(KILL_SECONDS):
             raise NodeError(f"process {self._launched.pid} does not end - see {self.plan.log_file}")
 
     def restart(self) -> None:
-        """Start it again, on its ports and with its events; one that runs is stopped in good order first.
+        """Start it again, on its ports and with its events; a running one is stopped gracefully first.
 
         Raises:
             NodeError: It did not start; the message names its log.
@@ -128,20 +128,20 @@ class KafkaNode:
         self.wait_until_started()
 
     def pause(self) -> None:
-        """Stop it from doing anything; its connections stay open."""
+        """Suspend it; its connections stay open."""
         self._launched.signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it go on as if no time had passed."""
+        """Resume it."""
         self._launched.signal(signal.SIGCONT)
 
     def begin_stop(self) -> None:
-        """Tell it to end."""
+        """Ask it to stop."""
         if self._process is not None:
             self._process.begin_stop()
 
     def stop(self) -> None:
-        """End it and return when it is gone."""
+        """Stop it, and return when it has ended."""
         if self._process is not None:
             self._process.stop()
             self._process = None

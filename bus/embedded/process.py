@@ -26,10 +26,10 @@ class NodeProcess:
 
     Args:
         command: The Java program and its arguments.
-        log_file: Where the node writes; what it held before is not looked at.
+        log_file: The node's log; its earlier content is ignored.
         folder: The node's working folder.
         grace_seconds: How long Java may take to stop before it is killed; 0 kills it at once.
-        remove: What is removed when this process dies without stopping the node: a temporary folder.
+        remove: A temporary folder, removed when this process dies without stopping the node.
         claim: A descriptor that must stay open as long as the node lives.
     """
 
@@ -72,7 +72,7 @@ class NodeProcess:
         return not (self._answer.closed or self._has_ended(0))
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the node; nothing happens where it has ended."""
+        """Send a signal to the node, if it runs."""
         if self.is_running:  # as long as it runs its watcher keeps its process id from others
             os.kill(self.pid, number)
 
@@ -82,14 +82,14 @@ class NodeProcess:
 
     @property
     def port_was_taken(self) -> bool:
-        """Whether the node died because somebody else listens on its port."""
+        """Whether the node died because another process listens on its port."""
         return PORT_TAKEN in self._new_log()
 
     def wait_until_started(self, timeout_seconds: float) -> None:
-        """Return when the node serves clients.
+        """Return when clients can connect.
 
         Raises:
-            NodeError: It died, or did not get there in time; the message names the log.
+            NodeError: It died, or did not start in time; the message names the log.
         """
         deadline = time.monotonic() + timeout_seconds
         while STARTED not in self._new_log():
@@ -102,7 +102,7 @@ class NodeProcess:
             time.sleep(LOOK_SECONDS)
 
     def begin_stop(self) -> None:
-        """Tell the node to end."""
+        """Ask the node to stop."""
         assert self._watcher.stdin is not None  # noqa: S101 - narrows the type, a pipe was asked for
         # A word, not only the end of the pipe: a fork of this process may still hold its other copy.
         with contextlib.suppress(
@@ -112,7 +112,7 @@ class NodeProcess:
             self._watcher.stdin.close()
 
     def stop(self) -> None:
-        """End the node and return when it is gone."""
+        """Stop the node, and return when it has ended."""
         self.begin_stop()
         try:
             self._watcher.wait(self._grace_seconds + WORST_STOP_SECONDS)
@@ -140,6 +140,6 @@ class NodeProcess:
 
 
 def _turn_over(log_file: Path) -> None:
-    """Begin a new log before Kafka would do so amid a start that we follow in it."""
+    """Rotate the log now, since Kafka would do it during the start that is followed in it."""
     if log_file.exists() and log_file.stat().st_size > LONG_LOG_BYTES:
         log_file.replace(log_file.with_name(f"{log_file.name}.1"))

@@ -1,4 +1,4 @@
-"""How far a download is, told to the person who waits for it."""
+"""The progress of a download, on the terminal."""
 
 import time
 from collections.abc import Callable, Iterator

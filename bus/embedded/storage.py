@@ -1,9 +1,9 @@
 """The empty storage of a new node, made by Kafka's own tool or copied from what the tool made before.
 
-What the tool writes depends on its version alone, save for the two identities in `meta.properties` and the
-secrets of a super user. So the record of features it wrote once is kept. Without passwords it lies in the
-user's cache, and the next new node starts without the second that the tool takes; with passwords it lies in
-the folder of the Kafka, and all its nodes begin with the same ones.
+The tool's output depends on its version alone, except for the two ids in `meta.properties` and the secrets
+of a super user, so the record of features that it wrote once is kept. Without passwords it is in the user's
+cache, and the next new node starts one second sooner; with passwords it is in the folder of the Kafka, for
+all its nodes.
 """
 
 import base64
@@ -34,13 +34,13 @@ def kafka_uuid() -> str:
 
 
 def make_storage(plan: NodePlan, cluster_id: str, java: Sequence[str], features: Path) -> None:
-    """Make the empty storage of a new node; that of an old one is left as it is.
+    """Make the empty storage of a new node; existing storage is left as it is.
 
     Args:
         plan: The node.
         cluster_id: Its cluster.
         java: The Java program and its arguments.
-        features: The record of features, kept there when it is missing.
+        features: The file of the record of features; written if it is missing.
 
     Raises:
         NodeError: The tool failed; the message names its log.

@@ -28,7 +28,7 @@ CERTIFICATE_DAYS = 365
 
 @dataclass(frozen=True, slots=True)
 class ClientCertificate:
-    """What a client shows, and whom it believes; all are PEM files."""
+    """A client's key and certificate, and the authority it trusts; all are PEM files."""
 
     certfile: Path
     keyfile: Path
@@ -36,10 +36,10 @@ class ClientCertificate:
 
 
 class Authority:
-    """A certificate authority in a folder; whoever can read its key can be anybody.
+    """A certificate authority in a folder; its key lets its reader act as any client.
 
     Args:
-        folder: Where its files and those it issues lie.
+        folder: The folder of its files and those it issues.
         key: Its key.
         certificate: Its own certificate.
     """
@@ -51,7 +51,7 @@ class Authority:
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """Return the authority of a folder, made where there is none.
+        """Return the authority of a folder; a new one if there is none.
 
         Raises:
             NodeError: The folder's authority cannot be read.
@@ -72,7 +72,7 @@ class Authority:
             raise NodeError(msg) from error
         if not isinstance(loaded, ec.EllipticCurvePrivateKey):
             raise NodeError(
-                f"cannot use {key_file} - it is no key of ours - remove it and {file} for new ones"
+                f"cannot use {key_file} - not a key of this authority - remove it and {file} for new ones"
             )
         return cls(folder, loaded, certificate)
 

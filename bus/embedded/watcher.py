@@ -1,4 +1,4 @@
-"""Program that runs a node and ends it with its owner, whatever ends the owner.
+"""A program that runs a node and ends it with its owner, however the owner ends.
 
 It stands between the owner and Java: the owner holds the other end of its standard input, so that the pipe
 closes even when the owner is killed; then Java is ended and a temporary folder removed. It runs in a session
@@ -24,13 +24,13 @@ PR_SET_PDEATHSIG = 1
 
 
 class OwnerState(enum.Enum):
-    """What the owner wants."""
+    """The owner's wish, or that it has died."""
 
     GO_ON = enum.auto()
     STOP = enum.auto()
-    """It said so, and sees to the folder itself."""
+    """It asked to stop, and removes the folder itself."""
     ABANDONED = enum.auto()
-    """It is gone without a word."""
+    """It died."""
 
 
 def _end_with_me() -> Callable[[], None] | None:

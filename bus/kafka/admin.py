@@ -1,4 +1,4 @@
-"""Topics of a catalogue, made in a cluster."""
+"""Creates the topics of a catalogue in a cluster."""
 
 from typing import Any
 
@@ -13,14 +13,14 @@ from contracts import Catalog
 
 
 async def apply_topics(settings: Settings | None = None, catalog: Catalog | None = None) -> list[str]:
-    """Make every topic a catalogue needs that the cluster lacks; existing ones stay as they are.
+    """Create every topic that a catalogue needs and the cluster lacks; existing ones stay as they are.
 
     Args:
         settings: the cluster; from the environment if absent.
-        catalog: the contracts; the one the settings name if absent.
+        catalog: the contracts; those that the settings name if absent.
 
     Returns:
-        The names of the topics that were made.
+        The names of the created topics.
 
     Raises:
         BusError: the cluster cannot be reached, or does not allow it.

@@ -1,4 +1,4 @@
-"""How to reach a cluster: settings in, aiokafka's arguments out."""
+"""Connecting to a cluster: aiokafka's arguments from the settings, starting and closing a client."""
 
 import asyncio
 import ssl
@@ -56,7 +56,7 @@ def connection(settings: Settings) -> dict[str, Any]:
 
 
 async def begin(client: Any, settings: Settings, where: str) -> None:
-    """Start an aiokafka client, and close it where it cannot.
+    """Start an aiokafka client, and close it if that fails.
 
     Args:
         client: a producer, consumer or admin client.
@@ -66,7 +66,7 @@ async def begin(client: Any, settings: Settings, where: str) -> None:
     Raises:
         BusUnavailableError: no broker answers within `publish_timeout_seconds`.
         AccessDeniedError: the cluster refuses the user and password, or the certificate.
-        UsageError: the broker is not one that the settings trust, or does not speak as they say.
+        UsageError: the settings do not trust the broker's certificate, or name another protocol.
     """
     try:
         async with asyncio.timeout(settings.publish_timeout_seconds):
@@ -82,7 +82,7 @@ async def begin(client: Any, settings: Settings, where: str) -> None:
 async def end(client: Any) -> None:
     """Close an aiokafka client, with its tasks and connections, even if that is cancelled or fails.
 
-    aiokafka takes a cancellation of ours for the end of its own tasks, which it awaits: it goes on here.
+    aiokafka swallows our cancellation, as if it were the end of its own tasks; it is raised again here.
     """
     task = asyncio.current_task()
     before = task.cancelling() if task is not None else 0

@@ -1,4 +1,4 @@
-"""A cluster as `plan` sees it and `apply` changes it."""
+"""A cluster for `plan` and `apply`: read and changed by an administrator."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -36,7 +36,7 @@ ROWS_AT_ONCE = 100
 
 
 class Cluster:
-    """An administrator's connection."""
+    """An administrator's connection to a cluster."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -62,7 +62,7 @@ class Cluster:
             await end(cluster._admin)
 
     async def observe(self) -> ClusterState:
-        """Return topics, access and quotas as they are; the registry's entries are read elsewhere."""
+        """Return topics, access and quotas; the registry's entries are read elsewhere."""
         return ClusterState(
             topics={topic.name: topic for topic in await self._topics()},
             access=await self.access(),
@@ -90,7 +90,7 @@ class Cluster:
         return [TopicState(name, found[name], configs[name]) for name in names]
 
     async def access(self) -> frozenset[Access] | None:
-        """Return every grant in force; None where the cluster has no authorizer."""
+        """Return every grant in force; None if the cluster has no authorizer."""
         request = DescribeAclsRequest(ANY, None, ANY, None, None, ANY, ANY)
         response = await self._admin._send_to_controller(request)  # noqa: SLF001 - aiokafka has no public way
         if for_code(response.error_code) is SecurityDisabled:
@@ -117,7 +117,7 @@ class Cluster:
         }
 
     async def make_topic(self, topic: TopicState) -> None:
-        """Make a topic; one that exists stays as it is."""
+        """Create a topic; an existing one stays as it is."""
         copies = self._settings.replication_factor
         new = NewTopic(topic.name, topic.partitions, copies, topic_configs=dict(topic.config))
         for _, code, *message in (await self._admin.create_topics([new])).topic_errors:
@@ -127,7 +127,7 @@ class Cluster:
     async def change_topic(
         self, topic: TopicState, config: dict[str, str | None], *, partitions: bool
     ) -> None:
-        """Change some settings of a topic, and let it grow to its partitions."""
+        """Change some settings of a topic, and add partitions."""
         if config:
             await self._send(alter_topic_config(topic.name, config), "responses")
         if partitions:
@@ -136,7 +136,7 @@ class Cluster:
                 _check(code, message)
 
     async def delete_topic(self, name: str) -> None:
-        """Delete a topic with all its events; one that is gone stays gone."""
+        """Delete a topic with all its events, if it exists."""
         for _, code, *_ in (await self._admin.delete_topics([name])).topic_error_codes:
             if for_code(code) is not UnknownTopicOrPartitionError:
                 _check(code)
@@ -147,7 +147,7 @@ class Cluster:
             await self._send(create_access(rows), "creation_responses")
 
     async def revoke(self, access: Iterable[Access]) -> None:
-        """Remove from the access list; what is gone stays gone."""
+        """Remove from the access list what is in it."""
         for rows in _in_parts([_row(one) for one in access]):
             await self._send(delete_access(rows), "filter_responses")
 

@@ -1,4 +1,4 @@
-"""Records from Kafka: one member of a consumer group, offsets committed by name only."""
+"""Records from Kafka: one member of a consumer group; only explicit offsets are committed."""
 
 import asyncio
 import logging
@@ -49,7 +49,7 @@ logging.getLogger("aiokafka.consumer.group_coordinator").addFilter(_is_news)
 
 
 def _is_for_us(error: BaseException) -> bool:
-    """Whether our own task is cancelled: aiokafka lets the end of its own tasks through as well."""
+    """Whether our own task is cancelled: aiokafka also raises the cancellation of its own tasks."""
     task = asyncio.current_task()
     return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
@@ -62,12 +62,12 @@ def _may_be_an_outage(error: BaseException) -> bool:
 async def open_consumer(
     settings: Settings | None = None, *, group: str, topics: Sequence[str]
 ) -> AsyncIterator[Consumer]:
-    """Join a group that reads raw records, such as a monitor's; the group is left at the end of the block.
+    """Join a group that reads raw records, such as a monitor's; leave it at the end of the block.
 
     Args:
         settings: the cluster; from the environment if absent.
         group: the consumer group; reading begins at its committed offsets, or at the earliest record.
-        topics: what to read.
+        topics: the topics to read.
 
     Raises:
         UsageError: a subscription of this process reads in that group.
@@ -76,8 +76,8 @@ async def open_consumer(
     """
     if any(one.group == group for one in _SUBSCRIBED):
         raise UsageError(
-            f"Expected a group of its own, got `{group}`, in which a subscription of this process reads. "
-            "Who else joins it takes events away, and who commits there loses them"
+            f"Expected another group, got `{group}`, in which a subscription of this process reads. "
+            "A second member would take events from it, and commit offsets of events it never handled"
         )
     consumer = KafkaConsumer(settings or Settings(), group, topics, None)
     await consumer.start()
@@ -130,7 +130,9 @@ class KafkaConsumer:
             async with asyncio.timeout(self._settings.stop_timeout_seconds):
                 await end(self._kafka)
         except TimeoutError:
-            logger.warning("group `%s` could not be left; the broker will notice", self.group)
+            logger.warning(
+                "group `%s` could not be left; the broker will notice by its session timeout", self.group
+            )
         except (asyncio.CancelledError, Exception) as error:
             if _is_for_us(error):
                 raise
@@ -157,8 +159,10 @@ class KafkaConsumer:
         return found
 
     async def _join_anew(self) -> None:
-        """Begin with a new client: aiokafka's does not go on once a task of its own has ended."""
-        logger.warning("group `%s` is joined anew, since its client goes on no more", self.group)
+        """Start a new client: aiokafka's is unusable after one of its own tasks has ended."""
+        logger.warning(
+            "group `%s` is joined again with a new client, since the old one has ended", self.group
+        )
         held = self.assigned()
         if self._revoked is not None and held:
             await self._revoked(held)
@@ -178,7 +182,7 @@ class KafkaConsumer:
         return found
 
     async def _poll_singly(self, max_records: int) -> Mapping[TopicPartition, Sequence[Record]]:
-        """Find the record that aiokafka cannot parse, and hand it over as unreadable."""
+        """Find the record that aiokafka cannot parse, and return it as unreadable."""
         await self._rewind()
         held = set(self._kafka.paused())
         for place in self._kafka.assignment() - held:
@@ -198,13 +202,13 @@ class KafkaConsumer:
         return {}
 
     async def _rewind(self) -> None:
-        """Begin again behind what was handed over last: a failed call throws away what it had read."""
+        """Seek behind the records returned last: a failed call discards what it had read."""
         for place in self._kafka.assignment():
             self._kafka.seek(place, await self._begin_of(place))
         self._astray = False
 
     async def _begin_of(self, place: Any) -> int:
-        """Return where to read a partition on: behind what was handed over, else where its group stands."""
+        """Return the offset to read next: behind the records returned last, else the committed one."""
         known = self._next.get(TopicPartition(*place))
         if known is None and self.group is not None:
             known = await self._kafka.committed(place)
@@ -218,7 +222,7 @@ class KafkaConsumer:
         self._on_held(self._kafka.seek, partition, offset)
 
     async def rewind(self, partition: TopicPartition) -> None:
-        """Read on where the group stands."""
+        """Read on at the committed offset."""
         place = KafkaPartition(*partition)
         try:
             async with asyncio.timeout(self._settings.publish_timeout_seconds):
@@ -233,11 +237,11 @@ class KafkaConsumer:
         self.seek(partition, int(offset))
 
     def pause(self, partition: TopicPartition) -> None:
-        """Hold a partition back."""
+        """Stop reading a partition."""
         self._on_held(self._kafka.pause, partition)
 
     def resume(self, partition: TopicPartition) -> None:
-        """Let a partition go on."""
+        """Read a partition again."""
         self._on_held(self._kafka.resume, partition)
 
     def _on_held(self, act: Any, partition: TopicPartition, *arguments: int) -> None:
@@ -257,7 +261,7 @@ class KafkaConsumer:
         return {TopicPartition(*place) for place in self._kafka.assignment()}
 
     async def commit(self, positions: Mapping[TopicPartition, int]) -> None:
-        """Commit positions; a partition that has left meanwhile is its new owner's."""
+        """Commit offsets; those of a partition that has left are its new holder's."""
         offsets = {KafkaPartition(*place): offset for place, offset in positions.items()}
         try:
             await self._kafka.commit(offsets)
@@ -270,7 +274,7 @@ _SUBSCRIBED: WeakSet[KafkaConsumer] = WeakSet()
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Passes a revocation on before the partitions go."""
+    """Passes on a revocation before the partitions leave."""
 
     def __init__(self, revoked: Revoked | None, positions: dict[TopicPartition, int]) -> None:
         self._revoked = revoked
@@ -287,5 +291,5 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
 
 
 def _unreadable(place: Any, offset: int) -> Record:
-    """Stand in for a record that the client cannot parse: no headers, so it becomes a dead letter."""
+    """Return a record without headers for one that the client cannot parse; it becomes a dead letter."""
     return StoredRecord(place.topic, place.partition, offset, time_ns() // 1_000_000, None, b"")

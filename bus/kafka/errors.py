@@ -50,7 +50,7 @@ TABLE: tuple[tuple[type[Exception], type[BusError], str], ...] = (
 
 
 def translate(error: BaseException, where: str) -> BusError:
-    """Return ours for one of aiokafka's; `where` names the topic, group or address concerned."""
+    """Return the bus' error for one of aiokafka's; `where` names the topic, group or address."""
     for theirs, ours, why in TABLE:
         if isinstance(error, theirs):
             return ours(f"{why} - {where} ({type(error).__name__})")

@@ -1,4 +1,4 @@
-"""One `apply` at a time: a consumer group is the lock, so the cluster opens it when its holder dies."""
+"""One `apply` at a time: a consumer group is the lock, which the cluster releases when its holder dies."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -72,12 +72,12 @@ async def _until_free(admin: AIOKafkaAdminClient, group: str, wait_seconds: floa
 
 def _busy(group: str) -> BusUnavailableError:
     return BusUnavailableError(
-        f"Expected to be alone, got another at work - group `{group}`. Try again when it has finished"
+        f"Another `apply` is running - group `{group}`. Try again when it has finished"
     )
 
 
 async def _members(admin: AIOKafkaAdminClient, group: str) -> int | None:
-    """Count them; None while a young cluster makes what keeps its groups."""
+    """Return their number; None while a new cluster creates the topic of its groups."""
     try:
         responses = await admin.describe_consumer_groups([group])
     except GroupCoordinatorNotAvailableError:

@@ -1,4 +1,4 @@
-"""Single looks at a cluster: where a topic ends, and one record of it."""
+"""One-off reads: end offsets and single records."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ FETCH_BYTES = 4 * 1_048_576
 
 
 class OneOffReads:
-    """Opens a consumer of its own, in no group, when it is first asked something."""
+    """Reads with a consumer of its own, in no group, opened at the first call."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -32,7 +32,7 @@ class OneOffReads:
             await end(consumer)
 
     async def ends(self, places: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """Return high watermarks, what open transactions have written included."""
+        """Return high watermarks; they include the records of open transactions."""
         if not places:
             return {}
         wanted = [KafkaPartition(*place) for place in places]

@@ -1,7 +1,7 @@
 """Records to Kafka: one idempotent producer, acks=all, batches built here.
 
-Building whole batches ourselves spares a coroutine and a future per record. Per partition there is one lane,
-and lanes keep order: a batch is handed to aiokafka only in turn, and aiokafka's idempotence keeps turns.
+Building whole batches here saves a coroutine and a future per record. Each partition has one queue of
+batches, given to aiokafka one after another; aiokafka's idempotence keeps that order.
 """
 
 import asyncio
@@ -30,14 +30,14 @@ BATCHES_IN_FLIGHT = 2
 
 
 class Producer:
-    """Sends records in order per partition and tells each what became of it."""
+    """Sends records in order per partition, and calls `acknowledged` or `failed` of each."""
 
     def __init__(self, settings: Settings, clock: BrokerClock, transactional_id: str | None = None) -> None:
         self._settings = settings
         self._clock = clock
         self._transactional_id = transactional_id
         self._kafka: Any = None
-        self._lanes: dict[TopicPartition, _Lane] = {}
+        self._lanes: dict[TopicPartition, _Queue] = {}
         self._partitions: dict[str, int] = {}
         self._unresolved: dict[str, list[Outgoing]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -70,11 +70,11 @@ class Producer:
         return self._kafka
 
     async def drain(self) -> None:
-        """Wait until nothing is on its way."""
+        """Wait until every record is acknowledged or failed."""
         await self._empty.wait()
 
     async def stop(self) -> None:
-        """Disconnect; what is still on its way fails."""
+        """Disconnect; unacknowledged records fail."""
         for task in self._tasks:
             task.cancel()
         error = BusUnavailableError("the bus stopped before the broker acknowledged the event")
@@ -93,7 +93,7 @@ class Producer:
             self._kafka = None
 
     def send(self, outgoing: Outgoing) -> None:
-        """Put a record into its lane; see `Transport.send`."""
+        """Put a record into its partition's queue; see `Transport.send`."""
         self.unacknowledged += 1
         self._empty.clear()
         partitions = self._partitions.get(outgoing.topic)
@@ -114,7 +114,7 @@ class Producer:
         place = TopicPartition(outgoing.topic, partition)
         lane = self._lanes.get(place)
         if lane is None:
-            lane = self._lanes[place] = _Lane(place, self)
+            lane = self._lanes[place] = _Queue(place, self)
         try:
             lane.add(outgoing)
         except (TypeError, ValueError, OverflowError) as error:
@@ -182,7 +182,7 @@ class Producer:
         return sent
 
     def landed(self, place: TopicPartition, taken: list[Outgoing], metadata: Any, sent_ns: int) -> None:
-        """Tell every record of a batch its place."""
+        """Call `acknowledged` of every record of a batch."""
         now_ns = time_ns()
         self.settled(len(taken))
         offset, timestamp = metadata.offset, metadata.timestamp
@@ -194,7 +194,7 @@ class Producer:
             record.acknowledged(place.partition, offset + index if offset >= 0 else -1, timestamp)
 
     def lost(self, place: TopicPartition, taken: list[Outgoing], error: BaseException, sent_ns: int) -> None:
-        """Tell every record of a batch that it was not acknowledged."""
+        """Call `failed` of every record of a batch."""
         self.settled(len(taken))
         self.fault = ours = (
             error if isinstance(error, BusError) else translate(error, f"topic `{place.topic}`")
@@ -206,7 +206,7 @@ class Producer:
 
 
 class _Batch:
-    """Records of one partition, encoded as they came, and whom to tell."""
+    """Records of one partition, encoded as they came."""
 
     __slots__ = ("builder", "records")
 
@@ -215,7 +215,7 @@ class _Batch:
         self.records: list[Outgoing] = []
 
     def add(self, record: Outgoing) -> bool:
-        """Encode a record, and let go of its bytes; return False where the batch is full."""
+        """Encode a record and drop its bytes; return False if the batch is full."""
         now_ms = time_ns() // 1_000_000
         append = self.builder.append
         if append(timestamp=now_ms, key=record.key, value=record.value, headers=record.headers) is None:
@@ -225,8 +225,8 @@ class _Batch:
         return True
 
 
-class _Lane:
-    """The batches of one partition on their way, in order."""
+class _Queue:
+    """The batches of one partition, in order."""
 
     __slots__ = ("_batches", "_in_flight", "_kicked", "_loop", "_place", "_producer", "_room")
 
@@ -285,7 +285,7 @@ class _Lane:
             self._producer.lost(self._place, batch.records, error, sent_ns)
 
     def give_up(self, error: BusError) -> bool:
-        """Fail everything; return whether a batch was with aiokafka."""
+        """Fail everything; return whether aiokafka had a batch."""
         stuck = bool(self._in_flight)
         batches = [*self._in_flight, *self._batches]
         self._in_flight.clear()

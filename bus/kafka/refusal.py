@@ -1,6 +1,6 @@
-"""Why a cluster hung up: aiokafka calls an outage, a wrong password and a wrong certificate by one name.
+"""Why a cluster closed the connection: aiokafka has one error for an outage, a wrong password or certificate.
 
-Law of this file: only what cannot be an outage is told as something else, since an outage is waited out.
+Law of this file: a failure is reported as an outage unless it cannot be one, since an outage is waited out.
 """
 
 import asyncio
@@ -25,10 +25,10 @@ REFUSED = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED", "HANDSHAKE_FAILURE")
 
 
 async def find_refusal(arguments: dict[str, Any], where: str) -> BusError | None:
-    """Ask each broker why it hung up; return None where it may be an outage.
+    """Connect to each broker to find out why it closed the connection; return None if it may be an outage.
 
     Args:
-        arguments: What aiokafka's clients take.
+        arguments: The arguments of aiokafka's clients.
         where: The address or group, for the error.
     """
     rest = {name: value for name, value in arguments.items() if name != "bootstrap_servers"}
@@ -54,7 +54,7 @@ async def _fault(host: str, port: int, arguments: dict[str, Any]) -> BaseExcepti
 
 
 async def _shake_hands(host: str, port: int, context: ssl.SSLContext) -> None:
-    """Say nothing and listen: a request on its way may cost us the alert that explains the hang-up."""
+    """Send nothing and read: a request could cost the TLS alert that explains the refusal."""
     reader, writer = await asyncio.open_connection(host, port, ssl=context)
     try:
         with suppress(TimeoutError):
@@ -88,7 +88,7 @@ def _refusal(fault: BaseException, where: str, arguments: dict[str, Any]) -> Bus
 def _alert(reason: str, where: str) -> BusError:
     if any(word in reason for word in REFUSED):
         return AccessDeniedError(
-            "the cluster asks for a certificate that its authority issued, and is in force - at "
+            "the cluster requires a valid certificate of its authority - at "
             f"GOVBUS_SSL_CERTFILE and GOVBUS_SSL_KEYFILE - {where} ({reason})"
         )
     return UsageError(f"the broker does not agree on TLS - {where} ({reason})")

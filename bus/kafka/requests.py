@@ -1,4 +1,4 @@
-"""Requests to a cluster that aiokafka does not have yet, by Kafka's own message definitions."""
+"""Requests that aiokafka does not have yet, by Kafka's own message definitions."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +14,7 @@ _TEXT = String("utf-8")
 
 
 class _Rows(Request[RequestStruct]):  # type: ignore[misc]
-    """A request whose body is built here, in the one version that every supported broker speaks."""
+    """A request whose body is built here, in a version that every supported broker knows."""
 
     API_KEY = -1
 
@@ -94,7 +94,7 @@ SET, DELETE = 0, 1
 
 
 def alter_topic_config(topic: str, config: dict[str, str | None]) -> Any:
-    """Return the request that sets some of a topic's settings; None goes back to the broker's default."""
+    """Return the request that sets some of a topic's settings; None restores the broker's default."""
     rows = [(key, DELETE if value is None else SET, value) for key, value in config.items()]
     return _Rows(_IncrementalAlterConfigs, [(TOPIC, topic, rows)], False)
 

@@ -1,7 +1,7 @@
-"""Transactions of one producer: records and positions that count together, or not at all.
+"""Transactions of one producer: records and offsets that are committed together, or not at all.
 
-Law of this file: the transactional id is the fence. Whoever starts with it ends what its last holder had
-begun, and that one can commit nothing more, however long it slept (KIP-98).
+Law of this file: the transactional id is the fence. A start with it aborts what the previous holder had
+begun, which can commit nothing more, however long it was suspended (KIP-98).
 """
 
 import asyncio
@@ -39,11 +39,11 @@ class KafkaTransactional:
 
     @property
     def unacknowledged(self) -> int:
-        """Records on their way."""
+        """Records that are neither acknowledged nor failed."""
         return self._producer.unacknowledged
 
     async def start(self) -> None:
-        """Take the identity over."""
+        """Take over the transactional id."""
         self._producer.measure = self._beside.measure if self._beside is not None else None
         await self._producer.start()
         await self.begin()
@@ -60,7 +60,7 @@ class KafkaTransactional:
         self._producer.send(outgoing)
 
     async def drain(self) -> None:
-        """Wait for what is on its way."""
+        """Wait until every record is acknowledged or failed."""
         await self._producer.drain()
 
     async def commit(self, group: str, positions: Mapping[TopicPartition, int]) -> None:
@@ -76,7 +76,7 @@ class KafkaTransactional:
         await self._ask(self._producer.kafka.commit_transaction())
 
     async def abort(self) -> None:
-        """Abort, if it can be done."""
+        """Abort, if possible."""
         self._begun = False
         with contextlib.suppress(BusError, AssertionError, TimeoutError):
             async with asyncio.timeout(ABORT_SECONDS):

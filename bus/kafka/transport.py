@@ -1,4 +1,4 @@
-"""A Kafka cluster as the bus needs it."""
+"""A Kafka cluster behind the interface of `bus/transport.py`."""
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
@@ -31,7 +31,7 @@ class KafkaTransport:
 
     @property
     def unacknowledged(self) -> int:
-        """Records on their way."""
+        """Records that are neither acknowledged nor failed."""
         return self._producer.unacknowledged
 
     async def start(self, measure: Measure | None = None) -> None:
@@ -40,7 +40,7 @@ class KafkaTransport:
         await self._producer.start()
 
     async def drain(self) -> None:
-        """Wait for what is on its way."""
+        """Wait until every record is acknowledged or failed."""
         await self._producer.drain()
 
     async def stop(self) -> None:
@@ -57,7 +57,7 @@ class KafkaTransport:
         return KafkaConsumer(self._settings, group, topics, revoked)
 
     def reader(self, topic: str) -> Consumer:
-        """Return who reads a whole topic, in no group."""
+        """Return a consumer of a whole topic, in no group."""
         return KafkaConsumer(self._settings, None, [topic], None)
 
     async def require_topics(self, topics: Collection[str]) -> None:
@@ -65,7 +65,7 @@ class KafkaTransport:
         await asyncio.gather(*(self._producer.partitions(topic) for topic in topics))
 
     def transactional(self, identity: str) -> Transactional:
-        """Return transactions under an identity."""
+        """Return a transactional producer."""
         return KafkaTransactional(self._settings, self.clock, identity, self._producer)
 
     async def ends(self, topic: str) -> Mapping[TopicPartition, int]:
@@ -78,13 +78,13 @@ class KafkaTransport:
         return await self._one_off_reads.fetch(place, offset)
 
     async def offsets_at(self, topic: str, timestamp: int) -> Mapping[TopicPartition, int]:
-        """Return where each partition stood at a time."""
+        """Return the offset of each partition at a time."""
         partitions = await self._producer.partitions(topic)
         places = [TopicPartition(topic, number) for number in range(partitions)]
         return await self._one_off_reads.offsets_at(places, timestamp)
 
     async def preset(self, group: str, positions: Mapping[TopicPartition, int]) -> None:
-        """Say where a new group will begin."""
+        """Commit the first offsets of a new group."""
         places = [KafkaPartition(*place) for place in positions]
         consumer: Any = AIOKafkaConsumer(
             **connection(self._settings), group_id=group, enable_auto_commit=False

@@ -1,4 +1,4 @@
-"""Transactions of the cluster in memory: what is open or aborted is there, and no reader is shown it."""
+"""Transactions of the cluster in memory: readers do not see open or aborted records."""
 
 import asyncio
 from collections import defaultdict
@@ -13,7 +13,7 @@ Commit = Callable[[str, Mapping[TopicPartition, int]], None]
 
 
 class OpenRecords:
-    """Which records of a cluster no reader is shown, and who may write under an identity."""
+    """The records of a cluster that readers do not see, and the holder of each transactional id."""
 
     def __init__(self) -> None:
         self._open: dict[TopicPartition, set[int]] = defaultdict(set)
@@ -21,11 +21,11 @@ class OpenRecords:
         self._holders: dict[str, MemoryTransactional] = {}
 
     def readable(self, place: TopicPartition, log: Sequence[StoredRecord]) -> int:
-        """Return where reading of a partition must stop: before the first open record."""
+        """Return the offset at which reading must stop: that of the first open record."""
         return min(self._open[place], default=len(log))
 
     def shown(self, records: Sequence[StoredRecord]) -> list[StoredRecord]:
-        """Return the records that count."""
+        """Return the committed records."""
         return [record for record in records if not self._is_hidden(record)]
 
     def _is_hidden(self, record: StoredRecord) -> bool:
@@ -33,22 +33,22 @@ class OpenRecords:
         return record.offset in self._aborted[place] or record.offset in self._open[place]
 
     def take_over(self, identity: str, holder: "MemoryTransactional") -> None:
-        """Give an identity to its next holder; what the last one had begun is aborted."""
+        """Give a transactional id to its next holder, and abort what the previous one had begun."""
         before = self._holders.get(identity)
         if before is not None:
             before.give_up()
         self._holders[identity] = holder
 
     def is_held_by(self, identity: str, holder: "MemoryTransactional") -> bool:
-        """Whether nobody has taken over."""
+        """Whether this holder is the latest."""
         return self._holders.get(identity) is holder
 
     def opened(self, record: StoredRecord) -> None:
-        """Take note of a record that does not count yet."""
+        """Add a record that is not committed yet."""
         self._open[TopicPartition(record.topic, record.partition)].add(record.offset)
 
     def closed(self, records: Sequence[StoredRecord], *, count: bool) -> None:
-        """Let records count, or never."""
+        """Commit or abort records."""
         for record in records:
             place = TopicPartition(record.topic, record.partition)
             self._open[place].discard(record.offset)
@@ -69,7 +69,7 @@ class MemoryTransactional:
         self._fault: BusError | None = None
 
     async def start(self) -> None:
-        """Take the identity over."""
+        """Take over the transactional id."""
         self._records.take_over(self._identity, self)
 
     async def begin(self) -> None:
@@ -118,7 +118,7 @@ class MemoryTransactional:
         self.give_up()
 
     def give_up(self) -> None:
-        """Let nothing of what is open count."""
+        """Abort what is open."""
         self._end(count=False)
 
     def _end(self, *, count: bool) -> None:

@@ -1,7 +1,7 @@
-"""Which keys of a partition wait, and which of their events may be tried now. Pure.
+"""The parked keys of a partition, and which of their events may be tried now. Pure.
 
 Law of this file: of a parked key only its earliest event may be tried; every later one waits behind it, in
-the order of its topic. A key is parked as long as anything of it waits, and no longer.
+the order of its topic. A key is parked as long as one of its events is.
 """
 
 from bisect import bisect_left
@@ -30,7 +30,7 @@ class KeyState(Enum):
 
 @dataclass(slots=True, eq=False)
 class ParkedEvent:
-    """One event that waits; times in microseconds since the epoch, on the broker's clock."""
+    """One parked event; times in microseconds since the epoch, on the broker's clock."""
 
     offset: int
     """In its own topic."""
@@ -39,15 +39,15 @@ class ParkedEvent:
     first_us: int = 0
     """When it was tried first."""
     due_us: int = 0
-    """From when it may be tried, once nothing earlier of its key waits."""
+    """When it may be tried, if nothing earlier of its key is parked."""
     held: bool = False
-    """Every attempt failed; it waits for an operator's decision."""
+    """Every attempt failed; it waits for an operator."""
     reason: str = ""
-    """Why it waits, of the closed set."""
+    """Why it waits: a `Reason`, or a word of `bus.parking`."""
     row_offset: int = -1
-    """Where its latest row lies in the topic of parked events; -1 while it is on its way there."""
+    """Offset of its latest row in the topic of parked events; -1 while that is being written."""
     record: Record | None = None
-    """The event itself, as long as memory is kept for it."""
+    """The event itself, if it is kept in memory."""
 
     def wait(self, attempts: int, reason: str, *, due_us: int = 0, held: bool = False) -> None:
         """Wait, until a time or for an operator."""
@@ -57,7 +57,7 @@ class ParkedEvent:
 
 
 def key_of(record: Record) -> bytes:
-    """Return what a record shares with those that must keep its order; a record without key has none."""
+    """Return the key by which order is kept; a record without a key gets one of its own."""
     return b"\0%d" % record.offset if record.key is None else record.key
 
 
@@ -71,7 +71,7 @@ class ParkedKeys:
         self._due: list[tuple[int, int, bytes]] = []
         self._held: set[bytes] = set()
         self.events = 0
-        """Events that wait, of all keys."""
+        """Parked events of all keys."""
 
     def __len__(self) -> int:
         """Return how many keys are parked."""
@@ -83,7 +83,7 @@ class ParkedKeys:
         return len(self._held)
 
     def queue(self, key: bytes) -> tuple[ParkedEvent, ...]:
-        """Return what waits of a key, earliest first."""
+        """Return the parked events of a key, earliest first."""
         return tuple(self._queues.get(key, ()))
 
     def state_of(self, key: bytes, offset: int) -> KeyState:
@@ -94,14 +94,14 @@ class ParkedKeys:
         return KeyState.BEHIND if self.find(key, offset) is None else KeyState.PARKED
 
     def find(self, key: bytes, offset: int) -> ParkedEvent | None:
-        """Return the parked event at `offset`; None where it does not wait."""
+        """Return the parked event at `offset`; None if it is not parked."""
         queue = self._queues.get(key, [])
         index = bisect_left(queue, offset, key=_by_offset)
         found = queue[index] if index < len(queue) else None
         return found if found is not None and found.offset == offset else None
 
     def put(self, key: bytes, event: ParkedEvent) -> None:
-        """Park an event, or replace what is known of it."""
+        """Park an event, or replace its state."""
         queue = self._queues.setdefault(key, [])
         before = queue[0] if queue else None
         index = bisect_left(queue, event.offset, key=_by_offset)
@@ -111,15 +111,15 @@ class ParkedKeys:
             queue.insert(index, event)
             self.events += 1
         if queue[0] is not before:
-            self._stand_first(key)
+            self._first_changed(key)
 
     def changed(self, key: bytes, event: ParkedEvent) -> None:
-        """Take note that the first event of a key is due at another time, or held."""
+        """Apply a change of an event's due time, or that it is held."""
         if self.is_first(key, event):
-            self._stand_first(key)
+            self._first_changed(key)
 
     def remove(self, key: bytes, offset: int) -> None:
-        """Let an event go, and with the last one its key; one that is gone stays gone."""
+        """Remove an event, and its key with the last one; does nothing if it is not parked."""
         if self.find(key, offset) is None:
             return
         queue = self._queues[key]
@@ -127,15 +127,15 @@ class ParkedKeys:
         del queue[index]
         self.events -= 1
         if index == 0:
-            self._stand_first(key)
+            self._first_changed(key)
 
     def is_first(self, key: bytes, event: ParkedEvent) -> bool:
-        """Whether this very event is what its key waits for."""
+        """Whether this event is the first of its key."""
         queue = self._queues.get(key)
         return queue is not None and queue[0] is event
 
     def next_due_us(self) -> int | None:
-        """Return from when the next event may be tried; None where none waits for a time."""
+        """Return when the next event may be tried; None if none waits for a time."""
         while self._due:
             due_us, offset, key = self._due[0]
             queue = self._queues.get(key)
@@ -152,8 +152,8 @@ class ParkedKeys:
         key = self._due[0][2]
         return key, self._queues[key][0]
 
-    def _stand_first(self, key: bytes) -> None:
-        """Go by what the key waits for now."""
+    def _first_changed(self, key: bytes) -> None:
+        """Update `due` and `held` by the first event of the key."""
         queue = self._queues[key]
         self._held.discard(key)
         if not queue:

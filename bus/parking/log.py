@@ -1,7 +1,7 @@
-"""The parked events of one agency, kept by Kafka: rows of a compacted topic, read by whoever comes next.
+"""The parked events of one agency, kept in Kafka as rows of a compacted topic.
 
-Law of this file: whoever takes a partition over knows every row written before him, and a row is on the
-broker before the offset of what it speaks of is committed. What an operator writes counts at once.
+Law of this file: the next holder of a partition reads every earlier row before it handles anything; a row is
+on the broker before the offset of its event is committed. A row that an operator writes takes effect at once.
 """
 
 import asyncio
@@ -29,19 +29,19 @@ logger = logging.getLogger("govbus.parking")
 POLL_SECONDS = 0.2
 AGAIN_SECONDS = 1.0
 TELL_SECONDS = 30.0
-WHY_NOT = "the broker is away, or a transaction that another process began there has not ended"
+WHY_NOT = "the broker is away, or another process has an open transaction in it"
 MAX_RECORDS = 1_000
 OBJECT_BYTES = 160
-"""What a header takes beside its bytes, and a record too."""
+"""Memory that a header takes beside its bytes, and a record too."""
 KEPT_BYTES = 4 * 1_048_576
-"""How much of its parked events a partition keeps in memory; others are fetched again when they are due."""
+"""Memory for the parked events of a partition; those beyond are read again when they are due."""
 STALE = "stale"
 """Marks the stale row of an event that was handled already: the row is to be erased."""
 
 
 @dataclass(slots=True, eq=False)
 class ParkedPartition:
-    """What waits of one partition held by this process."""
+    """The parked events of one partition that this process holds."""
 
     home: SubscriptionPartition
     keys: ParkedKeys = field(default_factory=ParkedKeys)
@@ -49,7 +49,7 @@ class ParkedPartition:
     """Offset in the topic of parked events up to which rows are known here."""
     loaded: bool = False
     reached: int = 0
-    """Every event before this offset was read, here or by who held the partition before."""
+    """Every event before this offset was read, here or by the previous holder."""
     kept_bytes: int = 0
 
     def keep(self, event: ParkedEvent, record: Record) -> None:
@@ -65,16 +65,16 @@ class ParkedPartition:
         self.keys.put(key, event)
 
     def remove(self, key: bytes, offset: int) -> None:
-        """Let an event go."""
+        """Remove a parked event."""
         event = self.keys.find(key, offset)
         if event is not None and event.record is not None:
             self.kept_bytes -= _size(event.record)
         self.keys.remove(key, offset)
 
     def take(self, row: ReadRow) -> None:
-        """Go by a row that another has written: an operator, or who held the partition before.
+        """Apply a row written by another process: an operator's, or the previous holder's.
 
-        What that one says once it was replaced is no news of events that were read here.
+        A late row of the previous holder about an event that was read here is stale.
         """
         event = row.event
         if event is not None and event.reason != REDRIVEN and self.loaded and row.offset < self.reached:
@@ -88,7 +88,7 @@ class ParkedPartition:
 
 
 def _size(record: Record) -> int:
-    """Return about how much memory a record takes: its bytes, and as objects."""
+    """Return roughly how much memory a record takes: its bytes and its objects."""
     headers = sum(len(name) + len(value or b"") + OBJECT_BYTES for name, value in record.headers)
     return len(record.value or b"") + headers + OBJECT_BYTES
 
@@ -97,9 +97,9 @@ class RowWriter:
     """Writes the rows of one subscription's partitions, the latest state of each event.
 
     Args:
-        transport: where they are sent; a transaction, where they count with its commit.
+        transport: sends them; in a transaction they are committed with it.
         topic: the agency's topic of parked events.
-        writer: who writes.
+        writer: id of this writer, to recognise its own rows.
     """
 
     def __init__(self, transport: Sender, topic: str, writer: str) -> None:
@@ -115,11 +115,11 @@ class RowWriter:
         return len(self._marks)
 
     def parked(self, home: SubscriptionPartition, event: ParkedEvent, record: Record) -> None:
-        """Note that an event waits, or that it waits for something else now."""
+        """Write, with the next flush, that an event is parked, or how it waits now."""
         self._mark(home, write_row(home, event, record, self._writer), event)
 
     def released(self, home: SubscriptionPartition, event: ParkedEvent, record: Record) -> None:
-        """Note that an event waits no more."""
+        """Write, with the next flush, that an event is parked no more."""
         self._mark(home, erase_row(home, event.offset, record.key, self._writer), None)
 
     def _mark(self, home: SubscriptionPartition, row: ParkedRow, event: ParkedEvent | None) -> None:
@@ -127,14 +127,14 @@ class RowWriter:
         self._marks[row.key] = (home, row, event)
 
     def forget(self, homes: Collection[SubscriptionPartition]) -> None:
-        """Write nothing more of partitions that have left: they are another's to speak of."""
+        """Drop the rows of partitions that have left: their new holder writes them."""
         self._marks = {key: mark for key, mark in self._marks.items() if mark[0] not in homes}
 
     async def flush(self) -> None:
-        """Return once the broker has every row, those that another call is sending included.
+        """Return when the broker has every row, including those that another call is sending.
 
         Raises:
-            BusError: it has not; the next call tries again.
+            BusError: some could not be written; the next call tries again.
         """
         async with self._turn:
             await self._flush()
@@ -162,7 +162,7 @@ class RowWriter:
 
 @dataclass(slots=True, eq=False)
 class _Waiter:
-    """Who waits until all rows before some point are known."""
+    """Waits until all rows before some offset are known."""
 
     partitions: Mapping[SubscriptionPartition, ParkedPartition]
     ends: Mapping[TopicPartition, int]
@@ -176,7 +176,7 @@ class ParkingLog:
     Args:
         transport: the cluster.
         topic: the agency's topic of parked events.
-        writer: who writes here, whose own rows are known already.
+        writer: id of this process' writer, whose rows are known already.
     """
 
     def __init__(self, transport: Transport, topic: str, writer: str) -> None:
@@ -186,7 +186,7 @@ class ParkingLog:
         self._open: dict[SubscriptionPartition, ParkedPartition] = {}
         self._waiters: list[_Waiter] = []
         self._has_read = False
-        """Whether any row has gone by."""
+        """Whether any row was read."""
         self._reader: Consumer | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -209,7 +209,7 @@ class ParkingLog:
             await self._reader.close()
 
     async def open(self, homes: Collection[SubscriptionPartition]) -> list[ParkedPartition]:
-        """Return what waits of partitions that this process has just been given.
+        """Return the parked events of partitions that were assigned to this process.
 
         Raises:
             BusError: it could not be read.
@@ -223,7 +223,7 @@ class ParkingLog:
                 while not waiter.done.done():
                     await asyncio.wait([waiter.done], timeout=TELL_SECONDS)
                     if not waiter.done.done():
-                        logger.warning("%s cannot be read to its end yet; %s", self.topic, WHY_NOT)
+                        logger.warning("%s cannot be read to its end yet: %s", self.topic, WHY_NOT)
             finally:
                 self._waiters.remove(waiter)
         else:
@@ -233,7 +233,7 @@ class ParkingLog:
         return list(opened.values())
 
     def close(self, homes: Collection[SubscriptionPartition]) -> None:
-        """Forget partitions that have gone to another process."""
+        """Forget partitions that this process no longer holds."""
         for home in homes:
             self._open.pop(home, None)
 
@@ -244,16 +244,16 @@ class ParkingLog:
             except BusError as error:
                 logger.warning("the parked events could not be read: %s", error)
                 await asyncio.sleep(AGAIN_SECONDS)
-            except Exception:  # a reader that ends in silence would leave every partition waiting
+            except Exception:  # if the reader ended, every partition would wait for ever
                 logger.exception("the parked events could not be read")
                 await asyncio.sleep(AGAIN_SECONDS)
 
     async def _turn(self, reader: Consumer) -> None:
         if not all(waiter.begun for waiter in self._waiters):
             for place in reader.assigned():
-                reader.seek(place, 0)  # what is known already is passed over, by `applied`
+                reader.seek(place, 0)  # known rows are skipped, by `applied`
             for waiter in self._waiters:
-                self._open |= waiter.partitions  # not before: a row read until now is behind others
+                self._open |= waiter.partitions  # not earlier: rows were skipped until now
                 waiter.begun = True
         batches = await reader.poll(POLL_SECONDS, MAX_RECORDS)
         self._has_read = self._has_read or bool(batches)
@@ -270,7 +270,9 @@ class ParkingLog:
     def _take(self, record: Record) -> None:
         row = read_row(record)
         if row is None:
-            logger.warning("a row of %s says nothing that can be read, at %d", self.topic, record.offset)
+            logger.warning(
+                "%s has an unreadable row at offset %d, which is ignored", self.topic, record.offset
+            )
             return
         partition = self._open.get(row.home)
         if partition is None or record.offset < partition.applied:

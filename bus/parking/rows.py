@@ -1,9 +1,9 @@
 """A parked event on the wire: one record of the agency's topic of parked events. Pure.
 
 Wire format: the topic is compacted; its keys are `<subscription>/<topic>/<partition>/<offset>` of the event
-where it was published, so that the latest row of an event is its state and a null value its release. The
-value is the event's own, and so are the headers, but for two: `govbus-parked-key` is the event's own key,
-`govbus-parked` says the rest as JSON.
+where it was published; the latest row of an event is its state, and a null value releases it. Value and
+headers are the event's own, except two headers: `govbus-parked-key` is the event's own key, `govbus-parked`
+is the rest as JSON.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from bus.record import Headers, Record, StoredRecord, TopicPartition
 STATE = "govbus-parked"
 KEY = "govbus-parked-key"
 REDRIVEN = "redriven"
-"""Why an event waits that an operator has given back to its subscription."""
+"""Reason of an event that an operator redrove."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class ParkedRow:
 
 @dataclass(frozen=True, slots=True)
 class ReadRow:
-    """What a row says: the event that waits, or, without one, that it waits no more."""
+    """A row that was read: the parked event, or None if it is parked no more."""
 
     home: SubscriptionPartition
     offset: int
@@ -53,13 +53,13 @@ class ReadRow:
 
 
 def write_row(home: SubscriptionPartition, event: ParkedEvent, record: Record, writer: str) -> ParkedRow:
-    """Return the row of an event that waits.
+    """Return the row of a parked event.
 
     Args:
-        home: where it belongs.
-        event: how it stands.
-        record: the event as it was read; of a held one no value is kept, its dead letter has it.
-        writer: who writes, to know his own rows again.
+        home: its subscription and partition.
+        event: its state.
+        record: the event as it was read; the value of a held one is left out, its dead letter has it.
+        writer: the writer's id, to recognise its own rows.
     """
     state = {
         "by": writer, "attempts": event.attempts, "first": event.first_us, "due": event.due_us,
@@ -73,7 +73,7 @@ def write_row(home: SubscriptionPartition, event: ParkedEvent, record: Record, w
 
 
 def erase_row(home: SubscriptionPartition, offset: int, key: bytes | None, writer: str) -> ParkedRow:
-    """Return the row that says an event waits no more."""
+    """Return the row of an event that is parked no more."""
     own: list[tuple[str, bytes | None]] = [(STATE, orjson.dumps({"by": writer}))]
     if key is not None:
         own.append((KEY, key))
@@ -81,7 +81,7 @@ def erase_row(home: SubscriptionPartition, offset: int, key: bytes | None, write
 
 
 def read_row(row: Record) -> ReadRow | None:
-    """Return what a row says; None where it is none that this version reads.
+    """Return the content of a row; None if this version cannot read it.
 
     A parked event's `record` is as it was read from its own topic.
     """

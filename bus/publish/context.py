@@ -1,4 +1,4 @@
-"""What the deliveries and transactions of one running bus share."""
+"""The context of one running bus, shared by its deliveries and transactions."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -25,17 +25,17 @@ class BusContext:
     transport: Transport
     telemetry: Telemetry
     learn: Learn | None = None
-    """Asks the registry for news of a version that nobody here has heard of."""
+    """Reads the registry because of a version that is unknown here."""
 
     def publisher(
         self, sender: Sender, receipts: ReceiptLog, refusals: ReceiptLog | None = None
     ) -> Publisher:
-        """Return what publishes the agency's events.
+        """Return a publisher of the agency's events.
 
         Args:
-            sender: where they go.
-            receipts: where their receipts go.
-            refusals: where those go of what is refused, if elsewhere.
+            sender: sends the events.
+            receipts: takes their receipts.
+            refusals: takes the receipts of refused events; `receipts` if absent.
         """
         return Publisher(
             self.catalog,

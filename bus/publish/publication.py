@@ -14,10 +14,10 @@ from bus.transport import Outgoing
 
 
 class PublicationWaiter(Protocol):
-    """Who waits for a publication."""
+    """Something that waits for a publication."""
 
     def settled(self, publication: "Publication", error: BusError | None) -> None:
-        """Take the end of the wait; the publication holds its receipt where there is no error."""
+        """Called at the end of the wait; without an error the publication has its receipt."""
 
 
 class Publication(Outgoing):
@@ -44,7 +44,7 @@ class Publication(Outgoing):
         self.digest = sha256(prepared.value).hexdigest()
         self.waiting: PublicationWaiter | None = None
         self.together: Together | None = None
-        """Its older versions, which end the caller's wait with it."""
+        """The event in all its versions, which end the caller's wait together."""
         self.index = 0
         self.span: PublishSpan | None = None
         self.offset = -1
@@ -56,11 +56,11 @@ class Publication(Outgoing):
 
     @property
     def lost(self) -> bool:
-        """Whether it was not acknowledged, as far as is known."""
+        """Whether it failed."""
         return self.error is not None
 
     def follow(self, first: "Publication") -> None:
-        """Have the place of the same event that was published before, now or once it has one."""
+        """Copy partition and offset from the first publication of the same event, now or when it has them."""
         if not first.settled:
             first.followers.append(self)
             return
@@ -68,16 +68,16 @@ class Publication(Outgoing):
         asyncio.get_running_loop().call_soon(self.settle, first.error)
 
     def acknowledged(self, partition: int, offset: int, timestamp: int) -> None:
-        """Write the receipt; the caller hears of the event once the broker has that too."""
+        """Write the receipt; the caller's wait ends when the broker has that too."""
         self.partition, self.offset, self.timestamp = partition, offset, timestamp
         self.write_receipt(self)
 
     def failed(self, error: BusError) -> None:
-        """Tell the caller."""
+        """End the caller's wait with the error."""
         self.settle(error)
 
     def settle(self, error: BusError | None) -> None:
-        """Take the end of its own way."""
+        """Settle this version of the event."""
         if self.span is not None:
             self.span.end(self.partition, self.offset, error)
         if self.together is None:
@@ -95,14 +95,14 @@ class Publication(Outgoing):
             self.waiting.settled(self, error)
 
     def receipt(self) -> Receipt:
-        """Return the proof, once acknowledged."""
+        """Return the receipt, after the acknowledgement."""
         stamp = self.stamp
         transaction = stamp.transaction or stamp.id
         return Receipt(stamp.id, self.topic, self.partition or 0, self.offset, self.timestamp, transaction)
 
 
 class Together:
-    """Ends an event once it is on the broker in every version it is published in."""
+    """Ends a publication when the broker has the event in every version."""
 
     __slots__ = ("_error", "_open", "_publication")
 
@@ -112,7 +112,7 @@ class Together:
         self._error: BusError | None = None
 
     def settled(self, error: BusError | None) -> None:
-        """Take the end of one version's way; the event's own receipt is the caller's."""
+        """Count one settled version; the caller gets the receipt of the event's own version."""
         self._open -= 1
         self._error = self._error or error
         if self._open == 0:

@@ -1,4 +1,4 @@
-"""The way out: from data to an acknowledged event and its receipt."""
+"""Publishing: from data to an acknowledged event and its receipt."""
 
 import asyncio
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ from bus.transport import Sender
 from contracts import Catalog, ContractError
 
 WINDOW_EVENTS = 5_000
-"""How many events `publish_many` keeps on their way at once."""
+"""How many unacknowledged events `publish_many` allows."""
 YIELD_EVERY = 200
 
 
@@ -54,11 +54,11 @@ class Publisher:
         self._recent = RecentIds()
 
     def adopt(self, catalog: Catalog) -> None:
-        """Publish from now on by a newer catalogue."""
+        """Use a newer catalogue."""
         self._stampers = Stampers(catalog, self._agency)
 
     def stamper(self, subject: str, version: str | int | None, system: str) -> Stamper:
-        """Return what stamps events of a contract version; see `Stampers.get`."""
+        """Return the stamper of a contract version; see `Stampers.get`."""
         return self._stampers.get(subject, version, system)
 
     def send(
@@ -69,17 +69,17 @@ class Publisher:
         waiting: PublicationWaiter,
         index: int = 0,
     ) -> None:
-        """Hand an event to the transport; `waiting` is told once, later.
+        """Send an event; `waiting` is called once, later.
 
         Args:
             stamper: stamps the events of its contract version.
             draft: what to publish.
             cause: the event that caused it.
-            waiting: whom to tell.
-            index: a number of the caller's, kept on the publication.
+            waiting: called with the result.
+            index: a number for the caller, kept on the publication.
 
         Raises:
-            RefusedError: the event is wrong; a receipt says so, nothing was sent.
+            RefusedError: the event is wrong; only a receipt of the refusal is sent.
             ContractError: the data holds no partition key.
         """
         publications = self.prepare(stamper, draft, cause, waiting, index)
@@ -109,7 +109,7 @@ class Publisher:
         waiting: PublicationWaiter | None = None,
         index: int = 0,
     ) -> list[Publication]:
-        """Return an event ready to be sent, and after it the same in each older version still published.
+        """Return an event ready to be sent, followed by its form in each older version still published.
 
         Args and errors are those of `send`.
         """
@@ -137,7 +137,7 @@ class Publisher:
     async def send_many(
         self, stamper: Stamper, items: Iterable[Any], cause: Event[Any] | None, settings: Settings
     ) -> list[Receipt]:
-        """Publish many events, at most a window of them on their way, and return their receipts in order.
+        """Publish many events, a limited number of them unacknowledged, and return their receipts in order.
 
         Raises:
             BusError: the first event that was refused or not acknowledged; those before it are published.
@@ -146,7 +146,7 @@ class Publisher:
         window = PublishWindow(min(WINDOW_EVENTS, settings.max_unacknowledged))
         for count, item in enumerate(items, 1):
             if count % YIELD_EVERY == 0:
-                await asyncio.sleep(0)  # let what is ready go while more is prepared
+                await asyncio.sleep(0)  # let other tasks run
             await window.room(timeout_seconds)
             draft = Draft.of(item)
             try:
@@ -158,7 +158,7 @@ class Publisher:
         return await window.finish(timeout_seconds)
 
     def write_receipt(self, publication: Publication) -> None:
-        """Add the receipt of an acknowledged event; the publication is settled once it has landed."""
+        """Add the receipt of an acknowledged event; the publication is settled when the broker has it."""
         stamp = publication.stamp
         broker_us = publication.timestamp * 1000
         transaction = stamp.transaction or stamp.id
@@ -170,12 +170,12 @@ class Publisher:
         self._add(publication.stamper.shared, transaction, row, publication)
 
     def dead_letter(self, place: Position, reason: str, value: bytes) -> None:
-        """Add the receipt of something that never became an event and was set aside.
+        """Add the receipt of a dead letter of something that never became an event.
 
         Args:
-            place: where the dead letter lies.
-            reason: why it was set aside.
-            value: its bytes, of which the receipt holds size and hash.
+            place: where the dead letter is.
+            reason: the reason of the dead letter.
+            value: its bytes; the receipt has their size and hash.
         """
         name = f"{place.topic}/{place.partition}/{place.offset}"
         broker_us = place.timestamp * 1000
@@ -187,7 +187,7 @@ class Publisher:
 
     def _refused(self, stamper: Stamper, stamp: Stamp, error: RefusedError) -> None:
         self._telemetry.refused(stamper.topic, error.reason)
-        # What was refused may be the id itself; the receipt must be writable all the same.
+        # The id itself may be the reason of the refusal; the receipt must be writable anyway.
         event_id = _writable(stamp.id)
         transaction = _writable(stamp.transaction or stamp.id)
         service = None if stamp.service is None else _writable(stamp.service)

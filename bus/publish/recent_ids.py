@@ -1,14 +1,14 @@
-"""The latest events that were published under ids of their publisher's own choice.
+"""The latest events published with an explicit id.
 
-Law of this file: the same source and id with the same data is the same event, and has one place; with other
-data it is a mistake, and is refused. An event that was not acknowledged is not known.
+Law of this file: the same source and id with the same data is the same event and is sent once; with other
+data it is refused. An event that was not acknowledged is forgotten.
 """
 
 from bus.errors import IdReusedError
 from bus.publish.publication import Publication
 
 WINDOW_EVENTS = 10_000
-"""How many of the latest are known at least; twice as many at most."""
+"""How many are remembered at least; twice as many at most."""
 
 
 class RecentIds:
@@ -20,7 +20,7 @@ class RecentIds:
         self._old: dict[tuple[str, str, str], Publication] = {}
 
     def first(self, publication: Publication) -> Publication:
-        """Return the publication of the same event that came before, or this one, which is known from now on.
+        """Return the earlier publication of the same event, or this one, which is remembered.
 
         Raises:
             IdReusedError: another event has this id.

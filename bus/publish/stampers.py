@@ -1,4 +1,4 @@
-"""Who stamps the events of which contract version, by one catalogue."""
+"""The stampers of one agency, by contract version."""
 
 from bus.errors import UsageError
 from bus.stages.stamp import Companion, Stamper
@@ -7,11 +7,11 @@ from contracts import Catalog
 
 
 class Stampers:
-    """The stampers of one agency, made when first asked for.
+    """The stampers of one agency, made at first use.
 
     Args:
         catalog: the contracts.
-        agency: whose events they stamp.
+        agency: the agency that publishes.
     """
 
     def __init__(self, catalog: Catalog, agency: str) -> None:
@@ -20,7 +20,7 @@ class Stampers:
         self._known: dict[tuple[str, str | int | None, str], Stamper] = {}
 
     def get(self, subject: str, version: str | int | None, system: str) -> Stamper:
-        """Return what stamps events of a contract version; the latest version where none is named.
+        """Return the stamper of a contract version; of the latest if `version` is None.
 
         Args:
             subject: the event's name, such as `health.record-opened`.

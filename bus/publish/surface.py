@@ -1,4 +1,4 @@
-"""The half of the bus that publishes: one event, one without waiting, or many."""
+"""The publishing methods of the bus: one event, one without waiting, or many."""
 
 import asyncio
 from collections.abc import Iterable
@@ -37,17 +37,17 @@ class Publishing:
             subject: the event's name, such as `health.record-opened`.
             data: what happened: a JSON value, a dataclass or a pydantic model.
             version: `1` or `1.0`; the latest if absent.
-            system: which of the agency's systems speaks; the bus' own if absent.
+            system: the agency's system; that of the bus if absent.
             cause: the event that caused this one; its transaction, service and trace go on.
             **options: the fields of `Draft`: `key`, `id`, `time`, `service`, `transaction`, `ce_subject`.
 
         Returns:
-            Where the event lies, since when, and in which transaction.
+            The receipt: topic, partition, offset, broker time and transaction.
 
         Raises:
             ContractViolationError: the data breaks the contract; every violation is listed.
             EventTooLargeError: it is larger than the contract allows.
-            EnvelopeError: an attribute may not travel.
+            EnvelopeError: an attribute is not allowed.
             ContractError: the catalogue has no such contract or version.
             BusUnavailableError: no acknowledgement within `publish_timeout_seconds`.
         """
@@ -72,11 +72,11 @@ class Publishing:
         system: str | None = None,
         cause: Event[Any] | None = None,
     ) -> "asyncio.Future[Receipt]":
-        """Hand over one event without waiting; the future holds the receipt, or the error.
+        """Publish one event without waiting; the future gets the receipt, or the error.
 
         Args:
             subject: the event's name.
-            data: the data, or a `Draft` that says more.
+            data: the data, or a `Draft`.
             version: as in `publish`.
             system: as in `publish`.
             cause: as in `publish`.

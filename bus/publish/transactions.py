@@ -1,6 +1,6 @@
 """Events published together: a reader sees all of them or none, and a checkpoint with them.
 
-Law of this file: what one transaction holds counts when its block ends without an error, and only then.
+Law of this file: a transaction is committed when its block ends without an error, and only then.
 """
 
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ from bus.transport import Sender, Transactional
 class Transaction(Publishing):
     """An open transaction: publishes as `Bus` does, and writes checkpoints.
 
-    A receipt tells where an event lies; the event counts once the block has ended.
+    A receipt has the event's place at once; readers see the event after the block has ended.
     """
 
     def __init__(self, context: BusContext, transactional: Transactional, refusals: ReceiptLog) -> None:
@@ -31,25 +31,25 @@ class Transaction(Publishing):
         self._written: list[tuple[Table, str, bytes | None]] = []
 
     async def put(self, table: Table, key: str, value: bytes | None) -> None:
-        """Write a value of a compacted topic, such as how far a source was read.
+        """Write a value of a compacted topic, such as a source's checkpoint.
 
         Args:
             table: as `Bus.table` returns it.
-            key: what it is kept under.
+            key: its key.
             value: None deletes it.
 
         Raises:
-            BusError: the broker did not take it; leave the block with this error.
+            BusError: the broker did not acknowledge it; leave the block with this error.
         """
         await deliver(self._transport, table.topic, key.encode(), value)
         self._written.append((table, key, value))
 
     async def commit(self) -> None:
-        """Make everything count; called at the end of the block.
+        """Commit; called at the end of the block.
 
         Raises:
-            FencedError: another process has taken over; nothing counts.
-            BusError: it is not known whether it counts: repeat with the same ids.
+            FencedError: another process has taken over; nothing is committed.
+            BusError: it is not known whether it is committed: repeat with the same ids.
         """
         while self._transactional.unacknowledged:
             await self._transactional.drain()
@@ -61,7 +61,7 @@ class Transaction(Publishing):
 
 
 class Transactions:
-    """The transactions of one bus; one that has ended well leaves its connection to the next."""
+    """The transactions of one bus; a committed one leaves its connection to the next."""
 
     def __init__(self, context: BusContext, refusals: ReceiptLog) -> None:
         self._context = context

@@ -16,7 +16,7 @@ class Waiter:
         self.future = future
 
     def settled(self, publication: Publication, error: BusError | None) -> None:
-        """Set the future, unless its owner has given up."""
+        """Set the future, unless it was cancelled."""
         if self.future.done():
             return
         if error is None:
@@ -26,7 +26,7 @@ class Waiter:
 
 
 class PublishWindow:
-    """The events of one `publish_many` on their way: no future for each, one wake-up for all."""
+    """The unacknowledged events of one `publish_many`: one wake-up for all instead of a future each."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -42,7 +42,7 @@ class PublishWindow:
         return len(self._receipts) - 1
 
     def settled(self, publication: Publication, error: BusError | None) -> None:
-        """Take the end of one event's wait."""
+        """Count one settled event."""
         self._open -= 1
         if error is None:
             self._receipts[publication.index] = publication.receipt()
@@ -52,11 +52,11 @@ class PublishWindow:
             self._changed.set()
 
     def withdraw(self) -> None:
-        """Take back the last event: it was refused."""
+        """Remove the last event: it was refused."""
         self._open -= 1
 
     async def room(self, timeout_seconds: float) -> None:
-        """Wait until another event may go.
+        """Wait until another event may be sent.
 
         Raises:
             BusError: an earlier one was not acknowledged.

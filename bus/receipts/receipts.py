@@ -1,8 +1,8 @@
 """Receipts: metadata of every publish and every delivery, never data. Pure.
 
-Law of this file: measuring, proving and answering the citizen are readings of the same rows. All times are
+Law of this file: measuring, proving and answering the citizen all use the same rows. All times are
 integer microseconds since the epoch, UTC, on the broker's clock. One Kafka record of `govbus.receipts` holds
-many rows; what all rows of a group share is written once.
+many rows; the columns that a group's rows share are written once.
 
 Wire format: `{"v": 1, "groups": [{"kind": "publish" or "delivery", "common": [...], "rows": [[...]]}]}`,
 the columns in the order of the tables below.
@@ -29,9 +29,9 @@ FORMAT_VERSION = 1
 class PublishReceipt:
     """One publish: `published`, or `refused` with its reason (then topic is empty, offset -1).
 
-    What a source sets aside because it never became an event leaves one too, with `dead-letter` as outcome
-    and its reason: topic, partition and offset are the dead letter's, `<topic>/<partition>/<offset>` is
-    event id and transaction, `type` is empty unless known, `service` is None. It belongs to no transaction.
+    A dead letter of a source, which never became an event, leaves one too, with `dead-letter` as outcome and
+    its reason: topic, partition and offset are the dead letter's, `<topic>/<partition>/<offset>` is event id
+    and transaction, `type` is empty unless known, `service` is None. It belongs to no transaction.
     """
 
     event_id: str
@@ -60,11 +60,11 @@ class PublishReceipt:
 class DeliveryReceipt:
     """One delivery of one event to one subscription: `ack`, `retry` or `dead-letter`.
 
-    `discarded` is no delivery: an operator gave the dead letter up, at `finished_us`. Of one that a source
-    set aside, subscription, source and type are empty.
+    `discarded` is no delivery: an operator discarded the dead letter, at `finished_us`. For a dead letter of
+    a source, subscription, source and type are empty.
 
-    Where the record holds no event that can be read, `<topic>/<partition>/<offset>` is event id and
-    transaction, and source, type and version are empty. It belongs to no transaction.
+    If the record holds no readable event, `<topic>/<partition>/<offset>` is event id and transaction,
+    and source, type and version are empty. It belongs to no transaction.
     """
 
     event_id: str

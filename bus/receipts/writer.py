@@ -1,7 +1,7 @@
 """Gathers receipts and sends them in batches.
 
-Law of this file: a receipt is acknowledged by the broker before what it speaks of counts as done: before
-`publish` returns, and before an event's offset is committed.
+Law of this file: a receipt is acknowledged by the broker before `publish` returns, and before the offset of
+its event is committed.
 """
 
 import asyncio
@@ -20,14 +20,14 @@ Row = tuple[Any, ...]
 
 
 class ReceiptWaiter(Protocol):
-    """Who waits for a receipt to be on the broker."""
+    """Something that waits until a receipt is on the broker."""
 
     def settle(self, error: BusError | None) -> None:
-        """Take the end of the wait; `error` where the receipt could not be written."""
+        """Called at the end of the wait; with `error` if the receipt could not be written."""
 
 
 class ReceiptLog:
-    """The receipts of one process on their way to the broker."""
+    """Collects the receipts of one process and sends them."""
 
     def __init__(self, transport: Sender) -> None:
         self._transport = transport
@@ -54,7 +54,7 @@ class ReceiptLog:
             common: the values of `PUBLISH_COMMON` or `DELIVERY_COMMON`.
             partition: the receipts partition of their transaction.
             rows: the values of `PUBLISH_ROW` or `DELIVERY_ROW`, row by row.
-            waiting: who to tell when the broker has them.
+            waiting: called when the broker has them.
         """
         group = self._groups[partition][kind, common]
         before = len(group)
@@ -102,7 +102,7 @@ class ReceiptLog:
 
     def _landed(self, done: asyncio.Future[None]) -> None:
         self._in_flight.discard(done)
-        done.exception()  # whoever waits has been told; nobody else needs to be
+        done.exception()  # those who wait have it already
 
 
 class _Batch(Outgoing):

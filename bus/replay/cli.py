@@ -1,4 +1,4 @@
-"""`govbus replay`: an agency reads a window of its events again, approved and on record."""
+"""`govbus replay`: handle a window of a subscription's events again, with approval and audit."""
 
 import asyncio
 import importlib
@@ -22,18 +22,18 @@ _WHEN = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%
 @click.command("replay")
 @click.argument("subscription")
 @click.option("--app", required=True, metavar="MODULE:BUS", help="The agency's bus, with its handlers.")
-@click.option("--from", "since", type=_WHEN, required=True, help="Broker time (UTC) to begin at.")
-@click.option("--to", "until", type=_WHEN, required=True, help="Broker time (UTC) to end before.")
-@click.option("--by", default=login, help="Who asks; GOVBUS_OPERATOR or your login.")
-@click.option("--approved-by", default="", help="Who has approved it; somebody else.")
-@click.option("--why", default="", help="What for, for the audit; no data.")
+@click.option("--from", "since", type=_WHEN, required=True, help="Broker time (UTC) of the first event.")
+@click.option("--to", "until", type=_WHEN, required=True, help="Broker time (UTC) before which it ends.")
+@click.option("--by", default=login, help="Your name in the audit; GOVBUS_OPERATOR or your login.")
+@click.option("--approved-by", default="", help="Who approved it; not you.")
+@click.option("--why", default="", help="The reason, for the audit; no data.")
 @click.option(
-    "--rate", type=click.FloatRange(min=0, min_open=True), default=200.0, help="Events a second; 200."
+    "--rate", type=click.FloatRange(min=0, min_open=True), default=200.0, help="Events per second; 200."
 )
-@click.option("--id", "identity", help="Go on with a replay that was cut short.")
-@click.option("--dry-run", is_flag=True, help="Only count; reads nothing and writes nothing.")
+@click.option("--id", "identity", help="Id of an interrupted replay to continue.")
+@click.option("--dry-run", is_flag=True, help="Count the events, and do nothing.")
 def replay_command(subscription: str, app: str, identity: str | None, *, dry_run: bool, **said: Any) -> int:
-    """Read a window of a subscription's events again, through the agency's own handler."""
+    """Handle a window of a subscription's events again, with the agency's own handler."""
     request = ReplayRequest(
         identity or str(uuid7()), _utc(said["since"]), _utc(said["until"]), said["by"],
         said["approved_by"], said["why"], said["rate"],
@@ -42,8 +42,8 @@ def replay_command(subscription: str, app: str, identity: str | None, *, dry_run
     if dry_run:
         return asyncio.run(_count(bus, subscription, request))
     request.require_sound()
-    click.echo(f"replay {request.id}; if it is cut short, go on with --id {request.id}", err=True)
-    click.echo(f"{asyncio.run(replay(bus, subscription, request))} read again")
+    click.echo(f"replay {request.id}; if it is interrupted, continue with --id {request.id}", err=True)
+    click.echo(f"{asyncio.run(replay(bus, subscription, request))} handled again")
     return 0
 
 
@@ -52,7 +52,7 @@ def _utc(when: datetime) -> datetime:
 
 
 def load_bus(app: str) -> "Bus":
-    """Return the bus that `MODULE:BUS` names, not started.
+    """Return the bus that `MODULE:BUS` names; it is not started.
 
     Raises:
         UsageError: there is none.

@@ -1,7 +1,7 @@
-"""Reading a window again: the same handler, in a process and a group of its own, slowly, and on record.
+"""Handling a window of events again, by the same handler, in a process and a group of its own.
 
-Law of this file: the live group is not touched. Who asked, who approved, what for and which offsets stand in
-the agency's audit topic before the first event is handled; a replay cut short goes on under its id.
+Law of this file: the live group is not touched. Who asked, who approved, the reason and the offsets are in
+the agency's audit topic before the first event is handled. An interrupted replay continues under its id.
 """
 
 import asyncio
@@ -33,15 +33,15 @@ Offsets = Mapping[TopicPartition, tuple[int, int]]
 
 @dataclass(frozen=True, slots=True)
 class ReplayRequest:
-    """What is read again, and on whose word.
+    """A window to handle again, who asked for it, and who approved it.
 
     Attributes:
-        id: Names the replay; the same id goes on where it was cut short.
+        id: Names the replay; the same id continues an interrupted one.
         since: From which broker time (aware), inclusive.
         until: Up to which broker time, exclusive; what comes later is never read.
-        by: Who asks.
-        approved_by: Who has approved it; somebody else.
-        why: What for; no data.
+        by: Who asks for it.
+        approved_by: Who approved it; not the same person.
+        why: The reason; no data.
         rate: Events per second at most.
     """
 
@@ -54,20 +54,24 @@ class ReplayRequest:
     rate: float = 200.0
 
     def require_sound(self) -> None:
-        """Raise `UsageError` where somebody is missing, or approves himself."""
+        """Raise `UsageError` if a name or the reason is missing, or both names are the same."""
         if not (self.by.strip() and self.approved_by.strip() and self.why.strip()):
-            raise UsageError("Expected who asks, who approved and what for, got nothing - at a replay")
+            raise UsageError(
+                "Expected who asks, who approved and why, got nothing - at `by`, `approved-by` or `why`"
+            )
         if self.by.strip().casefold() == self.approved_by.strip().casefold():
-            raise UsageError("Expected an approval by somebody else, got one's own - at `approved-by`")
+            raise UsageError("Expected the approval of another person - at `approved-by`")
         if self.since >= self.until or self.rate <= 0:
-            raise UsageError("Expected a window and a rate above nothing, got another - at a replay")
+            raise UsageError(
+                "Expected a window that ends after it begins and a rate above 0, got another - at a replay"
+            )
 
 
 async def window(transport: Transport, subscription: Subscription, request: ReplayRequest) -> Offsets:
     """Return the offsets of a window in every topic of a subscription; nothing is read.
 
     Raises:
-        BusError: the cluster cannot be asked.
+        BusError: the cluster does not answer.
     """
     found: dict[TopicPartition, tuple[int, int]] = {}
     for topic in subscription.expected:
@@ -82,9 +86,9 @@ def _milliseconds(when: datetime) -> int:
 
 
 def of_replay(subscription: Subscription, request: ReplayRequest) -> Subscription:
-    """Return a subscription that reads for a replay: its own name, group and receipts, no retries.
+    """Return the subscription of a replay: a name, group and receipts of its own, and no retries.
 
-    What fails is a dead letter of the replay's name at once; nothing of the live subscription waits for it.
+    An event that fails becomes a dead letter of the replay at once; the live subscription does not wait.
     """
     name = f"{subscription.name}{REPLAY}{request.id}"
     return replace(
@@ -112,16 +116,16 @@ def _paced(handler: Callable[[Any], Awaitable[Any]], rate: float) -> Callable[[A
 
 
 async def replay(bus: "Bus", name: str, request: ReplayRequest) -> int:
-    """Read a window again through the handler of a bus that is not started; return how many events it holds.
+    """Handle a window again by the handler of a bus that is not started; return the number of events.
 
     Args:
-        bus: the agency's own, with its subscriptions.
+        bus: the agency's bus, with its subscriptions.
         name: the subscription.
         request: what is read again, who asked for it, and who approved it.
 
     Raises:
-        UsageError: there is no such subscription, or the request is not sound.
-        BusError: the cluster cannot be used; the same id goes on later.
+        UsageError: there is no such subscription, or the request is not valid.
+        BusError: the cluster does not answer; the same id continues later.
     """
     request.require_sound()
     subscription = of_replay(bus.subscription(name), request)
@@ -141,21 +145,21 @@ async def replay(bus: "Bus", name: str, request: ReplayRequest) -> int:
 
 
 async def _begun(bus: "Bus", subscription: Subscription, request: ReplayRequest) -> Offsets:
-    """Return the offsets of a replay: those on record under its id, else new ones, now on record."""
+    """Return the offsets of a replay: those in the audit under its id, else new ones, now in the audit."""
     topic = audit_topic(bus.agency)
     told = [orjson.loads(record.value or b"{}") for record in await bus.transport.read_all(topic)]
     acts = {said["act"]: said for said in told if said.get("id") == request.id}
     if (said := acts.get("replay-begun")) is not None:
         if (other := said["subscription"]) != subscription.name:
-            raise UsageError(f"Expected an id of its own, got that of `{other}` - at a replay")
+            raise UsageError(f"Expected an unused id, got that of a replay of `{other}` - at `id`")
         if "replay-ended" in acts:
-            raise UsageError(f"Expected a replay that was cut short, got `{request.id}`, which has ended")
+            raise UsageError(f"Expected an interrupted replay, got `{request.id}`, which has ended - at `id`")
         return {
             TopicPartition(str(where), int(number)): (int(start), int(end))
             for where, number, start, end in said["offsets"]
         }
     offsets = await window(bus.transport, subscription, request)
-    # First the group: what is on record is gone on with, and must not begin at the earliest event.
+    # The group first: a replay in the audit is continued, and must not begin at the earliest event.
     await bus.transport.preset(subscription.group, {place: start for place, (start, _) in offsets.items()})
     await _audit(bus, request, subscription.name, "begun", offsets)
     return offsets

@@ -1,1 +1,1 @@
-"""The steps of the way, one verb a file, each pure; `bus/pipeline.py` puts them in order."""
+"""The stages of the pipeline, one verb a file; `bus/pipeline.py` has their order."""

@@ -1,4 +1,4 @@
-"""Convert: data of an older version, said as the version that the subscription asks for."""
+"""Convert: data of an older version to the version of the subscription."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,11 +14,12 @@ NAME = "convert"
 
 @dataclass(frozen=True, slots=True)
 class TopicConversion:
-    """How the events of one topic become the version asked for.
+    """Conversion of the events of one topic to the version of the subscription.
 
     Args:
-        target: the version asked for.
-        routes: the way from each minor version of the topic; one that has none stays as it is, or is refused.
+        target: the version of the subscription.
+        routes: the conversion from each minor version of the topic; without one, data stays as it is, or is
+            refused if the topic is older.
         older: whether the topic holds an older major version.
     """
 
@@ -28,7 +29,7 @@ class TopicConversion:
 
 
 def convert(event: Event[Any], conversion: TopicConversion) -> DeadLetter | None:
-    """Give the event the data of the version asked for, or say why it can have none."""
+    """Convert the event's data to the version of the subscription, or return why that is impossible."""
     route = conversion.routes.get(event.contract.minor)
     if route is None:
         return DeadLetter(Reason.UNTRANSLATABLE, _no_way(event, conversion)) if conversion.older else None
@@ -41,12 +42,12 @@ def convert(event: Event[Any], conversion: TopicConversion) -> DeadLetter | None
 
 
 def is_derived(event: Event[Any]) -> bool:
-    """Whether its publisher made it from an event of a newer version, which lies in that version's topic."""
+    """Whether its publisher derived it from an event of a newer version, which is in that version's topic."""
     return envelope.DERIVED_FROM in event.attributes
 
 
 def _no_way(event: Event[Any], conversion: TopicConversion) -> str:
     return (
-        f"Expected a way to version {conversion.target.number}, found none from {event.contract.dataschema}. "
-        "Add an `upcast` to the contract, then redrive"
+        f"Expected a conversion to version {conversion.target.number}, found none from "
+        f"{event.contract.dataschema}. Add an `upcast` to the contract, then redrive"
     )

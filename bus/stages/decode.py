@@ -24,12 +24,12 @@ _PLAIN = (envelope.CONTENT_TYPE, envelope.JSON)
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What a subscription's topic holds.
+    """What a topic of a subscription holds.
 
     Args:
-        type: the one CloudEvents type of the topic.
+        type: the CloudEvents type of the topic.
         versions: the schema versions known, by their `dataschema`.
-        current: the version to check against where an event names none.
+        current: the version to check against if an event names none.
         max_bytes: the largest value the contract allows.
     """
 
@@ -38,11 +38,11 @@ class Expected:
     current: ContractVersion
     max_bytes: int
     conversion: TopicConversion | None = None
-    """How the events become the version asked for; None where they are it."""
+    """Conversion to the version of the subscription; None if none is needed."""
 
 
 def decode(record: Record, expected: Expected) -> Event[Any] | DeadLetter:
-    """Return the event in `record`, or why it can't be one; "is it mine?" comes before "is it right?"."""
+    """Return the event in `record`, or a dead letter; its type is checked before its data."""
     value = record.value
     if value is None:
         return DeadLetter(Reason.TOMBSTONE, "Expected data, got null")
@@ -94,7 +94,7 @@ def _is_newer(schema: bytes, current: ContractVersion) -> bool:
 
 
 def _is_binary(headers: Headers) -> bool:
-    """Tell the mode by `content-type`, as the Kafka binding says (section 3); ours is the quick case."""
+    """Return whether `content-type` means binary mode (Kafka binding, section 3)."""
     if _PLAIN in headers:
         return True
     return not any(n == envelope.CONTENT_TYPE and v and v.startswith(envelope.STRUCTURED) for n, v in headers)

@@ -1,7 +1,7 @@
 """Deduplicate: an event that a subscription handled before is not handled again.
 
-They are kept in memory, per partition: that catches what a connector or producer sends twice. What comes
-again because a process died before its offsets were committed is at-least-once, as the design says.
+The latest events are remembered in memory, per partition: that catches what a connector or producer sends
+twice. Events that come again because a process died before its commit are handled again (at least once).
 """
 
 from typing import Any
@@ -26,7 +26,7 @@ class RecentEvents:
         self._older: set[tuple[str, str]] = set()
 
     def handled(self, event: Event[Any]) -> None:
-        """Remember an event whose handler is done."""
+        """Remember an acknowledged event."""
         # Two halves that change places: forgetting is one assignment, and at least half is always remembered.
         if len(self._recent) >= self._size:
             self._older, self._recent = self._recent, set()

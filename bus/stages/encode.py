@@ -1,4 +1,4 @@
-"""Encode: data to the bytes that travel."""
+"""Encode: data to JSON bytes."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ def encode(contract: ContractVersion, data: Any) -> bytes:
     """Return `data` as JSON.
 
     Args:
-        contract: says how large the data may be.
+        contract: limits the size.
         data: a JSON value, a dataclass or a pydantic model; dates and UUIDs become text.
 
     Raises:

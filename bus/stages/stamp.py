@@ -1,4 +1,4 @@
-"""Stamp: the attributes an event travels under, as CloudEvents headers. Pure: time and ids come in."""
+"""Stamp: the CloudEvents attributes of an event, as headers. Pure: time and ids are arguments."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
@@ -16,7 +16,7 @@ MAX_KEY_BYTES = 256
 
 
 class Stamp(NamedTuple):
-    """What is said of one event beside its data; times in microseconds since the epoch."""
+    """The attributes of one event; times in microseconds since the epoch."""
 
     id: str
     time_us: int
@@ -29,15 +29,15 @@ class Stamp(NamedTuple):
     traceparent: str | None = None
     tracestate: str | None = None
     derived_from: str | None = None
-    """Id of the newer version's event that this one repeats in an older version."""
+    """Id of the event in the newer version from which this one was derived."""
 
 
 def stamp_of(draft: Draft, cause: Event[Any] | None, now_us: int, new_id: Callable[[], str]) -> Stamp:
     """Return the stamp of an event to publish.
 
     Args:
-        draft: what its publisher says of it.
-        cause: the event that caused it, whose transaction, service and trace go on.
+        draft: the event.
+        cause: the event that caused it; transaction, service and trace continue.
         now_us: the publisher's time, in microseconds since the epoch.
         new_id: makes an id, for the event and for a transaction that begins with it.
     """
@@ -56,16 +56,16 @@ def stamp_of(draft: Draft, cause: Event[Any] | None, now_us: int, new_id: Callab
 
 
 class Stamper:
-    """Stamps the events of one contract version from one system; what never changes is encoded once."""
+    """Stamps the events of one contract version from one system; constant headers are encoded once."""
 
     def __init__(self, contract: ContractVersion, agency: str, system: str, topic: str) -> None:
         self.contract = contract
         self.topic = topic
         self.source = envelope.source_of(agency, system)
         self.shared = (agency, self.source, contract.type, contract.number, topic)
-        """What the receipts of these events have in common."""
+        """The columns that the receipts of these events share."""
         self.ends_us = None if contract.sunset is None else _end_of(contract.sunset)
-        """From when on the version is published no more; None where no end is set."""
+        """When the version is retired; None if no sunset is set."""
         self.companions: tuple[Companion, ...] = ()
         """The older versions in which these events are published too."""
         self._fixed: tuple[tuple[str, bytes | None], ...] = (
@@ -82,7 +82,7 @@ class Stamper:
         """Return the record's headers.
 
         Args:
-            stamp: what is said of the event.
+            stamp: its attributes.
             key: its partition key.
 
         Raises:
@@ -115,14 +115,14 @@ class Stamper:
 
 
 class Companion(NamedTuple):
-    """An older version in which an event is published too: what stamps it, and the way to its data."""
+    """An older version in which an event is published too: its stamper, and the conversion of the data."""
 
     stamper: Stamper
     route: Route
 
 
 def derived(stamp: Stamp, major: int) -> Stamp:
-    """Return the stamp of an event said in an older major version: an id of its own, all else the same."""
+    """Return the stamp of an event in an older major version: another id, all else the same."""
     transaction = stamp.transaction or stamp.id
     return stamp._replace(id=f"{stamp.id}.v{major}", transaction=transaction, derived_from=stamp.id)
 
@@ -132,7 +132,7 @@ def _end_of(day: date) -> int:
 
 
 def _trace(traceparent: str, tracestate: str | None) -> list[tuple[str, bytes | None]]:
-    """Return the trace context twice: as W3C and as CloudEvents' distributed tracing say it."""
+    """Return the trace context as W3C headers and as CloudEvents' distributed-tracing extension."""
     parent, state = traceparent.encode(), (tracestate or "").encode()
     headers: list[tuple[str, bytes | None]] = [
         (envelope.TRACEPARENT, parent),

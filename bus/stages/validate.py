@@ -1,4 +1,4 @@
-"""Validate: the data against its contract, on the way in and on the way out."""
+"""Validate: the data against its contract, when publishing and when delivering."""
 
 from typing import Any
 
@@ -15,9 +15,9 @@ SHOWN_VIOLATIONS = 10
 
 
 def validate(event: Event[Any]) -> DeadLetter | None:
-    """Return None where readers can take the delivered data, else the dead letter with every violation.
+    """Return None if the delivered data is valid, else a dead letter with every violation.
 
-    Of a minor version newer than the catalogue knows, the latest one known is the judge.
+    Data of a minor version that the catalogue does not know is checked against the latest known one.
     """
     contract = event.contract
     if contract.reader.is_valid(event.data):
@@ -30,18 +30,18 @@ def validate(event: Event[Any]) -> DeadLetter | None:
         return DeadLetter(Reason.CONTRACT_VIOLATION, detail)
     return DeadLetter(
         Reason.UNKNOWN_VERSION,
-        f"Expected data that version {contract.number} can read, the latest known here, got some of a newer "
-        f"one that it cannot: {detail}. Bring the catalogue up to date, then redrive",
+        f"Expected data that is valid in version {contract.number}, the latest known here, got data of a "
+        f"newer version that is not: {detail}. Update the catalogue, then redrive",
     )
 
 
 def require_valid(contract: ContractVersion, data: Any, value: bytes) -> Any:
-    """Refuse data that breaks its contract; what is checked is what is sent.
+    """Refuse data that breaks its contract. The data as sent is checked.
 
     Args:
-        contract: the version to keep.
+        contract: the version.
         data: the data as it was given.
-        value: the same, encoded. It is read back where encoding may have changed the data: a NaN becomes
+        value: the same, encoded. It is decoded again if encoding may have changed the data: a NaN becomes
             null, a date becomes text.
 
     Returns:

@@ -202,7 +202,7 @@ async def test_what_a_source_set_aside_cannot_be_redriven(world: World) -> None:
         await bus.dead_letter(b"a;b", reason=Reason.MALFORMED_RECORD, stage="read", where={"line": "3"})
     async with letters_of(world) as opened:
         (letter,) = await opened.read()
-        with pytest.raises(UsageError, match="its connector reads it again"):
+        with pytest.raises(UsageError, match="the connector reads it again"):
             await opened.redrive(letter, MAE)
         await opened.discard(letter, MAE)
         assert (await opened.read())[0].state == "discarded"
@@ -273,5 +273,5 @@ async def test_the_command_line_shows_and_acts(
     done = run(world, tmp_path, "redrive", name, "--why", "mended")
     assert (done.returncode, done.stdout) == (0, "1 redriven\n"), done.stderr
     again = run(world, tmp_path, "list", "--agency", country.south, "--state", "open")
-    assert (again.returncode, again.stdout) == (0, f"no dead letters of {country.south} that fit\n")
+    assert (again.returncode, again.stdout) == (0, f"no dead letters of {country.south} match\n")
     assert [one["by"] for one in await _audited(world)] == ["mae"]

@@ -64,7 +64,7 @@ async def test_a_handler_that_blocks_the_loop_is_named(
         logging.getLogger("govbus.watchdog").removeHandler(clock)
     assert told[0] < ended[0]
     (message,) = [record.getMessage() for record in caplog.records if record.name == "govbus.watchdog"]
-    assert "at work for `edge`:" in message
+    assert "by a handler of `edge`:" in message
     assert "test_misuse.py" in message
     assert "blocks" in message
     assert "runs in a thread" in message

@@ -231,7 +231,7 @@ async def test_a_newer_minor_version_that_cannot_be_read_says_what_to_do(
     (letter,) = await world.records(dead_letter_topic(country.south))
     said = explanation(letter)
     assert said["reason"] == "unknown-version"
-    assert "catalogue up to date" in said["detail"]
+    assert "Update the catalogue" in said["detail"]
     assert "many" not in said["detail"]
 
 
