@@ -10,12 +10,12 @@ READY := .venv/.ready-$(SETUP)
 BIN := .venv/bin
 ARGS :=
 
-help: ## Show these lines
+help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1:/p' Makefile | awk -F: '{ printf "%-14s%s\n", $$1, " " $$2 }'
 
-setup: $(READY) ## Set up .venv with all that the others need
+setup: $(READY) ## Install everything into .venv
 
-demo: $(READY) ## Run the small country (ARGS="--transactions 50 --exit")
+demo: $(READY) ## Run the demo country (ARGS="--transactions 50 --exit")
 	@$(BIN)/govbus demo $(ARGS)
 
 test: $(READY) ## Run all tests, of the long ones a sample (ARGS=--whole, ARGS="-n 0 tests/unit -k retry")
@@ -26,18 +26,18 @@ check: $(READY) ## Check style, format and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-format: $(READY) ## Mend style and format
+format: $(READY) ## Correct style and format
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(READY) ## Measure the bus beside its neighbours
+bench: $(READY) ## Measure the bus and other clients on one Kafka
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 crash: $(READY) ## Run the subscriber under every fault, 20 times each (ARGS="--seeds 3"), then `govbus check --crash`
 	@$(BIN)/python -m tests.crash --seeds 20 $(ARGS)
 	@$(BIN)/govbus check --crash
 
-soak: $(READY) ## Strike it while events flow: a cluster for 5 min, one broker for 30
+soak: $(READY) ## Run it under faults while events flow, a cluster for 5 min and one broker for 30
 	@$(BIN)/govbus check --soak 5 --nodes 3 $(ARGS)
 	@$(BIN)/govbus check --soak 30 $(ARGS)
 
@@ -47,7 +47,7 @@ lock: $(READY) ## Renew requirements.lock and the lock of Kafka's jars (ARGS=--u
 		--no-emit-index-url --no-emit-find-links --no-header --no-annotate $(ARGS) pyproject.toml -o requirements.lock
 	@$(BIN)/python -m bus.embedded.fetch
 
-clean: ## Remove .venv and everything made here (Kafka's jars stay in the user's cache)
+clean: ## Remove .venv and everything else made here, except Kafka's jars in your cache
 	@rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
