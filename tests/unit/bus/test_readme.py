@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 
 import bus
 from bus import BusError, DeliveryReceipt, Reason, Settings, errors, telemetry
+from bus.crash.faults import FAULTS
 from bus.testing import InMemoryBus, InMemoryCluster
 
 README = Path(__file__).parents[3] / "bus" / "README.md"
@@ -71,13 +72,13 @@ def test_its_python_compiles() -> None:
 
 
 def test_its_tables_are_whole() -> None:
-    """Every setting, reason, error and metric of the bus is named."""
+    """Every setting, reason, error, metric and fault of the bus is named."""
     raised = [
         name for name, value in inspect.getmembers(errors, inspect.isclass) if issubclass(value, BusError)
     ]
     metrics = inspect.getsource(telemetry).partition("# Metrics\n")[2].partition("\n\n")[0]
     measured = re.findall(r'= "(\S+)"', metrics)
     assert "govbus.deliveries" in measured
-    names = [*(name.upper() for name in Settings.model_fields), *Reason, *raised, *measured]
+    names = [*(name.upper() for name in Settings.model_fields), *Reason, *raised, *measured, *FAULTS]
     text = README.read_text("utf-8").replace("bus.BusError", "BusError")
     assert [name for name in names if f"`{name}`" not in text] == []
