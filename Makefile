@@ -48,7 +48,7 @@ lock: $(READY) ## Renew requirements.lock and the lock of Kafka's jars (ARGS=--u
 	@$(BIN)/python -m bus.embedded.fetch
 
 clean: ## Remove .venv and everything else made here, except Kafka's jars in your cache
-	@rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .venv build dist .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): requirements.lock pyproject.toml

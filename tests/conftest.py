@@ -18,9 +18,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from bus.embedded.config import HOST, NodePlan, Ports, node_properties
-from bus.embedded.errors import JarError
+from bus.embedded.errors import EmbeddedKafkaError
 from bus.embedded.folder import free_ports
 from bus.embedded.kafka import EmbeddedKafka
+from tests.class_archive import use_class_archive
 
 ADDRESS = "GOVBUS_TEST_BOOTSTRAP_SERVERS"
 BROKER = "GOVBUS_TEST_BROKER"
@@ -68,9 +69,9 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[CHOSEN] = _start_container(config)
     else:
         config.stash[CHOSEN] = "embedded Kafka"
-    if ADDRESS not in os.environ and config.getoption("numprocesses", None):
-        with suppress(JarError):  # the tests that need it say so
-            EmbeddedKafka()._jars()  # here is a terminal to show the progress on
+    with suppress(EmbeddedKafkaError):  # the tests that need it say so
+        # Kafka is fetched here, once, where a terminal shows the progress.
+        use_class_archive(config.rootpath / ".cache", make=bool(config.getoption("numprocesses", None)))
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -206,7 +206,7 @@ async def _relayed_all(world: World, count: int) -> None:
 
 
 async def test_kills_repeat_nothing_that_counts(
-    kafka_world: KafkaWorld, country: SmallCountry, tmp_path: Path
+    kafka_world: KafkaWorld, country: SmallCountry, tmp_path: Path, whole: bool
 ) -> None:
     """Killed at random five times, two processes at once: each event relayed once, in order per key."""
     world, events, keys = kafka_world, 6_000, 30
@@ -225,7 +225,7 @@ async def test_kills_repeat_nothing_that_counts(
 
     children = [start() for _ in range(2)]
     try:
-        for _ in range(5):
+        for _ in range(5 if whole else 2):
             await asyncio.sleep(1.0 + chance.random() * 2)
             victim = chance.randrange(2)
             children[victim].send_signal(signal.SIGKILL)
