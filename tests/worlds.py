@@ -1,6 +1,7 @@
 """The same small country over memory and over Kafka, so that the same scenarios run against both."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Protocol
@@ -76,6 +77,7 @@ class KafkaWorld:
     def __init__(self, country: SmallCountry, bootstrap_servers: str) -> None:
         self.country = country
         self.bootstrap_servers = bootstrap_servers
+        self._since_ms = time.time_ns() // 1_000_000
 
     def settings(self, **limits: Any) -> Settings:
         return Settings(bootstrap_servers=self.bootstrap_servers, **limits)
@@ -99,7 +101,9 @@ class KafkaWorld:
             await producer.stop()
 
     async def records(self, topic: str, *, committed: bool = False) -> Sequence[Record]:
-        return await records_of(self.bootstrap_servers, topic, committed=committed)
+        # All tests write receipts to one topic, so each reads from its own beginning.
+        since_ms = self._since_ms if topic == RECEIPTS_TOPIC else None
+        return await records_of(self.bootstrap_servers, topic, committed=committed, since_ms=since_ms)
 
     async def committed(self, group: str, topic: str) -> int:
         consumer = AIOKafkaConsumer(
@@ -114,7 +118,9 @@ class KafkaWorld:
             await consumer.stop()
 
 
-async def records_of(bootstrap_servers: str, topic: str, *, committed: bool = False) -> Sequence[Record]:
+async def records_of(
+    bootstrap_servers: str, topic: str, *, committed: bool = False, since_ms: int | None = None
+) -> Sequence[Record]:
     """Return all that a topic holds now, or what of it is committed, in the order of its partitions."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap_servers, auto_offset_reset="earliest",
@@ -128,6 +134,10 @@ async def records_of(bootstrap_servers: str, topic: str, *, committed: bool = Fa
         ]
         consumer.assign(places)
         ends = await consumer.end_offsets(places)
+        if since_ms is not None:
+            begins = await consumer.offsets_for_times(dict.fromkeys(places, since_ms))
+            for place, begin in begins.items():
+                consumer.seek(place, ends[place] if begin is None else begin.offset)
         found: list[Record] = []
         for place in places:
             while await consumer.position(place) < ends[place]:

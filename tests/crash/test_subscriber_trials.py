@@ -48,6 +48,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("fault", "guarantee"), FAULTS)
 def test_no_promise_is_broken(kafka: str, fault: str, guarantee: str) -> None:
     """Nothing lost, nothing overtaken, nothing seen twice; what comes again is one batch at most."""

@@ -198,7 +198,7 @@ def test_a_second_process_takes_over_from_one_killed_before_its_commit(url: str,
 
 @pytest.mark.parametrize("point", ["before commit", "after commit"])
 async def test_a_subscriber_killed_again_and_again_applies_each_event_once(
-    kafka_world: KafkaWorld, tmp_path: Path, url: str, effects: Any, point: str, whole: bool
+    *, kafka_world: KafkaWorld, tmp_path: Path, url: str, effects: Any, point: str, whole: bool
 ) -> None:
     """SIGKILL between effect and commit, and between commit and acknowledgement, five times each."""
     async with kafka_world.bus(kafka_world.country.north) as bus:

@@ -139,6 +139,7 @@ CASES = [
 ]
 
 
+@pytest.mark.sampled(150)
 @pytest.mark.parametrize(("kind", "command"), CASES)
 def test_each_command_refuses_each_hostile_thing(
     *, kind: str, command: str, roots: dict[str, Path], clean: Path, run: Runner, tmp_path: Path

@@ -25,6 +25,8 @@ RIGHT = {
 }
 """Labelled pairs answered rightly; the rest of each set is undecided."""
 PATIENCE_SECONDS = 30.0
+SAMPLE = 7
+"""Each so-many-th pair is judged where the run is not whole."""
 ANSWERS = {"compatible": True, "incompatible": False, "undecided": None}
 
 
@@ -32,16 +34,16 @@ def labelled(name: str) -> list[dict[str, Any]]:
     """The pairs of a set."""
     path = SHARED / "compat" / f"compat_{name}.json"
     if not path.is_file():
-        pytest.skip("no labelled pairs in shared/compat: set GOVBUS_SHARED to run this")
+        pytest.skip("no folder shared/compat here: GOVBUS_SHARED names the folder `shared`")
     cases: list[dict[str, Any]] = json.loads(path.read_text())["cases"]
     return cases
 
 
 @pytest.mark.parametrize("name", RIGHT)
-def test_labels_of_others_are_met(name: str) -> None:
+def test_labels_of_others_are_met(name: str, whole: bool) -> None:
     """No counterexample exists where the answer is compatible, and one comes with each incompatible."""
     outcomes: Counter[str] = Counter()
-    for case in labelled(name):
+    for case in labelled(name)[:: 1 if whole else SAMPLE]:
         references = case.get("remotes") or {}
         verdict = decide(
             case["old"],
@@ -58,4 +60,4 @@ def test_labels_of_others_are_met(name: str) -> None:
         else:
             assert answer == label, f"{case['id']}: {verdict.reason}"
             outcomes["right"] += 1
-    assert outcomes["right"] >= RIGHT[name]
+    assert outcomes["right"] >= (RIGHT[name] if whole else 1)

@@ -45,7 +45,7 @@ def suite(name: str) -> dict[str, Any]:
     """A file of the suite."""
     path = SHARED / "compat" / f"json_schema_test_suite_draft2020-12{name}.json"
     if not path.is_file():
-        pytest.skip("no official suite in compat/: set GOVBUS_SHARED to run this")
+        pytest.skip("no folder shared/compat here: GOVBUS_SHARED names the folder `shared`")
     loaded: dict[str, Any] = json.loads(path.read_text())
     return loaded
 

@@ -25,7 +25,7 @@ def filings(tmp_path: Path) -> RealCatalog:
     """The business registry's catalogue."""
     folder = shared_folder("bc-registries")
     if folder is None:
-        pytest.skip("no folder real/bc-registries: set GOVBUS_SHARED to run this")
+        pytest.skip("no folder shared/real/bc-registries here: GOVBUS_SHARED names the folder `shared`")
     return bc_registries(folder, tmp_path / "catalog")
 
 
@@ -34,7 +34,7 @@ def signals(tmp_path: Path) -> RealCatalog:
     """The notification service's catalogue."""
     folder = shared_folder("nhs-mns")
     if folder is None:
-        pytest.skip("no folder real/nhs-mns: set GOVBUS_SHARED to run this")
+        pytest.skip("no folder shared/real/nhs-mns here: GOVBUS_SHARED names the folder `shared`")
     return nhs_mns(folder, tmp_path / "catalog")
 
 
