@@ -14,7 +14,7 @@ from contracts.errors import ConversionError, PartitionKeyError, UnknownVersionE
 from contracts.paths import Step, parse_path
 from contracts.schema.content_model import closed_and_opened
 from contracts.schema.ids import schema_guid
-from contracts.validation import CompiledSchema, Violation, compile_validator
+from contracts.validation import CompiledSchema, Violation
 from contracts.versions import routes
 from contracts.versions.conversion import Conversion
 
@@ -200,7 +200,7 @@ class ContractVersion:
         return closed_and_opened(*written) if self.content_model == "tolerant" else (written, written)
 
     def _compiled(self, documents: Documents) -> CompiledSchema:
-        return compile_validator(*documents, assert_formats=self.assert_formats)
+        return CompiledSchema(*documents, assert_formats=self.assert_formats)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ class Violation:
 
 
 class CompiledSchema:
-    """A schema and its references, compiled by jsonschema-rs.
+    """A schema and its references, compiled by jsonschema-rs: 0.5 us an event.
 
     Raises:
         SchemaUnusableError: The dialect is unknown, the schema is malformed, or a `$ref` has no target.
@@ -124,17 +124,6 @@ class CompiledSchema:
     @cached_property
     def _names(self) -> frozenset[str]:
         return frozenset(name for document in self._documents for name in declared_names(document))
-
-
-def compile_validator(
-    schema: Schema, references: Mapping[str, Schema], *, assert_formats: bool
-) -> CompiledSchema:
-    """Compile a schema with jsonschema-rs, which validates an event in about 0.5 us.
-
-    Raises:
-        SchemaUnusableError: The schema cannot be used.
-    """
-    return CompiledSchema(schema, references, assert_formats=assert_formats)
 
 
 def _with_nearest(errors: Iterable[jsonschema_rs.ValidationError]) -> Iterator[jsonschema_rs.ValidationError]:

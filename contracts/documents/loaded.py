@@ -10,6 +10,7 @@ from pathlib import Path
 from contracts.contract import Agency, Contract, ContractVersion, Service, SubscriptionGrant
 from contracts.documents.document import Document
 from contracts.documents.shapes import ContractShape, VersionShape
+from contracts.errors import SchemaUnusableError
 from contracts.finding import Finding
 from contracts.schema.references import Resolver, root_of
 from contracts.schema.walk import Placed, subschemas
@@ -29,6 +30,15 @@ class LoadedVersion:
     def documents(self) -> tuple[Document, ...]:
         """The document of the schema, and those it refers to."""
         return self.document, *self.references
+
+    @cached_property
+    def is_usable(self) -> bool:
+        """Whether the schema compiles."""
+        try:
+            self.version.compile()
+        except SchemaUnusableError:
+            return False
+        return True
 
     @cached_property
     def schemas(self) -> Mapping[str, tuple[Placed, ...]]:

@@ -13,7 +13,7 @@ from contracts import names
 from contracts.contract import ContractVersion
 from contracts.documents.formatting import format_json
 from contracts.errors import CatalogError, ContractError
-from contracts.imports.sources import ImportedSchema, as_text
+from contracts.imports.sources import ImportedSchema
 from contracts.lint.rules.schemas import check_draft
 from contracts.paths import render_path
 from contracts.schema.dialect import DRAFT_2020_12
@@ -105,9 +105,9 @@ def event_documents(subject: str, draft: ImportedSchema) -> dict[str, str]:
         f"{folder}/contract.yaml": _CONTRACT.format(
             subject=subject, title=_title(event), key=_quoted(render_path((_key_of(version),)))
         ),
-        f"{folder}/v1.0.json": format_json(as_text(schema), is_schema=True),
-        f"{folder}/examples/v1/valid/example.json": format_json(as_text(valid), is_schema=False),
-        f"{folder}/examples/v1/invalid/{name}.json": format_json(as_text(broken), is_schema=False),
+        f"{folder}/v1.0.json": _json(schema, is_schema=True),
+        f"{folder}/examples/v1/valid/example.json": _json(valid),
+        f"{folder}/examples/v1/invalid/{name}.json": _json(broken),
     }
 
 
@@ -123,6 +123,10 @@ def _valid(version: ContractVersion, draft: ImportedSchema) -> dict[str, Any]:
         if isinstance(examples, list) and examples and version.is_valid({**found, name: examples[0]}):
             found[name] = examples[0]
     return found
+
+
+def _json(value: Any, *, is_schema: bool = False) -> str:
+    return format_json(json.dumps(value, ensure_ascii=False), is_schema=is_schema)
 
 
 def _quoted(path: str) -> str:

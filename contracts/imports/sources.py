@@ -5,7 +5,6 @@ Nothing is fetched: a `$ref` to another file is refused.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from urllib.parse import unquote
 from contracts.documents.document import read_json, read_yaml
 from contracts.errors import ContractError
 from contracts.imports.samples import inferred
+from contracts.paths import pointer
 from contracts.schema.dialect import DRAFT_2020_12
 
 _PARTS: Final = ("components/schemas", "components/messages", "definitions")
@@ -42,12 +42,12 @@ def import_schema(source: str) -> ImportedSchema:
     Raises:
         ContractError: The file cannot be read, or contains no schema and no data.
     """
-    name, _, pointer = source.partition("#")
+    name, _, part = source.partition("#")
     path = Path(name)
     reader = read_yaml if path.suffix in (".yaml", ".yml") else read_json
     value = reader(path.parent, path.name).value
-    if isinstance(value, dict) and ("openapi" in value or "asyncapi" in value or pointer):
-        return ImportedSchema(_part(value, pointer or _only_part(value)), file=name)
+    if isinstance(value, dict) and ("openapi" in value or "asyncapi" in value or part):
+        return ImportedSchema(_part(value, part or _only_part(value)), file=name)
     if isinstance(value, dict) and ("$schema" in value or _looks_like_schema(value)):
         return ImportedSchema({"$schema": DRAFT_2020_12, **value}, file=name)
     samples = value if isinstance(value, list) else [value]
@@ -66,15 +66,15 @@ def _only_part(document: Mapping[str, Any]) -> str:
         parent: Any = document
         for step in part.split("/"):
             parent = parent.get(step, {}) if isinstance(parent, dict) else {}
-        found += [f"/{part}/{_escaped(name)}" for name in parent] if isinstance(parent, dict) else []
+        found += [pointer((*part.split("/"), name)) for name in parent] if isinstance(parent, dict) else []
     if len(found) == 1:
-        return found[0]
-    shown = ", ".join(f"`#{pointer}`" for pointer in found[:_SHOWN]) or "none"
+        return found[0][1:]
+    shown = ", ".join(f"`{each}`" for each in found[:_SHOWN]) or "none"
     raise ContractError(f"Expected a part of the document, such as `FILE#/...` - it has {shown}")
 
 
-def _part(document: Mapping[str, Any], pointer: str) -> dict[str, Any]:
-    node = _at(document, pointer)
+def _part(document: Mapping[str, Any], where: str) -> dict[str, Any]:
+    node = _at(document, where)
     for word in ("payload", "schema"):  # of a message, and of a payload with a format of its own
         if isinstance(node.get(word), dict) and "type" not in node:
             node = node[word]
@@ -84,9 +84,9 @@ def _part(document: Mapping[str, Any], pointer: str) -> dict[str, Any]:
     return {**schema, "$defs": bundle.definitions} if bundle.definitions else schema
 
 
-def _at(document: Mapping[str, Any], pointer: str) -> dict[str, Any]:
+def _at(document: Mapping[str, Any], where: str) -> dict[str, Any]:
     node: Any = document
-    for step in unquote(pointer).split("/")[1:]:
+    for step in unquote(where).split("/")[1:]:
         name = step.replace("~1", "/").replace("~0", "~")
         if isinstance(node, list) and name.isdecimal() and name.isascii() and int(name) < len(node):
             node = node[int(name)]
@@ -136,7 +136,7 @@ class _Bundle:
             self._names[reference] = name
             self.definitions[name] = {}
             self.definitions[name] = self.take(_at(self._document, reference[1:]))
-        return f"#/$defs/{_escaped(self._names[reference])}"
+        return pointer(("$defs", self._names[reference]))
 
 
 def _modern(node: dict[str, Any]) -> dict[str, Any]:
@@ -151,12 +151,3 @@ def _modern(node: dict[str, Any]) -> dict[str, Any]:
         if isinstance(node.get(exclusive), bool) and node.pop(exclusive) and bound in node:
             node[exclusive] = node.pop(bound)
     return node
-
-
-def _escaped(name: str) -> str:
-    return name.replace("~", "~0").replace("/", "~1")
-
-
-def as_text(value: Any) -> str:
-    """A document as JSON text."""
-    return json.dumps(value, ensure_ascii=False, indent=2) + "\n"

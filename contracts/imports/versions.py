@@ -28,17 +28,12 @@ def next_version(root: Path, contract: Contract, *, is_major: bool) -> tuple[dic
     major, minor = (last.major + 1, 0) if is_major else (last.major, last.minor + 1)
     folder = f"agencies/{contract.agency}/{contract.event}"
     document = read_yaml(root, f"{folder}/contract.yaml")
-    row = _row_of(document, last)
-    schema = read_json(root, f"{folder}/{document.value['versions'][row]['file']}")
+    row = next(row for row in document.value["versions"] if row["number"] == last.number)
+    schema = read_json(root, f"{folder}/{row['file']}")
     copied = {f"{folder}/v{major}.{minor}.json": _renumbered(schema, last, f"{major}.{minor}")}
     if is_major:
         copied |= _examples(root, folder, last.major, major)
-    return copied, _with_row(document, f"{major}.{minor}", document.value["versions"][row].get("references"))
-
-
-def _row_of(document: Document, version: ContractVersion) -> int:
-    numbers = [row["number"] for row in document.value["versions"]]
-    return numbers.index(version.number)
+    return copied, _with_row(document, f"{major}.{minor}", row.get("references"))
 
 
 def _renumbered(schema: Document, last: ContractVersion, number: str) -> str:

@@ -16,7 +16,7 @@ import jsonschema_rs
 
 from contracts.documents.document import Document
 from contracts.documents.loaded import LoadedContract, LoadedVersion
-from contracts.errors import SchemaUnusableError
+from contracts.finding import Finding, Rule
 from contracts.paths import Step, pointer
 from contracts.schema.dialect import DRAFT_07, by_id, dialect_of, schema_fault
 from contracts.schema.references import Subschema
@@ -51,11 +51,6 @@ class Part:
     schema: Node
     name: str | None
     is_value: bool
-
-    @property
-    def pointer(self) -> str:
-        """Its JSON pointer, such as `#/properties/age`."""
-        return pointer(self.steps)
 
 
 class Shelf:
@@ -112,6 +107,10 @@ class SchemaView:
     def parts(self) -> tuple[Part, ...]:
         """Every part of the document, parents first."""
         return tuple(part for steps, node in self.nodes if (part := _part(steps, node)))
+
+    def finding(self, rule: Rule, steps: Steps, what: str) -> Finding:
+        """A finding about the value at these steps, which the message starts with."""
+        return rule.at(self.document.place(*steps), f"`{pointer(steps)[:300]}` {what}")
 
     def steps_of(self, schema: Node) -> Steps | None:
         """The steps to a schema in this document; None when it is in another one."""
@@ -183,11 +182,11 @@ def views(entry: LoadedContract) -> Iterator[SchemaView]:
     latest = {row.version.major: row for row in sorted(entry.versions, key=lambda row: row.version.minor)}
     seen = set()
     for row in latest.values():
-        if row.version.deprecated or not _compiles(row):
+        if row.version.deprecated or not row.is_usable:
             continue
         shelf = Shelf(row)
         for document in row.documents:
-            if document.file not in seen and (document is row.document or _is_sound(document)):
+            if document.file not in seen and (document is row.document or not schema_fault(document.value)):
                 seen.add(document.file)
                 yield SchemaView(document, row, shelf)
 
@@ -239,15 +238,3 @@ def _part(steps: Steps, node: Node) -> Part | None:
         index += 2 if keyword in NAMED or isinstance(following, int) else 1
     name = str(steps[-1]) if keyword == "properties" else None
     return Part(steps, node, name, not steps or keyword in _VALUES)
-
-
-def _compiles(row: LoadedVersion) -> bool:
-    try:
-        row.version.compile()
-    except SchemaUnusableError:
-        return False
-    return True
-
-
-def _is_sound(document: Document) -> bool:
-    return schema_fault(document.value) is None

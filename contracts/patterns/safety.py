@@ -7,18 +7,20 @@ to itself in two ways over one text, and polynomially if two consecutive repetit
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import product
+from typing import TypeVar
 
 from contracts.patterns import charset
 from contracts.patterns.budget import Budget
-from contracts.patterns.components import components
 from contracts.patterns.errors import PatternError, TooLargeError
 from contracts.patterns.parser import parse
 from contracts.patterns.program import Program
 from contracts.patterns.syntax import Choice, Look, Node, Repeat
 from contracts.patterns.syntax import Sequence as InSequence
+
+Vertex = TypeVar("Vertex", bound=Hashable)
 
 FEW = 8
 """Number of repetitions that are cheap for a backtracking engine."""
@@ -160,3 +162,35 @@ def _onward_without_reading(program: Program) -> dict[int, list[int]]:
     onward.update({state: list(targets) for state, targets in program.leads.items()})
     onward.update({state: [target] for state, (_, target) in (program.places | program.looks).items()})
     return onward
+
+
+def components(graph: Mapping[Vertex, Sequence[Vertex]]) -> Iterator[list[Vertex]]:
+    """The strongly connected components of a graph (Tarjan 1972), without recursion."""
+    index: dict[Vertex, int] = {}
+    low: dict[Vertex, int] = {}
+    held: list[Vertex] = []
+    placed: set[Vertex] = set()
+    for root in graph:
+        walk = [(root, iter(graph[root]))] if root not in index else []
+        if walk:
+            index[root] = low[root] = len(index)
+            held.append(root)
+        while walk:
+            vertex, targets = walk[-1]
+            for target in targets:
+                if target not in index:
+                    index[target] = low[target] = len(index)
+                    held.append(target)
+                    walk.append((target, iter(graph[target])))
+                    break
+                if target not in placed:
+                    low[vertex] = min(low[vertex], index[target])
+            else:
+                walk.pop()
+                if walk:
+                    low[walk[-1][0]] = min(low[walk[-1][0]], low[vertex])
+                if low[vertex] == index[vertex]:
+                    part = held[held.index(vertex) :]
+                    del held[-len(part) :]
+                    placed.update(part)
+                    yield part

@@ -81,8 +81,7 @@ def _at(view: SchemaView, rule: Rule, part: Part, way: Way, what: str) -> Findin
     typed = next(
         (steps for node in way if "type" in node and (steps := view.steps_of(node)) is not None), None
     )
-    steps = part.steps if typed is None else typed
-    return rule.at(view.document.place(*steps), f"`{pointer(steps)[:300]}` {what}")
+    return view.finding(rule, part.steps if typed is None else typed, what)
 
 
 def _bounds_text(view: SchemaView, node: Mapping[str, Any]) -> bool:
@@ -128,8 +127,7 @@ def _ordered(view: SchemaView, steps: tuple[Step, ...], node: Mapping[str, Any])
     for low, high in _PAIRS:
         least, most = node.get(low), node.get(high)
         if isinstance(least, int | float) and isinstance(most, int | float) and least > most:
-            place = view.document.place(*steps, low)
-            yield ORDERED.at(place, f"`{pointer(steps)[:300]}` has `{low}` above `{high}`")
+            yield view.finding(ORDERED, (*steps, low), f"is above `{high}`")
 
 
 def _patterns(view: SchemaView, steps: tuple[Step, ...], node: Mapping[str, Any]) -> Iterator[Finding]:

@@ -8,7 +8,6 @@ from typing import Final
 
 from contracts.documents.loaded import LoadedContract
 from contracts.documents.shapes import SENSITIVE_CATEGORIES
-from contracts.errors import SchemaUnusableError
 from contracts.finding import Finding, Rule
 from contracts.paths import EVERY, parse_path
 from contracts.schema.fields import is_required, schemas_at, types_of
@@ -84,12 +83,9 @@ def check_contract(entry: LoadedContract) -> Iterator[Finding]:
         yield CONTACT.at(document.place("contact"), "the contract has no usable `contact`")
     yield from _classification(entry)
     for row in entry.versions:
-        try:
-            row.version.compile()
-        except SchemaUnusableError:
-            continue  # `schema-compiles` reports it
-        yield from _personal_fields(entry, row.resolver.root, row.shape.number)
-        yield from _key(entry, row.resolver.root, row.shape.number)
+        if row.is_usable:  # otherwise `schema-compiles` reports it
+            yield from _personal_fields(entry, row.resolver.root, row.shape.number)
+            yield from _key(entry, row.resolver.root, row.shape.number)
     yield from _key_personal(entry)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from contracts.finding import Finding, Rule
-from contracts.lint.schema_parts import SchemaView, place_of_object
+from contracts.lint.schema_parts import SchemaView, place_of_object, types_of
 from contracts.names import meant
 from contracts.paths import Step, pointer
 from contracts.schema.formats import ASSERTED, LEFT_ALONE
@@ -84,37 +84,29 @@ def check_keywords(view: SchemaView) -> Iterator[Finding]:
     yield from _unused(view)
 
 
-def _at(view: SchemaView, rule: Rule, steps: tuple[Step, ...], what: str) -> Finding:
-    return rule.at(view.document.place(*steps), f"`{pointer(steps)[:300]}` {what}")
-
-
 def _known(view: SchemaView, steps: tuple[Step, ...], node: Node) -> Iterator[Finding]:
     known = KNOWN_07 if view.is_draft_07 else KNOWN_2020_12
     for word in node.keys() - known:
         if not word.startswith("x-"):
-            yield _at(view, KEYWORD, (*steps, word), f"is not a keyword of the dialect{meant(word, known)}")
+            yield view.finding(
+                KEYWORD, (*steps, word), f"is not a keyword of the dialect{meant(word, known)}"
+            )
     if view.is_draft_07 and "$ref" in node and (ignored := sorted(node.keys() & known - _COMMENTS)):
         words = ", ".join(f"`{word}`" for word in ignored)
-        yield _at(view, ALONE, (*steps, "$ref"), f"is next to {words}")
+        yield view.finding(ALONE, (*steps, "$ref"), f"is next to {words}")
     named = node.get("format")
     if isinstance(named, str) and named not in _FORMATS:
-        yield _at(view, FORMAT, (*steps, "format"), f"is not a known format{meant(named, _FORMATS)}")
+        yield view.finding(FORMAT, (*steps, "format"), f"is not a known format{meant(named, _FORMATS)}")
 
 
 def _effect(view: SchemaView, steps: tuple[Step, ...], node: Node) -> Iterator[Finding]:
-    types = _types(node)
+    types = types_of(node)
     if not types:
         return
     for word in node:
         wanted = OF_TYPE.get(word)
         if wanted and not types & wanted:
-            yield _at(view, EFFECT, (*steps, word), f"has no effect on {' or '.join(sorted(types))}")
-
-
-def _types(node: Node) -> set[str]:
-    named = node.get("type")
-    named = [named] if isinstance(named, str) else named
-    return {name for name in named if isinstance(name, str)} if isinstance(named, list) else set()
+            yield view.finding(EFFECT, (*steps, word), f"has no effect on {' or '.join(sorted(types))}")
 
 
 def _values(view: SchemaView, steps: tuple[Step, ...], node: Node, *, is_part: bool) -> Iterator[Finding]:
@@ -123,20 +115,20 @@ def _values(view: SchemaView, steps: tuple[Step, ...], node: Node, *, is_part: b
     kinds = {json_type(value).strip("`") for value in values if value is not None}
     kinds = {"number" if kind == "integer" and "number" in kinds else kind for kind in kinds}
     if len(kinds) > 1:
-        yield _at(view, ENUM_TYPE, (*steps, "enum"), f"lists values of {' and '.join(sorted(kinds))}")
+        yield view.finding(ENUM_TYPE, (*steps, "enum"), f"lists values of {' and '.join(sorted(kinds))}")
     if is_part and len(values) > 1 and node.get("x-unknown-values") not in _POLICIES:
-        yield _at(view, ENUM_POLICY, (*steps, "enum"), "has no `x-unknown-values`")
-    types = _types(node)
+        yield view.finding(ENUM_POLICY, (*steps, "enum"), "has no `x-unknown-values`")
+    types = types_of(node)
     said: list[tuple[tuple[Step, ...], object]] = [
         (("enum", index), value) for index, value in enumerate(values)
     ]
     said += [(("const",), node["const"])] if "const" in node else []
     for where, value in said:
         if types and not _fits(value, types):
-            yield _at(view, ENUM_FITS, (*steps, *where), f"is not of type {' or '.join(sorted(types))}")
+            yield view.finding(ENUM_FITS, (*steps, *where), f"is not of type {' or '.join(sorted(types))}")
 
 
-def _fits(value: object, types: set[str]) -> bool:
+def _fits(value: object, types: frozenset[str]) -> bool:
     kind = json_type(value).strip("`")
     whole = isinstance(value, float) and value.is_integer() and "integer" in types
     return kind in types or (kind == "integer" and "number" in types) or whole
@@ -158,10 +150,8 @@ def _required(view: SchemaView, steps: tuple[Step, ...], node: Node) -> Iterator
             declared.update(named if isinstance(named, Mapping) else ())
     for index, name in enumerate(required):
         if isinstance(name, str) and name not in declared:
-            place = view.document.place(*steps, "required", index)
-            yield REQUIRED.at(
-                place, f"`{pointer(steps)[:300]}` requires `{name[:80]}`, which it does not declare"
-            )
+            what = f"is `{name[:80]}`, which the schema does not declare"
+            yield view.finding(REQUIRED, (*steps, "required", index), what)
 
 
 def _unused(view: SchemaView) -> Iterator[Finding]:
@@ -179,4 +169,4 @@ def _unused(view: SchemaView) -> Iterator[Finding]:
                 f"#{node[word]}" for word in ("$anchor", "$dynamicAnchor") if word in node
             ]
             if not any(target.endswith(name) or f"{name}/" in target for target in targets for name in names):
-                yield _at(view, USED, steps, "is not used")
+                yield view.finding(USED, steps, "is not used")

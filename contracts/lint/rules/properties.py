@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from contracts.finding import Finding, Rule
-from contracts.lint.schema_parts import Part, SchemaView
+from contracts.lint.schema_parts import Part, SchemaView, types_of
 from contracts.paths import Step, pointer
 
 DESCRIBED: Final = Rule(
@@ -94,11 +94,7 @@ def check_properties(view: SchemaView) -> Iterator[Finding]:
     yield from _names(view, named)
     for part in view.parts:
         if part.schema.get("deprecated") is True and not _is_day(part.schema.get("x-sunset")):
-            yield _at(view, SUNSET, part, "is deprecated, with no date in `x-sunset`")
-
-
-def _at(view: SchemaView, rule: Rule, part: Part, what: str) -> Finding:
-    return rule.at(view.document.place(*part.steps), f"`{part.pointer[:300]}` {what}")
+            yield view.finding(SUNSET, part.steps, "is deprecated, with no date in `x-sunset`")
 
 
 def _refines(view: SchemaView, part: Part) -> bool:
@@ -116,11 +112,11 @@ def _words(view: SchemaView, part: Part) -> Iterator[Finding]:
     firm = view.firm(part.schema)
     said = [text for node in firm if isinstance(text := node.get("description"), str)]
     if not any(text.strip() for text in said):
-        yield _at(view, DESCRIBED, part, "has no `description`")
+        yield view.finding(DESCRIBED, part.steps, "has no `description`")
     elif all(_letters(text) == _letters(part.name or "") for text in said):
-        yield _at(view, DESCRIBED, part, "has a `description` that only repeats its name")
+        yield view.finding(DESCRIBED, part.steps, "has a `description` that only repeats its name")
     if not _is_shown(view, part.schema, set()):
-        yield _at(view, EXAMPLE, part, "has no `examples`")
+        yield view.finding(EXAMPLE, part.steps, "has no `examples`")
 
 
 def _is_shown(view: SchemaView, schema: Mapping[str, Any], seen: set[int]) -> bool:
@@ -145,7 +141,7 @@ def _is_shown(view: SchemaView, schema: Mapping[str, Any], seen: set[int]) -> bo
 def _types(view: SchemaView) -> Iterator[Finding]:
     for part in view.parts:
         if part.is_value and not any(word in part.schema for word in _DESCRIBES) and not _refines(view, part):
-            yield _at(view, TYPE, part, "may be anything")
+            yield view.finding(TYPE, part.steps, "may be anything")
 
 
 def _dates(view: SchemaView, part: Part) -> Iterator[Finding]:
@@ -159,32 +155,27 @@ def _dates(view: SchemaView, part: Part) -> Iterator[Finding]:
         textual = any(node.get("type") in ("string", ["string", "null"]) for node in way)
         fixed = any("enum" in node or "const" in node for node in way)
         if wanted and len(words) > 1 and textual and not fixed and not formats & {"date", "date-time"}:
-            yield _at(view, DATE, part, f"is text without `format` `{wanted}`")
+            yield view.finding(DATE, part.steps, f"is text without `format` `{wanted}`")
         if "date-time" in formats and not view.asserts_formats:
             texts = [str(node.get("description", "")) for node in view.firm(part.schema)]
             if not any(_ZONE.search(text) for text in texts):
-                yield _at(view, ZONE, part, "is a time without a checked or named zone")
+                yield view.finding(ZONE, part.steps, "is a time without a checked or named zone")
 
 
 def _money(view: SchemaView, part: Part) -> Iterator[Finding]:
     words = _words_of(part.name or "")
     if words[-1].removesuffix("s") not in _MONEY and "_".join(words[-2:]) not in _MONEY:
         return
-    named = {name for way in view.ways(part.schema) for node in way for name in _types_of(node)}
+    named = {name for way in view.ways(part.schema) for node in way for name in types_of(node)}
     if "number" in named:
-        yield _at(view, MONEY, part, "is money as a floating-point number")
+        yield view.finding(MONEY, part.steps, "is money as a floating-point number")
     elif named & {"integer", "string"} and not _has_currency(view, part.steps):
-        yield _at(view, CURRENCY, part, "is money without a `currency` beside it")
+        yield view.finding(CURRENCY, part.steps, "is money without a `currency` beside it")
 
 
 def _has_currency(view: SchemaView, steps: tuple[Step, ...]) -> bool:
     beside = view.at(steps[:-1])
     return any("currency" in _words_of(str(name)) for name in beside)
-
-
-def _types_of(node: Mapping[str, Any]) -> list[str]:
-    named = node.get("type", [])
-    return [named] if isinstance(named, str) else [name for name in named if isinstance(name, str)]
 
 
 def _names(view: SchemaView, named: list[Part]) -> Iterator[Finding]:
@@ -204,7 +195,7 @@ def _names(view: SchemaView, named: list[Part]) -> Iterator[Finding]:
         usual = max(styles, key=lambda style: len(styles[style]))
         for style in styles.keys() - {usual}:
             for part in styles[style]:
-                yield _at(view, NAME_CASE, part, f"is {style}; most names here are {usual}")
+                yield view.finding(NAME_CASE, part.steps, f"is {style}; most names here are {usual}")
 
 
 def _letters(text: str) -> str:

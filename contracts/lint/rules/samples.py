@@ -41,8 +41,7 @@ def check_samples(view: SchemaView) -> Iterator[Finding]:
     """Findings about the first 2,000 examples and defaults in one document."""
     samples = [sample for steps, node in view.nodes for sample in _samples(steps, node)]
     for _, rule, where, _ in _refused(view, samples[:_MOST]):
-        what = f"`{pointer(where)[:300]}` is not valid"
-        yield rule.at(view.document.place(*where), what)
+        yield view.finding(rule, where, "is not valid")
 
 
 def _samples(steps: tuple[Step, ...], node: Mapping[str, Any]) -> Iterator[Sample]:

@@ -7,7 +7,6 @@ from datetime import date
 from typing import Final
 
 from contracts.documents.loaded import Loaded, LoadedSubscription
-from contracts.errors import SchemaUnusableError
 from contracts.finding import Finding, Rule
 from contracts.paths import parse_path
 from contracts.schema.fields import schemas_at
@@ -92,9 +91,7 @@ def _contract(entry: LoadedSubscription, loaded: Loaded) -> Iterator[Finding]:
         what = f"`{subscription.subject}` has no version {subscription.major}"
         yield VERSION.at(document.place("version"), what)
         return
-    try:
-        owned.contract.version(subscription.major).compile()
-    except SchemaUnusableError:
+    if not max(rows, key=lambda row: row.version.minor).is_usable:
         return  # `schema-compiles` reports it
     for index, path in enumerate(subscription.fields):
         if not any(schemas_at(row.resolver.root, parse_path(path)) for row in rows):

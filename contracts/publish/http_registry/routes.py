@@ -16,6 +16,9 @@ from contracts.publish.http_registry.request import RegistryRequest, sent_schema
 GLOBAL_LEVEL: Final = "BACKWARD_TRANSITIVE"
 """The compatibility mode of a contract that declares none."""
 
+_CONFIG: Final = {"compatibilityLevel": GLOBAL_LEVEL}
+_MODE: Final = {"mode": "READONLY"}
+
 Answer = Callable[[Holdings, RegistryRequest], Any]
 
 
@@ -119,34 +122,18 @@ def _by_guid(holdings: Holdings, request: RegistryRequest) -> dict[str, Any]:
     return written(holdings.with_guid(request.words[0]))
 
 
-def _types(_holdings: Holdings, _request: RegistryRequest) -> list[str]:
-    return ["JSON"]
-
-
-def _config(_holdings: Holdings, _request: RegistryRequest) -> dict[str, str]:
-    return {"compatibilityLevel": GLOBAL_LEVEL}
-
-
 def _subject_config(holdings: Holdings, request: RegistryRequest) -> dict[str, str]:
     version = holdings.subject(request.words[0])[-1].version
     if version is not None:
         return {"compatibilityLevel": version.contract.compatibility}
     if request.flag("defaultToGlobal"):
-        return _config(holdings, request)
+        return _CONFIG
     raise errors.no_own_config(request.words[0])
-
-
-def _mode(_holdings: Holdings, _request: RegistryRequest) -> dict[str, str]:
-    return {"mode": "READONLY"}
 
 
 def _subject_mode(holdings: Holdings, request: RegistryRequest) -> dict[str, str]:
     holdings.subject(request.words[0])
-    return _mode(holdings, request)
-
-
-def _contexts(_holdings: Holdings, _request: RegistryRequest) -> list[str]:
-    return ["."]
+    return _MODE
 
 
 ROWS: Final[tuple[tuple[str, str, Answer], ...]] = (
@@ -158,7 +145,7 @@ ROWS: Final[tuple[tuple[str, str, Answer], ...]] = (
     ("GET", "subjects/{}/versions/{}/schema", _version_schema),
     ("GET", "subjects/{}/versions/{}/referencedby", _referenced_by),
     ("GET", "schemas", _schemas),
-    ("GET", "schemas/types", _types),
+    ("GET", "schemas/types", lambda *_: ["JSON"]),
     ("GET", "schemas/ids/{}", _by_id),
     ("GET", "schemas/ids/{}/schema", _by_id_schema),
     ("GET", "schemas/ids/{}/subjects", _by_id_subjects),
@@ -166,11 +153,11 @@ ROWS: Final[tuple[tuple[str, str, Answer], ...]] = (
     ("GET", "schemas/guids/{}", _by_guid),
     ("POST", "compatibility/subjects/{}/versions", compare),
     ("POST", "compatibility/subjects/{}/versions/{}", compare),
-    ("GET", "config", _config),
+    ("GET", "config", lambda *_: _CONFIG),
     ("GET", "config/{}", _subject_config),
-    ("GET", "mode", _mode),
+    ("GET", "mode", lambda *_: _MODE),
     ("GET", "mode/{}", _subject_mode),
-    ("GET", "contexts", _contexts),
+    ("GET", "contexts", lambda *_: ["."]),
 )
 
 

@@ -6,9 +6,11 @@ resources, so the pages work with a strict Content-Security-Policy and from a lo
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache, partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,12 +18,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from contracts.catalog import Catalog
-from contracts.contract import Agency, Contract, Service, SubscriptionGrant
+from contracts.compatibility.deciding import NO_WITNESS, Verdict
+from contracts.compatibility.modes import judge
+from contracts.contract import Agency, Contract, ContractVersion, Service, SubscriptionGrant
 from contracts.documents.durations import render_duration
 from contracts.lint.coverage import GAPS, events_of
 from contracts.publish.fields import fields_of
 from contracts.publish.site.diagram import BOX_HEIGHT, BOX_WIDTH, draw
-from contracts.publish.site.history import history_of
 from contracts.publish.site.search import as_script, page_of
 from contracts.publish.site.source import SiteSource
 
@@ -113,6 +116,18 @@ def _service(service: Service, source: SiteSource) -> str:
     )
 
 
+def history_of(contract: Contract) -> list[tuple[ContractVersion, ContractVersion | None, Verdict | None]]:
+    """All versions of a contract, newest first: each with the one before, and the verdict on the pair."""
+    steps = [(new, old, judge(old, new)) for old, new in pairwise(contract.versions)]
+    return [*reversed(steps), (contract.versions[0], None, None)]
+
+
+def _witness(verdict: Verdict) -> str:
+    """The event that shows the break, as JSON; empty when there is none."""
+    shown = verdict.witness is not NO_WITNESS
+    return json.dumps(verdict.witness, ensure_ascii=False, indent=2) if shown else ""
+
+
 def _types(contract: Contract) -> list[str]:
     """The types of a contract, the latest major first."""
     return list(dict.fromkeys(version.type for version in reversed(contract.versions)))
@@ -159,6 +174,7 @@ def _templates() -> Environment:
         "duration": render_duration,
         "is_email": lambda text: bool(_EMAIL.fullmatch(text)),
         "marked": _marked,
+        "witness": _witness,
         "words": lambda name: name.replace("-", " ").capitalize(),
     }
     environment.filters.update(filters)

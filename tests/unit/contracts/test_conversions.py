@@ -11,7 +11,7 @@ import pytest
 from contracts import Catalog, Contract, ConversionError
 from contracts.lint.conversion_proof import prove
 from contracts.schema.generated_data import instances
-from contracts.validation import compile_validator
+from contracts.validation import CompiledSchema
 from contracts.versions.conversion import Conversion, faults
 from tests.growing_catalog import GrowingCountry
 from tests.unit.contracts.catalogs import CONTRACT, FOLDER, edit, event, schema, write
@@ -207,7 +207,7 @@ def test_instances_keep_what_is_asked(document: Any) -> None:
     """Each keyword is met often enough that a hundred instances are found."""
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     asked = {**dialect, **document} if isinstance(document, dict) else dialect
-    compiled = compile_validator(asked, {}, assert_formats=True)
+    compiled = CompiledSchema(asked, {}, assert_formats=True)
     assert len(list(islice(instances(asked, {}, compiled.is_valid), 100))) == 100
 
 

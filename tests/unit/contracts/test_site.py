@@ -16,10 +16,11 @@ from click.testing import CliRunner
 from contracts import Catalog, Milestone, Service
 from contracts.cli import contracts
 from contracts.commands.options import REFERENCE_CATALOG
+from contracts.compatibility.deciding import NO_WITNESS
 from contracts.publish.fields import fields_of
 from contracts.publish.site import SiteFolderError, build, read_source, write
 from contracts.publish.site.diagram import BOX_HEIGHT, BOX_WIDTH, Drawing, draw, fold
-from contracts.publish.site.history import history_of
+from contracts.publish.site.pages import history_of
 from tests.unit.contracts.catalogs import (
     AGENCY,
     CONTRACT,
@@ -196,10 +197,13 @@ def test_history_shows_what_breaks(root: Path) -> None:
     put(root, f"{FOLDER}/v2.0.json", stricter)
     rows = [{"number": "1.0", "file": "v1.0.json"}, {"number": "2.0", "file": "v2.0.json"}]
     edit(root, CONTRACT, lambda value: value.update(versions=rows))
-    newest, first = history_of(Catalog.open(root).contract("tax.refund-paid"))
-    assert (first.answer, first.before, newest.before) == ("first", None, "1.0")
-    assert newest.answer == "incompatible"
-    assert newest.witness is not None
+    contract = Catalog.open(root).contract("tax.refund-paid")
+    (_, before, verdict), first = history_of(contract)
+    assert (contract.versions[0], None, None) == first
+    assert contract.versions[0] is before
+    assert verdict is not None
+    assert verdict.answer == "incompatible"
+    assert verdict.witness is not NO_WITNESS
     page = build(read_source(root))["contract/tax.refund-paid.html"]
     assert "breaks readers of 1.0" in page
 

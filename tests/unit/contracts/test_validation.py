@@ -16,14 +16,14 @@ from contracts.schema.dialect import DRAFT_07, DRAFT_2020_12, dialect_of
 from contracts.schema.json_values import first_not_json, json_type
 from contracts.schema.reference_validator import second_opinion
 from contracts.schema.wording import ROWS
-from contracts.validation import MAX_VIOLATIONS, CompiledSchema, compile_validator
+from contracts.validation import MAX_VIOLATIONS, CompiledSchema
 
 CANARY = "Κανάριον"
 
 
 def compiled(dialect: str = DRAFT_2020_12, **schema: Any) -> CompiledSchema:
     """A compiled schema."""
-    return compile_validator({"$schema": dialect, **schema}, {}, assert_formats=True)
+    return CompiledSchema({"$schema": dialect, **schema}, {}, assert_formats=True)
 
 
 def messages(data: object, **schema: Any) -> list[str]:
@@ -238,7 +238,7 @@ UNUSABLE: list[dict[str, Any]] = [
 def test_an_unusable_schema_is_refused(schema: dict[str, Any]) -> None:
     """A schema that cannot check is told apart from data that is wrong."""
     with pytest.raises(SchemaUnusableError):
-        compile_validator(schema, {}, assert_formats=True)
+        CompiledSchema(schema, {}, assert_formats=True)
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_nothing_is_ever_fetched(monkeypatch: pytest.MonkeyPatch, uri: str) -> N
     monkeypatch.setattr(socket, "socket", refuse)
     schema = {"$schema": DRAFT_2020_12, "$ref": uri}
     with pytest.raises(SchemaUnusableError):
-        compile_validator(schema, {}, assert_formats=True)
+        CompiledSchema(schema, {}, assert_formats=True)
     with pytest.raises(SchemaUnusableError):
         second_opinion(schema, {}, assert_formats=True)({})
 
@@ -261,7 +261,7 @@ def test_nothing_is_ever_fetched(monkeypatch: pytest.MonkeyPatch, uri: str) -> N
 def test_a_schema_that_refers_to_itself_ends() -> None:
     """The compiled validator ends; the second opinion refuses, so that lint sees it."""
     schema = {"$schema": DRAFT_2020_12, "$ref": "#"}
-    assert compile_validator(schema, {}, assert_formats=True).is_valid(1)
+    assert CompiledSchema(schema, {}, assert_formats=True).is_valid(1)
     with pytest.raises(SchemaUnusableError, match="RecursionError"):
         second_opinion(schema, {}, assert_formats=True)(1)
 
@@ -275,8 +275,8 @@ def test_a_pattern_that_backtracks_without_end_gives_up() -> None:
 def test_formats_annotate_where_the_contract_says_so() -> None:
     """`format` refuses only where it is asserted."""
     schema = {"$schema": DRAFT_2020_12, "format": "date"}
-    assert not compile_validator(schema, {}, assert_formats=True).is_valid("soon")
-    assert compile_validator(schema, {}, assert_formats=False).is_valid("soon")
+    assert not CompiledSchema(schema, {}, assert_formats=True).is_valid("soon")
+    assert CompiledSchema(schema, {}, assert_formats=False).is_valid("soon")
     assert second_opinion(schema, {}, assert_formats=False)("soon")
     assert not second_opinion(schema, {}, assert_formats=True)("soon")
 
