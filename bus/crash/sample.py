@@ -3,6 +3,7 @@
 One event in 29 fails at first, so that keys are parked meanwhile.
 """
 
+import asyncio
 from typing import Any
 
 from bus.bus import Bus
@@ -11,6 +12,8 @@ from bus.event import Event
 from bus.settings import Settings
 
 FAILING = 29
+HANDLING_SECONDS = 0.002
+"""So that offsets that are committed too early reach the broker before the handler returns."""
 
 
 def _health(guarantee: str) -> Bus:
@@ -18,6 +21,7 @@ def _health(guarantee: str) -> Bus:
     exactly_once = guarantee == "exactly-once"
 
     async def open_record(event: Event[Any]) -> None:
+        await asyncio.sleep(HANDLING_SECONDS)
         if event.attempt == 1 and event.offset % FAILING == 0:
             raise RuntimeError("fails at first")
         if exactly_once:

@@ -19,8 +19,7 @@ from bus.crash.verdict import Accepted, CrashVerdict, Handling, judge
 
 KEYS = 24
 QUIET_POLLS = 4
-SUBSCRIBER = ("-m", "bus.crash.agencies", "handle")
-SLOW_SUBSCRIBER = ("-m", "tests.crash.slow_subscriber")
+SUBSCRIBER = ("-m", "tests.crash.subscriber")
 
 
 async def slow_handler(subscriber: Processes) -> None:
@@ -51,9 +50,8 @@ class SubscriberTrial(Trial):
     def command(self) -> list[str]:
         """Run the subscriber."""
         agencies = self.agencies
-        program = SLOW_SUBSCRIBER if self.fault == "slow-handler" else self.program
         names = [agencies.south, agencies.opened, agencies.closed]
-        return [*program, *names, str(self.journal), self.guarantee, "crash"]
+        return [*self.program, *names, str(self.journal), self.guarantee, self.fault]
 
     def environment(self) -> dict[str, str]:
         """Name the catalogue."""

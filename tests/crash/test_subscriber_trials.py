@@ -26,7 +26,7 @@ BROKEN = """
 import asyncio, os, sys
 from aiokafka import AIOKafkaConsumer
 
-agency, opened, closed, journal, guarantee, name = sys.argv[1:]
+agency, opened, closed, journal, guarantee, fault = sys.argv[1:]
 
 async def main():
     consumer = AIOKafkaConsumer(opened + ".v1", bootstrap_servers=os.environ["GOVBUS_BOOTSTRAP_SERVERS"],

@@ -90,6 +90,24 @@ def done(command: list[str]) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, env=dict(os.environ), capture_output=True, text=True, check=False)
 
 
+def test_without_a_program_a_sample_is_run(capsys: pytest.CaptureFixture[str]) -> None:
+    """Under the guarantee that was chosen, whatever catalogue and registry the environment names."""
+    line = [
+        "check",
+        "--crash",
+        "--guarantee",
+        "exactly-once",
+        "--count",
+        "240",
+        "--point",
+        "kill after-sends",
+    ]
+    assert run(line) == 0
+    assert re.search(
+        r"^kill after-sends +exactly-once +1 +240 +0 +0 +0 ", capsys.readouterr().out, re.MULTILINE
+    )
+
+
 def test_a_program_that_commits_ahead_of_its_work_is_caught(country: SmallCountry) -> None:
     """What it had not handled when it was killed never comes again: three events of each partition."""
     verdict = struck(written(country, "ahead", more=COMMITS_AHEAD), "kill after-commit")
