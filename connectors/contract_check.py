@@ -5,9 +5,9 @@ from typing import Any
 
 from connectors.codes import NOT_IN_CONTRACT, UNKNOWN_CONTRACT, suggestion
 from connectors.config import ConnectorConfig, Publish, SinkConfig, SourceConfig, Subscribe
-from connectors.mapping import Constant, Expression, ListOf, ObjectOf, Steps, ValueAt
+from connectors.mapping import Expression, ListOf, ObjectOf, Steps, ValueAt
 from connectors.translate import EVENT_FIELDS
-from contracts import Catalog, ContractVersion, Finding, UnknownVersionError
+from contracts import Catalog, ContractVersion, Finding, Subschema, UnknownVersionError
 
 
 def check_contracts(configs: Sequence[ConnectorConfig], catalog: Catalog) -> list[Finding]:
@@ -69,7 +69,7 @@ def _check_source(
     if service is not None and service not in catalog.services:
         yield _unknown(config, ("publish", "service"), "service", service, catalog.services)
     if config.mapping is not None:
-        for steps, what, how in _differences(config.mapping.data, contract.schema, contract.schema, ()):
+        for steps, what, how in _differences(config.mapping.data, contract.root, ()):
             place = config.document.place("publish", "data", *steps)
             yield Finding(place, NOT_IN_CONTRACT, what, f"contract {contract.type}", how)
 
@@ -78,14 +78,14 @@ def _check_sink(config: SinkConfig, contract: ContractVersion) -> Iterator[Findi
     if config.mapping is None:
         return
     for path, steps in config.mapping.body.paths():
-        missing = _not_delivered(path.steps, contract.schema)
+        missing = _not_delivered(path.steps, contract.root)
         if missing is not None:
             what, how = missing
             place = config.document.place(*steps)
             yield Finding(place, NOT_IN_CONTRACT, what, f"contract {contract.type}", how)
 
 
-def _not_delivered(steps: Steps, schema: Mapping[str, Any]) -> tuple[str, str] | None:
+def _not_delivered(steps: Steps, root: Subschema) -> tuple[str, str] | None:
     """What is wrong with a path into an event, and how to correct it."""
     if not steps:
         return None
@@ -93,76 +93,65 @@ def _not_delivered(steps: Steps, schema: Mapping[str, Any]) -> tuple[str, str] |
         return f"an event has no `{steps[0]}`", suggestion(str(steps[0]), EVENT_FIELDS)
     if steps[0] != "data":
         return None
-    here: Mapping[str, Any] | None = schema
+    here: Subschema | None = root
     for step in steps[1:]:
-        here = _resolved(here, schema)
+        here = _resolved(here)
         if here is None:
             return None
         if isinstance(step, int):
-            here = here.get("items") if isinstance(here.get("items"), Mapping) else None
+            here = _inner(here, here.schema.get("items"))
             continue
-        properties = here.get("properties")
+        properties = here.schema.get("properties")
         if not isinstance(properties, Mapping):
             return None
         if step not in properties:
             return f"the contract has no `{step}` there", suggestion(step, properties)
-        here = properties[step]
+        here = _inner(here, properties[step])
     return None
 
 
 def _differences(
-    expression: Expression, schema: Any, root: Mapping[str, Any], steps: Steps
+    expression: Expression, schema: Subschema | None, steps: Steps
 ) -> Iterator[tuple[Steps, str, str]]:
-    """Where a mapping makes data that the schema cannot take: steps, what, how to correct it."""
-    here = _resolved(schema, root)
-    match expression:
-        case ObjectOf() if here is not None:
-            yield from _object_differences(expression, here, root, steps)
-        case ListOf() if here is not None and isinstance(here.get("items"), Mapping):
-            for index, item in enumerate(expression.items):
-                yield from _differences(item, here["items"], root, (*steps, index))
-        case ValueAt() | Constant() | ListOf() | ObjectOf() | Expression():
-            return
+    """Where a mapping makes data that the schema refuses: steps, what, how to correct it."""
+    here = _resolved(schema)
+    if here is None:
+        return
+    if isinstance(expression, ObjectOf):
+        yield from _object_differences(expression, here, steps)
+    elif isinstance(expression, ListOf):
+        items = _inner(here, here.schema.get("items"))
+        for index, item in enumerate(expression.items):
+            yield from _differences(item, items, (*steps, index))
 
 
 def _object_differences(
-    expression: ObjectOf, schema: Mapping[str, Any], root: Mapping[str, Any], steps: Steps
+    expression: ObjectOf, here: Subschema, steps: Steps
 ) -> Iterator[tuple[Steps, str, str]]:
+    schema = here.schema
     properties = schema.get("properties", {})
     closed = schema.get("additionalProperties") is False or schema.get("unevaluatedProperties") is False
     for name, value in expression.fields.items():
         if name in properties:
-            yield from _differences(value, properties[name], root, (*steps, name))
+            yield from _differences(value, _inner(here, properties[name]), (*steps, name))
         elif closed and "allOf" not in schema and "patternProperties" not in schema:
             yield (*steps, name), f"the contract has no `{name}` there", suggestion(name, properties)
     for name in schema.get("required", ()):
         if name not in expression.fields:
             yield steps, f"the contract requires `{name}`, the mapping does not give it", f"map `{name}`"
         elif isinstance(value := expression.fields[name], ValueAt) and value.optional:
-            yield (
-                (*steps, name),
-                f"the contract requires `{name}`, the mapping may leave it out",
-                "give a default",
-            )
+            what = f"the contract requires `{name}`, the mapping may leave it out"
+            yield (*steps, name), what, "give a default"
 
 
-def _resolved(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The schema behind local references; None where it lies in another file or is no object."""
+def _inner(here: Subschema, node: object) -> Subschema | None:
+    return here.inner(node) if isinstance(node, Mapping) else None
+
+
+def _resolved(here: Subschema | None) -> Subschema | None:
+    """The schema behind references; None where they lead nowhere or in a circle."""
     for _ in range(16):
-        if not isinstance(schema, Mapping):
-            return None
-        reference = schema.get("$ref")
-        if not isinstance(reference, str):
-            return schema
-        if not reference.startswith("#/"):
-            return None
-        schema = _pointed(root, reference)
+        if here is None or "$ref" not in here.schema:
+            return here
+        here = here.target()
     return None
-
-
-def _pointed(root: Mapping[str, Any], reference: str) -> Any:
-    here: Any = root
-    for token in reference[2:].split("/"):
-        token = token.replace("~1", "/").replace("~0", "~")  # noqa: PLW2901 - JSON Pointer's escapes
-        here = here.get(token) if isinstance(here, Mapping) else None
-    return here

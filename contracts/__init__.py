@@ -3,6 +3,9 @@
 `Catalog.open()` reads a folder; each version of a contract validates data and lists its violations.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from contracts.catalog import Catalog
 from contracts.cluster.plan import (
     Access,
@@ -31,7 +34,6 @@ from contracts.contract import (
     Service,
     SubscriptionGrant,
 )
-from contracts.documents.document import Document, read_yaml_documents
 from contracts.errors import (
     CatalogError,
     ContractError,
@@ -44,7 +46,17 @@ from contracts.errors import (
 )
 from contracts.finding import Finding, Place
 from contracts.paths import DataPath
+from contracts.schema.references import Subschema
 from contracts.validation import Violation
+
+if TYPE_CHECKING:
+    from contracts.documents.document import Document, read_yaml_documents
+
+# The parser of YAML is loaded only where it is used: most processes never need it.
+_LATER = {
+    "Document": "contracts.documents.document",
+    "read_yaml_documents": "contracts.documents.document",
+}
 
 __all__ = [
     "Access",
@@ -72,6 +84,7 @@ __all__ = [
     "SchemaUnusableError",
     "Service",
     "SigningKey",
+    "Subschema",
     "SubscriptionGrant",
     "TopicState",
     "TrustedKeys",
@@ -84,3 +97,9 @@ __all__ = [
     "withdrawal",
     "write_registry_folder",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return getattr(import_module(_LATER[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,6 +14,7 @@ from contracts.errors import ConversionError, PartitionKeyError, UnknownVersionE
 from contracts.paths import Step, parse_path
 from contracts.schema.content_model import closed_and_opened
 from contracts.schema.ids import schema_guid
+from contracts.schema.references import Subschema, root_of
 from contracts.validation import CompiledSchema, Violation
 from contracts.versions import routes
 from contracts.versions.conversion import Conversion
@@ -129,6 +130,11 @@ class ContractVersion:
     def dataschema(self) -> str:
         """The CloudEvents `dataschema` of exactly this version."""
         return names.data_schema(self.contract.subject, self.number)
+
+    @cached_property
+    def root(self) -> Subschema:
+        """The schema as a whole, with what resolves its references."""
+        return root_of(self.schema, self.references)
 
     @cached_property
     def guid(self) -> UUID:

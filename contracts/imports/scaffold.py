@@ -19,7 +19,6 @@ from contracts.paths import render_path
 from contracts.schema.dialect import DRAFT_2020_12
 from contracts.schema.fields import is_required, schemas_at, types_of
 from contracts.schema.generated_data import instances
-from contracts.schema.references import root_of
 
 _KEYS: Final = ("reference", "id", "key", "number")
 
@@ -139,7 +138,7 @@ def _title(name: str) -> str:
 
 def _key_of(version: ContractVersion) -> str:
     """The required property that looks most like a key; a name to add when there is none."""
-    root = root_of(version.schema, version.references)
+    root = version.root
     known = dict.fromkeys(name for here in schemas_at(root, ()) for name in here.schema.get("properties", {}))
     fit = [
         name

@@ -10,7 +10,7 @@ from typing import Any, Final
 from contracts.contract import ContractVersion
 from contracts.paths import Step, parse_path, render_path
 from contracts.schema.fields import is_required, names_below, schemas_at, types_of
-from contracts.schema.references import Subschema, root_of
+from contracts.schema.references import Subschema
 
 _DEEPEST: Final = 8
 _MOST: Final = 1_000
@@ -57,7 +57,7 @@ class Field:
 
 def fields_of(version: ContractVersion) -> tuple[Field, ...]:
     """The fields of a version, at most a thousand; each object comes before its fields."""
-    root = root_of(version.schema, version.references)
+    root = version.root
     personal = {parse_path(path): category for path, category in version.contract.personal_fields.items()}
     found: list[Field] = []
     rest: list[tuple[Step, ...]] = [()]

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Final, Literal
 from urllib.parse import quote, unquote, urljoin
-
-from jsonschema_specifications import REGISTRY as SPECIFICATIONS  # type: ignore[import-untyped] # it has no types
 
 from contracts.paths import Step, pointer
 from contracts.schema.dialect import DRAFTS, Schema, dialect_of
@@ -191,8 +189,8 @@ class Resolver:
         if uri not in self._resources:
             if uri in self._waiting:
                 self._read(self._waiting.pop(uri), uri)
-            elif uri in SPECIFICATIONS:
-                self._read(SPECIFICATIONS.contents(uri), uri)
+            elif uri in (specifications := _specifications()):
+                self._read(specifications.contents(uri), uri)
         return self._resources.get(uri)
 
     def _read(self, document: Any, uri: str) -> None:
@@ -276,6 +274,14 @@ def _fault(place: Subschema, keyword: str, ends: dict[Subschema, str | None]) ->
         place, keyword = reached, "$ref"
     ends.update(dict.fromkeys(seen, fault))
     return fault
+
+
+@cache
+def _specifications() -> Any:
+    """The meta-schemas of JSON Schema; loaded when a reference first leads out of the documents."""
+    from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped] # noqa: PLC0415 - slow, seldom
+
+    return REGISTRY
 
 
 def _absolute(base: str, target: str) -> str:

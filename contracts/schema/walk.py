@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 from contracts.paths import Step
-from contracts.patterns.safety import backtracking_risk
 
 NAMED: Final = (
     *("properties", "patternProperties", "$defs", "definitions"),
@@ -55,6 +54,8 @@ def patterns_of(steps: tuple[Step, ...], node: Mapping[str, Any]) -> Iterator[tu
 
 def is_risky(inside: Iterable[Placed]) -> bool:
     """Whether some pattern of these schemas may take a backtracking validator more than linear time."""
+    from contracts.patterns.safety import backtracking_risk  # noqa: PLC0415 - slow to load, seldom used
+
     return any(backtracking_risk(pattern) for placed in inside for _, pattern in patterns_of(*placed))
 
 

@@ -2,6 +2,8 @@
 
 import importlib
 import inspect
+import subprocess
+import sys
 
 import pytest
 
@@ -105,6 +107,7 @@ PINNED: dict[str, list[str]] = {
         "SchemaUnusableError",
         "Service",
         "SigningKey",
+        "Subschema",
         "SubscriptionGrant",
         "TopicState",
         "TrustedKeys",
@@ -165,3 +168,11 @@ def test_offered_names_are_documented(room: str) -> None:
 def _place(name: str) -> tuple[int, str]:
     kind = 0 if name.isupper() else 1 if name[0].isupper() else 2
     return kind, name
+
+
+@pytest.mark.parametrize("room", ["bus", "contracts"])
+def test_a_root_loads_no_slow_library(room: str) -> None:
+    """What few processes use is loaded where it is used: each takes longer to load than the room."""
+    slow = {"contracts.patterns", "jsonschema", "jsonschema_specifications", "sqlalchemy", "yaml"}
+    code = f"import sys, {room}; print(*sorted({slow!r} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout.strip() == b""

@@ -9,7 +9,7 @@ from contracts.catalog import Catalog
 from contracts.contract import Contract, ContractVersion
 from contracts.paths import EVERY, Step, parse_path
 from contracts.schema.fields import is_required, schemas_at, types_of
-from contracts.schema.references import Subschema, root_of
+from contracts.schema.references import Subschema
 
 _DEEPEST: Final = 8
 _TYPES: Final = {"string": "string", "integer": "integer", "number": "number", "boolean": "boolean"}
@@ -83,7 +83,7 @@ def _custom(contract: Contract, version: ContractVersion) -> Iterator[dict[str, 
 
 
 def _object(contract: Contract, version: ContractVersion) -> dict[str, Any]:
-    root = root_of(version.schema, version.references)
+    root = version.root
     return {
         "name": contract.event,
         "physicalName": version.type,

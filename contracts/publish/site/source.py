@@ -20,7 +20,6 @@ from contracts.lint.coverage import Coverage, measure
 from contracts.lint.rules.schemas import BOUNDED
 from contracts.lint.soundness import load_sound, open_sound
 from contracts.schema.cost import is_bounded_for
-from contracts.schema.references import root_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,7 @@ def compared(source: SiteSource, root: Path, before: Before, today: date) -> Sit
 def _examples(root: Path, version: ContractVersion) -> list[Example]:
     contract = version.contract
     folder = f"agencies/{contract.agency}/{contract.event}/examples/v{version.major}"
-    schema = root_of(version.schema, version.references)
+    schema = version.root
     found = []
     for kind in ("valid", "invalid"):
         names = [name for name in names_in(root, f"{folder}/{kind}") if name.endswith(".json")]

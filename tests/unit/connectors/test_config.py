@@ -1,6 +1,7 @@
 """Configuration is refused with a place, a code and a remedy, and its secrets are never shown."""
 
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from connectors import ConnectorConfig, SinkConfig, SourceConfig, SourceRecord, 
 from connectors.cli import connect
 from connectors.config_reader import MAX_FILE_BYTES
 from connectors.contract_check import check_contracts
-from contracts import Catalog, Finding
+from contracts import Catalog, ContractVersion, Finding
 from tests.unit.connectors.country import (
     configured,
     folder_source,
@@ -223,6 +224,20 @@ def test_a_sink_that_reads_what_is_not_delivered_is_found(
     content = {**http_sink("http://127.0.0.1/"), "write": {"x": written_as}}
     found = [str(finding) for finding in against_catalogue(tmp_path, content)]
     assert (said is None and found == []) or (said is not None and said in found[0])
+
+
+def test_a_mapping_is_compared_with_a_schema_in_another_file(tmp_path: Path) -> None:
+    """A `$ref` is followed as the catalogue follows it, whichever document it leads to."""
+    seat = {"type": "object", "properties": {"town": True}, "additionalProperties": False}
+    schema: dict[str, Any] = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    schema |= {"type": "object", "properties": {"seat": {"$ref": "urn:example:seat"}}}
+    contract = reference().contracts["tax.business-registered"]
+    version = ContractVersion(1, 0, schema, "", {"urn:example:seat": seat})
+    contracts = {contract.subject: replace(contract, versions=(version,))}
+    content = register_source(tmp_path)
+    content["publish"] = {**content["publish"], "data": {"seat": {"city": "$.town"}}}
+    (found,) = check_contracts(configured(tmp_path, content), replace(reference(), contracts=contracts))
+    assert found.what == "the contract has no `city` there"
 
 
 def translate_business(record: SourceRecord) -> Translated:
