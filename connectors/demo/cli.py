@@ -101,5 +101,6 @@ async def _run(options: DemoOptions, started: float) -> int:
         except asyncio.CancelledError:
             if not stopped_by:
                 raise
+            screen.close()
             screen.note("stopped")
             return SIGNALLED + stopped_by[0]

@@ -95,6 +95,7 @@ class Processes:
             printed, _ = await process.communicate()
         except asyncio.CancelledError:
             process.kill()
+            await process.wait()
             raise
         return None if process.returncode else printed
 

@@ -62,7 +62,8 @@ class Screen:
     def summarize(self, result: DemoResult) -> None:
         """Print the summary, but for its last line, in place of the progress."""
         self.close(wipe=True)
-        for table in (_cases(result), _times(result), _rejections(result), _calls(result)):
+        rejections = [_rejections(result)] if result.rejections else []
+        for table in (_cases(result), _times(result), *rejections, _calls(result)):
             self._out.print()
             self._out.print(table)
         self.say("")
@@ -74,7 +75,11 @@ class Screen:
                 f"last outcome after {result.elapsed_seconds:.1f} s"
             )
         books, monitor = result.account.total.completed, result.monitor_completed
-        self.say(f"completed in the books of the legacy systems: {books}, in the monitor: {monitor}")
+        self.say(
+            f"completed in the books of the legacy systems: {books}, "
+            f"in the monitor: {'unknown' if monitor is None else monitor}",
+            style=None if monitor == books else "yellow",
+        )
         for finding in _findings(result):
             self.say(finding, style="bold red")
 
