@@ -30,10 +30,11 @@ from connectors.demo.cases import draw_cases
 from connectors.demo.clerks import enter_all
 from connectors.demo.dead_letters import read_dead_letters
 from connectors.demo.faults import describe_faults, draw_faults
+from connectors.demo.guard import KEPT
 from connectors.demo.legacy.office import OfficeFaults
 from connectors.demo.monitor_query import MonitorQuery
 from connectors.demo.options import DemoError, DemoOptions
-from connectors.demo.processes import GOVBUS, KEPT, Processes
+from connectors.demo.processes import GOVBUS, Processes
 from connectors.demo.result import DemoResult
 from connectors.demo.screen import Screen
 from contracts import Catalog

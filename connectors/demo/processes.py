@@ -1,7 +1,6 @@
-"""The demo's child processes: started in one group, watched, and ended with the demo, however it ends.
+"""The demo's child processes: started in one process group, watched, and ended with the demo.
 
-The first process of the group is a guard. It reads a pipe that only the demo holds open. When the demo is
-killed the pipe closes, and the guard ends the group and removes the demo's folder.
+If the demo is killed, the group's guard ends them.
 """
 
 from __future__ import annotations
@@ -17,26 +16,14 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
+from connectors.demo import guard
 from connectors.demo.options import DemoError
 
-__all__ = ["GOVBUS", "KEPT", "Processes"]
+__all__ = ["GOVBUS", "Processes"]
 
 GOVBUS = ("-c", "from bus.cli import main; main()")
 """Arguments of Python that run the command `govbus`."""
 
-KEPT = "kept"
-"""A file of this name in the demo's folder keeps the folder."""
-
-GUARD = f"""
-import os, shutil, signal, sys, time
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-sys.stdin.read()
-os.killpg(0, signal.SIGTERM)
-time.sleep(float(sys.argv[2]))
-if not os.path.exists(sys.argv[1] + "/{KEPT}"):
-    shutil.rmtree(sys.argv[1], ignore_errors=True)
-os.killpg(0, signal.SIGKILL)
-"""
 STOP_SECONDS = 5.0
 READY_SECONDS = 30.0
 LOOK_SECONDS = 0.05
@@ -55,8 +42,10 @@ class Processes:
         self._logs.mkdir(parents=True, exist_ok=True)
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._guard = subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, "-I", "-S", "-c", GUARD, str(folder), str(STOP_SECONDS)],
+            [sys.executable, "-I", "-S", guard.__file__, str(folder), str(STOP_SECONDS)],
             stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             process_group=0,
         )
 
@@ -123,7 +112,7 @@ class Processes:
         for name, process in {**self._running, "guard": self._guard}.items():
             code = process.poll()
             if code is not None:
-                (self._folder / KEPT).touch()
+                (self._folder / guard.KEPT).touch()
                 last = _last_line(self._logs / f"{name}.log")
                 raise DemoError(f"{name} ended with {code} - {last} - see the logs in {self._logs}")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from connectors.demo import processes as module
+from connectors.demo.guard import KEPT
 from connectors.demo.options import DemoError
 from connectors.demo.processes import Processes
 
@@ -38,7 +39,7 @@ async def test_a_process_that_ends_by_itself_ends_the_demo(tmp_path: Path) -> No
         processes.start("tax", "-c", "import sys; print('no ink\\n'); sys.exit(3)")
         with pytest.raises(DemoError, match=rf"tax ended with 3 - no ink - see the logs in {tmp_path}"):
             await processes.wait_for(tmp_path / "never")
-    assert (tmp_path / module.KEPT).exists()
+    assert (tmp_path / KEPT).exists()
 
 
 async def test_the_output_of_a_command_is_returned_unless_it_fails(tmp_path: Path) -> None:
