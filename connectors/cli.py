@@ -128,7 +128,7 @@ def _show(configs: Sequence[ConnectorConfig], findings: Sequence[Finding], as_js
         return
     for finding in findings:
         click.echo(str(finding))
-    click.echo(f"{len(configs)} connectors checked, {len(findings)} findings", err=True)
+    click.echo(f"connectors checked: {len(configs)}, findings: {len(findings)}", err=True)
 
 
 def _echo_json(value: Any) -> None:

@@ -12,6 +12,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -100,6 +101,19 @@ def _dead_ends(page: Path) -> Iterator[str]:
 def _headings(page: Path) -> set[str]:
     titles = re.findall(r"^#+ (.*)$", BLOCK.sub("", page.read_text("utf-8")), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", title).strip().lower().replace(" ", "-") for title in titles}
+
+
+def test_contributors_are_shown_every_folder() -> None:
+    """The layout names each package of `contracts` and `bus`, and nothing that is not there."""
+    room, shown = "", defaultdict[str, set[str]](set)
+    for indent, folder in re.findall(r"^( *)([a-z_]+)/ ", CONTRIBUTING.read_text("utf-8"), re.MULTILINE):
+        if indent:
+            shown[room].add(folder)
+        else:
+            room = folder
+    assert [path for room in shown for path in shown[room] if not (ROOT / room / path).is_dir()] == []
+    for room in ("contracts", "bus"):
+        assert {package.parent.name for package in (ROOT / room).glob("*/__init__.py")} - shown[room] == set()
 
 
 def test_every_make_target_named_exists() -> None:
