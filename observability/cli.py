@@ -45,12 +45,13 @@ def _database_options(command: Command) -> Command:
         metavar="URL",
         help="SQLAlchemy URL of the monitor's database; a SQLite file in your state folder by default.",
     )
-    catalog = click.option(
+    folder = click.option(
         "--catalog",
+        "folder",
         type=click.Path(path_type=Path, exists=True, file_okay=False),
         help="Contracts folder; by default GOVBUS_CATALOG, or the reference catalogue.",
     )
-    return database(catalog(command))
+    return database(folder(command))
 
 
 def _catalog(folder: Path | None) -> Catalog:
@@ -106,11 +107,11 @@ def list_command(
     as_json: bool,
     fail_on: Any,
     database: str | None,
-    catalog: Path | None,
+    folder: Path | None,
 ) -> None:
     """List transactions, newest first; late or stuck ones oldest first."""
-    held = _catalog(catalog)
-    with _open_store(database, held) as store:
+    catalog = _catalog(folder)
+    with _open_store(database, catalog) as store:
         found = store.transactions(state, service, limit)
         failed = bool(fail_on and store.transactions(fail_on, service, 1))
     if as_json:
@@ -131,10 +132,10 @@ def list_command(
 @click.argument("transaction_id", metavar="ID")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @_database_options
-def show_command(transaction_id: str, as_json: bool, database: str | None, catalog: Path | None) -> None:
+def show_command(transaction_id: str, as_json: bool, database: str | None, folder: Path | None) -> None:
     """Show one transaction as a waterfall of events and deliveries."""
-    held = _catalog(catalog)
-    with _open_store(database, held) as store:
+    catalog = _catalog(folder)
+    with _open_store(database, catalog) as store:
         view = store.transaction(transaction_id)
     if view is None:
         raise click.ClickException(
@@ -145,7 +146,7 @@ def show_command(transaction_id: str, as_json: bool, database: str | None, catal
         return
     console = _console()
     width = console.width if console.is_terminal else min(console.width, 100)
-    service = held.services.get(view.service or "")
+    service = catalog.services.get(view.service or "")
     console.print(waterfall(view, width, marks_of(console), service.title if service else None))
 
 
@@ -156,17 +157,20 @@ def show_command(transaction_id: str, as_json: bool, database: str | None, catal
     help="Serve Prometheus metrics on 127.0.0.1.",
 )
 @_database_options
-def monitor(metrics_port: int | None, database: str | None, catalog: Path | None) -> None:
+def monitor(metrics_port: int | None, database: str | None, folder: Path | None) -> None:
     """Read receipts from Kafka into the database until stopped."""
     # These load an SDK or a client that the other commands do not need.
     from observability.metrics import METER, derive  # noqa: PLC0415
     from observability.monitor import watch  # noqa: PLC0415
     from observability.providers import set_up  # noqa: PLC0415
 
-    held = _catalog(catalog)
+    catalog = _catalog(folder)
     url = database or default_database()
-    with Store(url, held.services) as store, set_up("govbus-monitor", metrics_port=metrics_port) as telemetry:
-        derive(telemetry.meter_provider.get_meter(METER), store, held.agencies)
+    with (
+        Store(url, catalog.services) as store,
+        set_up("govbus-monitor", metrics_port=metrics_port) as telemetry,
+    ):
+        derive(telemetry.meter_provider.get_meter(METER), store, catalog.agencies)
         if metrics_port is not None:
             click.echo(f"metrics: http://127.0.0.1:{metrics_port}/metrics", err=True)
         target = database_file(url) or "the database"
@@ -184,10 +188,10 @@ def monitor(metrics_port: int | None, database: str | None, catalog: Path | None
     help="Port; 0 takes a free one.",
 )
 @_database_options
-def console(host: str, port: int, database: str | None, catalog: Path | None) -> None:
+def console(host: str, port: int, database: str | None, folder: Path | None) -> None:
     """Serve the web pages for operators until stopped."""
     from observability.console.app import serve  # noqa: PLC0415 - loads the web server
 
-    with Store(database or default_database(), _catalog(catalog).services) as store:
+    with Store(database or default_database(), _catalog(folder).services) as store:
         click.echo(f"console: http://{host}:{port}/ - press Ctrl-C to stop", err=True)
         serve(store, host, port)

@@ -58,7 +58,7 @@ class StoreError(ObservabilityError):
         """Return the error for a database that another version of govbus created."""
         return cls(
             f"cannot read the monitor's database - expected schema version {expected}, got {found} - "
-            "start with an empty database: the monitor fills it again from the receipts Kafka still holds",
+            "start with an empty database: the monitor fills it with the receipts that Kafka still keeps",
             reason="schema-version",
             retriable=False,
         )

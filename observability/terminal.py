@@ -156,10 +156,10 @@ def _event(hops: list[HopView], view: TransactionView, axis: _Axis) -> list[Text
 
 def _hop(hop: HopView, axis: _Axis) -> Text:
     style = OUTCOME_STYLES.get(hop.outcome, "")
-    whom = f"{axis.marks.arrow} {hop.subscriber}" if hop.subscriber else "(no receiver)"
+    receiver = f"{axis.marks.arrow} {hop.subscriber}" if hop.subscriber else "(no receiver)"
     handle = duration(hop.handle_ms) if hop.handle_ms is not None else "..."
     times = f"{duration(hop.queue_ms)} + {handle}" if hop.queue_ms is not None else ""
-    line = _columns(whom, axis.bar(hop), times, "", axis.width)
+    line = _columns(receiver, axis.bar(hop), times, "", axis.width)
     if hop.outcome == "published":
         return Text(line.rstrip())
     return Text.assemble(line, (hop.outcome, style))
@@ -182,7 +182,7 @@ def _wait(wait: WaitView, view: TransactionView) -> Text:
     now = view.started + timedelta(milliseconds=view.duration_ms)
     since = duration((now - wait.since) / timedelta(milliseconds=1))
     if wait.cause in {"dead-letter", "refused"}:
-        what = "given up" if wait.cause == "dead-letter" else "refused"
+        what = "dead letter" if wait.cause == "dead-letter" else "refused"
         why = f": {wait.reason}" if wait.reason else ""
         return sentence + Text(f" for {since}, {what}{why}", "bold red")
     if wait.cause == "deadline" and wait.due is not None:
@@ -195,8 +195,8 @@ def _last(hop: HopView) -> datetime:
     return hop.handled or hop.received or hop.published
 
 
-def _columns(whom: str, bar: str, times: str, outcome: str, bar_width: int) -> str:
-    if cell_len(whom) > AGENCY_WIDTH:
-        whom = whom[: AGENCY_WIDTH - 1] + "~"
-    cells = (whom.ljust(AGENCY_WIDTH), bar.ljust(bar_width), times.rjust(TIMES_WIDTH), outcome)
+def _columns(receiver: str, bar: str, times: str, outcome: str, bar_width: int) -> str:
+    if cell_len(receiver) > AGENCY_WIDTH:
+        receiver = receiver[: AGENCY_WIDTH - 1] + "~"
+    cells = (receiver.ljust(AGENCY_WIDTH), bar.ljust(bar_width), times.rjust(TIMES_WIDTH), outcome)
     return INDENT + " ".join(cells)

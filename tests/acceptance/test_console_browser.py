@@ -286,7 +286,7 @@ def test_page_is_whole_without_script(open_page: OpenPage) -> None:
     page.get_by_label("Transaction", exact=True).fill("case-stuck")
     page.get_by_role("button", name="Find").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Birth of a child")
-    expect(page.get_by_role("row", name=NUMBER)).to_contain_text("given up")
+    expect(page.get_by_role("row", name=NUMBER)).to_contain_text("dead letter")
 
 
 @each_path

@@ -63,7 +63,7 @@ def test_list_shows_state_time_and_what_is_waited_for(database: str) -> None:
         "",
         "case-2",
         "  waits for health.record-opened for 1 d",
-        "  waits for tax.taxpayer-number-assigned for 1 d, given up: target-rejected",
+        "  waits for tax.taxpayer-number-assigned for 1 d, dead letter: target-rejected",
     ]
 
 
@@ -141,7 +141,7 @@ def test_waterfall_says_what_went_wrong() -> None:
         "    3 attempts, target-rejected",
         "",
         "waits for health.record-opened for 20 s",
-        "waits for tax.taxpayer-number-assigned for 20 s, given up: target-rejected",
+        "waits for tax.taxpayer-number-assigned for 20 s, dead letter: target-rejected",
     ]
 
 
