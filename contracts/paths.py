@@ -76,7 +76,17 @@ def render_path(steps: Iterable[Step]) -> str:
 
 def pointer(steps: Iterable[Step]) -> str:
     """Write steps as a JSON pointer within a document: `#/properties/age`."""
-    return "#" + "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in steps)
+    return "#" + "".join(f"/{escaped(str(step))}" for step in steps)
+
+
+def escaped(name: str) -> str:
+    """Write a name as a step of a JSON pointer."""
+    return name.replace("~", "~0").replace("/", "~1")
+
+
+def pointer_names(pointer: str) -> list[str]:
+    """Read the steps of a JSON pointer, with or without `#`; an index is a text of digits."""
+    return [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
 
 
 def _render(step: Step) -> str:

@@ -16,11 +16,17 @@ from time import thread_time
 from typing import Any, Final, Literal, TypeAlias
 
 from contracts.compatibility.containment.candidates import suggested
-from contracts.compatibility.containment.limits import Budget, NotUnderstoodError, OutOfTimeError
+from contracts.compatibility.containment.formulas import FormulaBuilder
 from contracts.compatibility.containment.nodes import TYPES, JsonType, Node, Space
 from contracts.compatibility.containment.parts import node_of_value
-from contracts.compatibility.containment.reading import Reader
-from contracts.compatibility.containment.results import Empty, Found, Unknown
+from contracts.compatibility.containment.results import (
+    ComparisonBudget,
+    Empty,
+    Found,
+    NotUnderstoodError,
+    OutOfTimeError,
+    Unknown,
+)
 from contracts.compatibility.containment.search import SELF, Search
 from contracts.compatibility.containment.values import depth_of, is_modest
 from contracts.compatibility.witness import Judge
@@ -136,8 +142,8 @@ class _Pair:
         self._old_judge = Judge(old, old_references, draft, assert_formats=assert_formats)
         self._new_judge = Judge(new, new_references, draft, assert_formats=assert_formats)
         self._space = Space()
-        self._budget = Budget(thread_time, 0)
-        self._reader = Reader(self._space, self._budget.spend, assert_formats=assert_formats)
+        self._budget = ComparisonBudget(thread_time, 0)
+        self._builder = FormulaBuilder(self._space, self._budget.spend, assert_formats=assert_formats)
         self._sides = ((old, old_references), (new, new_references))
         self._draft = draft
 
@@ -146,13 +152,13 @@ class _Pair:
             return Verdict("compatible", "The schemas are the same.")
         budget = self._budget
         budget.extend(limit_seconds * _SHARE_OF_SEARCH)
-        search = Search(self._reader, budget)
+        search = Search(self._builder, budget)
         try:
             old, new = (self._node(*side) for side in self._sides)
             verdict = self._searched(search, old, self._space.negate(new))
         except OutOfTimeError:
             verdict = Verdict("undecided", f"No answer within {limit_seconds:g} s.")
-        if verdict.answer == "undecided" and not self._reader.ways.is_circular():
+        if verdict.answer == "undecided" and not self._builder.evaluation_count.is_circular():
             budget.extend(limit_seconds * (1 - _SHARE_OF_SEARCH))
             return self._suggested(search, budget) or verdict
         return verdict
@@ -160,7 +166,7 @@ class _Pair:
     def _node(self, schema: Schema | bool, references: Mapping[str, Schema]) -> Node:
         if isinstance(schema, bool):
             return self._space.true if schema else self._space.false
-        return self._reader.of(Resolver(schema, references, self._draft, strict=True).root)
+        return self._builder.of(Resolver(schema, references, self._draft, strict=True).root)
 
     def _searched(self, search: Search, old: Node, not_new: Node) -> Verdict:
         goal = self._space.all_of((old, not_new))
@@ -171,7 +177,9 @@ class _Pair:
                 return result
             doubt = doubt or result
         if doubt is not None:
-            return Verdict("undecided", _sentence(SELF if self._reader.ways.is_circular() else doubt))
+            return Verdict(
+                "undecided", _sentence(SELF if self._builder.evaluation_count.is_circular() else doubt)
+            )
         return Verdict("compatible", self._proof())
 
     def _of_type(self, search: Search, goal: Node, of: JsonType) -> Verdict | str | None:
@@ -194,8 +202,8 @@ class _Pair:
         return unconfirmed
 
     def _confirmed(self, value: Any) -> Verdict | None:
-        ways = self._reader.ways
-        if not is_modest(value) or ways.is_circular() or not ways.is_affordable(depth_of(value)):
+        count = self._builder.evaluation_count
+        if not is_modest(value) or count.is_circular() or not count.is_affordable(depth_of(value)):
             return None
         if not (
             self._old_judge.agree_that_it_is(True, value) and self._new_judge.agree_that_it_is(False, value)
@@ -209,12 +217,12 @@ class _Pair:
         reason = f"{keyword} at {new_path} refuses an instance that the old schema allows."
         return Verdict("incompatible", reason, value, old_path, new_path)
 
-    def _suggested(self, search: Search, budget: Budget) -> Verdict | None:
+    def _suggested(self, search: Search, budget: ComparisonBudget) -> Verdict | None:
         """A witness among the values that stand in the schemas, and some instances of the old one."""
         try:
             for value in suggested((self.old, self.new), search, self._node(*self._sides[0])):
                 budget.spend()
-                if not is_modest(value) or not self._reader.ways.is_affordable(depth_of(value)):
+                if not is_modest(value) or not self._builder.evaluation_count.is_affordable(depth_of(value)):
                     continue
                 tells_apart = self._old_judge.finds(value) and self._new_judge.finds(value) is False
                 if tells_apart and (verdict := self._confirmed(value)) is not None:
@@ -225,7 +233,7 @@ class _Pair:
 
     def _proof(self) -> str:
         text = "Every instance of the old schema is one of the new schema."
-        if not (names := sorted(self._reader.annotations)[:5]):
+        if not (names := sorted(self._builder.annotations)[:5]):
             return text
         return f"{text} Taken as annotations: {', '.join(f'`{name}`' for name in names)}."
 

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from contracts.documents.document import read_json, read_yaml
 from contracts.errors import ContractError
 from contracts.imports.samples import inferred
-from contracts.paths import pointer
+from contracts.paths import pointer, pointer_names
 from contracts.schema.dialect import DRAFT_2020_12
 
 _PARTS: Final = ("components/schemas", "components/messages", "definitions")
@@ -86,8 +86,7 @@ def _part(document: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 def _at(document: Mapping[str, Any], where: str) -> dict[str, Any]:
     node: Any = document
-    for step in unquote(where).split("/")[1:]:
-        name = step.replace("~1", "/").replace("~0", "~")
+    for name in pointer_names(unquote(where)):
         if isinstance(node, list) and name.isdecimal() and name.isascii() and int(name) < len(node):
             node = node[int(name)]
         else:

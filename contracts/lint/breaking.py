@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
@@ -13,7 +13,6 @@ from contracts.compatibility import kinds as compatibility
 from contracts.compatibility.deciding import NO_WITNESS
 from contracts.compatibility.differences import differences
 from contracts.compatibility.impact import readers_hit
-from contracts.compatibility.kinds import verdicts
 from contracts.compatibility.modes import DIRECTIONS, Break, breaks, is_same
 from contracts.contract import Compatibility, Contract, ContractVersion
 from contracts.documents.loaded import Loaded, LoadedContract
@@ -22,8 +21,8 @@ from contracts.finding import Finding, Place, Proof, Rule
 from contracts.lint.config import read_config
 from contracts.lint.rules import breaking as rules
 from contracts.lint.waivers import apply_waivers
-from contracts.paths import Step
 from contracts.processes import flat_map
+from contracts.schema.json_values import steps_of
 
 RULES: Final[tuple[Rule, ...]] = (*rules.RULES, *compatibility.RULES)
 
@@ -258,12 +257,12 @@ def _finding(entry: LoadedContract, found: Break, loaded: Loaded) -> Finding:
 
 def _rule(found: Break) -> tuple[Rule, str]:
     if found.verdict.answer == "undecided":
-        return verdicts.UNDECIDED, found.verdict.reason.rstrip(".")
+        return compatibility.UNDECIDED, found.verdict.reason.rstrip(".")
     if found.causes:
         cause = found.causes[0]
         return cause.kind.rule, cause.words
     backward = found.direction == "BACKWARD"
-    return verdicts.NARROWED if backward else verdicts.WIDENED, found.verdict.reason.rstrip(".")
+    return compatibility.NARROWED if backward else compatibility.WIDENED, found.verdict.reason.rstrip(".")
 
 
 def _place(entry: LoadedContract, version: ContractVersion, pointer: str | None) -> Place:
@@ -274,21 +273,8 @@ def _place(entry: LoadedContract, version: ContractVersion, pointer: str | None)
     uri, _, fragment = (pointer or "#").partition("#")
     for document in (row.document, *row.references):
         if uri in ("", str(document.value.get("$id", "")).removesuffix("#")):
-            return document.place(*_steps(document.value, fragment))
+            return document.place(*steps_of(document.value, fragment))
     return row.document.place()
-
-
-def _steps(value: object, fragment: str) -> Sequence[Step]:
-    steps: list[Step] = []
-    for part in fragment.split("/")[1:]:
-        name = part.replace("~1", "/").replace("~0", "~")
-        step: Step = int(name) if isinstance(value, list) and name.isdecimal() else name
-        if isinstance(value, Mapping):
-            value = value.get(name)
-        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
-            value = value[step]
-        steps.append(step)
-    return steps
 
 
 def _file(subject: str) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any, Final
 
+from contracts.paths import pointer_names
+
 NOT_JSON: Final = (ValueError, TypeError, OverflowError, RecursionError)
 """Errors a validator raises for what JSON cannot hold: odd types, lone surrogates, endless nesting."""
 _DEEPEST: Final = 250
@@ -86,14 +88,16 @@ def is_larger(data: object, count: int) -> bool:
 
 
 def steps_of(data: object, pointer: str) -> list[str | int]:
-    """The steps that a JSON pointer takes through the data."""
+    """The steps that a JSON pointer takes through the data; names alone from where it leaves the data."""
     steps: list[str | int] = []
     value: Any = data
-    for part in pointer.split("/")[1:]:
-        name = part.replace("~1", "/").replace("~0", "~")
-        step = int(name) if isinstance(value, list | tuple) else name
+    for name in pointer_names(pointer):
+        step = int(name) if isinstance(value, list | tuple) and name.isdecimal() else name
         steps.append(step)
-        value = value[step]
+        try:
+            value = value[step]
+        except (LookupError, TypeError):
+            value = None
     return steps
 
 

@@ -11,7 +11,7 @@ from functools import cache, cached_property
 from typing import Any, Final, Literal
 from urllib.parse import quote, unquote, urljoin
 
-from contracts.paths import Step, pointer
+from contracts.paths import Step, pointer, pointer_names
 from contracts.schema.dialect import DRAFTS, Schema, dialect_of
 from contracts.schema.walk import Placed, children, subschemas
 
@@ -166,8 +166,8 @@ class Resolver:
             schema = self._anchors[uri, name]
             return (schema, *self._bases.get(id(schema), (uri, resource.draft)))
         schema, here = resource.schema, (uri, resource.draft)
-        for step in name.split("/")[1:]:
-            schema = _step(schema, step.replace("~1", "/").replace("~0", "~"))
+        for step in pointer_names(name):
+            schema = _step(schema, step)
             here = self._bases.get(id(schema), here) if isinstance(schema, Mapping) else here
         return (schema, *here)
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from contracts.compatibility.containment.limits import OutOfTimeError
 from contracts.compatibility.containment.nodes import TYPES, Node
 from contracts.compatibility.containment.parts import node_of_value
-from contracts.compatibility.containment.results import Found
+from contracts.compatibility.containment.results import Found, OutOfTimeError
 from contracts.compatibility.containment.search import Search
 from contracts.compatibility.containment.values import is_modest
 

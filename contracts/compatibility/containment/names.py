@@ -12,8 +12,8 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any, Final, TypeAlias
 
-from contracts.compatibility.containment.limits import NotUnderstoodError
 from contracts.compatibility.containment.nodes import Node
+from contracts.compatibility.containment.results import NotUnderstoodError
 from contracts.compatibility.containment.strings import matches, words_of
 from contracts.patterns import Language, TooLargeError, UnsupportedPatternError
 

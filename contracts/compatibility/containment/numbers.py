@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import count, islice
 
-from contracts.compatibility.containment.limits import NotUnderstoodError
 from contracts.compatibility.containment.nodes import Constraint
-from contracts.compatibility.containment.results import EMPTY, Found, Result, Unknown
+from contracts.compatibility.containment.results import EMPTY, Found, NotUnderstoodError, Result, Unknown
 from contracts.compatibility.containment.values import is_written_exactly, written
 
 _MOST_TRIED = 20_000

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from contracts.compatibility.containment.limits import NotUnderstoodError
 from contracts.compatibility.containment.names import (
     NameClass,
     Names,
@@ -17,7 +16,7 @@ from contracts.compatibility.containment.names import (
     spelled,
 )
 from contracts.compatibility.containment.nodes import Constraint, Node, Space
-from contracts.compatibility.containment.results import EMPTY, Found, Result, Unknown
+from contracts.compatibility.containment.results import EMPTY, Found, NotUnderstoodError, Result, Unknown
 
 
 class Solver(Protocol):

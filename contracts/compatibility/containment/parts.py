@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import Any, Final, TypeAlias
 
-from contracts.compatibility.containment.limits import NotUnderstoodError
 from contracts.compatibility.containment.names import Names, all_but, these
 from contracts.compatibility.containment.nodes import JsonType, Node, Space
+from contracts.compatibility.containment.results import NotUnderstoodError
 from contracts.compatibility.containment.values import exact, is_number, type_of
 
 _MOST_ALTERNATIVES: Final = 300

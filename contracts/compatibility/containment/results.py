@@ -1,9 +1,12 @@
-"""What a search for a value ends with: one, the proof that there is none, or neither."""
+"""How a search for a value ends: with one, with proof that there is none, or undecided at a limit."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
+
+MAX_FORMULAS: Final = 400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +30,37 @@ class Unknown:
 
 EMPTY: Final = Empty()
 Result: TypeAlias = Found | Empty | Unknown
+
+
+class NotUnderstoodError(Exception):
+    """A construct that cannot be reasoned about; the message names it. Never leaves the package."""
+
+
+class OutOfTimeError(Exception):
+    """The time or the memory for one pair is used up. Never leaves the package."""
+
+
+class ComparisonBudget:
+    """Counts down; asks the clock now and then."""
+
+    def __init__(self, clock: Callable[[], float], seconds: float) -> None:
+        self._clock = clock
+        self._end = clock() + seconds
+        self._until_asked = 0
+
+    def spend(self) -> None:
+        """Take one step.
+
+        Raises:
+            OutOfTimeError: There is no time left.
+        """
+        self._until_asked -= 1
+        if self._until_asked < 0:
+            self._until_asked = 20
+            if self._clock() > self._end:
+                raise OutOfTimeError
+
+    def extend(self, seconds: float) -> None:
+        """Allow this much from now on."""
+        self._end = self._clock() + seconds
+        self._until_asked = 0

@@ -16,17 +16,21 @@ from typing import Final
 
 from contracts.compatibility.containment.arrays import find_array
 from contracts.compatibility.containment.evaluation import Evaluator
-from contracts.compatibility.containment.limits import (
-    MAX_FORMULAS,
-    Budget,
-    NotUnderstoodError,
-    OutOfTimeError,
-)
+from contracts.compatibility.containment.formulas import FormulaBuilder
 from contracts.compatibility.containment.nodes import TYPES, Constraint, JsonType, Node, Space
 from contracts.compatibility.containment.numbers import find_number
 from contracts.compatibility.containment.objects import find_object
-from contracts.compatibility.containment.reading import Reader
-from contracts.compatibility.containment.results import EMPTY, Empty, Found, Result, Unknown
+from contracts.compatibility.containment.results import (
+    EMPTY,
+    MAX_FORMULAS,
+    ComparisonBudget,
+    Empty,
+    Found,
+    NotUnderstoodError,
+    OutOfTimeError,
+    Result,
+    Unknown,
+)
 from contracts.compatibility.containment.strings import find_string
 
 SELF: Final = "a `$ref` leads back to itself"
@@ -35,11 +39,11 @@ SELF: Final = "a `$ref` leads back to itself"
 class Search:
     """Solves goals; remembers what it found."""
 
-    def __init__(self, reader: Reader, budget: Budget) -> None:
-        self.space: Space = reader.space
-        self._reader = reader
+    def __init__(self, builder: FormulaBuilder, budget: ComparisonBudget) -> None:
+        self.space: Space = builder.space
+        self._builder = builder
         self._budget = budget
-        self._evaluator = Evaluator(reader.read, self.spend)
+        self._evaluator = Evaluator(builder.read, self.spend)
         self._results: dict[int, Result] = {}
         self._leaning: dict[int, set[int]] = {}
         self._open: dict[int, set[int]] = {}
@@ -193,10 +197,10 @@ class Search:
     def _expanded(self, node: Node, of: JsonType) -> Node:
         self.spend()
         if node.number in self._expanding:
-            return self._reader.not_understood(SELF, node)
+            return self._builder.not_understood(SELF, node)
         self._expanding.add(node.number)
         try:
-            return self.restricted(self._reader.read(node), of)
+            return self.restricted(self._builder.read(node), of)
         finally:
             self._expanding.discard(node.number)
 

@@ -16,9 +16,8 @@ from itertools import count, product
 from string import ascii_lowercase
 from typing import Final
 
-from contracts.compatibility.containment.limits import NotUnderstoodError
 from contracts.compatibility.containment.nodes import Constraint
-from contracts.compatibility.containment.results import EMPTY, Found, Result, Unknown
+from contracts.compatibility.containment.results import EMPTY, Found, NotUnderstoodError, Result, Unknown
 from contracts.patterns import Language, TooLargeError, UnsupportedPatternError
 from contracts.schema.formats import ASSERTED
 

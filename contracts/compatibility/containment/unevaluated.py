@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, Final, TypeAlias
 
-from contracts.compatibility.containment.limits import NotUnderstoodError
 from contracts.compatibility.containment.names import Names, all_but, these
 from contracts.compatibility.containment.nodes import Node, Space
 from contracts.compatibility.containment.parts import each, everywhere, required
+from contracts.compatibility.containment.results import NotUnderstoodError
 from contracts.schema.references import REFERENCES, Subschema
 
 Inner: TypeAlias = Callable[[Subschema, Any], Node]

@@ -7,8 +7,8 @@ from collections.abc import Hashable, Mapping
 from fractions import Fraction
 from typing import Any, Final
 
-from contracts.compatibility.containment.limits import NotUnderstoodError
 from contracts.compatibility.containment.nodes import JsonType
+from contracts.compatibility.containment.results import NotUnderstoodError
 
 _LARGE: Final = 10**30
 _MOST_VALUES: Final = 20_000

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from contracts.compatibility.differences import structures
-from contracts.compatibility.differences.view import Reading, Spot, View
-from contracts.compatibility.kinds import KINDS
-from contracts.compatibility.kinds.kind import Kind
+from contracts.compatibility.differences.view import ComparedSchema, PlacedSchema, View
+from contracts.compatibility.kinds import KINDS, Kind
 from contracts.schema.dialect import Schema
+from contracts.schema.references import Subschema
 
 _MOST_PAIRS: Final = 5_000
 
@@ -64,27 +64,29 @@ def differences(
         new_references: Documents that the new one refers to.
         tolerant: Whether writers are closed and readers open, whatever the schemas say.
     """
-    pair = _Pair(Reading(old, old_references or {}), Reading(new, new_references or {}), tolerant)
+    pair = _Pair(
+        ComparedSchema(old, old_references or {}), ComparedSchema(new, new_references or {}), tolerant
+    )
     return tuple(dict.fromkeys(pair.compare()))
 
 
 class _Pair:
-    def __init__(self, old: Reading, new: Reading, tolerant: bool) -> None:
+    def __init__(self, old: ComparedSchema, new: ComparedSchema, tolerant: bool) -> None:
         self.old, self.new, self.tolerant = old, new, tolerant
-        self._seen: set[tuple[object, object]] = set()
-        self._rest: list[tuple[Spot, Spot, str]] = []
+        self._seen: set[tuple[Subschema | bool, Subschema | bool]] = set()
+        self._rest: list[tuple[PlacedSchema, PlacedSchema, str]] = []
 
     def compare(self) -> Iterator[Difference]:
         self._rest.append((self.old.root, self.new.root, "$"))
         while self._rest and len(self._seen) < _MOST_PAIRS:
             old, new, field = self._rest.pop(0)
-            key = (_key(old), _key(new))
+            key = (old.node, new.node)
             if key in self._seen:
                 continue
             self._seen.add(key)
-            yield from self._spots(old, new, field)
+            yield from self._placed(old, new, field)
 
-    def _spots(self, old: Spot, new: Spot, field: str) -> Iterator[Difference]:
+    def _placed(self, old: PlacedSchema, new: PlacedSchema, field: str) -> Iterator[Difference]:
         if (old.node is False) != (new.node is False):
             name = "FALSE_SCHEMA_REMOVED" if old.node is False else "FALSE_SCHEMA_ADDED"
             yield Difference(KINDS[name], "all or nothing is refused here", old.path, new.path, field)
@@ -95,12 +97,12 @@ class _Pair:
             self._below(before, now, field)
 
     def _below(self, old: View, new: View, field: str) -> None:
-        for name, spot in new.properties.items():
+        for name, place in new.properties.items():
             if name in old.properties:
-                self._rest.append((old.properties[name], spot, f"{field}.{name}"))
-        for pattern, spot in new.patterns.items():
+                self._rest.append((old.properties[name], place, f"{field}.{name}"))
+        for pattern, place in new.patterns.items():
             if pattern in old.patterns:
-                self._rest.append((old.patterns[pattern], spot, f"{field}.*"))
+                self._rest.append((old.patterns[pattern], place, f"{field}.*"))
         for keyword in ("items", "additionalItems", "contains", "unevaluatedItems"):
             self._keyword(old, new, keyword, f"{field}[*]")
         for keyword in ("additionalProperties", "unevaluatedProperties"):
@@ -115,9 +117,5 @@ class _Pair:
     def _keyword(self, old: View, new: View, keyword: str, field: str) -> None:
         before, now = old.keywords.get(keyword), new.keywords.get(keyword)
         if before and now and isinstance(before.value, Mapping) and isinstance(now.value, Mapping):
-            spots = self.old.spot(before.value, before.path), self.new.spot(now.value, now.path)
-            self._rest.append((*spots, field))
-
-
-def _key(spot: Spot) -> object:
-    return spot.node
+            schemas = self.old.placed(before.value, before.path), self.new.placed(now.value, now.path)
+            self._rest.append((*schemas, field))

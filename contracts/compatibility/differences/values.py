@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from contracts.compatibility.differences.view import View
-from contracts.compatibility.kinds.bounds import BOUNDS
+from contracts.compatibility.kinds import BOUNDS
 
 _LONGEST: Final = 60
 _EVERY_TYPE: Final = frozenset({"null", "boolean", "integer", "number", "string", "array", "object"})
@@ -43,7 +43,7 @@ _ELSEWHERE: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Delta:
     """One difference of two views, its kind by name."""
 
     kind: str
@@ -52,7 +52,7 @@ class Found:
     new_path: str
 
 
-def value_differences(old: View, new: View) -> Iterator[Found]:
+def value_differences(old: View, new: View) -> Iterator[Delta]:
     """Every difference in single values."""
     yield from _types(old, new)
     yield from _values(old, new)
@@ -62,7 +62,7 @@ def value_differences(old: View, new: View) -> Iterator[Found]:
     yield from _others(old, new)
 
 
-def found_at(kind: str, keyword: str, old: View, new: View) -> Found:
+def found_at(kind: str, keyword: str, old: View, new: View) -> Delta:
     """A difference in one keyword."""
     before, now = old.keywords.get(keyword), new.keywords.get(keyword)
     if before and now:
@@ -71,7 +71,7 @@ def found_at(kind: str, keyword: str, old: View, new: View) -> Found:
         what = f"`{keyword}` {_shown(now.value)} added"
     else:
         what = f"`{keyword}` {_shown(before.value) if before else ''} removed"
-    return Found(kind, what, before.path if before else old.path, now.path if now else new.path)
+    return Delta(kind, what, before.path if before else old.path, now.path if now else new.path)
 
 
 def _shown(value: object) -> str:
@@ -79,7 +79,7 @@ def _shown(value: object) -> str:
     return f"`{text}`" if len(text) <= _LONGEST else f"`{text[:_LONGEST]}...`"
 
 
-def _types(old: View, new: View) -> Iterator[Found]:
+def _types(old: View, new: View) -> Iterator[Delta]:
     before, now = _type_set(old), _type_set(new)
     if before != now:
         kind = "TYPE_NARROWED" if now < before else "TYPE_EXTENDED" if before < now else "TYPE_CHANGED"
@@ -94,7 +94,7 @@ def _type_set(view: View) -> frozenset[str]:
     return named | {"integer"} if "number" in named else named
 
 
-def _values(old: View, new: View) -> Iterator[Found]:
+def _values(old: View, new: View) -> Iterator[Delta]:
     before, now = _listed_values(old), _listed_values(new)
     if before == now:
         return
@@ -110,7 +110,7 @@ def _values(old: View, new: View) -> Iterator[Found]:
     words = [f"{', '.join(sorted(gone)[:5])} removed"] if gone else []
     words += [f"{', '.join(sorted(come)[:5])} added"] if come else []
     place = found_at(kind, "const" if kind == "CONST_CHANGED" else "enum", old, new)
-    yield Found(kind, f"allowed values: {'; '.join(words)}", place.old_path, place.new_path)
+    yield Delta(kind, f"allowed values: {'; '.join(words)}", place.old_path, place.new_path)
 
 
 def _listed_values(view: View) -> set[str] | None:
@@ -126,7 +126,7 @@ def _canonical(value: object) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
-def _bounds(old: View, new: View) -> Iterator[Found]:
+def _bounds(old: View, new: View) -> Iterator[Delta]:
     for keyword, word, _, _ in BOUNDS:
         before, now = _number(old, keyword), _number(new, keyword)
         if before == now:
@@ -144,7 +144,7 @@ def _number(view: View, keyword: str) -> float | None:
     return 1 if keyword == "minContains" else None
 
 
-def _multiples(old: View, new: View) -> Iterator[Found]:
+def _multiples(old: View, new: View) -> Iterator[Delta]:
     before, now = _number(old, "multipleOf"), _number(new, "multipleOf")
     if before == now:
         return
@@ -157,7 +157,7 @@ def _multiples(old: View, new: View) -> Iterator[Found]:
     yield found_at(kind, "multipleOf", old, new)
 
 
-def _presence(old: View, new: View) -> Iterator[Found]:
+def _presence(old: View, new: View) -> Iterator[Delta]:
     for keyword, (come, gone, changed) in _PRESENCE.items():
         before, now = old.keywords.get(keyword), new.keywords.get(keyword)
         if before is None or now is None:
@@ -167,7 +167,7 @@ def _presence(old: View, new: View) -> Iterator[Found]:
             yield found_at(changed, keyword, old, new)
 
 
-def _others(old: View, new: View) -> Iterator[Found]:
+def _others(old: View, new: View) -> Iterator[Delta]:
     if "if" in old.keywords and "if" in new.keywords:
         for keyword in ("then", "else"):
             if (keyword in old.keywords) != (keyword in new.keywords):

@@ -1,4 +1,4 @@
-"""What one place of a schema says, put together through `$ref` and `allOf`.
+"""What a schema says at one place, merged through `$ref` and `allOf`.
 
 A schema written flat and the same schema written in parts have the same view.
 """
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urldefrag
 
+from contracts.paths import escaped
 from contracts.schema.dialect import DRAFT_2020_12, DRAFTS, Schema
 from contracts.schema.json_values import unshared
 from contracts.schema.references import Resolver, Subschema
@@ -20,7 +21,7 @@ _MOST_PARTS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class PlacedSchema:
     """A subschema, or `true` or `false`, and its JSON pointer in its document."""
 
     node: Subschema | bool
@@ -33,7 +34,7 @@ class Spot:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class PlacedValue:
     """One keyword's value, and where it stands."""
 
     value: Any
@@ -42,61 +43,61 @@ class Said:
 
 @dataclass
 class View:
-    """What one place says.
+    """What a schema says at one place.
 
     Attributes:
-        path: Where that begins.
-        keywords: Each keyword that is not taken apart below.
+        path: The place, as a JSON pointer.
+        keywords: Every keyword that has no attribute of its own here.
         properties: By name.
         patterns: `patternProperties`, by pattern.
         required: Name to where it is required.
-        products: Parts of `allOf` that say something about a keyword that another part says otherwise.
+        products: Parts of `allOf` that contradict what is merged already.
     """
 
     path: str
     owner: Subschema | None
-    keywords: dict[str, Said] = field(default_factory=dict)
-    properties: dict[str, Spot] = field(default_factory=dict)
-    patterns: dict[str, Spot] = field(default_factory=dict)
+    keywords: dict[str, PlacedValue] = field(default_factory=dict)
+    properties: dict[str, PlacedSchema] = field(default_factory=dict)
+    patterns: dict[str, PlacedSchema] = field(default_factory=dict)
     required: dict[str, str] = field(default_factory=dict)
-    products: list[Spot] = field(default_factory=list)
+    products: list[PlacedSchema] = field(default_factory=list)
 
 
-class Reading:
-    """One schema, with its references, as the differ reads it."""
+class ComparedSchema:
+    """One schema with its references, seen place by place."""
 
     def __init__(self, schema: Schema, references: Mapping[str, Schema]) -> None:
         own = unshared(schema)
         self._resolver = Resolver(own, unshared(references), DRAFTS[DRAFT_2020_12])
-        self.root = Spot(self._resolver.at(own), "#")
+        self.root = PlacedSchema(self._resolver.at(own), "#")
 
-    def spot(self, value: object, path: str) -> Spot:
-        """The spot of a subschema's value."""
-        return Spot(value if isinstance(value, bool) else self._resolver.at(_mapping(value)), path)
+    def placed(self, value: object, path: str) -> PlacedSchema:
+        """A subschema, or a boolean, at a place."""
+        return PlacedSchema(value if isinstance(value, bool) else self._resolver.at(_mapping(value)), path)
 
-    def view(self, spot: Spot) -> View:
-        """What is said at a spot."""
-        owner = spot.node if isinstance(spot.node, Subschema) else None
-        view = View(self._resolved(spot).path, owner)
-        rest, seen = [spot], 0
+    def view(self, place: PlacedSchema) -> View:
+        """What the schema says at a place, put together."""
+        owner = place.node if isinstance(place.node, Subschema) else None
+        view = View(self._resolved(place).path, owner)
+        rest, seen = [place], 0
         while rest:
             here = self._resolved(rest.pop(0))
+            node = here.node
             seen += 1
-            if not isinstance(here.node, Subschema) or seen > _MOST_PARTS:
-                if here.node is False:
-                    view.keywords["not"] = Said(True, here.path)
-                continue
-            if not self._merges(view, here):
+            if not isinstance(node, Subschema) or seen > _MOST_PARTS:
+                if node is False:
+                    view.keywords["not"] = PlacedValue(True, here.path)
+            elif _agree(view, node.schema):
+                self._merge(view, node.schema, here.path)
+                rest.extend(self._further(node, here.path))
+            else:
                 view.products.append(here)
-                continue
-            self._merge(view, here)
-            rest.extend(self._further(here))
         return view
 
-    def _resolved(self, spot: Spot) -> Spot:
+    def _resolved(self, place: PlacedSchema) -> PlacedSchema:
         """Where a reference that stands alone leads to, in the end."""
         for _ in range(_MOST_PARTS):
-            node = spot.node
+            node = place.node
             if not isinstance(node, Subschema) or "$ref" not in node.schema:
                 break
             if node.draft >= DRAFTS[DRAFT_2020_12] and len(node.schema.keys() - _UNSEEN) > 1:
@@ -104,49 +105,36 @@ class Reading:
             target = self._resolver.known_target(node)
             if target is None:
                 break
-            spot = Spot(target, _pointer(node))
-        return spot
+            place = PlacedSchema(target, _pointer(node))
+        return place
 
-    def _further(self, spot: Spot) -> Iterator[Spot]:
-        if not isinstance(spot.node, Subschema):
-            return
-        schema = spot.node.schema
-        target = self._resolver.known_target(spot.node)
+    def _further(self, node: Subschema, path: str) -> Iterator[PlacedSchema]:
+        target = self._resolver.known_target(node)
         if target is not None:
-            yield Spot(target, _pointer(spot.node))
-        for index, part in enumerate(_listed(schema.get("allOf"))):
+            yield PlacedSchema(target, _pointer(node))
+        for index, part in enumerate(_listed(node.schema.get("allOf"))):
             if isinstance(part, Mapping | bool):
-                yield self.spot(part, f"{spot.path}/allOf/{index}")
+                yield self.placed(part, f"{path}/allOf/{index}")
 
-    def _merges(self, view: View, spot: Spot) -> bool:
-        """Whether what is said here contradicts nothing that is already gathered."""
-        if not isinstance(spot.node, Subschema):
-            return True
-        schema = spot.node.schema
-        known = view.keywords
-        said = {name: value for name, value in schema.items() if name not in (*_MERGED, *_UNSEEN)}
-        if any(name in known and known[name].value != value for name, value in said.items()):
-            return False
-        names = (*_mapping(schema.get("properties")), *_mapping(schema.get("patternProperties")))
-        return not any(name in view.properties or name in view.patterns for name in names)
-
-    def _merge(self, view: View, spot: Spot) -> None:
-        if not isinstance(spot.node, Subschema):
-            return
-        schema, path = spot.node.schema, spot.path
+    def _merge(self, view: View, schema: Schema, path: str) -> None:
         for name, value in schema.items():
             if name not in (*_MERGED, *_UNSEEN):
-                view.keywords.setdefault(name, Said(value, f"{path}/{escaped(name)}"))
+                view.keywords.setdefault(name, PlacedValue(value, f"{path}/{escaped(name)}"))
         for keyword, into in (("properties", view.properties), ("patternProperties", view.patterns)):
             for name, child in _mapping(schema.get(keyword)).items():
-                into[name] = self.spot(child, f"{path}/{keyword}/{escaped(name)}")
+                into[name] = self.placed(child, f"{path}/{keyword}/{escaped(name)}")
         for index, name in enumerate(_listed(schema.get("required"))):
             view.required.setdefault(str(name), f"{path}/required/{index}")
 
 
-def escaped(name: str) -> str:
-    """A name as a step of a JSON pointer."""
-    return name.replace("~", "~0").replace("/", "~1")
+def _agree(view: View, schema: Schema) -> bool:
+    """Whether a schema contradicts nothing that the view already holds."""
+    known = view.keywords
+    said = {name: value for name, value in schema.items() if name not in (*_MERGED, *_UNSEEN)}
+    if any(name in known and known[name].value != value for name, value in said.items()):
+        return False
+    names = (*_mapping(schema.get("properties")), *_mapping(schema.get("patternProperties")))
+    return not any(name in view.properties or name in view.patterns for name in names)
 
 
 def _pointer(node: Subschema) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from contracts.compatibility.deciding import decide
 from contracts.compatibility.differences import differences
-from contracts.compatibility.kinds import KINDS, RULES, verdicts
+from contracts.compatibility.kinds import KINDS, RULES, VERDICT_RULES
 from contracts.schema.content_model import closed, opened
 from contracts.schema.dialect import DRAFT_2020_12
 
@@ -35,7 +35,7 @@ def test_every_kind_has_a_pair_and_a_rule() -> None:
     """At least sixty; no pair without a kind."""
     assert len(KINDS) >= 60
     assert {path.stem for path in FIXTURES.iterdir()} == set(KINDS)
-    assert {rule.code for rule in RULES} == {*KINDS, *(rule.code for rule in verdicts.RULES)}
+    assert {rule.code for rule in RULES} == {*KINDS, *(rule.code for rule in VERDICT_RULES)}
     assert [rule.code for rule in RULES if not rule.purpose or not rule.fix] == []
 
 

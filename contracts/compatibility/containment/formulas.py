@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any, Final, TypeAlias
 
-from contracts.compatibility.containment.limits import NotUnderstoodError
+from contracts.compatibility.containment.evaluation_count import EvaluationCount
 from contracts.compatibility.containment.names import all_but, these
 from contracts.compatibility.containment.nodes import TYPES, JsonType, Node, Space
 from contracts.compatibility.containment.parts import (
@@ -24,6 +24,7 @@ from contracts.compatibility.containment.parts import (
     shorter,
     whole,
 )
+from contracts.compatibility.containment.results import NotUnderstoodError
 from contracts.compatibility.containment.unevaluated import (
     Inner,
     followed,
@@ -31,15 +32,14 @@ from contracts.compatibility.containment.unevaluated import (
     unevaluated_properties,
 )
 from contracts.compatibility.containment.values import exact, is_number
-from contracts.compatibility.containment.ways import Ways
 from contracts.schema.formats import ASSERTED
 from contracts.schema.references import REFERENCES, Subschema, UnresolvableError
 
 MAX_NESTED: Final = 30
-_Meaning: TypeAlias = Callable[["Reader", Subschema, Any], Node]
+_Meaning: TypeAlias = Callable[["FormulaBuilder", Subschema, Any], Node]
 
 
-class Reader:
+class FormulaBuilder:
     """Reads places in schemas, each once."""
 
     def __init__(self, space: Space, spend: Callable[[], None], *, assert_formats: bool) -> None:
@@ -117,9 +117,9 @@ class Reader:
         return self.space.all_of(parts)
 
     @property
-    def ways(self) -> Ways:
+    def evaluation_count(self) -> EvaluationCount:
         """How what was read applies schemas to one value."""
-        return Ways(self._beside)
+        return EvaluationCount(self._beside)
 
     def _annotates(self, keyword: str) -> None:
         if keyword not in _ANNOTATIONS:
@@ -145,42 +145,42 @@ def _words(value: Any, keyword: str) -> list[str]:
     return words
 
 
-def _type(reader: Reader, _place: Subschema, value: Any) -> Node:
+def _type(builder: FormulaBuilder, _place: Subschema, value: Any) -> Node:
     names = value if isinstance(value, list) else [value]
     types: set[JsonType] = set()
     for name in names:
         if not isinstance(name, str) or (name not in TYPES and name != "integer"):
             raise NotUnderstoodError("`type` names no type of JSON")
         types.update(of for of in TYPES if of == name)
-    parts = [reader.space.types(types)]
+    parts = [builder.space.types(types)]
     if "integer" in names and "number" not in names:
-        parts.append(reader.space.strong("number", "mul", Fraction(1)))
-    return reader.space.any_of(parts)
+        parts.append(builder.space.strong("number", "mul", Fraction(1)))
+    return builder.space.any_of(parts)
 
 
-def _enum(reader: Reader, _place: Subschema, value: Any) -> Node:
-    return node_of_values(reader.space, _listed(value, "enum"))
+def _enum(builder: FormulaBuilder, _place: Subschema, value: Any) -> Node:
+    return node_of_values(builder.space, _listed(value, "enum"))
 
 
-def _const(reader: Reader, _place: Subschema, value: Any) -> Node:
-    return node_of_value(reader.space, value)
+def _const(builder: FormulaBuilder, _place: Subschema, value: Any) -> Node:
+    return node_of_value(builder.space, value)
 
 
 def _bound(kind: str, old_keyword: str) -> _Meaning:
-    def read(reader: Reader, place: Subschema, value: Any) -> Node:
+    def read(builder: FormulaBuilder, place: Subschema, value: Any) -> Node:
         is_open = place.draft == 4 and place.schema.get(old_keyword) is True
-        return reader.space.literal("number", kind, _number(value), is_open)
+        return builder.space.literal("number", kind, _number(value), is_open)
 
     return read
 
 
 def _open_bound(kind: str) -> _Meaning:
-    def read(reader: Reader, place: Subschema, value: Any) -> Node:
+    def read(builder: FormulaBuilder, place: Subschema, value: Any) -> Node:
         if place.draft == 4 and isinstance(value, bool):
-            return reader.space.true
+            return builder.space.true
         if place.draft == 4:
             raise NotUnderstoodError("an exclusive bound of draft-04 is no boolean")
-        return reader.space.literal("number", kind, _number(value), True)
+        return builder.space.literal("number", kind, _number(value), True)
 
     return read
 
@@ -191,66 +191,66 @@ def _number(value: Any) -> Fraction:
     return exact(value)
 
 
-def _multiple(reader: Reader, _place: Subschema, value: Any) -> Node:
+def _multiple(builder: FormulaBuilder, _place: Subschema, value: Any) -> Node:
     factor = _number(value)
     if factor <= 0:
         raise NotUnderstoodError("`multipleOf` is not positive")
-    return reader.space.literal("number", "mul", factor)
+    return builder.space.literal("number", "mul", factor)
 
 
 def _size(of: JsonType, kind: str) -> _Meaning:
     make = longer if kind == "longer" else shorter
 
-    def read(reader: Reader, _place: Subschema, value: Any) -> Node:
-        return make(reader.space, of, whole(value, "a length"))
+    def read(builder: FormulaBuilder, _place: Subschema, value: Any) -> Node:
+        return make(builder.space, of, whole(value, "a length"))
 
     return read
 
 
-def _pattern(reader: Reader, _place: Subschema, value: Any) -> Node:
+def _pattern(builder: FormulaBuilder, _place: Subschema, value: Any) -> Node:
     if not isinstance(value, str):
         raise NotUnderstoodError("`pattern` is not a string")
-    return reader.space.literal("string", "pattern", value)
+    return builder.space.literal("string", "pattern", value)
 
 
-def _format(reader: Reader, _place: Subschema, value: Any) -> Node:
-    if reader.assert_formats and isinstance(value, str) and value in ASSERTED:
-        return reader.space.literal("string", "format", value)
-    return reader.space.true
+def _format(builder: FormulaBuilder, _place: Subschema, value: Any) -> Node:
+    if builder.assert_formats and isinstance(value, str) and value in ASSERTED:
+        return builder.space.literal("string", "format", value)
+    return builder.space.true
 
 
-def _unique(reader: Reader, _place: Subschema, value: Any) -> Node:
+def _unique(builder: FormulaBuilder, _place: Subschema, value: Any) -> Node:
     if not isinstance(value, bool):
         raise NotUnderstoodError("`uniqueItems` is not a boolean")
-    return reader.space.literal("array", "unique") if value else reader.space.true
+    return builder.space.literal("array", "unique") if value else builder.space.true
 
 
-def _tuple(reader: Reader, place: Subschema, value: Any) -> Node:
-    return reader.space.all_of(
-        each(reader.space, index, index + 1, reader.inner(place, item))
+def _tuple(builder: FormulaBuilder, place: Subschema, value: Any) -> Node:
+    return builder.space.all_of(
+        each(builder.space, index, index + 1, builder.inner(place, item))
         for index, item in enumerate(_listed(value, "prefixItems"))
     )
 
 
-def _items(reader: Reader, place: Subschema, value: Any) -> Node:
+def _items(builder: FormulaBuilder, place: Subschema, value: Any) -> Node:
     if isinstance(value, list):
         if place.draft >= 2020:
             raise NotUnderstoodError("`items` is an array, which 2020-12 has not")
-        return _tuple(reader, place, value)
+        return _tuple(builder, place, value)
     prefix = place.schema.get("prefixItems") if place.draft >= 2020 else None
     start = len(prefix) if isinstance(prefix, list) else 0
-    return each(reader.space, start, None, reader.inner(place, value))
+    return each(builder.space, start, None, builder.inner(place, value))
 
 
-def _additional_items(reader: Reader, place: Subschema, value: Any) -> Node:
+def _additional_items(builder: FormulaBuilder, place: Subschema, value: Any) -> Node:
     prefix = place.schema.get("items")
     if not isinstance(prefix, list):
-        return reader.space.true
-    return each(reader.space, len(prefix), None, reader.inner(place, value))
+        return builder.space.true
+    return each(builder.space, len(prefix), None, builder.inner(place, value))
 
 
-def _contains(reader: Reader, place: Subschema, value: Any) -> Node:
-    space, item = reader.space, reader.inner(place, value)
+def _contains(builder: FormulaBuilder, place: Subschema, value: Any) -> Node:
+    space, item = builder.space, builder.inner(place, value)
     bounds = place.schema if place.draft >= 2019 else {}
     least = whole(bounds.get("minContains", 1), "minContains")
     parts = [space.literal("array", "least", least, item)] if least else []
@@ -259,90 +259,90 @@ def _contains(reader: Reader, place: Subschema, value: Any) -> Node:
     return space.all_of(parts)
 
 
-def _properties(reader: Reader, place: Subschema, value: Any) -> Node:
-    return reader.space.all_of(
-        everywhere(reader.space, these(name), reader.inner(place, schema))
+def _properties(builder: FormulaBuilder, place: Subschema, value: Any) -> Node:
+    return builder.space.all_of(
+        everywhere(builder.space, these(name), builder.inner(place, schema))
         for name, schema in _named(value, "properties").items()
     )
 
 
-def _pattern_properties(reader: Reader, place: Subschema, value: Any) -> Node:
-    return reader.space.all_of(
-        everywhere(reader.space, ("pattern", pattern), reader.inner(place, schema))
+def _pattern_properties(builder: FormulaBuilder, place: Subschema, value: Any) -> Node:
+    return builder.space.all_of(
+        everywhere(builder.space, ("pattern", pattern), builder.inner(place, schema))
         for pattern, schema in _named(value, "patternProperties").items()
     )
 
 
-def _additional_properties(reader: Reader, place: Subschema, value: Any) -> Node:
+def _additional_properties(builder: FormulaBuilder, place: Subschema, value: Any) -> Node:
     named = _named(place.schema.get("properties", {}), "properties")
     patterns = _named(place.schema.get("patternProperties", {}), "patternProperties")
     declared = [these(*named), *(("pattern", pattern) for pattern in sorted(patterns))]
-    return everywhere(reader.space, all_but(*declared), reader.inner(place, value))
+    return everywhere(builder.space, all_but(*declared), builder.inner(place, value))
 
 
-def _property_names(reader: Reader, place: Subschema, value: Any) -> Node:
-    names = reader.inner(place, value)
+def _property_names(builder: FormulaBuilder, place: Subschema, value: Any) -> Node:
+    names = builder.inner(place, value)
     return (
-        everywhere(reader.space, ("not", ("text", names)), reader.space.false)
-        if names is not reader.space.true
+        everywhere(builder.space, ("not", ("text", names)), builder.space.false)
+        if names is not builder.space.true
         else names
     )
 
 
-def _required(reader: Reader, _place: Subschema, value: Any) -> Node:
-    return reader.space.all_of(required(reader.space, name) for name in _words(value, "required"))
+def _required(builder: FormulaBuilder, _place: Subschema, value: Any) -> Node:
+    return builder.space.all_of(required(builder.space, name) for name in _words(value, "required"))
 
 
-def _dependent(reader: Reader, place: Subschema, value: Any) -> Node:
+def _dependent(builder: FormulaBuilder, place: Subschema, value: Any) -> Node:
     """`dependentRequired`, `dependentSchemas`, and `dependencies`, which is both."""
     if place.draft > 7 and "dependencies" in place.schema:
         raise NotUnderstoodError("`dependencies`, on which validators of this draft differ")
-    space = reader.space
+    space = builder.space
     parts = []
     for name, needed in _named(value, "dependencies").items():
         if isinstance(needed, list):
             consequence = space.all_of(required(space, word) for word in _words(needed, "dependencies"))
         else:
-            consequence = reader.inner(place, needed)
+            consequence = builder.inner(place, needed)
         parts.append(space.any_of([space.literal("object", "all", these(name), space.false), consequence]))
     return space.all_of(parts)
 
 
-def _all_of(reader: Reader, place: Subschema, value: Any) -> Node:
-    return reader.space.all_of(reader.inner(place, schema) for schema in _listed(value, "allOf"))
+def _all_of(builder: FormulaBuilder, place: Subschema, value: Any) -> Node:
+    return builder.space.all_of(builder.inner(place, schema) for schema in _listed(value, "allOf"))
 
 
-def _any_of(reader: Reader, place: Subschema, value: Any) -> Node:
-    return reader.space.any_of(reader.inner(place, schema) for schema in _listed(value, "anyOf"))
+def _any_of(builder: FormulaBuilder, place: Subschema, value: Any) -> Node:
+    return builder.space.any_of(builder.inner(place, schema) for schema in _listed(value, "anyOf"))
 
 
-def _one_of(reader: Reader, place: Subschema, value: Any) -> Node:
-    return exactly_one(reader.space, [reader.inner(place, schema) for schema in _listed(value, "oneOf")])
+def _one_of(builder: FormulaBuilder, place: Subschema, value: Any) -> Node:
+    return exactly_one(builder.space, [builder.inner(place, schema) for schema in _listed(value, "oneOf")])
 
 
-def _not(reader: Reader, place: Subschema, value: Any) -> Node:
-    return reader.space.negate(reader.inner(place, value))
+def _not(builder: FormulaBuilder, place: Subschema, value: Any) -> Node:
+    return builder.space.negate(builder.inner(place, value))
 
 
-def _if(reader: Reader, place: Subschema, value: Any) -> Node:
-    space, condition = reader.space, reader.inner(place, value)
-    then = reader.inner(place, place.schema.get("then", True))
-    otherwise = reader.inner(place, place.schema.get("else", True))
+def _if(builder: FormulaBuilder, place: Subschema, value: Any) -> Node:
+    space, condition = builder.space, builder.inner(place, value)
+    then = builder.inner(place, place.schema.get("then", True))
+    otherwise = builder.inner(place, place.schema.get("else", True))
     return space.all_of([space.any_of([space.negate(condition), then]), space.any_of([condition, otherwise])])
 
 
 def _reference(keyword: str) -> _Meaning:
-    return lambda reader, place, _value: reader.followed(place, keyword)
+    return lambda builder, place, _value: builder.followed(place, keyword)
 
 
 def _unevaluated(
     read: Callable[[Space, Inner, Subschema, Any], Node],
 ) -> _Meaning:
-    return lambda reader, place, value: read(reader.space, reader.inner, place, value)
+    return lambda builder, place, value: read(builder.space, builder.inner, place, value)
 
 
-def _nothing(reader: Reader, _place: Subschema, _value: Any) -> Node:
-    return reader.space.true
+def _nothing(builder: FormulaBuilder, _place: Subschema, _value: Any) -> Node:
+    return builder.space.true
 
 
 _LAST: Final = 9999

@@ -1,4 +1,4 @@
-"""How often a validator would apply schemas to one value: it follows every way, and never remembers."""
+"""How often a validator applies schemas to one value: it follows every branch, and remembers nothing."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Hashable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, Final
 
-_MOST_WAYS: Final = 20_000
+_MOST_EVALUATIONS: Final = 20_000
 _MOST_STEPS: Final = 200_000
 _MOST_REPEATED: Final = 2_000
 
 
-class Ways:
+class EvaluationCount:
     """From each schema to those that it applies to the same value, once for each time that it does."""
 
     def __init__(self, beside: Mapping[Any, Sequence[Any]]) -> None:
@@ -30,7 +30,7 @@ class Ways:
         counts: dict[Hashable, int] = {}
         for schema in TopologicalSorter(self._beside).static_order():
             counts[schema] = min(1 + sum(counts[one] for one in self._beside.get(schema, ())), _MOST_STEPS)
-        if max(counts.values(), default=1) > _MOST_WAYS:
+        if max(counts.values(), default=1) > _MOST_EVALUATIONS:
             return False
         several = [schema for schema, count in counts.items() if count > 2]
         if len(several) > _MOST_REPEATED:
