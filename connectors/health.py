@@ -40,15 +40,16 @@ class Health:
         """The last step succeeded."""
         self._enter("running", None, "")
 
-    def waiting(self, reason: str, detail: str, seconds: float) -> None:
+    def waiting(self, reason: str, detail: str, seconds: float | None = None) -> None:
         """An attempt failed; another follows.
 
         Args:
             reason: One word of a closed set.
             detail: One line, without values.
-            seconds: Until the next attempt.
+            seconds: Until the next attempt, where it is known here; the bus decides it for a sink.
         """
-        self._enter("waiting", reason, f"{detail}; trying again in {seconds:.1f} s")
+        when = "later" if seconds is None else f"in {seconds:.1f} s"
+        self._enter("waiting", reason, f"{detail}; trying again {when}")
 
     def failed(self, reason: str, detail: str) -> None:
         """It has stopped until a person changes something."""

@@ -54,7 +54,7 @@ def connector_named(name: str) -> ConnectorType:
         ConfigurationError: There is none, or it cannot be loaded, or it does not keep the promise.
     """
     if ":" in name:
-        return _judge(name, imported(name))
+        return _connector_type(name, imported(name))
     points = {point.name: point for point in entry_points(group=GROUP)}
     if name not in points:
         raise ConfigurationError(
@@ -62,7 +62,7 @@ def connector_named(name: str) -> ConnectorType:
             "it is neither installed nor a path module:Class",
             suggestion(name, points),
         )
-    return _judge(name, _loaded(points[name]))
+    return _connector_type(name, _loaded(points[name]))
 
 
 def connectors_available() -> list[ConnectorType]:
@@ -72,7 +72,7 @@ def connectors_available() -> list[ConnectorType]:
         ConfigurationError: One of them cannot be loaded.
     """
     points = sorted(entry_points(group=GROUP), key=lambda point: point.name)
-    return [_judge(point.name, _loaded(point)) for point in points]
+    return [_connector_type(point.name, _loaded(point)) for point in points]
 
 
 def imported(path: str) -> Any:
@@ -106,7 +106,7 @@ def _loaded(point: EntryPoint) -> Any:
         ) from None
 
 
-def _judge(name: str, implementation: Any) -> ConnectorType:
+def _connector_type(name: str, implementation: Any) -> ConnectorType:
     kind: Literal["source", "sink"] | None = None
     if callable(getattr(implementation, "read", None)):
         kind = "source"

@@ -49,9 +49,9 @@ class SinkRunner:
             self.health.failed(error.reason, str(error))
             return False
         except ConnectorError as error:
-            self.health.waiting(error.reason, str(error), 0.0)
+            self.health.waiting(error.reason, str(error))
         except Exception as error:  # noqa: BLE001 - the first event tries again, whatever the error
-            self.health.waiting(ConnectorError.reason, f"connect raised {type(error).__name__}", 0.0)
+            self.health.waiting(ConnectorError.reason, f"connect raised {type(error).__name__}")
         return True
 
     def subscribe(self, bus: Bus) -> None:
@@ -93,7 +93,7 @@ class SinkRunner:
         except TryAgainError as error:
             return self._retry(Reason.TARGET_UNAVAILABLE if error.away else Reason.HANDLER_FAILED, error)
         except Exception as error:  # noqa: BLE001 - a bug of a sink is retried as the subscription says
-            self.health.waiting(ConnectorError.reason, f"write raised {type(error).__name__}", 0.0)
+            self.health.waiting(ConnectorError.reason, f"write raised {type(error).__name__}")
             return Retry(Reason.HANDLER_FAILED, error=type(error).__name__)
         self.health.counts["written"] += 1
         self.health.running()
@@ -117,7 +117,7 @@ class SinkRunner:
 
     def _retry(self, reason: Reason, error: NotConnectedError | TryAgainError) -> Retry:
         self.health.counts["retried"] += 1
-        self.health.waiting(error.reason, str(error), error.after_seconds or 0.0)
+        self.health.waiting(error.reason, str(error), error.after_seconds)
         return Retry(reason, error.after_seconds, type(error).__name__)
 
     def _dead_letter(self, reason: Reason, detail: str, error: Exception) -> DeadLetter:

@@ -14,6 +14,9 @@ from connectors.errors import RecordRejectedError
 from connectors.mapping import Expression, value_of
 from connectors.source import Json, SourceRecord
 
+EVENT_FIELDS = ("data", "id", "key", "service", "source", "time", "transaction", "type", "version")
+"""What a mapping of events may name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Translated:
@@ -106,19 +109,7 @@ class EventMapping:
         Raises:
             RecordRejectedError: It lacks something, or something does not convert.
         """
-        return self.body.evaluate(
-            {
-                "id": event.id,
-                "source": event.source,
-                "type": event.type,
-                "version": event.version,
-                "time": None if event.time is None else event.time.isoformat().replace("+00:00", "Z"),
-                "key": event.key,
-                "service": event.service,
-                "transaction": event.transaction,
-                "data": event.data,
-            }
-        )
-
-
-EVENT_FIELDS = ("data", "id", "key", "service", "source", "time", "transaction", "type", "version")
+        fields = {name: getattr(event, name) for name in EVENT_FIELDS}
+        if event.time is not None:
+            fields["time"] = event.time.isoformat().replace("+00:00", "Z")
+        return self.body.evaluate(fields)

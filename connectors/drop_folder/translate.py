@@ -111,24 +111,24 @@ def _rows_from(lines: Sequence[str], start: int, delimiter: str) -> Iterator[tup
     reader = csv.reader(
         (lines[index] for index in range(start, len(lines))), delimiter=delimiter, strict=True
     )
-    begun = start
-    while begun < len(lines):
+    first = start
+    while first < len(lines):
         fields: Sequence[str] | None = None
         try:
             fields = next(reader)
         except csv.Error:
-            if _never_closes(lines, begun, start + reader.line_num):
+            if _never_closes(lines, first, start + reader.line_num):
                 # It would take in the rest of the file: only its own line is malformed.
-                yield CsvRow(begun + 1, lines[begun], None), begun + 1
+                yield CsvRow(first + 1, lines[first], None), first + 1
                 return
         end = start + reader.line_num
         if fields is None or fields:
-            yield CsvRow(begun + 1, "".join(lines[begun:end]), fields), end
-        begun = end
+            yield CsvRow(first + 1, "".join(lines[first:end]), fields), end
+        first = end
 
 
-def _never_closes(lines: Sequence[str], begun: int, end: int) -> bool:
-    return end >= len(lines) or sum(map(len, lines[begun:end])) > csv.field_size_limit()
+def _never_closes(lines: Sequence[str], first: int, end: int) -> bool:
+    return end >= len(lines) or sum(map(len, lines[first:end])) > csv.field_size_limit()
 
 
 def _names(form: CsvForm, rows: Iterator[CsvRow]) -> list[str] | None:

@@ -1,4 +1,4 @@
-"""A table of a legacy system's database, read where it stands."""
+"""A source that polls a table of a legacy system's database."""
 
 from connectors.sql.source import SqlOptions, SqlSource
 
