@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench crash soak lock clean
+.PHONY: help setup demo test check format bench crash soak backends lock clean
 
 # The folder of what was installed is named by what it was installed from, so a second run has nothing to do.
 SETUP := $(shell { pwd; cat requirements.lock pyproject.toml; } | cksum | tr ' ' '-')
@@ -19,7 +19,7 @@ demo: $(READY) ## Run the demo country (ARGS="--transactions 50 --exit")
 	@$(BIN)/govbus demo $(ARGS)
 
 test: $(READY) ## Run all tests, of the long ones a sample (ARGS=--whole, ARGS="-n 0 tests/unit -k retry")
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(READY) ## Check style, format and types
 	@$(BIN)/ruff check .
@@ -40,6 +40,9 @@ crash: $(READY) ## Run the subscriber under every fault, 20 times each (ARGS="--
 soak: $(READY) ## Run it under faults while events flow, a cluster for 5 min and one broker for 30
 	@$(BIN)/govbus check --soak 5 --nodes 3 $(ARGS)
 	@$(BIN)/govbus check --soak 30 $(ARGS)
+
+backends: $(READY) ## Run the tests against other people's programs: a real Prometheus
+	@$(BIN)/python -m pytest -m backends $(ARGS)
 
 lock: $(READY) ## Renew requirements.lock and the lock of Kafka's jars (ARGS=--upgrade)
 	@$(BIN)/python -c 'import uv' 2>/dev/null || $(BIN)/pip install --quiet uv

@@ -4,12 +4,11 @@ from tests.architecture.project import ROOMS, ROOT, modules
 
 VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
 DOCUMENTS = ("contracts/agencies", "contracts/services", "observability/alerts", "observability/dashboards")
-HOUSE = modules(*ROOMS, "tests")
 
 
 def test_no_module_has_a_vague_name() -> None:
     """A name says what is inside."""
-    assert [str(module.path) for module in HOUSE if module.path.stem in VAGUE] == []
+    assert [str(module.path) for module in modules(*ROOMS, "tests") if module.path.stem in VAGUE] == []
 
 
 def test_a_folder_of_documents_holds_no_code() -> None:
@@ -19,5 +18,5 @@ def test_a_folder_of_documents_holds_no_code() -> None:
 
 def test_every_folder_of_modules_is_a_package() -> None:
     """An `__init__.py` at every level, so that no folder is taken for another's."""
-    folders = {module.path.parent for module in HOUSE}
+    folders = {module.path.parent for module in modules(*ROOMS, "tests")}
     assert [str(folder) for folder in sorted(folders) if not (ROOT / folder / "__init__.py").exists()] == []
