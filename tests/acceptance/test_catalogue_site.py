@@ -97,7 +97,7 @@ def test_search_works_by_keyboard_alone(page: Page, folder: Path) -> None:
     page.keyboard.type("birth registered")
     results = page.locator("#results a")
     expect(results.first).to_contain_text("civil-registry.birth-registered")
-    expect(page.get_by_role("status")).to_contain_text("found")
+    expect(page.get_by_role("status")).to_contain_text("results")
     page.keyboard.press("ArrowDown")
     expect(results.first).to_be_focused()
     page.keyboard.press("Escape")

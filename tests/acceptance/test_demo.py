@@ -27,7 +27,7 @@ from connectors.demo.legacy.office import OfficeFaults
 from connectors.demo.options import DemoOptions
 
 faults = {"tax": OfficeFaults(loses_after_calls=1), "municipality": OfficeFaults(doubles_after_calls=1)}
-sys.exit(run(DemoOptions(transactions=9, faults=False, stays=False, stall_seconds=12.0, office_faults=faults,
+sys.exit(run(DemoOptions(transactions=9, faults=False, stays=False, stall_seconds=45.0, office_faults=faults,
                          port=int(sys.argv[1]), json_file=Path(sys.argv[2]))))
 """
 
@@ -90,6 +90,7 @@ def test_every_case_is_accounted_for_although_things_go_wrong(tmp_path: Path) ->
     assert found["first_completed_seconds"] > 0
 
 
+@pytest.mark.sampled(0)
 def test_a_fine_day_in_a_standing_cluster_completes_every_case(kafka: str, tmp_path: Path) -> None:
     """Every service has its times and hops, whatever the cluster held before."""
     file = tmp_path / "demo.json"
@@ -106,6 +107,7 @@ def test_a_fine_day_in_a_standing_cluster_completes_every_case(kafka: str, tmp_p
         assert all(hop["took"]["count"] == 3 for hop in service["hops"])
 
 
+@pytest.mark.sampled(0)
 def test_a_lost_and_a_doubled_effect_are_found(kafka: str, tmp_path: Path) -> None:
     """One office mislays a paper and another works on one twice; the bus does not know, the books do."""
     file = tmp_path / "demo.json"
