@@ -70,12 +70,14 @@ $(READY): requirements.lock pyproject.toml
 			"- install them (Debian: apt-get install python3-venv), or name another Python: make PYTHON=..." >&2; exit 1; \
 	fi; \
 	rm -f .venv/.ready-*; \
-	echo "setting up .venv with $$("$$found" --version): about 160 MB of packages the first time" >&2; \
-	base='import sys; print(sys.base_prefix)'; \
-	if [ "$$($(BIN)/python -c "$$base" 2>/dev/null)" != "$$("$$found" -c "$$base")" ]; then \
-		"$$found" -m venv --clear .venv; \
+	quiet=--quiet; base='import sys; print(sys.base_prefix)'; \
+	if [ -x $(BIN)/govbus ]; then echo "updating .venv" >&2; else \
+		quiet=; echo "setting up .venv with $$("$$found" --version): about 160 MB of packages" >&2; \
 	fi; \
-	if ! $(BIN)/python -m pip install --disable-pip-version-check --progress-bar on \
+	if [ "$$($(BIN)/python -c "$$base" 2>/dev/null)" != "$$("$$found" -c "$$base")" ]; then \
+		quiet=; "$$found" -m venv --clear .venv; \
+	fi; \
+	if ! $(BIN)/python -m pip install $$quiet --disable-pip-version-check --progress-bar on \
 			--require-hashes --only-binary :all: -r requirements.lock; then \
 		echo "error: could not install requirements.lock - the line of pip above names the package it could not fetch" \
 			"- connect this machine to a package index once (PIP_INDEX_URL names a mirror) and try again" >&2; exit 1; \
