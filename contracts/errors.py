@@ -2,7 +2,7 @@
 
 ContractError
  ├── CatalogError            the folder cannot be read as a catalogue; contains all findings
- ├── ConversionError         data of one version cannot be said in another
+ ├── ConversionError         data cannot be converted from one version to another
  ├── DocumentError           one file of it cannot be read; the loader collects its finding
  ├── GitError                the catalogue to compare with cannot be read from git
  ├── HashError               the layout of a `contract.yaml` does not allow adding a hash
@@ -54,7 +54,7 @@ class CatalogError(ContractError):
 
 
 class ConversionError(ContractError):
-    """Data of one version cannot be said in another; quotes none of it.
+    """Data cannot be converted from one version to another; the message quotes no data.
 
     Attributes:
         file: The document that failed, or the last one where its result breaks the target version.
@@ -67,8 +67,8 @@ class ConversionError(ContractError):
         self.file = file
         self.what = what
         super().__init__(
-            f"Expected data of `{subject}` {source} that version {target} can say, "
-            f"got a fault by `{file}`: {what}"
+            f"Expected data of `{subject}` {source} that converts to {target}, "
+            f"got a fault in `{file}`: {what}"
         )
 
 

@@ -31,7 +31,7 @@ def parse_path(text: str, *, every: bool = True) -> tuple[Step, ...]:
 
     Args:
         text: The path.
-        every: Whether `[*]` may stand in it.
+        every: Whether the path may contain `[*]`.
 
     Raises:
         ValueError: The text is not a path; the message says at which character.

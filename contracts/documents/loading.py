@@ -13,7 +13,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 from contracts import names
 from contracts.contract import (
@@ -47,17 +46,16 @@ from contracts.documents.shapes import (
     SubscriptionShape,
     UpcastShape,
     VersionShape,
+    structure_faults,
 )
 from contracts.errors import DocumentError
-from contracts.finding import Finding, Place
+from contracts.finding import Place
 from contracts.names import parts_of
 from contracts.paths import Step
 from contracts.versions.conversion import Conversion, faults
 
 Shape = TypeVar("Shape", bound=BaseModel)
 _DAY: Final = 86_400.0
-_MOST_FAULTS: Final = 100
-"""Faults reported for one document."""
 SUBSCRIPTIONS: Final = "subscriptions"
 """The folder of an agency's subscriptions, next to those of its events."""
 
@@ -176,7 +174,7 @@ def _load_version(
         if referenced := _read_schema(loaded, folder, reference, place):
             uri = _reference_uri(referenced)
             if uri is None or uri in references:
-                loaded.findings.append(rules.REFERENCE_ID.at(referenced.place("$id"), "no `$id` of its own"))
+                loaded.findings.append(rules.REFERENCE_ID.at(referenced.place("$id"), "no unique `$id`"))
             else:
                 references[uri] = referenced.value
             documents.append(referenced)
@@ -320,21 +318,5 @@ def _read_shape(loaded: Loaded, file: str, kind: type[Shape]) -> tuple[Document,
     except DocumentError as error:
         loaded.findings.append(error.finding)
     except ValidationError as error:
-        details = error.errors(include_url=False, include_context=False, include_input=False)
-        loaded.findings.extend(_structure(document, detail) for detail in details[:_MOST_FAULTS])
+        loaded.findings.extend(structure_faults(document, error, rules.STRUCTURE))
     return None
-
-
-def _structure(document: Document, detail: ErrorDetails) -> Finding:
-    steps = tuple(step for step in detail["loc"] if step != "[key]")
-    name = ".".join(str(step) for step in steps) or "the document"
-    match detail["type"]:
-        case "missing":
-            what = f"`{name}` is missing"
-        case "extra_forbidden":
-            what = f"`{name}` is not a known field"
-        case "model_type":
-            what = f"{name} is not a mapping of fields"
-        case _:
-            what = f"`{name}`: {detail['msg'].removeprefix('Value error, ')}"
-    return rules.STRUCTURE.at(document.place(*steps), what)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic_core import ErrorDetails
 
 from contracts import names
 from contracts.contract import (
@@ -16,8 +18,13 @@ from contracts.contract import (
     ContentModel,
     Level,
 )
+from contracts.documents.document import Document
 from contracts.documents.durations import parse_duration
-from contracts.paths import parse_path
+from contracts.finding import Finding, Rule
+from contracts.paths import Step, parse_path
+
+MOST_FAULTS: Final = 100
+"""Faults of structure reported for one document."""
 
 # Categories of personal data; one of these makes the whole event sensitive.
 SENSITIVE_CATEGORIES: Final = frozenset(
@@ -106,16 +113,13 @@ def _path(text: str) -> str:
     return text
 
 
-def _category(text: str) -> str:
-    if text not in PERSONAL_CATEGORIES:
-        raise ValueError(f"expected one of {', '.join(sorted(PERSONAL_CATEGORIES))}")
-    return text
+def _one_of(names: frozenset[str]) -> AfterValidator:
+    def check(text: str) -> str:
+        if text not in names:
+            raise ValueError(f"expected one of {', '.join(sorted(names))}")
+        return text
 
-
-def _service_category(text: str) -> str:
-    if text not in SERVICE_CATEGORIES:
-        raise ValueError(f"expected one of {', '.join(sorted(SERVICE_CATEGORIES))}")
-    return text
+    return AfterValidator(check)
 
 
 def _version(text: str) -> str:
@@ -127,7 +131,7 @@ def _version(text: str) -> str:
 Name = Annotated[str, AfterValidator(_name)]
 Subject = Annotated[str, AfterValidator(_subject)]
 Path = Annotated[str, AfterValidator(_path)]
-PersonalCategory = Annotated[str, AfterValidator(_category)]
+PersonalCategory = Annotated[str, _one_of(PERSONAL_CATEGORIES)]
 Line = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_printable)
 ]
@@ -256,7 +260,7 @@ class ServiceShape(DocumentShape):
     name: Name
     title: Line
     description: Prose
-    category: Annotated[str, AfterValidator(_service_category)]
+    category: Annotated[str, _one_of(SERVICE_CATEGORIES)]
     owner: Name
     start: Subject
     milestones: list[MilestoneShape] = []
@@ -277,3 +281,38 @@ class SubscriptionShape(DocumentShape):
     approved_by: Note = ""
     approved_on: Date | None = None
     expires: Date | None = None
+
+
+def structure_faults(
+    document: Document,
+    error: ValidationError,
+    rule: Rule,
+    suggestion: Callable[[tuple[Step, ...]], str] = lambda _steps: "",
+) -> list[Finding]:
+    """Findings of a rule for a document that does not have its shape, at most `MOST_FAULTS`.
+
+    Args:
+        document: The document.
+        error: The result of validating it.
+        rule: The rule.
+        suggestion: The end of the message about an unknown field, by its steps.
+    """
+    details = error.errors(include_url=False, include_context=False, include_input=False)
+    return [_structure_fault(document, detail, rule, suggestion) for detail in details[:MOST_FAULTS]]
+
+
+def _structure_fault(
+    document: Document, detail: ErrorDetails, rule: Rule, suggestion: Callable[[tuple[Step, ...]], str]
+) -> Finding:
+    steps = tuple(step for step in detail["loc"] if step != "[key]")
+    name = ".".join(str(step) for step in steps) or "the document"
+    match detail["type"]:
+        case "missing":
+            what = f"`{name}` is missing"
+        case "extra_forbidden":
+            what = f"`{name}` is not a known field{suggestion(steps)}"
+        case "model_type":
+            what = f"{name} is not a mapping of fields"
+        case _:
+            what = f"`{name}`: {detail['msg'].removeprefix('Value error, ')}"
+    return rule.at(document.place(*steps), what)

@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 from pydantic import Field, ValidationError
-from pydantic_core import ErrorDetails
 
 from contracts.documents.document import Document, read_yaml
-from contracts.documents.shapes import DocumentShape
+from contracts.documents.shapes import DocumentShape, structure_faults
 from contracts.errors import DocumentError
 from contracts.finding import Category, Finding, Rule
 from contracts.names import meant
+from contracts.paths import Step
 
 FILE: Final = "catalog.yaml"
 
@@ -129,8 +129,7 @@ def read_config(root: Path, known: Mapping[str, Collection[str]]) -> tuple[Confi
     except DocumentError as error:
         return Config(), (error.finding,)
     except ValidationError as error:
-        details = error.errors(include_url=False, include_context=False, include_input=False)
-        return Config(), tuple(_fields(document, detail) for detail in details[:100])
+        return Config(), tuple(structure_faults(document, error, FIELDS, _suggestion))
     faults = [fault for section in _SECTIONS for fault in _rules(root, document, section, known.get(section))]
     return (
         Config(
@@ -144,17 +143,11 @@ def read_config(root: Path, known: Mapping[str, Collection[str]]) -> tuple[Confi
     )
 
 
-def _fields(document: Document, detail: ErrorDetails) -> Finding:
-    steps = tuple(detail["loc"])
-    name = ".".join(str(step) for step in steps) or "the document"
-    if detail["type"] == "extra_forbidden":
-        what = f"`{name}` is not a known field{meant(str(steps[-1]), _known_fields(steps[:-1]))}"
-    else:
-        what = f"`{name}`: {detail['msg']}"
-    return FIELDS.at(document.place(*steps), what)
+def _suggestion(steps: tuple[Step, ...]) -> str:
+    return meant(str(steps[-1]), _known_fields(steps[:-1]))
 
 
-def _known_fields(steps: tuple[int | str, ...]) -> list[str]:
+def _known_fields(steps: tuple[Step, ...]) -> list[str]:
     shape: Any = _ConfigShape
     for step in steps:
         shape = shape.model_fields[step].annotation
@@ -162,14 +155,14 @@ def _known_fields(steps: tuple[int | str, ...]) -> list[str]:
 
 
 def _rules(root: Path, document: Document, section: str, known: Collection[str] | None) -> Iterator[Finding]:
-    said = (document.value or {}).get(section) or {}
-    named = [(("except", index), code) for index, code in enumerate(said.get("except", ()))]
-    named += [(("ignore", code), code) for code in said.get("ignore", ())]
+    declared = (document.value or {}).get(section) or {}
+    named = [(("except", index), code) for index, code in enumerate(declared.get("except", ()))]
+    named += [(("ignore", code), code) for code in declared.get("ignore", ())]
     for steps, code in named:
         if known is not None and code not in known:
             what = f"`{code[:80]}` is not a rule of {section}{meant(code, known)}"
             yield RULE_KNOWN.at(document.place(section, *steps), what)
-    for code, paths in said.get("ignore", {}).items():
+    for code, paths in declared.get("ignore", {}).items():
         for index, path in enumerate(paths):
             if not _lies_in(root, path):
                 place = document.place(section, "ignore", code, index)

@@ -22,7 +22,7 @@ from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 from contracts.compatibility import kinds as compatibility
 from contracts.documents.document import Document, read_yaml
 from contracts.documents.loaded import Loaded
-from contracts.documents.shapes import Date, DocumentShape
+from contracts.documents.shapes import Date, DocumentShape, structure_faults
 from contracts.errors import DocumentError
 from contracts.finding import Finding, Rule
 from contracts.lint.rules import breaking
@@ -103,8 +103,7 @@ def apply_waivers(
     except DocumentError as error:
         return (*kept, error.finding)
     except ValidationError as error:
-        details = error.errors(include_url=False, include_context=False, include_input=False)
-        return (*kept, *(FIELDS.at(document.place(*d["loc"]), _fault(d["loc"], d["msg"])) for d in details))
+        return (*kept, *structure_faults(document, error, FIELDS))
     faults: list[Finding] = []
     for row, shape in enumerate(shapes):
         if shape.rule in left or (shape.rule in OF_BREAKING) != (check == "breaking"):
@@ -143,8 +142,3 @@ def _faults(
 def _known(loaded: Loaded) -> frozenset[str]:
     owners = {entry.contract.owner for entry in loaded.contracts.values()}
     return frozenset(loaded.agencies) | {owner for owner in owners if owner}
-
-
-def _fault(steps: tuple[int | str, ...], message: str) -> str:
-    name = ".".join(str(step) for step in steps) or "the document"
-    return f"`{name}`: {message}"

@@ -65,8 +65,8 @@ class Conversion:
         try:
             return render(self.template, {**_CLOSED, "event": data})
         except JSONTemplateError as error:
-            said = str(error.args[0]) if error.args else ""
-            what = said if _SAFE.fullmatch(said) else type(error).__name__
+            message = str(error.args[0]) if error.args else ""
+            what = message if _SAFE.fullmatch(message) else type(error).__name__
         except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
             what = type(error).__name__
         raise self.error(what)

@@ -109,12 +109,12 @@ def _bounds_array(node: Mapping[str, Any]) -> bool:
 
 
 def _open(view: SchemaView, way: Way) -> str | None:
-    said = [node.get(word) for node in way for word in ("additionalProperties", "unevaluatedProperties")]
-    if any(each is False for each in said):
+    values = [node.get(word) for node in way for word in ("additionalProperties", "unevaluatedProperties")]
+    if any(each is False for each in values):
         return None
-    if any(each is True or each == {} for each in said):
+    if any(each is True or each == {} for each in values):
         return "allows any property"
-    if any(isinstance(each, Mapping) for each in said) or any("patternProperties" in node for node in way):
+    if any(isinstance(each, Mapping) for each in values) or any("patternProperties" in node for node in way):
         return None
     if not any(node.get("properties") for node in way):
         return "declares no properties and allows any"

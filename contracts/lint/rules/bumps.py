@@ -15,7 +15,7 @@ from contracts.finding import Finding, Proof, Rule
 
 BUMP: Final = Rule(
     "version-bump-agrees",
-    "a minor version promises to break nobody, as far as the compatibility mode of the contract says",
+    "a minor version must keep the compatibility mode of the contract",
     "publish the change as a new major version, or make it compatible before it is published",
     "BASIC",
 )

@@ -119,11 +119,11 @@ def _values(view: SchemaView, steps: tuple[Step, ...], node: Node, *, is_part: b
     if is_part and len(values) > 1 and node.get("x-unknown-values") not in _POLICIES:
         yield view.finding(ENUM_POLICY, (*steps, "enum"), "has no `x-unknown-values`")
     types = types_of(node)
-    said: list[tuple[tuple[Step, ...], object]] = [
+    given: list[tuple[tuple[Step, ...], object]] = [
         (("enum", index), value) for index, value in enumerate(values)
     ]
-    said += [(("const",), node["const"])] if "const" in node else []
-    for where, value in said:
+    given += [(("const",), node["const"])] if "const" in node else []
+    for where, value in given:
         if types and not _fits(value, types):
             yield view.finding(ENUM_FITS, (*steps, *where), f"is not of type {' or '.join(sorted(types))}")
 

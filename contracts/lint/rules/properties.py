@@ -110,10 +110,10 @@ def _refines(view: SchemaView, part: Part) -> bool:
 
 def _words(view: SchemaView, part: Part) -> Iterator[Finding]:
     firm = view.firm(part.schema)
-    said = [text for node in firm if isinstance(text := node.get("description"), str)]
-    if not any(text.strip() for text in said):
+    descriptions = [text for node in firm if isinstance(text := node.get("description"), str)]
+    if not any(text.strip() for text in descriptions):
         yield view.finding(DESCRIBED, part.steps, "has no `description`")
-    elif all(_letters(text) == _letters(part.name or "") for text in said):
+    elif all(_letters(text) == _letters(part.name or "") for text in descriptions):
         yield view.finding(DESCRIBED, part.steps, "has a `description` that only repeats its name")
     if not _is_shown(view, part.schema, set()):
         yield view.finding(EXAMPLE, part.steps, "has no `examples`")
@@ -170,12 +170,12 @@ def _money(view: SchemaView, part: Part) -> Iterator[Finding]:
     if "number" in named:
         yield view.finding(MONEY, part.steps, "is money as a floating-point number")
     elif named & {"integer", "string"} and not _has_currency(view, part.steps):
-        yield view.finding(CURRENCY, part.steps, "is money without a `currency` beside it")
+        yield view.finding(CURRENCY, part.steps, "is money without a `currency` next to it")
 
 
 def _has_currency(view: SchemaView, steps: tuple[Step, ...]) -> bool:
-    beside = view.at(steps[:-1])
-    return any("currency" in _words_of(str(name)) for name in beside)
+    siblings = view.at(steps[:-1])
+    return any("currency" in _words_of(str(name)) for name in siblings)
 
 
 def _names(view: SchemaView, named: list[Part]) -> Iterator[Finding]:

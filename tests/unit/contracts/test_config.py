@@ -48,7 +48,7 @@ def test_what_it_says_is_obeyed(root: Path) -> None:
         ("lint: {use: EVERYTHING}", "1:8:config-fields:`lint.use`: Input should be 'MINIMAL', 'BASIC'"),
         ("[", "2:1:document-syntax:not YAML"),
         ("a: &a 1", "1:4:document-plain-yaml:an anchor or alias"),
-        ("- lint", "1:1:config-fields:`the document`: Input should be"),
+        ("- lint", "1:1:config-fields:the document is not a mapping of fields"),
     ],
 )
 def test_a_slip_is_told_with_its_place(root: Path, text: str, told: str) -> None:
