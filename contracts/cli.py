@@ -34,7 +34,7 @@ COMMANDS: Final = {
 
 
 class Commands(click.Group):
-    """The commands of the table above."""
+    """The group of all commands in the table above."""
 
     def list_commands(self, _context: click.Context) -> list[str]:
         """Return the names of all commands, sorted."""

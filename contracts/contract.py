@@ -211,12 +211,12 @@ class ContractVersion:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The way from one version's data to another's; what comes out is checked against the target version.
+    """The conversions from one version to another. Results are checked against the target version.
 
     Attributes:
-        source: The version whose data it takes.
-        target: The version whose data it makes.
-        steps: The conversions in order; none where the data may stay as it is.
+        source: The version of the input.
+        target: The version of the result.
+        steps: The conversions in order; empty when the data needs no conversion.
     """
 
     source: ContractVersion
@@ -224,10 +224,10 @@ class Route:
     steps: tuple[Conversion, ...]
 
     def read(self, data: object) -> Any:
-        """The data in the target version, as its readers may have it.
+        """Convert data to the target version, valid for its readers.
 
         Raises:
-            ConversionError: The target version cannot hold it. Names contract, versions and rule; no data.
+            ConversionError: The data cannot be converted. Names contract, versions and file; quotes no data.
         """
         made = self._converted(data)
         if self.steps and not self.target.reader.is_valid(made):
@@ -235,10 +235,10 @@ class Route:
         return made
 
     def write(self, data: object) -> Any:
-        """The data in the target version, as it may be published.
+        """Convert data to the target version, valid for publishing.
 
         Raises:
-            ConversionError: The target version cannot hold it. Names contract, versions and rule; no data.
+            ConversionError: The data cannot be converted. Names contract, versions and file; quotes no data.
         """
         made = self._converted(data)
         if not self.target.is_valid(made):
