@@ -87,9 +87,7 @@ class Audit:
         if not result.account.lost:
             return QUIET_SECONDS
         if not result.rejections and not any(calls.taken for calls in result.calls):
-            return max(
-                START_SECONDS, self.options.stall_seconds
-            )  # on a busy machine the connectors still start
+            return max(START_SECONDS, self.options.stall_seconds)  # the connectors may still be starting
         return self.options.stall_seconds
 
     async def _with_times(self, result: DemoResult) -> DemoResult:

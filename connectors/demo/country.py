@@ -95,7 +95,7 @@ async def run_country(options: DemoOptions, screen: Screen, started: float) -> i
                     run=run.name,
                     services=catalog.services,
                     letters=letters,
-                    monitor=MonitorQuery(processes, _database(run.folder), run.name),
+                    monitor=MonitorQuery(processes, _database(run.folder), run.name, options.transactions),
                     faults=describe_faults(faults),
                     options=options,
                     started=started,

@@ -19,8 +19,9 @@ from contracts import Service
 
 __all__ = ["HopTimes", "MonitorQuery", "MonitorReport", "Spread", "spread"]
 
-LIMIT = 10_000
-COMMAND = (*GOVBUS, "transactions", "list", "--json", "--limit", str(LIMIT))
+COMMAND = (*GOVBUS, "transactions", "list", "--json", "--limit")
+MOST = 10_000
+OTHERS = 1_000
 PAUSE_SECONDS = 10.0
 
 
@@ -131,19 +132,23 @@ def _published(transaction: Mapping[str, Any]) -> dict[str, datetime]:
 class MonitorQuery:
     """Asks the monitor's database for the transactions of one run.
 
+    The newest come first; `OTHERS` leaves room for those of a cluster that is used by others too.
+
     Args:
         processes: Where the command runs.
         database: The SQLAlchemy URL of the database; a password in it stays off the command line.
         run: What the ids of the transactions begin with.
+        count: How many the run has.
 
     Attributes:
         report: The latest answer.
     """
 
-    def __init__(self, processes: Processes, database: str, run: str) -> None:
+    def __init__(self, processes: Processes, database: str, run: str, count: int) -> None:
         self._processes = processes
         self._environment = {"GOVBUS_DATABASE": database}
         self._run = run
+        self._limit = min(MOST, count + OTHERS)
         self._begun = asyncio.Event()
         self.report = MonitorReport(None)
 
@@ -160,8 +165,9 @@ class MonitorQuery:
 
     async def read(self) -> None:
         """Read the report; keep the last one when the monitor has no answer."""
-        output = await self._processes.output(*COMMAND, environment=self._environment)
+        command = (*COMMAND, str(self._limit))
+        output = await self._processes.output(*command, environment=self._environment)
         if output is not None:
             found = json.loads(output)
             mine = [transaction for transaction in found if transaction["id"].startswith(self._run)]
-            self.report = MonitorReport(mine, cut=len(found) == LIMIT)
+            self.report = MonitorReport(mine, cut=len(mine) == self._limit)

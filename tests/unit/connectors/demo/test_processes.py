@@ -29,8 +29,9 @@ async def test_a_process_that_ignores_the_request_to_stop_is_killed(
     with Processes(tmp_path) as processes:
         processes.start("stubborn", "-c", STUBBORN, str(tmp_path / "ready"))
         await processes.wait_for(tmp_path / "ready")
-        running = [processes._running["stubborn"], processes._guard]
-    assert [process.returncode for process in running] == [-9, -9]
+        stubborn = processes._running["stubborn"]
+    assert stubborn.returncode == -9
+    assert processes._guard.returncode in (-15, -9)  # the first where it was stopped before it was ready
 
 
 async def test_a_process_that_ends_by_itself_ends_the_demo(tmp_path: Path) -> None:
