@@ -1,7 +1,6 @@
 """An event on its way to the broker: from its stamp to its receipt."""
 
 import asyncio
-from collections.abc import Callable
 from hashlib import sha256
 from typing import Protocol
 
@@ -20,24 +19,24 @@ class PublicationWaiter(Protocol):
         """Called at the end of the wait; without an error the publication has its receipt."""
 
 
+class ReceiptMaker(Protocol):
+    """Writes the receipt of an acknowledged publication, and settles it when the broker has that."""
+
+    def write_receipt(self, publication: "Publication") -> None:
+        """Write its receipt."""
+
+
 class Publication(Outgoing):
     """An event between its stamp and its receipt."""
 
     __slots__ = (
-        "digest", "error", "followers", "index", "offset", "settled", "size_bytes", "span",
-        "stamp", "stamper", "timestamp", "together", "waiting",
-        "write_receipt",
+        "digest", "error", "followers", "index", "offset", "receipts", "settled", "size_bytes",
+        "span", "stamp", "stamper", "timestamp", "together", "waiting",
     )  # fmt: skip
 
-    def __init__(
-        self,
-        write_receipt: "Callable[[Publication], None]",
-        stamper: Stamper,
-        stamp: Stamp,
-        prepared: Prepared,
-    ) -> None:
+    def __init__(self, receipts: ReceiptMaker, stamper: Stamper, stamp: Stamp, prepared: Prepared) -> None:
         super().__init__(stamper.topic, prepared.key, prepared.value, prepared.headers)
-        self.write_receipt = write_receipt
+        self.receipts = receipts
         self.stamper = stamper
         self.stamp = stamp
         self.size_bytes = len(prepared.value)
@@ -70,7 +69,7 @@ class Publication(Outgoing):
     def acknowledged(self, partition: int, offset: int, timestamp: int) -> None:
         """Write the receipt; the caller's wait ends when the broker has that too."""
         self.partition, self.offset, self.timestamp = partition, offset, timestamp
-        self.write_receipt(self)
+        self.receipts.write_receipt(self)
 
     def failed(self, error: BusError) -> None:
         """End the caller's wait with the error."""

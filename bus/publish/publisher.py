@@ -125,9 +125,9 @@ class Publisher:
             if span is not None:
                 span.end(None, -1, error)
             raise
-        publication = Publication(self.write_receipt, stamper, stamp, prepared)
+        publication = Publication(self, stamper, stamp, prepared)
         publication.span, publication.waiting, publication.index = span, waiting, index
-        others = [Publication(self.write_receipt, *older) for older in beside]
+        others = [Publication(self, *older) for older in beside]
         if others:
             together = Together(publication, 1 + len(others))
             for one in (publication, *others):
