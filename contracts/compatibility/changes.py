@@ -1,4 +1,4 @@
-"""What has changed from one catalogue to another, to be read by who reviews it."""
+"""What has changed from one catalogue to another, for a reviewer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WORDS: Final = {"compatible": "yes", "incompatible": "no", "undecided": "cannot
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What has changed in one contract: one version into another, or all of it come or gone.
+    """What has changed in one contract: a version changed, added or removed.
 
     Attributes:
         subject: Of the contract.
@@ -40,7 +40,7 @@ class Change:
 
     @property
     def title(self) -> str:
-        """What became what."""
+        """The subject and the versions, in one line."""
         if self.old and self.new:
             return f"{self.subject} {self.old.number} -> {self.new.number}"
         version = self.new or self.old
@@ -48,14 +48,14 @@ class Change:
 
     def as_json(self) -> dict[str, Any]:
         """The change as one JSON object."""
-        told: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "subject": self.subject,
             "old": self.old.number if self.old else None,
             "new": self.new.number if self.new else None,
         }
         if self.backward and self.forward:
-            told |= {"backward": self.backward.answer, "forward": self.forward.answer}
-        return {**told, "differences": [_difference_json(each) for each in self.differences]}
+            fields |= {"backward": self.backward.answer, "forward": self.forward.answer}
+        return {**fields, "differences": [_difference_json(each) for each in self.differences]}
 
 
 def changes(old: Catalog, new: Catalog) -> Iterator[Change]:
@@ -64,13 +64,13 @@ def changes(old: Catalog, new: Catalog) -> Iterator[Change]:
         yield from _changes(subject, old.contracts.get(subject), new.contracts.get(subject))
 
 
-def write_changes(told: Sequence[Change], form: Form) -> str:
+def write_changes(found: Sequence[Change], form: Form) -> str:
     """The changes in one form, without a last line break."""
     if form == "json":
-        return "\n".join(json.dumps(change.as_json(), ensure_ascii=False) for change in told)
-    told = [replace(change, differences=tuple(_of_interest(change.differences))) for change in told]
+        return "\n".join(json.dumps(change.as_json(), ensure_ascii=False) for change in found)
+    found = [replace(change, differences=tuple(_of_interest(change.differences))) for change in found]
     lines = _text if form == "text" else _markdown
-    return "\n".join(line for change in told for line in lines(change)).rstrip("\n")
+    return "\n".join(line for change in found for line in lines(change)).rstrip("\n")
 
 
 def _changes(subject: str, before: Contract | None, now: Contract | None) -> Iterator[Change]:

@@ -1,8 +1,8 @@
-"""The decision: proof, witness, or neither.
+"""Whether one schema accepts all that another accepts: proved, refuted by a witness, or undecided.
 
-`old` and not `new` is searched for a value, type by type. None at all is the proof. One that two validators
-confirm is the witness. Anything else is undecided, after the values that the schemas themselves suggest
-have been tried.
+A value of `old and not new` is searched for, type by type. That none exists is the proof. One that two
+validators confirm is the witness. Otherwise the values that stand in the schemas are tried; if none of them
+is a witness, the pair is undecided.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _FRAMES: Final = 5_000
 
 
 class _NoWitness:
-    """The mark of a verdict without a witness: `None` is a JSON value, and may be one."""
+    """Marks a verdict without a witness; `None` cannot, as it is a JSON value."""
 
     __slots__ = ()
 
@@ -66,7 +66,7 @@ class Verdict:
     Attributes:
         answer: `compatible` is proved; `incompatible` has a witness; `undecided` says why it is neither.
         reason: One sentence. It names keywords and places, never data.
-        witness: An instance of the old schema that the new one refuses, say two validators; or NO_WITNESS.
+        witness: An instance of the old schema that the new one refuses, by two validators; or NO_WITNESS.
         old_path: JSON pointer to what the old schema says about the place, such as `#/properties/age`.
         new_path: JSON pointer to the keyword of the new schema that refuses the witness.
     """
@@ -98,7 +98,7 @@ def decide(
         old_references: Further documents of the old schema, by URI.
         new_references: Further documents of the new schema, by URI.
         assert_formats: Whether the formats of `contracts.schema.formats` refuse; else all of them annotate.
-        limit_seconds: When to give up, in seconds of computing, so that a busy machine gives no other answer.
+        limit_seconds: When to give up, in seconds of processor time: a busy machine gives the same answer.
     """
     try:
         with _deep_enough():
@@ -218,14 +218,14 @@ class _Pair:
         return Verdict("incompatible", reason, value, old_path, new_path)
 
     def _suggested(self, search: Search, budget: ComparisonBudget) -> Verdict | None:
-        """A witness among the values that stand in the schemas, and some instances of the old one."""
+        """A witness among the values in the schemas, and some instances of the old one."""
         try:
             for value in suggested((self.old, self.new), search, self._node(*self._sides[0])):
                 budget.spend()
                 if not is_modest(value) or not self._builder.evaluation_count.is_affordable(depth_of(value)):
                     continue
-                tells_apart = self._old_judge.finds(value) and self._new_judge.finds(value) is False
-                if tells_apart and (verdict := self._confirmed(value)) is not None:
+                differs = self._old_judge.finds(value) and self._new_judge.finds(value) is False
+                if differs and (verdict := self._confirmed(value)) is not None:
                     return verdict
         except (OutOfTimeError, NotUnderstoodError, UnresolvableError):
             return None
@@ -257,7 +257,7 @@ def _is_there(schema: Any, steps: list[Step]) -> bool:
 
 
 def _counterpart(old: Any, steps: list[Step], way: list[Step]) -> str:
-    """What the old schema says about the place: at the same steps, or for the same part of the data."""
+    """Where the old schema describes the place: at the same steps, or for the same part of the data."""
     same = _walked(old, steps)
     return pointer(same or _along(old, way))
 

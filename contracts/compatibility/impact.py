@@ -1,4 +1,4 @@
-"""Whom a change hits: each subscription asked by itself, of the fields it says it reads.
+"""Which readers a change affects: each subscription is judged alone, by the fields it reads.
 
 Law: a change can break a reader only through what that reader reads. A subscription that names no fields
 reads everything.
@@ -26,7 +26,7 @@ EFFECTS: Final[Mapping[Effect, str]] = {
     "sees": "sees it, and can read it",
     "invisible": "does not see it",
 }
-"""What a change means to a reader, in words, the worst first."""
+"""What a change means to a reader, in words; the worst first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +34,10 @@ class Impact:
     """What a change of one version into another means to one subscription.
 
     Attributes:
-        subscription: Who reads, and what.
+        subscription: The reader, and what it reads.
         old: The version before.
         new: The version now.
-        effect: What the change means to it.
+        effect: What the change means to that reader.
         direction: For a break, whether the reader fails on old events once it has moved (`BACKWARD`), or on
             new ones before it has (`FORWARD`).
         verdict: What shows it.
@@ -52,12 +52,12 @@ class Impact:
 
     @property
     def reader(self) -> str:
-        """Who it is, in words."""
+        """The reader, in words."""
         return reader_of(self.subscription)
 
     def as_json(self) -> dict[str, Any]:
         """The impact as one JSON object."""
-        told = {
+        fields = {
             "subject": self.new.contract.subject,
             "old": self.old.number,
             "new": self.new.number,
@@ -67,19 +67,19 @@ class Impact:
             "effect": self.effect,
         }
         if self.direction:
-            told |= {"direction": self.direction, "reason": self.verdict.reason}
+            fields |= {"direction": self.direction, "reason": self.verdict.reason}
         if self.verdict.witness is not NO_WITNESS:
-            told["witness"] = self.verdict.witness
-        return told
+            fields["witness"] = self.verdict.witness
+        return fields
 
 
 def reader_of(subscription: SubscriptionGrant) -> str:
-    """A subscription in words: the agency, and what it calls the subscription."""
+    """A subscription in words: the agency, and the name it gave."""
     return f"{subscription.consumer} ({subscription.name})"
 
 
 def readers_hit(found: Break, subscriptions: Iterable[SubscriptionGrant]) -> tuple[str, ...]:
-    """The readers that a break hits, or may hit."""
+    """The readers that a break affects, or may affect."""
     subject = found.new.contract.subject
     return tuple(
         reader_of(each)
@@ -90,7 +90,7 @@ def readers_hit(found: Break, subscriptions: Iterable[SubscriptionGrant]) -> tup
 
 
 def impacts(old: Catalog, new: Catalog) -> Iterator[Impact]:
-    """What the change from one catalogue to another means to every subscription of what has changed."""
+    """What each changed contract means to each of its subscriptions."""
     for subject, contract in new.contracts.items():
         before = old.contracts.get(subject)
         if before is None:
@@ -101,7 +101,7 @@ def impacts(old: Catalog, new: Catalog) -> Iterator[Impact]:
 
 
 def changed(before: Contract, now: Contract) -> Iterator[tuple[ContractVersion, ContractVersion]]:
-    """The latest version of each major version, before and now, where they say different things."""
+    """The latest version of each major version, before and now, where the two differ."""
     latest = {version.major: version for version in before.versions}
     for major, new in {version.major: version for version in now.versions}.items():
         old = latest.get(major)

@@ -1,9 +1,9 @@
-"""Which changes of a contract a compatibility mode lets through.
+"""Which changes of a contract a compatibility mode allows.
 
-Law: *can the reader read what the writer wrote?* BACKWARD asks it of the new version reading the old one's
-events, FORWARD of the old version reading the new one's, FULL both; of the version before, or, `_TRANSITIVE`,
-of every version of the same major. Writers are held to the closed schema and readers to the open one, as the
-contract's content model says. Only a proof lets a change through: undecided is a break.
+Law: *can the reader read what the writer wrote?* BACKWARD: the new version reads the old one's events.
+FORWARD: the old version reads the new one's. FULL: both. The old version is the one before, or, with
+`_TRANSITIVE`, every earlier one of the same major. Writers must keep the closed schema and readers the open
+one, as the contract's content model says. Only a proof allows a change: undecided is a break.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ DIRECTIONS: Final[Mapping[Compatibility, tuple[Direction, ...]]] = {
     "FULL": ("BACKWARD", "FORWARD"),
     "FULL_TRANSITIVE": ("BACKWARD", "FORWARD"),
 }
-"""What each mode asks."""
+"""The directions that each mode requires."""
 
 _SAME: Final = Verdict("compatible", "The schemas are the same.")
 _OTHER: Final[Mapping[Direction, Direction]] = {"BACKWARD": "FORWARD", "FORWARD": "BACKWARD"}
@@ -46,10 +46,10 @@ class Break:
     Attributes:
         old: The version before.
         new: The version that breaks it.
-        direction: Which question got no for an answer.
-        verdict: The answer.
-        causes: The differences that may explain it, the likeliest first.
-        passes: Whether the other question gets yes.
+        direction: The direction that is broken.
+        verdict: The reason, and a witness if there is one.
+        causes: The differences that may explain it, most likely first.
+        passes: Whether the other direction holds.
     """
 
     old: ContractVersion
@@ -71,14 +71,14 @@ class Break:
 
     @property
     def would_pass(self) -> str:
-        """The modes that let the change through."""
+        """The modes that allow the change."""
         return f"{_OTHER[self.direction]} and NONE" if self.passes else "NONE alone"
 
 
 def judge(writer: ContractVersion, reader: ContractVersion) -> Verdict:
     """Whether everything that may be published under one version can be read under another.
 
-    Each is taken by its own contract: content model, and whether `format` refuses.
+    Each version is read as its own contract says: content model, and whether formats are asserted.
     """
     if is_same(writer, reader):
         return _SAME
@@ -101,7 +101,7 @@ def decide_documents(
 
 
 def is_same(one: ContractVersion, other: ContractVersion) -> bool:
-    """Whether two versions say the same: an open reader accepts what its own closed writer sends."""
+    """Whether two versions are the same; an open reader accepts what its own closed writer sends."""
     return (
         one.assert_formats == other.assert_formats
         and one.content_model == other.content_model
@@ -118,7 +118,7 @@ def breaks(new: ContractVersion, history: Sequence[ContractVersion], mode: Compa
 
     Args:
         new: The version.
-        history: Other versions of the contract; those of its major before it are asked, newest first.
+        history: Other versions of the contract; the earlier ones of its major are compared, newest first.
         mode: The contract's mode.
     """
     before = sorted(

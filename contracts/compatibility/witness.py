@@ -46,7 +46,7 @@ _IGNORED_FORMATS: Final = dict.fromkeys(LEFT_ALONE, lambda _text: True)
 
 
 class Judge:
-    """One schema, read by two validators; each is made when it is first asked."""
+    """One schema in two validators, each compiled at its first use."""
 
     def __init__(
         self, schema: Schema | bool, references: Mapping[str, Schema], draft: int, *, assert_formats: bool
@@ -86,7 +86,7 @@ class Judge:
         return made.is_valid
 
     def agree_that_it_is(self, valid: bool, data: Any) -> bool:
-        """Whether both validators find the data valid, or both find it invalid. A fault is no agreement."""
+        """Whether both validators find the data valid, or both invalid. An error is no agreement."""
         try:
             if self._fast.is_valid(data) is not valid or self._may_never_end(data):
                 return False
@@ -95,7 +95,7 @@ class Judge:
             return False
 
     def _may_never_end(self, data: Any) -> bool:
-        """Whether the slow validator, which backtracks, may try ways without number on the data's texts."""
+        """Whether the slow validator, which backtracks, may not end on the data's texts."""
         return longest_text(data) > _SHORT and self._is_risky
 
     @cached_property
@@ -104,14 +104,14 @@ class Judge:
         return any(is_risky(subschemas(document)) for document in documents)
 
     def finds(self, data: Any) -> bool | None:
-        """What the fast validator alone says; None where it cannot tell."""
+        """Whether the fast validator alone accepts the data; None where it fails."""
         try:
             return bool(self._fast.is_valid(data))
         except _FAULTS:
             return None
 
     def refused_at(self, data: Any) -> tuple[list[str | int], list[str | int]] | None:
-        """The way through the schema to the keyword that refuses the data, and the way through the data."""
+        """The path in the schema to the keyword that refuses the data, and the path in the data."""
         try:
             errors = list(self._fast.iter_errors(data))
         except _FAULTS:

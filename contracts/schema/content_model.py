@@ -111,11 +111,7 @@ def _open(parts: _Parts, node: Subschema, written: dict[str, Any]) -> None:
 
 
 class _Parts:
-    """How every subschema of some documents is used.
-
-    Attributes:
-        start: The schema that all others are reached from.
-    """
+    """How every subschema of some documents is used."""
 
     def __init__(self, schema: Schema, references: Documents) -> None:
         self._documents = {uri: unshared(document) for uri, document in references.items()}
@@ -131,11 +127,11 @@ class _Parts:
         return self._written(self._root, rewriting), documents
 
     def is_whole(self, node: Subschema) -> bool:
-        """Whether no other schema ever speaks beside this one."""
+        """Whether this schema alone describes its place."""
         return self._uses.get(node) == {"whole"}
 
     def is_stated(self, node: Subschema) -> bool:
-        """Whether some part says what becomes of other properties, or cannot be seen."""
+        """Whether some part allows or refuses other properties, or cannot be seen."""
         return node in self._stated
 
     def declares(self, node: Subschema) -> bool:
@@ -265,7 +261,7 @@ class _Parts:
         return came_from
 
     def _flatten(self, node: Subschema, shared: _Shared, depth: int = 0) -> _Described:
-        """Gather who describes each property; tell `shared` what parts that hold together both describe."""
+        """Which subschemas describe each property; those of several firm parts go to `shared`."""
         if node in shared.described or depth > _DEEPEST:
             return shared.described.get(node, {})
         shared.described[node] = {}  # one that leads back here adds nothing

@@ -1,7 +1,7 @@
-"""How much work a validator has with a schema: how often, at most, it asks a subschema about some data.
+"""How much work a schema is for a validator: how often, at most, subschemas are applied to some data.
 
-References make a short schema long: thirty definitions that each name the next one twice ask a thousand
-million questions. Counting takes one step for each pair of a subschema and a value, however often it is met.
+References multiply: thirty definitions that each name the next one twice make a thousand million
+evaluations. Counting takes one step for each pair of a subschema and a value, however often it occurs.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Final
 from contracts.schema.references import REFERENCES, Subschema
 
 MOST: Final = 100_000
-"""More questions than this about one event are taken for an attempt to stop the validator."""
+"""More evaluations than this for one event are taken for an attempt to stop the validator."""
 _DEEPEST: Final = 400
 _LISTS: Final = ("allOf", "anyOf", "oneOf")
 _SINGLES: Final = ("not", "if", "then", "else")
@@ -20,13 +20,13 @@ _NOTHING: Final = object()
 
 
 def is_bounded(schemas: Iterable[Subschema]) -> bool:
-    """Whether each of these schemas asks a bounded number of questions about one and the same value."""
+    """Whether each of these schemas needs a bounded number of evaluations for one value."""
     counted = _Counter()
     return all(counted.within(schema, _NOTHING) for schema in schemas)
 
 
 def is_bounded_for(root: Subschema, data: object) -> bool:
-    """Whether a schema asks a bounded number of questions about all of the data."""
+    """Whether a schema needs a bounded number of evaluations for all of the data."""
     return _Counter().within(root, data)
 
 
@@ -47,7 +47,7 @@ class _Counter:
             return self._counts[key]
         if depth > _DEEPEST:
             raise RecursionError
-        self._counts[key] = 0  # one that leads back here asks nothing new
+        self._counts[key] = 0  # one that leads back here adds nothing new
         self._kept.append((here.schema, data))  # so that no identity is used twice
         total = 1
         for below, value in (*_beside(here, data), *_below(here, data)):

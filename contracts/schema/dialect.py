@@ -1,4 +1,4 @@
-"""The dialects of JSON Schema that are read, and what can be asked of a schema without compiling it."""
+"""The supported dialects of JSON Schema, and what is known of a schema without compiling it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What a schema says about a field of the data: through `$ref`, branches, properties and items.
 
-A path is looked for along every way data may take (`anyOf`, `if`, ...); what must hold whichever way is taken
-(`allOf`, `$ref`, the schema itself) is kept apart, because only that makes a field required.
+A path is followed through every branch (`anyOf`, `if`, ...). What holds in every case (`allOf`, `$ref`, the
+schema itself) is kept apart, because only that makes a field required.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def _below(schemas: list[Subschema], step: Step) -> list[Subschema]:
 
 
 def leaves(root: Subschema, *, most: int, deepest: int) -> Iterator[tuple[Step, ...]]:
-    """The place of every field that declares none of its own; not all of very many, or of an endless one."""
+    """The path of every field that declares no fields of its own; at most `most`, at most `deepest` steps."""
     rest: list[tuple[tuple[Step, ...], list[Subschema]]] = [((), _together(root, all_ways=True))]
     for _ in range(most):
         if not rest:
@@ -60,7 +60,7 @@ def names_below(schemas: list[Subschema]) -> list[Step]:
 
 
 def is_required(root: Subschema, steps: tuple[Step, ...]) -> bool:
-    """Whether every object on the way must have the next step; `[*]` asks for nothing by itself."""
+    """Whether every object on the way must have the next step; `[*]` requires nothing by itself."""
     schemas = [root]
     for step in steps:
         firm = [way for here in schemas for way in _together(here, all_ways=False)]

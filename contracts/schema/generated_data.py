@@ -1,7 +1,7 @@
-"""Made-up data that keeps a schema: the same for the same seed, small and large, at the bounds and between.
+"""Made-up data that is valid under a schema: the same for the same seed, small and large, at the bounds too.
 
-What is made is checked, so the maker may guess where a schema is hard: a guess that does not keep it is
-thrown away. The first instances have as little, then as much, as the schema allows; the others are drawn.
+All data is checked, so the generator may guess where a schema is hard: a wrong guess is discarded. The first
+instance has as little, the second as much as the schema allows; the others are random.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ _SPEAKS_OF: Final = {
 
 
 class NoInstanceError(Exception):
-    """This try led nowhere; the next one may not."""
+    """This try failed; the next one may succeed."""
 
 
 def instances(
     schema: Schema, references: Mapping[str, Schema], is_valid: Callable[[object], bool], *, seed: int = 0
 ) -> Iterator[Any]:
-    """Valid data without end, or until `TRIES_PER_INSTANCE` tries in a row bring none.
+    """Valid data without end, or until `TRIES_PER_INSTANCE` tries in a row fail.
 
     Args:
-        schema: What the data keeps.
+        schema: The schema of the data.
         references: Further schemas by their `$id`.
-        is_valid: Whether data is valid; has the last word.
-        seed: Where the drawing starts.
+        is_valid: Whether data is valid.
+        seed: Of the random numbers.
     """
     random = Random(seed)  # noqa: S311 - draws examples, keeps no secret
     root = root_of(schema, references)
@@ -181,12 +181,12 @@ class _Maker:
         for _ in range(2 * (wanted - len(made))):
             if len(made) >= wanted:
                 return
-            asked = (
+            schemas = (
                 [*named, {"pattern": self._random.choice(patterns)}]
                 if patterns
                 else named or [{"maxLength": 8}]
             )
-            name = made_text([{"minLength": 1}, *asked], self._random)
+            name = made_text([{"minLength": 1}, *schemas], self._random)
             made.setdefault(name, self.make(_others(nodes)))
 
     def _array(self, nodes: list[Subschema]) -> list[Any]:

@@ -19,7 +19,7 @@ _EARLIEST: Final = datetime(1900, 1, 1)  # noqa: DTZ001 - a zone is drawn for ea
 
 
 def made_text(nodes: Sequence[Mapping[str, Any]], random: Random) -> str:
-    """Text that the schemas of one place may all take; checked by whoever asked for it."""
+    """Text that all schemas of one place may accept; the caller checks it."""
     low = max((int(node.get("minLength", 0)) for node in nodes), default=0)
     high = min((int(node["maxLength"]) for node in nodes if "maxLength" in node), default=None)
     patterns = tuple(sorted({node["pattern"] for node in nodes if "pattern" in node}))

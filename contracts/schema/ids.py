@@ -1,7 +1,7 @@
-"""How a schema is known to other tools: a number and a GUID that follow from its content alone.
+"""The number and the GUID of a schema for other tools, made from its content alone.
 
-The same content has the same two everywhere, in whatever order versions came, in every copy of the catalogue.
-The GUID's bytes are ASCII: a Kafka header that holds it stays text, like all others.
+Equal content has equal ids in every copy of the catalogue, in whatever order versions were added. The GUID's
+bytes are ASCII, so that a Kafka header that holds it is text, like all others.
 """
 
 from __future__ import annotations

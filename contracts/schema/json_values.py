@@ -38,7 +38,7 @@ def json_type(value: object) -> str:
 def unshared(value: Any) -> Any:
     """A copy in plain dictionaries and lists; no part of it is the same object as another."""
     if isinstance(value, _PLAIN):
-        return value  # most are; asked first, as it takes long to tell that something is no mapping
+        return value  # most are; tested first, as the test for a mapping is slow
     if isinstance(value, Mapping):
         return {name: unshared(item) for name, item in value.items()}
     return [unshared(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,4 +1,4 @@
-"""A reader's own schema: of an event's schema, what concerns the fields it says it reads.
+"""A reader's own schema: an event's schema, cut down to the fields that the reader reads.
 
 Law: what the whole schema accepts, the projected one accepts. A field that is read keeps all that is said
 about it, and about being there; of the objects and arrays on the way to it only the type is kept.
@@ -115,7 +115,7 @@ class _Projection:
             )
 
     def _whole(self, node: Subschema) -> dict[str, Any]:
-        """As it stands; what is said in another document is reached there."""
+        """The subschema unchanged; by reference where it stands in another document."""
         if node.base == self._resolver.root.base:
             return dict(node.schema)
         return {"$ref": self._resolver.address(node)}

@@ -1,6 +1,6 @@
-"""A second validator, jsonschema: slow, independent, and never asked about an event on its way.
+"""A second validator, jsonschema: slow and independent, for lint alone; events never meet it.
 
-Lint refuses a contract where the two differ. Imported by lint only, as jsonschema takes long to load.
+Lint refuses a contract where the two validators differ. jsonschema takes long to load.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ FORMAT_CHECKER: Final = _format_checker()
 """Asserts the five formats of `contracts.schema.formats`."""
 
 
-def second_opinion(
+def reference_validator(
     schema: Schema, references: Mapping[str, Schema], *, assert_formats: bool
 ) -> Callable[[object], bool]:
     """Whether data is valid, by jsonschema.

@@ -64,7 +64,7 @@ class _Resource:
 
 
 class Resolver:
-    """The documents that a schema consists of.
+    """Resolves the references of one schema and its documents.
 
     Args:
         root: The schema.
@@ -93,7 +93,7 @@ class Resolver:
 
     @cached_property
     def all(self) -> dict[int, Subschema]:
-        """Every subschema of every document, by the `id()` of its mapping, which stands in no other place."""
+        """Every subschema of every document, by the `id()` of its mapping; no mapping may occur twice."""
         found: dict[int, Subschema] = {}
         for uri, document in self._references.items():
             if id(document) not in self._bases:

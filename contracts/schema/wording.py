@@ -1,7 +1,7 @@
 """The words of a violation: `Expected ..., got ... - at ...`, from the schema's side only.
 
-A row says, for one keyword, what was expected and what came instead. What came is told by its kind, never by
-its value, and the name of a property only when the schema declares it: data is somebody's.
+A row says, for one keyword, what was expected and what came instead. What came is described by its kind,
+never by its value, and a property is named only when the schema declares it: data may be personal.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def describe(row: str, limit: Any, got_type: str, steps: tuple[Step, ...]) -> st
         row: The JSON Schema keyword that was broken, or another row of `ROWS`.
         limit: The keyword's value in the schema.
         got_type: The JSON type of what came, used only where the type was at fault.
-        steps: Where in the data, already cleared of undeclared names.
+        steps: Where in the data, without undeclared names.
     """
     expected, got = ROWS.get(row, _OTHER)
     got = got_type if row == "type" else got

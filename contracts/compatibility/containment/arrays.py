@@ -1,8 +1,7 @@
 """Arrays: what holds at each index, at some, for how many items, how many there are, whether all differ.
 
-If any array will do, one no longer than the places that are told apart plus the items that are asked for
-will do: whatever else it holds can be left out. So the lengths to try are few, and when none of them works,
-none does.
+If any array satisfies the constraints, one no longer than the distinguished places plus the required items
+does: all other items can be left out. So few lengths are tried, and when none of them works, none does.
 """
 
 from __future__ import annotations
@@ -84,7 +83,7 @@ class _Builder:
             end for start, stop, _ in (*demand.each, *demand.some) for end in (start, stop) if end is not None
         ]
         self._apart = max(ends, default=0)
-        self._asked = (
+        self._required = (
             len(demand.some) + sum(count for count, _ in demand.least) + (2 if demand.has_duplicate else 0)
         )
         counted = {node.number: node for _, node in (*demand.least, *demand.most)}
@@ -97,14 +96,14 @@ class _Builder:
 
     def build(self) -> Result:
         demand = self._demand
-        top = max(demand.shortest, self._apart) + self._asked
+        top = max(demand.shortest, self._apart) + self._required
         if len(self._counted) > _MOST_COUNTED or len(demand.some) > _MOST_SOUGHT:
             return Unknown("too many `contains` on one array")
         longest = top if demand.longest is None else min(top, demand.longest)
         for length in range(demand.shortest, longest + 1):
-            own = min(length, self._apart + self._asked)
+            own = min(length, self._apart + self._required)
             if own > _MOST_PLACES:
-                return Unknown("too many items are told apart")
+                return Unknown("too many distinct item positions")
             if own and not self._is_possible(self._base(own - 1)):
                 break
             if (found := self._of_length(length, own)) is not None:
@@ -229,7 +228,7 @@ class _Builder:
 
 
 def _all_different(goals: list[Node], solver: Solver) -> tuple[list[Any] | None, str | None]:
-    """One value for each goal, no two alike; None if there are none, with the reason when that is not sure.
+    """One value for each goal, all different; None if impossible, with the reason when that is not certain.
 
     A goal with as many values as there are goals can always be served; one with fewer is known in full.
     """
@@ -267,7 +266,7 @@ def _served(
 
 
 def _values(goal: Node, most: int, solver: Solver) -> tuple[dict[Hashable, Any], str | None]:
-    """Different values of a goal, as many as asked for or all there are; why not, if it is neither."""
+    """Different values of a goal, up to `count` or all there are; the reason, if it is neither."""
     found: dict[Hashable, Any] = {}
     space = solver.space
     while len(found) < most:
@@ -277,7 +276,7 @@ def _values(goal: Node, most: int, solver: Solver) -> tuple[dict[Hashable, Any],
         if not isinstance(result, Found):
             break
         if not is_modest(result.value):
-            return found, "items too large to be told apart"
+            return found, "items too large to be compared"
         found[identity(result.value)] = result.value
         goal = space.all_of((goal, space.negate(node_of_value(space, result.value))))
     return found, None

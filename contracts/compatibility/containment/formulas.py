@@ -40,7 +40,7 @@ _Meaning: TypeAlias = Callable[["FormulaBuilder", Subschema, Any], Node]
 
 
 class FormulaBuilder:
-    """Reads places in schemas, each once."""
+    """Turns subschemas into formulas, each once."""
 
     def __init__(self, space: Space, spend: Callable[[], None], *, assert_formats: bool) -> None:
         self.space = space
@@ -53,17 +53,17 @@ class FormulaBuilder:
         self._at: Subschema | None = None
 
     def read(self, sub: Node) -> Node:
-        """What a `sub` formula stands for."""
+        """The formula that a `sub` formula stands for."""
         place, positive = sub.args
         node = self.of(place)
         return node if positive else self.space.negate(node)
 
     def not_understood(self, reason: str, source: object) -> Node:
-        """A part that proves nothing."""
+        """A formula that proves nothing."""
         return self.space.opaque(f"{reason}\0{id(source)}")
 
     def inner(self, place: Subschema, schema: Any) -> Node:
-        """A schema inside another; read now, or when it is needed if it is far down or refers back."""
+        """A schema inside another; read now, or later where it is deep or refers back."""
         if isinstance(schema, bool):
             return self.space.true if schema else self.space.false
         if not isinstance(schema, Mapping):
@@ -71,7 +71,7 @@ class FormulaBuilder:
         return self.now_or_later(place.inner(schema)) if schema else self.space.true
 
     def now_or_later(self, place: Subschema) -> Node:
-        """What a place says, put off where it is being read already or far down."""
+        """The formula of a subschema, postponed where it is being read already or deep."""
         if self._at is not None:
             self._beside.setdefault(self._at, []).append(place)
         if place in self._read:
@@ -88,7 +88,7 @@ class FormulaBuilder:
         return self.now_or_later(target)
 
     def of(self, place: Subschema) -> Node:
-        """What a place says."""
+        """The formula of a subschema."""
         if place not in self._read:
             self._spend()
             before = self._at
@@ -118,7 +118,7 @@ class FormulaBuilder:
 
     @property
     def evaluation_count(self) -> EvaluationCount:
-        """How what was read applies schemas to one value."""
+        """How often the schemas read so far are applied to one value."""
         return EvaluationCount(self._beside)
 
     def _annotates(self, keyword: str) -> None:

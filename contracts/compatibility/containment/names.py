@@ -1,7 +1,7 @@
 """Sets of property names: names, patterns, what a schema of names allows, boolean combinations of them.
 
 All names that a schema spells out are looked at one by one. The rest fall into classes, one for each way in
-which patterns and lengths can go together; within a class, no constraint tells one name from another.
+which patterns and lengths can go together; within a class, no constraint distinguishes one name from another.
 """
 
 from __future__ import annotations

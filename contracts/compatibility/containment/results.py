@@ -1,4 +1,4 @@
-"""How a search for a value ends: with one, with proof that there is none, or undecided at a limit."""
+"""How a search for a value ends: found, proved empty, or unknown; and the limits on its work."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Empty:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Neither found nor excluded, and what stood in the way."""
+    """Neither found nor excluded, and why."""
 
     why: str
 
@@ -41,12 +41,12 @@ class OutOfTimeError(Exception):
 
 
 class ComparisonBudget:
-    """Counts down; asks the clock now and then."""
+    """The time for one comparison; reads the clock every twentieth step."""
 
     def __init__(self, clock: Callable[[], float], seconds: float) -> None:
         self._clock = clock
         self._end = clock() + seconds
-        self._until_asked = 0
+        self._until_read = 0
 
     def spend(self) -> None:
         """Take one step.
@@ -54,13 +54,13 @@ class ComparisonBudget:
         Raises:
             OutOfTimeError: There is no time left.
         """
-        self._until_asked -= 1
-        if self._until_asked < 0:
-            self._until_asked = 20
+        self._until_read -= 1
+        if self._until_read < 0:
+            self._until_read = 20
             if self._clock() > self._end:
                 raise OutOfTimeError
 
     def extend(self, seconds: float) -> None:
         """Allow this much from now on."""
         self._end = self._clock() + seconds
-        self._until_asked = 0
+        self._until_read = 0

@@ -1,9 +1,9 @@
 """Strings: words they must and must not be, lengths, patterns and their complements, asserted formats.
 
-A value is found only to be confirmed or combined; nothing is proved by having found one. So a guess will do
-for patterns that are not understood, while emptiness is only told without them. Without a pattern, lengths
-and words decide. With one, regular languages do. A format is a predicate that implies itself; a pattern
-around it and sample words stand in for the rest, each only where it proves something.
+A value found is confirmed or combined later: finding one proves nothing. So a guess is enough for patterns
+that are not understood, while emptiness is concluded only without them. Without a pattern, lengths and words
+decide; with one, regular languages do. A format is a predicate that implies itself; a pattern around it and
+sample words stand in for the rest, each only where it proves something.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class _Demand:
 
 
 def has_format(name: str, word: str) -> bool:
-    """Whether the text has the format; only the asserted ones are asked for."""
+    """Whether the text has the format, one of those that are asserted."""
     try:
         return ASSERTED[name](word)
     except (ValueError, IndexError):
@@ -194,7 +194,7 @@ def _by_length(demand: _Demand) -> Result:
 
 
 def words_of(length: int, most: int) -> Iterator[str]:
-    """Different words of one length, plain ones first; as many as asked for, or all there are if fewer."""
+    """Different words of one length, plain ones first; at most `most` of them."""
     if length == 0:
         yield ""
         return

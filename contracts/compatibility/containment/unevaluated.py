@@ -98,7 +98,7 @@ class _Walk:
         self._way: list[Subschema] = []
 
     def own(self, place: Subschema) -> Iterator[_Seen]:
-        """What the keywords beside the one asked about evaluate."""
+        """What the other keywords of the schema evaluate."""
         if place in self._way:
             raise NotUnderstoodError("an `unevaluated` keyword beside a `$ref` that leads back to it")
         self._way.append(place)

@@ -16,7 +16,7 @@ from contracts.errors import DocumentError, PartitionKeyError, SchemaUnusableErr
 from contracts.finding import Finding, Place, Rule
 from contracts.lint.rules.schemas import BOUNDED
 from contracts.schema.cost import is_bounded_for
-from contracts.schema.reference_validator import second_opinion
+from contracts.schema.reference_validator import reference_validator
 from contracts.schema.references import Subschema
 from contracts.schema.walk import is_risky
 
@@ -103,7 +103,7 @@ def _validators(row: LoadedVersion) -> _Validators:
     if is_risky(placed):
         second = None  # `pattern-linear` reports it
     else:
-        second = second_opinion(*version.writer_documents, assert_formats=version.assert_formats)
+        second = reference_validator(*version.writer_documents, assert_formats=version.assert_formats)
     repeats = any("$ref" in node or "$dynamicRef" in node for _, node in placed)
     return _Validators(row.resolver.root if repeats else None, second)
 

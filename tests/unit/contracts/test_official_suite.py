@@ -16,7 +16,7 @@ import pytest
 from contracts import SchemaUnusableError
 from contracts.schema.dialect import DRAFT_2020_12
 from contracts.schema.formats import ASSERTED
-from contracts.schema.reference_validator import second_opinion
+from contracts.schema.reference_validator import reference_validator
 from contracts.validation import CompiledSchema
 
 SHARED = Path(os.environ.get("GOVBUS_SHARED", Path(__file__).resolve().parents[4] / "shared"))
@@ -84,7 +84,7 @@ def plain(
 ) -> object:
     """What jsonschema says; the name of the error where it cannot tell."""
     try:
-        return second_opinion(schema, references, assert_formats=formats)(data)
+        return reference_validator(schema, references, assert_formats=formats)(data)
     except SchemaUnusableError as error:
         return type(error).__name__
 
@@ -106,7 +106,7 @@ def test_the_compiled_validator_differs_from_the_suite_only_where_we_refuse_the_
     assert wrong(fast) == OTHER_META_SCHEMAS
 
 
-def test_the_second_opinion_misses_unicode_properties_in_patterns() -> None:
+def test_the_reference_validator_misses_unicode_properties_in_patterns() -> None:
     """Python's `re` knows no Unicode properties: five tests more than the compiled validator."""
     assert wrong(plain) == OTHER_META_SCHEMAS | UNICODE_PROPERTIES
 
@@ -116,6 +116,6 @@ def test_the_compiled_validator_asserts_the_five_formats_as_the_suite_does() -> 
     assert wrong(fast, "_optional_format", formats=True) == set()
 
 
-def test_the_second_opinion_asserts_the_five_formats_as_the_suite_does() -> None:
+def test_the_reference_validator_asserts_the_five_formats_as_the_suite_does() -> None:
     """Two independent readings of the formats agree with the suite."""
     assert wrong(plain, "_optional_format", formats=True) == set()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from contracts import SchemaUnusableError, Violation
 from contracts.schema.dialect import DRAFT_07, DRAFT_2020_12, dialect_of
 from contracts.schema.json_values import first_not_json, json_type
-from contracts.schema.reference_validator import second_opinion
+from contracts.schema.reference_validator import reference_validator
 from contracts.schema.wording import ROWS
 from contracts.validation import MAX_VIOLATIONS, CompiledSchema
 
@@ -255,15 +255,15 @@ def test_nothing_is_ever_fetched(monkeypatch: pytest.MonkeyPatch, uri: str) -> N
     with pytest.raises(SchemaUnusableError):
         CompiledSchema(schema, {}, assert_formats=True)
     with pytest.raises(SchemaUnusableError):
-        second_opinion(schema, {}, assert_formats=True)({})
+        reference_validator(schema, {}, assert_formats=True)({})
 
 
 def test_a_schema_that_refers_to_itself_ends() -> None:
-    """The compiled validator ends; the second opinion refuses, so that lint sees it."""
+    """The compiled validator ends; the reference validator refuses, so that lint sees it."""
     schema = {"$schema": DRAFT_2020_12, "$ref": "#"}
     assert CompiledSchema(schema, {}, assert_formats=True).is_valid(1)
     with pytest.raises(SchemaUnusableError, match="RecursionError"):
-        second_opinion(schema, {}, assert_formats=True)(1)
+        reference_validator(schema, {}, assert_formats=True)(1)
 
 
 def test_a_pattern_that_backtracks_without_end_gives_up() -> None:
@@ -277,15 +277,17 @@ def test_formats_annotate_where_the_contract_says_so() -> None:
     schema = {"$schema": DRAFT_2020_12, "format": "date"}
     assert not CompiledSchema(schema, {}, assert_formats=True).is_valid("soon")
     assert CompiledSchema(schema, {}, assert_formats=False).is_valid("soon")
-    assert second_opinion(schema, {}, assert_formats=False)("soon")
-    assert not second_opinion(schema, {}, assert_formats=True)("soon")
+    assert reference_validator(schema, {}, assert_formats=False)("soon")
+    assert not reference_validator(schema, {}, assert_formats=True)("soon")
 
 
 @pytest.mark.parametrize("name", ["ipv4", "hostname", "time", "regex", "iri", "something-else"])
 def test_other_formats_only_annotate(name: str) -> None:
     """Beyond the five, a format never refuses, as the two validators know different ones."""
     assert compiled(format=name).is_valid("\x00 (not it")
-    assert second_opinion({"$schema": DRAFT_2020_12, "format": name}, {}, assert_formats=True)("\x00 (not it")
+    assert reference_validator({"$schema": DRAFT_2020_12, "format": name}, {}, assert_formats=True)(
+        "\x00 (not it"
+    )
 
 
 def test_a_dialect_is_read_with_and_without_its_empty_fragment() -> None:
