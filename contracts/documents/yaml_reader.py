@@ -35,11 +35,13 @@ def read_yaml_text(text: str, file: str) -> tuple[Any, Places]:
     Raises:
         DocumentError: The text breaks a rule of `contracts.documents.rules`.
     """
-    first, *others = [*_built(text, file)] or [_Builder(file, Place(file))]
-    if first.fault is None and others:
-        first.fault = rules.SYNTAX.at(others[0].start, "a second document in one file")
-    if first.fault is not None:
-        raise DocumentError(first.fault)
+    first, *others = [*_built(text, file)] or [_Builder(file)]
+    fault = first.fault
+    if fault is None and others:
+        start = others[0].start
+        fault = rules.SYNTAX.at(start, "a second document in one file") if start else others[0].fault
+    if fault is not None:
+        raise DocumentError(fault)
     return first.value, first.places
 
 
@@ -53,14 +55,14 @@ def read_yaml_texts(text: str, file: str) -> list[tuple[Any, Places] | Finding]:
 
 
 def _built(text: str, file: str) -> Iterator[_Builder]:
-    builder = _Builder(file, Place(file))
+    builder = _Builder(file)
     try:
         for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
             if isinstance(event, yaml.DocumentStartEvent):
                 builder = _Builder(file, _place(file, event.start_mark))
             elif isinstance(event, yaml.DocumentEndEvent):
                 yield builder
-                builder = _Builder(file, Place(file))
+                builder = _Builder(file)
             elif builder.fault is None:
                 builder.take(event)
     except yaml.YAMLError as error:
@@ -77,7 +79,7 @@ def _place(file: str, mark: Any) -> Place:
 class _Builder:
     """Turns the events of one document into a value. `_path` ends with the step of the next value."""
 
-    def __init__(self, file: str, start: Place) -> None:
+    def __init__(self, file: str, start: Place | None = None) -> None:
         self.file = file
         self.start = start
         self.fault: Finding | None = None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -80,6 +82,20 @@ def test_no_yaml_text_crashes_the_reader(text: str) -> None:
     """Whatever the text, it is read or refused with a finding."""
     with suppress(DocumentError):
         read_yaml_text(text, "x.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("a: 1\n---\nb: 2\n", "x:2:1 document-syntax a second document in one file"),
+        ("'a' 'b'\n", "x:1:5 document-syntax not YAML: did not find expected <document start>"),
+        ("a: !t 1\n---\n[", "x:1:4 document-plain-yaml a tag"),
+    ],
+)
+def test_the_first_fault_of_a_text_is_found(text: str, fault: str) -> None:
+    """What follows the first document is a fault of its own, at its own place."""
+    with pytest.raises(DocumentError, match=re.escape(fault)):
+        read_yaml_text(text, "x")
 
 
 def test_a_string_that_never_ends_is_read_once() -> None:
