@@ -12,13 +12,13 @@ from contracts.patterns.alphabet import Alphabet, overlay, partition
 from contracts.patterns.budget import MAX_CELLS, MAX_STATES, Budget
 from contracts.patterns.charset import Ranges
 from contracts.patterns.errors import TooLargeError
-from contracts.patterns.minimal import minimal
 from contracts.patterns.program import Program
 from contracts.patterns.subsets import START, Subsets
 from contracts.patterns.syntax import Anchor, Node, Sequence
 
 Key = TypeVar("Key", bound=Hashable)
 Rows = list[list[int]]
+Table = tuple[tuple[int, ...], ...]
 Operation = Literal["and", "or", "without"]
 
 
@@ -169,8 +169,74 @@ def _explore(
             raise TooLargeError(
                 "Expected patterns of bounded size, got ones whose automata are too large to build"
             )
-    names, least, ends = minimal(rows, [accepts(key) for key in keys])
+    names, least, ends = _minimal(rows, [accepts(key) for key in keys])
     return Automaton(alphabet.merged(names), least, ends)
+
+
+def _minimal(rows: Rows, accepts: list[bool]) -> tuple[tuple[int, ...], Table, tuple[bool, ...]]:
+    """The new number of each class of characters, the rows, and the accepting states (Hopcroft 1971)."""
+    blocks = _blocks(rows, accepts)
+    order: dict[int, int] = {blocks[0]: 0}
+    speakers = [0]
+    table = []
+    for speaker in speakers:
+        row = []
+        for target in rows[speaker]:
+            number = order.setdefault(blocks[target], len(speakers))
+            if number == len(speakers):
+                speakers.append(target)
+            row.append(number)
+        table.append(row)
+    columns: dict[tuple[int, ...], int] = {}
+    names = tuple(columns.setdefault(column, len(columns)) for column in zip(*table, strict=True))
+    least = tuple(zip(*columns, strict=True))
+    return names, least, tuple(accepts[speaker] for speaker in speakers)
+
+
+def _blocks(rows: Rows, accepts: list[bool]) -> list[int]:
+    """The block of each state; equivalent states share a block."""
+    before = _before(rows)
+    members = [
+        part
+        for part in ({s for s, end in enumerate(accepts) if end == kind} for kind in (True, False))
+        if part
+    ]
+    block = [0] * len(rows)
+    for number, part in enumerate(members):
+        for state in part:
+            block[state] = number
+    waiting = set(range(len(members)))
+    while waiting:
+        splitter = tuple(members[waiting.pop()])
+        for arrows in before:
+            touched: dict[int, set[int]] = {}
+            for state in splitter:
+                for source in arrows[state]:
+                    touched.setdefault(block[source], set()).add(source)
+            for number, part in touched.items():
+                if len(part) < len(members[number]):
+                    _split(number, part, members, block, waiting)
+    return block
+
+
+def _split(number: int, part: set[int], members: list[set[int]], block: list[int], waiting: set[int]) -> None:
+    rest = members[number] - part
+    small, large = (part, rest) if len(part) <= len(rest) else (rest, part)
+    members[number] = large
+    members.append(small)
+    for state in small:
+        block[state] = len(members) - 1
+    # If the old block is waiting, both halves must wait; otherwise the smaller half is enough.
+    waiting.add(len(members) - 1)
+
+
+def _before(rows: Rows) -> list[list[list[int]]]:
+    """For each class and state, the states that lead there."""
+    arrows: list[list[list[int]]] = [[[] for _ in rows] for _ in rows[0]]
+    for state, row in enumerate(rows):
+        for index, target in enumerate(row):
+            arrows[index][target].append(state)
+    return arrows
 
 
 def _constant(accepts: bool) -> Automaton:
