@@ -7,9 +7,6 @@ keys, YAML anchors, aliases and tags. Reading is not recursive, so nesting canno
 from __future__ import annotations
 
 import hashlib
-import json
-import re
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +15,7 @@ from typing import Any, Final
 
 from contracts.documents import rules
 from contracts.documents.folders import real_path
-from contracts.documents.json_places import json_depth, json_places
+from contracts.documents.json_reader import json_places, read_json_text
 from contracts.documents.yaml_reader import read_yaml_text, read_yaml_texts
 from contracts.errors import DocumentError
 from contracts.finding import Finding, Place
@@ -26,7 +23,6 @@ from contracts.paths import Step
 
 MAX_YAML_BYTES: Final = 262_144
 MAX_JSON_BYTES: Final = 1_048_576
-MAX_JSON_DEPTH: Final = 128
 
 
 @dataclass(frozen=True)
@@ -99,24 +95,7 @@ def read_json(root: Path, file: str) -> Document:
         DocumentError: It breaks a rule of `contracts.documents.rules`.
     """
     content = _content(root, file, MAX_JSON_BYTES)
-    text = _text(content, file)
-    if json_depth(text) > MAX_JSON_DEPTH:
-        raise DocumentError(rules.TOO_DEEP.at(Place(file), f"nested deeper than {MAX_JSON_DEPTH} levels"))
-    try:
-        value = json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
-    except json.JSONDecodeError as error:
-        place = Place(file, error.lineno, error.colno)
-        raise DocumentError(rules.SYNTAX.at(place, f"not JSON: {error.msg}")) from None
-    except _DuplicateKeyError as error:
-        place = _second_place(text, error.key, file)
-        raise DocumentError(
-            rules.DUPLICATE_KEY.at(place, "a property name occurs twice in one object")
-        ) from None
-    except ValueError:
-        raise DocumentError(
-            rules.SYNTAX.at(Place(file), "not JSON: a number that JSON does not allow")
-        ) from None
-    return Document(file, content, value)
+    return Document(file, content, read_json_text(_text(content, file), file))
 
 
 def _content(root: Path, file: str, limit: int) -> bytes:
@@ -142,27 +121,3 @@ def _text(content: bytes, file: str) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise DocumentError(rules.ENCODING.at(Place(file, line), "is not UTF-8")) from None
-
-
-class _DuplicateKeyError(ValueError):
-    def __init__(self, key: str) -> None:
-        super().__init__()
-        self.key = key
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        counts = Counter(key for key, _ in pairs)
-        raise _DuplicateKeyError(next(key for key in counts if counts[key] > 1))
-    return value
-
-
-def _no_constant(_name: str) -> None:
-    raise ValueError
-
-
-def _second_place(text: str, key: str, file: str) -> Place:
-    found = list(re.finditer(re.escape(json.dumps(key, ensure_ascii=False)) + r"\s*:", text))
-    start = found[-1].start() if found else 0
-    return Place(file, text.count("\n", 0, start) + 1, start - text.rfind("\n", 0, start))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 from urllib.parse import parse_qsl, unquote_to_bytes
 
-from contracts.documents.document import MAX_JSON_BYTES, MAX_JSON_DEPTH
+from contracts.documents.document import MAX_JSON_BYTES
+from contracts.documents.json_reader import MAX_JSON_DEPTH, json_depth
 from contracts.errors import SchemaUnusableError
 from contracts.publish.http_registry import errors
 from contracts.publish.http_registry.holdings import Holdings
@@ -107,30 +108,14 @@ def _references(rows: object, holdings: Holdings) -> dict[str, Schema]:
     return found
 
 
-def _json(content: bytes, name: str, refusal: Any) -> Any:
+def _json(content: bytes, name: str, refusal: Callable[[str], errors.RegistryError]) -> Any:
     try:
-        value = json.loads(content, parse_constant=_no_constant)
-    except RecursionError:
-        raise refusal(f"Expected {name} to be nested at most {MAX_JSON_DEPTH} levels") from None
+        text = content.decode(json.detect_encoding(content))
+        if json_depth(text) > MAX_JSON_DEPTH:
+            raise refusal(f"Expected {name} to be nested at most {MAX_JSON_DEPTH} levels")
+        return json.loads(text, parse_constant=_no_constant)
     except ValueError:
         raise refusal(f"Expected {name} to be JSON") from None
-    if _is_deeper(value, MAX_JSON_DEPTH):
-        raise refusal(f"Expected {name} to be nested at most {MAX_JSON_DEPTH} levels")
-    return value
-
-
-def _is_deeper(value: object, levels: int) -> bool:
-    layer = [value]
-    for _ in range(levels + 1):
-        layer = [
-            child
-            for node in layer
-            if isinstance(node, dict | list)
-            for child in (node.values() if isinstance(node, dict) else node)
-        ]
-        if not layer:
-            return False
-    return True
 
 
 def _no_constant(_name: str) -> NoReturn:

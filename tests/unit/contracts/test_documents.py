@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.documents.json_places import json_depth, json_places
+from contracts.documents.json_reader import json_depth, json_places
 from contracts.documents.yaml_reader import read_yaml_text
 from contracts.errors import DocumentError
 from contracts.schema.dialect import schema_fault

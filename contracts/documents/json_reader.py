@@ -1,16 +1,42 @@
-"""The line and column of each value in valid JSON text, found without recursion."""
+"""Reads JSON text, and finds the line and column of each value, without recursion."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections import Counter
+from typing import Any, Final
 
+from contracts.documents import rules
+from contracts.errors import DocumentError
 from contracts.finding import Place
 from contracts.paths import Step
+
+MAX_JSON_DEPTH: Final = 128
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 # An unclosed string is one token: otherwise each quote in it would be tried again, in quadratic time.
 _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[{}\[\]]', re.DOTALL)
+
+
+def read_json_text(text: str, file: str) -> Any:
+    """Parse a JSON document.
+
+    Raises:
+        DocumentError: The text breaks a rule of `contracts.documents.rules`.
+    """
+    if json_depth(text) > MAX_JSON_DEPTH:
+        raise DocumentError(rules.TOO_DEEP.at(Place(file), f"nested deeper than {MAX_JSON_DEPTH} levels"))
+    try:
+        return json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        fault = rules.SYNTAX.at(Place(file, error.lineno, error.colno), f"not JSON: {error.msg}")
+    except _DuplicateKeyError as error:
+        place = _second_place(text, error.key, file)
+        fault = rules.DUPLICATE_KEY.at(place, "a property name occurs twice in one object")
+    except ValueError:
+        fault = rules.SYNTAX.at(Place(file), "not JSON: a number that JSON does not allow")
+    raise DocumentError(fault)
 
 
 def json_depth(text: str) -> int:
@@ -60,3 +86,27 @@ def json_places(text: str, file: str) -> dict[tuple[Step, ...], Place]:
                 path.append("" if mark == "{" else 0)
                 name_next = mark == "{"
     return places
+
+
+class _DuplicateKeyError(ValueError):
+    def __init__(self, key: str) -> None:
+        super().__init__()
+        self.key = key
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        counts = Counter(key for key, _ in pairs)
+        raise _DuplicateKeyError(next(key for key in counts if counts[key] > 1))
+    return value
+
+
+def _no_constant(_name: str) -> None:
+    raise ValueError
+
+
+def _second_place(text: str, key: str, file: str) -> Place:
+    found = list(re.finditer(re.escape(json.dumps(key, ensure_ascii=False)) + r"\s*:", text))
+    start = found[-1].start() if found else 0
+    return Place(file, text.count("\n", 0, start) + 1, start - text.rfind("\n", 0, start))
