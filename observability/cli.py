@@ -190,8 +190,11 @@ def monitor(metrics_port: int | None, database: str | None, folder: Path | None)
 @_database_options
 def console(host: str, port: int, database: str | None, folder: Path | None) -> None:
     """Serve the web pages for operators until stopped."""
-    from observability.console.app import serve  # noqa: PLC0415 - loads the web server
+    from observability.console.app import application, listen, server  # noqa: PLC0415 - loads the web server
 
-    with Store(database or default_database(), _catalog(folder).services) as store:
-        click.echo(f"console: http://{host}:{port}/ - press Ctrl-C to stop", err=True)
-        serve(store, host, port)
+    with (
+        Store(database or default_database(), _catalog(folder).services) as store,
+        listen(host, port) as listener,
+    ):
+        click.echo(f"console: http://{host}:{listener.getsockname()[1]}/ - press Ctrl-C to stop", err=True)
+        server(application(store)).run(sockets=[listener])

@@ -121,21 +121,6 @@ def application(
     )
 
 
-def serve(store: Store, host: str, port: int) -> None:
-    """Serve the console until SIGINT or SIGTERM.
-
-    Args:
-        store: what the pages show.
-        host: address to listen on; any but loopback opens the console to the network, without a login.
-        port: TCP port; 0 takes a free one.
-
-    Raises:
-        OSError: the address is in use, or not of this machine.
-    """
-    with listen(host, port) as listener:
-        server(application(store)).run(sockets=[listener])
-
-
 def server(console: Starlette) -> uvicorn.Server:
     """Return a web server for `application`."""
     config = uvicorn.Config(
@@ -152,7 +137,11 @@ def server(console: Starlette) -> uvicorn.Server:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket.
+    """Return a listening socket; any address but loopback opens the console to the network, without a login.
+
+    Args:
+        host: address to listen on.
+        port: TCP port; 0 takes a free one.
 
     Raises:
         OSError: the address is in use, or not of this machine.
