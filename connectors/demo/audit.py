@@ -13,7 +13,7 @@ from connectors.demo.check import settle
 from connectors.demo.dead_letters import DeadLetterReader
 from connectors.demo.monitor_query import MonitorQuery
 from connectors.demo.options import DemoOptions
-from connectors.demo.processes import Processes
+from connectors.demo.processes import DemoProcesses
 from connectors.demo.result import DemoResult
 from connectors.demo.screen import Screen
 from contracts import Service
@@ -49,7 +49,7 @@ class Audit:
     options: DemoOptions
     started: float
 
-    async def watch(self, processes: Processes, screen: Screen, clerks: asyncio.Task[None]) -> DemoResult:
+    async def watch(self, processes: DemoProcesses, screen: Screen, clerks: asyncio.Task[None]) -> DemoResult:
         """Look until every case has an outcome, or nothing has changed for `DemoOptions.stall_seconds`.
 
         Args:

@@ -34,7 +34,7 @@ from connectors.demo.guard import KEPT
 from connectors.demo.legacy.office import OfficeFaults
 from connectors.demo.monitor_query import MonitorQuery
 from connectors.demo.options import DemoError, DemoOptions
-from connectors.demo.processes import GOVBUS, Processes
+from connectors.demo.processes import GOVBUS, DemoProcesses
 from connectors.demo.result import DemoResult
 from connectors.demo.screen import Screen
 from contracts import Catalog
@@ -81,7 +81,7 @@ async def run_country(options: DemoOptions, screen: Screen, started: float) -> i
     if options.office_faults is not None:
         faults = dict(options.office_faults)
     async with _cluster(screen) as environment:
-        with _new_run() as run, Processes(run.folder) as processes:
+        with _new_run() as run, DemoProcesses(run.folder) as processes:
             _start_legacy_systems(processes, run, options.seed, faults)
             settings, catalog = await _prepare(environment)
             ports = await _ports(processes, run.folder)
@@ -170,7 +170,7 @@ async def _cluster(screen: Screen) -> AsyncIterator[Mapping[str, str]]:
 
 
 def _start_legacy_systems(
-    processes: Processes, run: DemoRun, seed: int, faults: Mapping[str, OfficeFaults]
+    processes: DemoProcesses, run: DemoRun, seed: int, faults: Mapping[str, OfficeFaults]
 ) -> None:
     config = run.folder / "legacy.json"
     written = {
@@ -198,7 +198,7 @@ async def _prepare(environment: Mapping[str, str]) -> tuple[Settings, Catalog]:
     return settings, catalog
 
 
-async def _ports(processes: Processes, folder: Path) -> dict[str, int]:
+async def _ports(processes: DemoProcesses, folder: Path) -> dict[str, int]:
     file = folder / "ports.json"
     await processes.wait_for(file)
     ports: dict[str, int] = json.loads(file.read_text())
@@ -206,7 +206,11 @@ async def _ports(processes: Processes, folder: Path) -> dict[str, int]:
 
 
 def _start_govbus(
-    processes: Processes, folder: Path, environment: Mapping[str, str], ports: Mapping[str, int], port: int
+    processes: DemoProcesses,
+    folder: Path,
+    environment: Mapping[str, str],
+    ports: Mapping[str, int],
+    port: int,
 ) -> None:
     added = {
         **environment,
@@ -229,7 +233,9 @@ def _database(folder: Path) -> str:
     return standing or f"sqlite:///{folder / 'monitor.db'}"
 
 
-async def _work(audit: Audit, processes: Processes, ports: Mapping[str, int], screen: Screen) -> DemoResult:
+async def _work(
+    audit: Audit, processes: DemoProcesses, ports: Mapping[str, int], screen: Screen
+) -> DemoResult:
     options = audit.options
     today = datetime.now(UTC).date()
     cases = draw_cases(

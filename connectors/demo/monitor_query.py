@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from connectors.demo.processes import GOVBUS, Processes
+from connectors.demo.processes import GOVBUS, DemoProcesses
 from contracts import Service
 
 __all__ = ["HopTimes", "MonitorQuery", "MonitorReport", "Spread", "spread"]
@@ -144,7 +144,7 @@ class MonitorQuery:
         report: The latest answer.
     """
 
-    def __init__(self, processes: Processes, database: str, run: str, count: int) -> None:
+    def __init__(self, processes: DemoProcesses, database: str, run: str, count: int) -> None:
         self._processes = processes
         self._environment = {"GOVBUS_DATABASE": database}
         self._run = run

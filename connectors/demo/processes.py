@@ -19,7 +19,7 @@ from types import TracebackType
 from connectors.demo import guard
 from connectors.demo.options import DemoError
 
-__all__ = ["GOVBUS", "Processes"]
+__all__ = ["GOVBUS", "DemoProcesses"]
 
 GOVBUS = ("-c", "from bus.cli import main; main()")
 """Arguments of Python that run the command `govbus`."""
@@ -29,7 +29,7 @@ READY_SECONDS = 30.0
 LOOK_SECONDS = 0.05
 
 
-class Processes:
+class DemoProcesses:
     """The child processes of one run; a context manager that ends them.
 
     Args:
@@ -116,7 +116,7 @@ class Processes:
                 last = _last_line(self._logs / f"{name}.log")
                 raise DemoError(f"{name} ended with {code} - {last} - see the logs in {self._logs}")
 
-    def __enter__(self) -> Processes:
+    def __enter__(self) -> DemoProcesses:
         return self
 
     def __exit__(

@@ -35,12 +35,12 @@ PARENT = """
 import asyncio, json, sys, time
 from pathlib import Path
 from connectors.demo import legacy
-from connectors.demo.processes import Processes
+from connectors.demo.processes import DemoProcesses
 
 folder = Path(sys.argv[1])
 config = folder / "legacy.json"
 config.write_text(json.dumps({"folder": str(folder), "seed": 1, "first_number": 1, "faults": {}}))
-with Processes(folder) as processes:
+with DemoProcesses(folder) as processes:
     processes.start("legacy-systems", str(Path(legacy.__path__[0]) / "__main__.py"), str(config))
     asyncio.run(processes.wait_for(folder / "ports.json"))
     print((folder / "ports.json").read_text(), flush=True)

@@ -10,7 +10,7 @@ import pytest
 from connectors.demo import processes as module
 from connectors.demo.guard import KEPT
 from connectors.demo.options import DemoError
-from connectors.demo.processes import Processes
+from connectors.demo.processes import DemoProcesses
 
 STUBBORN = """
 import signal, sys, time
@@ -26,7 +26,7 @@ async def test_a_process_that_ignores_the_request_to_stop_is_killed(
 ) -> None:
     """Nothing is left when the block ends."""
     monkeypatch.setattr(module, "STOP_SECONDS", 0.2)
-    with Processes(tmp_path) as processes:
+    with DemoProcesses(tmp_path) as processes:
         processes.start("stubborn", "-c", STUBBORN, str(tmp_path / "ready"))
         await processes.wait_for(tmp_path / "ready")
         stubborn = processes._running["stubborn"]
@@ -36,7 +36,7 @@ async def test_a_process_that_ignores_the_request_to_stop_is_killed(
 
 async def test_a_process_that_ends_by_itself_ends_the_demo(tmp_path: Path) -> None:
     """The message has its name, its last line and the logs, which are kept."""
-    with Processes(tmp_path) as processes:
+    with DemoProcesses(tmp_path) as processes:
         processes.start("tax", "-c", "import sys; print('no ink\\n'); sys.exit(3)")
         with pytest.raises(DemoError, match=rf"tax ended with 3 - no ink - see the logs in {tmp_path}"):
             await processes.wait_for(tmp_path / "never")
@@ -46,7 +46,7 @@ async def test_a_process_that_ends_by_itself_ends_the_demo(tmp_path: Path) -> No
 async def test_the_output_of_a_command_is_returned_unless_it_fails(tmp_path: Path) -> None:
     """The variables are added to those of the demo."""
     program = "import os, sys; print(os.environ['WORD']); sys.exit(os.environ['WORD'] != 'yes')"
-    with Processes(tmp_path) as processes:
+    with DemoProcesses(tmp_path) as processes:
         assert await processes.output("-c", program, environment={"WORD": "yes"}) == b"yes\n"
         assert await processes.output("-c", program, environment={"WORD": "no"}) is None
 
@@ -57,6 +57,6 @@ async def test_a_process_that_is_never_ready_is_not_waited_for_for_ever(
     """The wait has a limit."""
     monkeypatch.setattr(module, "READY_SECONDS", 0.1)
     began = time.monotonic()
-    with Processes(tmp_path) as processes, pytest.raises(DemoError, match="did not start"):
+    with DemoProcesses(tmp_path) as processes, pytest.raises(DemoError, match="did not start"):
         await processes.wait_for(tmp_path / "never")
     assert time.monotonic() - began < 30
