@@ -61,6 +61,7 @@ def page(browser: Browser, folder: Path) -> Iterator[Page]:
     assert faults == []
 
 
+@pytest.mark.sampled(2)
 @each_page
 def test_axe_finds_nothing(page: Page, folder: Path, name: str) -> None:
     """axe-core finds no violation of WCAG 2.2 AA and best practice, light on a phone, dark on a desk."""
@@ -79,6 +80,7 @@ def test_axe_finds_nothing(page: Page, folder: Path, name: str) -> None:
         assert (scheme, width, []) == (scheme, width, found)
 
 
+@pytest.mark.sampled(2)
 @each_page
 def test_page_fits_its_window(page: Page, folder: Path, name: str) -> None:
     """From a phone to a desk the page never scrolls sideways."""
@@ -140,6 +142,7 @@ def test_skip_link_leads_past_the_navigation(page: Page, folder: Path) -> None:
     assert page.evaluate("document.activeElement.id") == "main"
 
 
+@pytest.mark.sampled(2)
 @each_page
 def test_page_has_language_title_and_landmarks(page: Page, folder: Path, name: str) -> None:
     """A screen reader knows the language and finds banner, search, main, contentinfo and tables by name."""

@@ -289,6 +289,7 @@ def test_page_is_whole_without_script(open_page: OpenPage) -> None:
     expect(page.get_by_role("row", name=NUMBER)).to_contain_text("dead letter")
 
 
+@pytest.mark.sampled(2)
 @each_path
 def test_keyboard_reaches_everything_and_shows_where_it_is(open_still: OpenPage, path: str) -> None:
     """Tab passes every link, button, field and region once, each with a visible outline."""
@@ -312,6 +313,7 @@ def test_skip_link_leads_past_the_navigation(open_still: OpenPage) -> None:
     assert page.evaluate("document.activeElement.id") == "main"
 
 
+@pytest.mark.sampled(2)
 @each_path
 def test_page_fits_its_window(open_still: OpenPage, path: str) -> None:
     """From a phone to a desk the page never scrolls sideways."""
@@ -321,6 +323,7 @@ def test_page_fits_its_window(open_still: OpenPage, path: str) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.sampled(2)
 @each_path
 def test_tables_become_cards_on_a_phone(open_still: OpenPage, path: str) -> None:
     """At 320 pixels no table scrolls sideways either, and it is still a table to a screen reader."""
@@ -333,6 +336,7 @@ def test_tables_become_cards_on_a_phone(open_still: OpenPage, path: str) -> None
     assert page.get_by_role("columnheader").count() >= 5 * len(regions)
 
 
+@pytest.mark.sampled(2)
 @each_path
 def test_text_has_contrast(open_still: OpenPage, path: str) -> None:
     """Every text stands out from its ground by 4.5 to 1, in the light scheme and the dark one."""
@@ -343,6 +347,7 @@ def test_text_has_contrast(open_still: OpenPage, path: str) -> None:
         assert (look, []) == (look, result["found"])
 
 
+@pytest.mark.sampled(2)
 @each_path
 def test_nothing_moves_by_itself(open_still: OpenPage, path: str) -> None:
     """There is no animation to turn off."""
@@ -351,6 +356,7 @@ def test_nothing_moves_by_itself(open_still: OpenPage, path: str) -> None:
     assert page.evaluate("document.getAnimations().length") == 0
 
 
+@pytest.mark.sampled(2)
 @each_path
 def test_landmarks_have_names(open_still: OpenPage, path: str) -> None:
     """A screen reader finds banner, navigation, search, main and contentinfo, and every table by its name."""
@@ -362,6 +368,7 @@ def test_landmarks_have_names(open_still: OpenPage, path: str) -> None:
         assert region.get_attribute("aria-label")
 
 
+@pytest.mark.sampled(2)
 @each_path
 def test_axe_finds_nothing(open_still: OpenPage, path: str) -> None:
     """axe-core's rules for WCAG 2.2 A and AA and its best practices find no violation."""

@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,7 @@ async def test_kills_repeat_nothing_that_counts(
 ) -> None:
     """Killed at random five times, two processes at once: each event relayed once, in order per key."""
     world, events, keys = kafka_world, 6_000, 30
+    group = f"{country.south}.{NAME}"
     await publish(world, *((f"k{n % keys}", n) for n in range(events)))
     chance = random.Random(5)
     environment = {
@@ -226,7 +228,8 @@ async def test_kills_repeat_nothing_that_counts(
     children = [start() for _ in range(2)]
     try:
         for _ in range(5 if whole else 2):
-            await asyncio.sleep(1.0 + chance.random() * 2)
+            more = await world.committed(group, country.topic) + chance.randrange(200, 800)
+            await until(partial(has_committed, world, more))
             victim = chance.randrange(2)
             children[victim].send_signal(signal.SIGKILL)
             children[victim].wait(10)
