@@ -19,7 +19,7 @@ demo: $(READY) ## Run the demo country (ARGS="--transactions 50 --exit")
 	@$(BIN)/govbus demo $(ARGS)
 
 test: $(READY) ## Run all tests, of the long ones a sample (ARGS=--whole, ARGS="-n 0 tests/unit -k retry")
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(READY) ## Check style, format and types
 	@$(BIN)/ruff check .
