@@ -13,6 +13,7 @@ from contracts import names
 from contracts.errors import ConversionError, PartitionKeyError, UnknownVersionError
 from contracts.paths import Step, parse_path
 from contracts.schema.content_model import closed_and_opened
+from contracts.schema.dialect import Documents
 from contracts.schema.ids import schema_guid
 from contracts.schema.references import Subschema, root_of
 from contracts.validation import CompiledSchema, Violation
@@ -24,7 +25,6 @@ Compatibility: TypeAlias = Literal[
     "NONE", "BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD", "FORWARD_TRANSITIVE", "FULL", "FULL_TRANSITIVE"
 ]
 ContentModel: TypeAlias = Literal["tolerant", "as-written"]
-Documents: TypeAlias = tuple[Mapping[str, Any], Mapping[str, Mapping[str, Any]]]
 Level: TypeAlias = Literal["national", "regional", "local"]
 
 DEFAULT_MAX_BYTES = 262_144

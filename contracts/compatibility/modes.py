@@ -18,11 +18,10 @@ from contracts.compatibility.deciding import Verdict, decide
 from contracts.compatibility.differences import Difference, differences
 from contracts.contract import Compatibility, ContractVersion
 from contracts.errors import SchemaUnusableError
-from contracts.schema.dialect import Schema
+from contracts.schema.dialect import Documents
 from contracts.schema.walk import subschemas
 
 Direction = Literal["BACKWARD", "FORWARD"]
-Documents = tuple[Schema, Mapping[str, Schema]]
 
 DIRECTIONS: Final[Mapping[Compatibility, tuple[Direction, ...]]] = {
     "NONE": (),

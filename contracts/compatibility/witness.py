@@ -12,23 +12,20 @@ from typing import Any, Final
 
 import jsonschema
 import jsonschema_rs
-from jsonschema_specifications import REGISTRY as SPECIFICATIONS  # type: ignore[import-untyped] # it has no types
-from referencing import Registry, Resource
 from referencing.exceptions import Unresolvable
-from referencing.jsonschema import DRAFT4, DRAFT6, DRAFT7, DRAFT201909, DRAFT202012
 
 from contracts.schema.dialect import DRAFTS, Schema
 from contracts.schema.formats import LEFT_ALONE
 from contracts.schema.json_values import NOT_JSON, longest_text
-from contracts.schema.reference_validator import FORMAT_CHECKER
+from contracts.schema.reference_validator import jsonschema_validator
 from contracts.schema.walk import is_risky, subschemas
 
-_KINDS: Final = {
-    4: (jsonschema_rs.Draft4Validator, jsonschema.Draft4Validator, DRAFT4),
-    6: (jsonschema_rs.Draft6Validator, jsonschema.Draft6Validator, DRAFT6),
-    7: (jsonschema_rs.Draft7Validator, jsonschema.Draft7Validator, DRAFT7),
-    2019: (jsonschema_rs.Draft201909Validator, jsonschema.Draft201909Validator, DRAFT201909),
-    2020: (jsonschema_rs.Draft202012Validator, jsonschema.Draft202012Validator, DRAFT202012),
+_VALIDATORS: Final = {
+    4: (jsonschema_rs.Draft4Validator, jsonschema_rs.Draft4),
+    6: (jsonschema_rs.Draft6Validator, jsonschema_rs.Draft6),
+    7: (jsonschema_rs.Draft7Validator, jsonschema_rs.Draft7),
+    2019: (jsonschema_rs.Draft201909Validator, jsonschema_rs.Draft201909),
+    2020: (jsonschema_rs.Draft202012Validator, jsonschema_rs.Draft202012),
 }
 _FAULTS: Final = (
     *NOT_JSON,
@@ -56,34 +53,23 @@ class Judge:
         self._formats = assert_formats
         named = schema.get("$schema") if isinstance(schema, Mapping) else None
         own = DRAFTS.get(named.removesuffix("#")) if isinstance(named, str) else None
-        self._kind = _KINDS[own or draft]
+        self._draft = own or draft
 
     @cached_property
     def _fast(self) -> Any:
         documents = [(uri, dict(document)) for uri, document in self._references.items()]
-        return self._kind[0](
+        kind, draft = _VALIDATORS[self._draft]
+        return kind(
             self._schema if isinstance(self._schema, bool) else dict(self._schema),
-            registry=jsonschema_rs.Registry(documents, draft=self._fast_draft) if documents else None,
+            registry=jsonschema_rs.Registry(documents, draft=draft) if documents else None,
             validate_formats=self._formats,
             formats=_IGNORED_FORMATS,
             offline=True,
         )
 
-    @property
-    def _fast_draft(self) -> int:
-        name = self._kind[0].__name__.removesuffix("Validator")
-        return int(getattr(jsonschema_rs, name))
-
     @cached_property
     def _slow(self) -> Callable[[Any], bool]:
-        specifications: Registry[Any] = SPECIFICATIONS
-        registry = specifications.with_resources(
-            (uri, Resource.from_contents(document, default_specification=self._kind[2]))
-            for uri, document in self._references.items()
-        )
-        checker = FORMAT_CHECKER if self._formats else None
-        made = self._kind[1](self._schema, registry=registry, format_checker=checker)
-        return made.is_valid
+        return jsonschema_validator(self._schema, self._references, self._draft, assert_formats=self._formats)
 
     def agree_that_it_is(self, valid: bool, data: Any) -> bool:
         """Whether both validators find the data valid, or both invalid. An error is no agreement."""

@@ -30,7 +30,6 @@ from contracts.schema.dialect import DRAFT_2020_12, DRAFTS, Schema
 from contracts.schema.json_values import unshared
 from contracts.schema.references import Resolver, Subschema
 
-Documents = Mapping[str, Schema]
 Rewritten = tuple[dict[str, Any], dict[str, Any]]
 """A schema, and the documents it refers to by their `$id`."""
 
@@ -55,17 +54,17 @@ _Described: TypeAlias = dict[str, set[Subschema]]
 """Which subschemas describe each property."""
 
 
-def closed(schema: Schema, references: Documents | None = None) -> dict[str, Any]:
+def closed(schema: Schema, references: Mapping[str, Schema] | None = None) -> dict[str, Any]:
     """The writer's schema: only what is declared may be sent."""
     return closed_and_opened(schema, references or {})[0][0]
 
 
-def opened(schema: Schema, references: Documents | None = None) -> dict[str, Any]:
+def opened(schema: Schema, references: Mapping[str, Schema] | None = None) -> dict[str, Any]:
     """The reader's schema: what is not declared is ignored."""
     return closed_and_opened(schema, references or {})[1][0]
 
 
-def closed_and_opened(schema: Schema, references: Documents) -> tuple[Rewritten, Rewritten]:
+def closed_and_opened(schema: Schema, references: Mapping[str, Schema]) -> tuple[Rewritten, Rewritten]:
     """The writer's and the reader's schema, each with the documents it refers to."""
     parts = _Parts(schema, references)
     return parts.rewrite(_close), parts.rewrite(_open)
@@ -113,7 +112,7 @@ def _open(parts: _Parts, node: Subschema, written: dict[str, Any]) -> None:
 class _Parts:
     """How every subschema of some documents is used."""
 
-    def __init__(self, schema: Schema, references: Documents) -> None:
+    def __init__(self, schema: Schema, references: Mapping[str, Schema]) -> None:
         self._documents = {uri: unshared(document) for uri, document in references.items()}
         self._root: dict[str, Any] = unshared(schema)
         self._resolver = Resolver(self._root, self._documents, DRAFTS[DRAFT_2020_12])

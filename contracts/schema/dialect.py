@@ -11,6 +11,8 @@ from contracts.errors import SchemaUnusableError
 from contracts.paths import Step
 
 Schema: TypeAlias = Mapping[str, Any]
+Documents: TypeAlias = tuple[Schema, Mapping[str, Schema]]
+"""A schema, and the documents it refers to by their `$id`."""
 
 DRAFT_07: Final = "http://json-schema.org/draft-07/schema"
 DRAFT_2020_12: Final = "https://json-schema.org/draft/2020-12/schema"

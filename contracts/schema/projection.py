@@ -10,10 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 from contracts.paths import EVERY, Step, parse_path
-from contracts.schema.dialect import DRAFT_2020_12, DRAFTS, Schema
+from contracts.schema.dialect import DRAFT_2020_12, DRAFTS, Documents
 from contracts.schema.references import Resolver, Subschema
 
-Documents: TypeAlias = tuple[Schema, Mapping[str, Schema]]
 Tree: TypeAlias = dict[Step, "Tree"]
 
 _KEPT: Final = ("type", "if")

@@ -13,16 +13,19 @@ import jsonschema
 from jsonschema_specifications import REGISTRY as SPECIFICATIONS  # type: ignore[import-untyped] # it has no types
 from referencing import Registry, Resource
 from referencing.exceptions import Unresolvable
-from referencing.jsonschema import DRAFT7, DRAFT202012
+from referencing.jsonschema import DRAFT4, DRAFT6, DRAFT7, DRAFT201909, DRAFT202012
 
 from contracts.errors import SchemaUnusableError
-from contracts.schema.dialect import DRAFT_07, DRAFT_2020_12, Schema, by_id, dialect_of
+from contracts.schema.dialect import DRAFTS, Schema, by_id, dialect_of
 from contracts.schema.formats import ASSERTED
 from contracts.schema.json_values import NOT_JSON
 
 _KINDS: Final = {
-    DRAFT_2020_12: (jsonschema.Draft202012Validator, DRAFT202012),
-    DRAFT_07: (jsonschema.Draft7Validator, DRAFT7),
+    4: (jsonschema.Draft4Validator, DRAFT4),
+    6: (jsonschema.Draft6Validator, DRAFT6),
+    7: (jsonschema.Draft7Validator, DRAFT7),
+    2019: (jsonschema.Draft201909Validator, DRAFT201909),
+    2020: (jsonschema.Draft202012Validator, DRAFT202012),
 }
 
 
@@ -33,8 +36,29 @@ def _format_checker() -> jsonschema.FormatChecker:
     return checker
 
 
-FORMAT_CHECKER: Final = _format_checker()
-"""Asserts the five formats of `contracts.schema.formats`."""
+_FORMAT_CHECKER: Final = _format_checker()
+
+
+def jsonschema_validator(
+    schema: Schema | bool, references: Mapping[str, Schema], draft: int, *, assert_formats: bool
+) -> Callable[[Any], bool]:
+    """Whether data is valid, by jsonschema; raises its exceptions. Fetches nothing.
+
+    Args:
+        schema: The schema.
+        references: Further documents by URI.
+        draft: One of the values of `DRAFTS`, for the schema and each document without a `$schema`.
+        assert_formats: Whether the five formats of `contracts.schema.formats` are asserted.
+    """
+    kind, specification = _KINDS[draft]
+    specifications: Registry[Any] = SPECIFICATIONS
+    registry = specifications.with_resources(
+        (uri, Resource.from_contents(dict(document), default_specification=specification))
+        for uri, document in references.items()
+    )
+    checker = _FORMAT_CHECKER if assert_formats else None
+    is_valid: Callable[[Any], bool] = kind(schema, registry=registry, format_checker=checker).is_valid
+    return is_valid
 
 
 def reference_validator(
@@ -48,17 +72,12 @@ def reference_validator(
     Raises:
         SchemaUnusableError: The dialect is unknown.
     """
-    kind, specification = _KINDS[dialect_of(schema)]
-    specifications: Registry[Any] = SPECIFICATIONS
-    registry = specifications.with_resources(
-        (uri, Resource.from_contents(dict(document), default_specification=specification))
-        for uri, document in by_id(schema, references).items()
-    )
-    validator = kind(schema, registry=registry, format_checker=FORMAT_CHECKER if assert_formats else None)
+    documents, draft = by_id(schema, references), DRAFTS[dialect_of(schema)]
+    is_valid = jsonschema_validator(schema, documents, draft, assert_formats=assert_formats)
 
     def accepts(data: object) -> bool:
         try:
-            return validator.is_valid(data)
+            return is_valid(data)
         except (*NOT_JSON, Unresolvable, jsonschema.SchemaError, re.error) as error:
             raise SchemaUnusableError(
                 f"Expected a schema that jsonschema can follow, got {type(error).__name__}"
