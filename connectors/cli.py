@@ -33,7 +33,7 @@ def _catalog_option(command: Callable[..., None]) -> Callable[..., None]:
     return click.option(
         "--catalog",
         type=click.Path(exists=True, file_okay=False, path_type=Path),
-        help="Folder of the catalogue; otherwise GOVBUS_CATALOG, or the one that comes with govbus.",
+        help="Contracts folder; by default GOVBUS_CATALOG, or the reference catalogue.",
     )(command)
 
 
@@ -56,7 +56,7 @@ def connect() -> None:
 @_files_argument
 @_catalog_option
 def run(files: Sequence[Path], catalog: Path | None) -> None:
-    """Run the connectors of FILE... in one process until stopped."""
+    """Run the connectors of FILE... in one process until SIGTERM."""
     contracts = _opened(catalog)
     configs, findings = load(files)
     findings = sorted([*findings, *check_contracts(configs, contracts)])
@@ -82,10 +82,13 @@ def run(files: Sequence[Path], catalog: Path | None) -> None:
 @connect.command()
 @_files_argument
 @_catalog_option
-@click.option("--offline", is_flag=True, help="Do not try to reach the systems.")
+@click.option("--offline", is_flag=True, help="Do not reach the systems.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON instead of text.")
 def check(files: Sequence[Path], catalog: Path | None, offline: bool, as_json: bool) -> None:
-    """Check FILE...: their form, the contracts they name, and whether the systems can be reached."""
+    """Check the connectors of FILE... without running them.
+
+    Checks the form of the files, the contracts they name, and whether their systems can be reached.
+    """
     contracts = _opened(catalog)
     configs, findings = load(files)
     findings += check_contracts(configs, contracts)
@@ -99,7 +102,7 @@ def check(files: Sequence[Path], catalog: Path | None, offline: bool, as_json: b
 @connect.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON instead of text.")
 def list_connectors(as_json: bool) -> None:
-    """List the connectors that a file may name, with what each promises."""
+    """List the installed connectors and what each promises."""
     try:
         available = connectors_available()
     except ConfigurationError as error:

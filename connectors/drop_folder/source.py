@@ -93,7 +93,7 @@ class DropFolderSource:
     Options = DropFolderOptions
     guarantee: ClassVar[str] = (
         "every row of a finished file at least once with the same event id; "
-        "the same content is published once, under whatever name; "
+        "the same content is published once, under any name; "
         "bad rows are dead-lettered with file and line"
     )
 

@@ -64,7 +64,7 @@ class HttpOptions(BaseModel):
 
 
 class HttpSink:
-    """One request per event.
+    """A service that takes each event as one JSON request over HTTP.
 
     Redirects are not followed, no answer's body is read into memory or logged, no cookies are kept, and
     proxies of the environment are not used.
