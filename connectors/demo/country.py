@@ -85,10 +85,10 @@ async def run_country(options: DemoOptions, screen: Screen, started: float) -> i
             _start_legacy_systems(processes, run, options.seed, faults)
             settings, catalog = await _prepare(environment)
             ports = await _ports(processes, run.folder)
+            _start_govbus(processes, run.folder, environment, ports, options.port)
             async with read_dead_letters(
                 settings, run.name, catalog.agencies, skip_earlier=not environment
             ) as letters:
-                _start_govbus(processes, run.folder, environment, ports, options.port)
                 screen.note(f"five agencies are at work; console: http://127.0.0.1:{options.port}/")
                 audit = Audit(
                     folder=run.folder,
