@@ -49,7 +49,7 @@ from contracts.documents.shapes import (
     structure_faults,
 )
 from contracts.errors import DocumentError
-from contracts.finding import Place
+from contracts.finding import Place, Rule
 from contracts.names import parts_of
 from contracts.paths import Step
 from contracts.versions.conversion import Conversion, faults
@@ -64,7 +64,7 @@ def load(root: Path) -> Loaded:
     """Read the catalogue at `root`. Faults become findings, not exceptions."""
     loaded = Loaded(root)
     if not (root / "agencies").is_dir():
-        loaded.findings.append(rules.CATALOG.at(Place("agencies"), "no such folder in the catalogue"))
+        _report(loaded, rules.CATALOG, Place("agencies"), "no such folder in the catalogue")
         return loaded
     for folder in _folders(loaded, "agencies"):
         loaded.agency_names.add(folder.name)
@@ -98,15 +98,12 @@ def _names(loaded: Loaded, folder: str) -> list[str]:
 
 
 def _load_agency(loaded: Loaded, folder: Path) -> None:
-    read = _read_shape(loaded, f"agencies/{folder.name}/agency.yaml", AgencyShape)
-    if read is None:
+    if (read := _read_shape(loaded, f"agencies/{folder.name}/agency.yaml", AgencyShape)) is None:
         return
     document, shape = read
     _agree(loaded, document, ("name",), shape.name, folder.name)
     if shape.name in names.RESERVED_AGENCIES:
-        loaded.findings.append(
-            rules.RESERVED.at(document.place("name"), f"the agency is named `{shape.name}`")
-        )
+        _report(loaded, rules.RESERVED, document.place("name"), f"the agency is named `{shape.name}`")
     loaded.agencies[folder.name] = Agency(
         name=shape.name,
         title=shape.title,
@@ -118,23 +115,20 @@ def _load_agency(loaded: Loaded, folder: Path) -> None:
 
 
 def _load_contract(loaded: Loaded, folder: str) -> None:
-    read = _read_shape(loaded, f"{folder}/contract.yaml", ContractShape)
-    if read is None:
+    if (read := _read_shape(loaded, f"{folder}/contract.yaml", ContractShape)) is None:
         return
     document, shape = read
     path = PurePosixPath(folder)
     subject = f"{path.parent.name}.{path.name}"
     _agree(loaded, document, ("subject",), shape.subject, subject)
     if path.name in names.RESERVED_EVENTS:
-        loaded.findings.append(
-            rules.RESERVED.at(document.place("subject"), f"the event is named `{path.name}`")
-        )
+        _report(loaded, rules.RESERVED, document.place("subject"), f"the event is named `{path.name}`")
     numbers = Counter(row.number for row in shape.versions)
     versions = []
     for index, row in enumerate(shape.versions):
         if numbers[row.number] > 1:
             place = document.place("versions", index, "number")
-            loaded.findings.append(rules.VERSION_TWICE.at(place, f"version {row.number} is listed twice"))
+            _report(loaded, rules.VERSION_TWICE, place, f"version {row.number} is listed twice")
         version = _load_version(loaded, folder, document, shape, index)
         versions += [version] if version else []
     if versions:
@@ -174,7 +168,7 @@ def _load_version(
         if referenced := _read_schema(loaded, folder, reference, place):
             uri = _reference_uri(referenced)
             if uri is None or uri in references:
-                loaded.findings.append(rules.REFERENCE_ID.at(referenced.place("$id"), "no unique `$id`"))
+                _report(loaded, rules.REFERENCE_ID, referenced.place("$id"), "no unique `$id`")
             else:
                 references[uri] = referenced.value
             documents.append(referenced)
@@ -208,16 +202,12 @@ def _load_conversions(
         if older not in {each.number for each in shape.versions} or parts_of(older) >= parts_of(row.number):
             place = document.place("versions", index, kind)
             what = f"{older} is not an older version than {row.number}"
-            loaded.findings.append(rules.CONVERSION_ENDS.at(place, what))
+            _report(loaded, rules.CONVERSION_ENDS, place, what)
             continue
-        try:
-            written = read_json(loaded.root, f"{folder}/{declared.file}")
-        except DocumentError as error:
-            loaded.findings.append(error.finding)
+        if (written := _read_json(loaded, f"{folder}/{declared.file}")) is None:
             continue
-        loaded.findings += [
-            rules.CONVERSION.at(written.place(*steps), what) for steps, what in faults(written.value)
-        ]
+        for steps, what in faults(written.value):
+            _report(loaded, rules.CONVERSION, written.place(*steps), what)
         ends = (row.number, older) if isinstance(declared, DowncastShape) else (older, row.number)
         read[kind] = Conversion(shape.subject, *ends, declared.file, written.value)
     return read
@@ -232,27 +222,23 @@ def _read_schema(
     loaded: Loaded, folder: str, row: VersionShape | ReferenceShape, place: Place
 ) -> Document | None:
     file = f"{folder}/{row.file}" if not row.file.startswith(("/", "\\")) else row.file
-    try:
-        document = read_json(loaded.root, file)
-    except DocumentError as error:
-        loaded.findings.append(error.finding)
+    if (document := _read_json(loaded, file)) is None:
         return None
     if row.sha256 not in (None, document.sha256):
-        loaded.findings.append(rules.HASH.at(place, f"the hash of `{row.file}` is not the one recorded here"))
+        _report(loaded, rules.HASH, place, f"the hash of `{row.file}` is not the one recorded here")
     if not isinstance(document.value, dict):
-        loaded.findings.append(rules.SCHEMA_OBJECT.at(document.place(), "is not an object"))
+        _report(loaded, rules.SCHEMA_OBJECT, document.place(), "is not an object")
         return None
     return document
 
 
 def _load_service(loaded: Loaded, file: str) -> None:
-    read = _read_shape(loaded, file, ServiceShape)
-    if read is None:
+    if (read := _read_shape(loaded, file, ServiceShape)) is None:
         return
     document, shape = read
     _agree(loaded, document, ("name",), shape.name, PurePosixPath(file).stem)
     if shape.deadline is None:
-        loaded.findings.append(rules.DEADLINE.at(document.place(), "the service has no `deadline`"))
+        _report(loaded, rules.DEADLINE, document.place(), "the service has no `deadline`")
     service = Service(
         name=shape.name,
         title=shape.title,
@@ -271,8 +257,7 @@ def _load_service(loaded: Loaded, file: str) -> None:
 def _load_subscriptions(loaded: Loaded, consumer: str) -> None:
     folder = f"agencies/{consumer}/{SUBSCRIPTIONS}"
     for path in map(PurePosixPath, _documents(loaded, folder)):
-        read = _read_shape(loaded, f"{folder}/{path.name}", SubscriptionShape)
-        if read is None:
+        if (read := _read_shape(loaded, f"{folder}/{path.name}", SubscriptionShape)) is None:
             continue
         document, shape = read
         if path.stem != shape.subject and not path.stem.startswith(f"{shape.subject}."):
@@ -281,7 +266,7 @@ def _load_subscriptions(loaded: Loaded, consumer: str) -> None:
         if (consumer, found.name) in loaded.subscriptions:
             place = document.place("name" if shape.name else "purpose")
             what = f"`{consumer}` has another subscription named `{found.name}`"
-            loaded.findings.append(rules.SUBSCRIPTION_TWICE.at(place, what))
+            _report(loaded, rules.SUBSCRIPTION_TWICE, place, what)
         loaded.subscriptions[consumer, found.name] = LoadedSubscription(found, document)
 
 
@@ -308,7 +293,19 @@ def _milestone(shape: MilestoneShape, start: str) -> Milestone:
 def _agree(loaded: Loaded, document: Document, steps: tuple[Step, ...], inside: str, outside: str) -> None:
     if inside != outside:
         what = f"the name is `{inside}`, but the path says `{outside}`"
-        loaded.findings.append(rules.NAME.at(document.place(*steps), what))
+        _report(loaded, rules.NAME, document.place(*steps), what)
+
+
+def _report(loaded: Loaded, rule: Rule, place: Place, what: str) -> None:
+    loaded.findings.append(rule.at(place, what))
+
+
+def _read_json(loaded: Loaded, file: str) -> Document | None:
+    try:
+        return read_json(loaded.root, file)
+    except DocumentError as error:
+        loaded.findings.append(error.finding)
+        return None
 
 
 def _read_shape(loaded: Loaded, file: str, kind: type[Shape]) -> tuple[Document, Shape] | None:
