@@ -1,10 +1,9 @@
 """Compares connectors with a catalogue: contracts exist, and mappings name their fields. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from connectors.codes import NOT_IN_CONTRACT, UNKNOWN_CONTRACT, suggestion
-from connectors.config import ConnectorConfig, Publish, SinkConfig, SourceConfig, Subscribe
+from connectors.config import ConnectorConfig, Publish, SinkConfig, SourceConfig
 from connectors.mapping import Expression, ListOf, ObjectOf, Steps, ValueAt
 from connectors.translate import EVENT_FIELDS
 from contracts import Catalog, ContractVersion, Finding, Subschema, UnknownVersionError
@@ -12,46 +11,36 @@ from contracts import Catalog, ContractVersion, Finding, Subschema, UnknownVersi
 
 def check_contracts(configs: Sequence[ConnectorConfig], catalog: Catalog) -> list[Finding]:
     """A finding for everything in which connectors and catalogue disagree."""
-    findings: list[Finding] = []
-    for config in configs:
-        if config.agency not in catalog.agencies:
-            findings.append(_unknown(config, ("agency",), "agency", config.agency, catalog.agencies))
-        section = config.publish if isinstance(config, SourceConfig) else config.subscribe
-        if section is None:
-            continue
-        contract, found = _contract(config, section, catalog)
-        findings += found
-        if contract is None:
-            continue
-        if isinstance(section, Publish) and isinstance(config, SourceConfig):
-            findings += _check_source(config, section, contract, catalog)
-        elif isinstance(config, SinkConfig):
-            findings += _check_sink(config, contract)
-    return findings
+    return [finding for config in configs for finding in _check(config, catalog)]
 
 
-def _unknown(
-    config: ConnectorConfig, steps: Steps, kind: str, name: str, known: Mapping[str, Any]
-) -> Finding:
-    place, why = config.document.place(*steps), "the catalogue does not have it"
-    return Finding(place, UNKNOWN_CONTRACT, f"no {kind} `{name}`", why, suggestion(name, known))
-
-
-def _contract(
-    config: ConnectorConfig, section: Publish | Subscribe, catalog: Catalog
-) -> tuple[ContractVersion | None, list[Finding]]:
-    name = "publish" if isinstance(section, Publish) else "subscribe"
+def _check(config: ConnectorConfig, catalog: Catalog) -> Iterator[Finding]:
+    if config.agency not in catalog.agencies:
+        yield _unknown(config, ("agency",), "agency", config.agency, catalog.agencies)
+    section = config.publish if isinstance(config, SourceConfig) else config.subscribe
+    if section is None:
+        return
+    name = "publish" if isinstance(config, SourceConfig) else "subscribe"
     contract = catalog.contracts.get(section.event)
     if contract is None:
-        return None, [_unknown(config, (name, "event"), "contract", section.event, catalog.contracts)]
+        yield _unknown(config, (name, "event"), "contract", section.event, catalog.contracts)
+        return
     try:
-        return contract.version(section.version), []
+        version = contract.version(section.version)
     except UnknownVersionError:
-        known = {str(version.major): None for version in contract.versions}
-        finding = _unknown(
-            config, (name, "version"), f"major version of `{section.event}`", str(section.version), known
-        )
-        return None, [finding]
+        known = {str(version.major) for version in contract.versions}
+        what = f"major version of `{section.event}`"
+        yield _unknown(config, (name, "version"), what, str(section.version), known)
+        return
+    if isinstance(config, SinkConfig):
+        yield from _check_sink(config, version)
+    elif config.publish is not None:
+        yield from _check_source(config, config.publish, version, catalog)
+
+
+def _unknown(config: ConnectorConfig, steps: Steps, kind: str, name: str, known: Collection[str]) -> Finding:
+    place, why = config.document.place(*steps), "the catalogue does not have it"
+    return Finding(place, UNKNOWN_CONTRACT, f"no {kind} `{name}`", why, suggestion(name, known))
 
 
 def _check_source(
