@@ -38,17 +38,19 @@ def test_the_example_file_is_sound(tmp_path: Path, catalog: Catalog) -> None:
 @pytest.fixture
 def tutorial(tmp_path: Path) -> Path:
     """A folder with what the README says to save."""
-    source, suite = snippets("python")
-    (tmp_path / "ledger.py").write_text(source)
-    (tmp_path / "test_ledger.py").write_text(suite)
+    for name, text in zip(
+        ("ledger", "test_ledger", "register", "test_register"), snippets("python"), strict=True
+    ):
+        (tmp_path / f"{name}.py").write_text(text)
     (tmp_path / "ledger.yaml").write_text(snippets("yaml")[1])
     return tmp_path
 
 
-def test_the_first_connector_passes_its_suite(tutorial: Path) -> None:
-    """The suite of the kit proves it, as the README's command runs it."""
+@pytest.mark.parametrize(("suite", "tests"), [("test_ledger.py", 8), ("test_register.py", 5)])
+def test_the_first_connectors_pass_their_suites(tutorial: Path, suite: str, tests: int) -> None:
+    """The suites of the kit prove them, as the README's command runs them."""
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-o", "asyncio_mode=auto", "test_ledger.py"],
+        [sys.executable, "-m", "pytest", "-q", "-o", "asyncio_mode=auto", suite],
         cwd=tutorial,
         env={"PYTHONPATH": f"{tutorial}:{README.parents[1]}", "PATH": ""},
         capture_output=True,
@@ -56,7 +58,7 @@ def test_the_first_connector_passes_its_suite(tutorial: Path) -> None:
         check=False,
     )
     assert run.returncode == 0, run.stdout
-    assert "8 passed" in run.stdout
+    assert f"{tests} passed" in run.stdout
 
 
 async def test_the_first_connector_publishes(
