@@ -8,7 +8,6 @@ processes of the run share; where that fails, the run says why and uses the embe
 No example of Hypothesis is too slow: how long one takes says how busy the machine is.
 """
 
-import gc
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
@@ -77,12 +76,6 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_report_header(config: pytest.Config) -> str:
     """Say which broker the run uses."""
     return f"broker: {config.stash.get(CHOSEN, None)}"
-
-
-def pytest_collection_finish() -> None:
-    """Keep what was imported out of every later collection of garbage, which integration tests ask for."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(scope="session")
