@@ -1,18 +1,21 @@
-"""A path or a module that a docstring or a comment names exists.
+"""A path or a module that a docstring, a comment or a page names exists.
 
-Checked are paths from the root of the project (`bus/topics.py`, `tests/unit/`), names of Python and Markdown
-files alone (`topics.py`), and dotted names below a room (`bus.topics`, `contracts.Catalog.open`). Other files
-that a text names are examples: they belong to whoever uses govbus.
+Checked are paths from the root of the project (`bus/topics.py`, `tests/unit/`), in docstrings and comments
+also names of Python and Markdown files alone (`topics.py`) and dotted names below a room (`bus.topics`,
+`contracts.Catalog.open`), in Markdown also the targets of links. Other files that a text names are examples
+from a user's project.
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from os.path import normpath
 from pathlib import PurePath
 
 from tests.architecture.project import ROOMS, ROOT, Module, committed_files, defined_names, module, modules
 
 TOP = "|".join(map(re.escape, (*ROOMS, "tests", ".ci", ".github")))
-PATH = re.compile(rf"(?<![\w./<>-])(?:(?:{TOP})/[\w./-]*\w|[\w-]+\.(?:py|md)\b)")
+PATH = re.compile(rf"(?<![\w./<>-])(?:(?:{TOP})/[\w./-]*\w(?![\w.]*[<*])|[\w-]+\.(?:py|md)\b)")
+LINK = re.compile(r"\]\((?![a-z]+:|#)([^)#\s]+)")
 NAME = re.compile(rf"(?<![\w./-])(?:{'|'.join((*ROOMS, 'tests'))})(?:\.[A-Za-z_]\w*)+(?![\w/])")
 
 
@@ -20,6 +23,27 @@ def test_what_docstrings_and_comments_name_exists() -> None:
     """A text that names a file was written to send its reader there."""
     files = [path.relative_to(ROOT) for path in committed_files()]
     assert list(dead_ends(modules(*ROOMS, "tests"), files)) == []
+
+
+def test_what_pages_name_exists() -> None:
+    """A reader of Markdown is sent to files that are there."""
+    files = [path.relative_to(ROOT) for path in committed_files()]
+    pages: dict[PurePath, str] = {
+        path: (ROOT / path).read_text("utf-8") for path in files if path.suffix == ".md"
+    }
+    assert list(dead_links(pages, files)) == []
+
+
+def test_the_guard_finds_dead_links() -> None:
+    """Paths from the root and targets relative to the page; no web address, anchor or placeholder."""
+    page = (
+        "`bus/gone.py` bus/topics.py bus/test_<x>.py [a](no.md) [b](../README.md#x) [c](#x) [d](https://x.y)"
+    )
+    files = [PurePath("bus/README.md"), PurePath("bus/topics.py"), PurePath("README.md")]
+    assert list(dead_links({files[0]: page}, files)) == [
+        "bus/README.md: no bus/gone.py",
+        "bus/README.md: no bus/no.md",
+    ]
 
 
 def test_the_guard_finds_what_does_not_exist() -> None:
@@ -48,13 +72,25 @@ PORT = 1
 def dead_ends(house: Iterable[Module], files: Collection[PurePath]) -> Iterator[str]:
     """Yield each citation of what is not there, with its place."""
     by_name = {each.name: each for each in house}
-    there = {str(path) for path in files} | {str(folder) for path in files for folder in path.parents}
-    there |= {path.name for path in files}
+    there = _there(files) | {path.name for path in files}
     for each in by_name.values():
         for line, text in (*each.docstrings(), *each.comments()):
             cited = [path for path in PATH.findall(text) if path not in there]
             cited += [name for name in NAME.findall(text) if not _is_defined(by_name, name)]
             yield from (f"{each.path}:{line}: no {what}" for what in cited)
+
+
+def dead_links(pages: Mapping[PurePath, str], files: Collection[PurePath]) -> Iterator[str]:
+    """Yield each path and link of Markdown pages to what is not there."""
+    there = _there(files)
+    for page, text in pages.items():
+        named = [path for path in PATH.findall(text) if "/" in path]
+        linked = [normpath(page.parent / target) for target in LINK.findall(text)]
+        yield from (f"{page}: no {path}" for path in (*named, *linked) if path not in there)
+
+
+def _there(files: Collection[PurePath]) -> set[str]:
+    return {str(path) for path in files} | {str(folder) for path in files for folder in path.parents}
 
 
 def _is_defined(by_name: dict[str, Module], name: str) -> bool:
