@@ -7,7 +7,6 @@ from bus.backoff import Backoff
 from bus.bus import Bus
 from bus.deliver.retry import RetryPolicy
 from bus.draft import Draft, Receipt
-from bus.embedded.kafka import EmbeddedKafka
 from bus.envelope import agency_of
 from bus.errors import (
     AccessDeniedError,
@@ -45,9 +44,11 @@ if TYPE_CHECKING:
     from bus.database.handled_events import HandledEvents
     from bus.database.outbox import Outbox
     from bus.database.outbox_rows import OutboxEvent, outbox_table
+    from bus.embedded.kafka import EmbeddedKafka
 
-# SQLAlchemy takes as long to load as a command has; it loads for whoever asks for one of these.
+# SQLAlchemy and the embedded Kafka are slow to load; they load when one of these names is used.
 _LATER = {
+    "EmbeddedKafka": "bus.embedded.kafka",
     "HandledEvents": "bus.database.handled_events",
     "Outbox": "bus.database.outbox",
     "OutboxEvent": "bus.database.outbox_rows",
