@@ -1,4 +1,4 @@
-"""Events for a crash run: a contract's own examples, each with a key of its own, or what a file holds."""
+"""Events for a crash run: a contract's own examples, each with a key of its own, or the lines of a file."""
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
@@ -15,7 +15,7 @@ KEYS = 24
 
 
 class Sample(NamedTuple):
-    """Data that may be published, under a key that the contract's rule need not make."""
+    """Data to publish, and its key, which need not follow the contract's rule."""
 
     data: Any
     key: str
@@ -26,8 +26,8 @@ class Samples:
 
     Args:
         version: its latest minor version.
-        given: data and key of each event, over and over; by the contract's rule where the key is None.
-        examples: the contract's own examples, where nothing is given.
+        given: data and key of each event, repeated; the contract's rule makes the key where it is None.
+        examples: the contract's own examples, used where nothing is given.
     """
 
     def __init__(
@@ -51,9 +51,9 @@ class Samples:
 
 
 def varied(version: ContractVersion, example: Any, number: int) -> Any:
-    """Return an example with another value where its key comes from, so that it is another case.
+    """Return an example with another value in the field of its key, so that it is another case.
 
-    Where the contract takes no other value the example stays as it is.
+    If the contract accepts no other value, the example stays as it is.
     """
     *way, last = version.contract.key.path.removeprefix("$.").split(".")
     data = place = deepcopy(example)
@@ -69,7 +69,7 @@ def varied(version: ContractVersion, example: Any, number: int) -> Any:
 
 
 def _others(value: Any, number: int) -> list[Any]:
-    """Return values that are alike, the likeliest first: most references take digits at their end."""
+    """Return similar values, the likeliest first: most references accept digits at their end."""
     if isinstance(value, int):
         return [number + 1]
     text = str(value)
@@ -80,11 +80,11 @@ def _others(value: Any, number: int) -> list[Any]:
 def read_events(file: Path) -> dict[str, list[tuple[Any, str | None]]]:
     """Return the events of a file of JSON lines, by subject.
 
-    A line is `{"subject": "health.record-opened", "data": {...}}`, with `key` where the contract's rule is
-    not to make it.
+    A line is `{"subject": "health.record-opened", "data": {...}}`; `key` is needed only where the contract's
+    rule must not make it.
 
     Raises:
-        UsageError: a line is something else.
+        UsageError: a line has another form.
     """
     found: dict[str, list[tuple[Any, str | None]]] = {}
     for number, line in enumerate(file.read_bytes().splitlines(), 1):
@@ -106,13 +106,13 @@ def samples_for(
     """Return events of one major version of a contract.
 
     Args:
-        contract: what they keep.
+        contract: the contract of the events.
         major: the version.
         catalog: the folder of the contracts; the packaged reference catalogue if absent.
-        given: events by subject; the contract's examples where it has none of this one.
+        given: events by subject; the contract's examples are used for a subject that has none.
 
     Raises:
-        UsageError: there is neither.
+        UsageError: the contract has no examples either.
     """
     version = contract.version(major)
     if contract.subject in given:

@@ -67,8 +67,8 @@ def country(country: SmallCountry, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     return country
 
 
-def struck(app: AgencyApp, fault: str) -> CrashVerdict:
-    """Return what one run comes to."""
+def verdict_of(app: AgencyApp, fault: str) -> CrashVerdict:
+    """Return the verdict on one run."""
     return total([one.verdict for one in asyncio.run(app.run(fault, seed=1))])
 
 
@@ -110,7 +110,7 @@ def test_without_a_program_a_sample_is_run(capsys: pytest.CaptureFixture[str]) -
 
 def test_a_program_that_commits_ahead_of_its_work_is_caught(country: SmallCountry) -> None:
     """What it had not handled when it was killed never comes again: three events of each partition."""
-    verdict = struck(written(country, "ahead", more=COMMITS_AHEAD), "kill after-commit")
+    verdict = verdict_of(written(country, "ahead", more=COMMITS_AHEAD), "kill after-commit")
     assert (verdict.accepted, verdict.lost, verdict.broken) == (240, 9, True)
 
 
@@ -129,12 +129,12 @@ def test_what_a_handler_refuses_is_told_apart_from_a_loss(
 def test_a_process_that_ends_by_itself_is_a_finding(
     country: SmallCountry, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its last words are told, its logs are kept, and the exit code says so."""
+    """Its last lines are shown, its logs are kept, and the exit code is 100."""
     written(country, "ending", 'event.offset == 0 and (print("out of paper", flush=True), os._exit(3))')
     assert checked("ending", "kill after-commit") == 100
-    told = capsys.readouterr().err
-    assert "A PROCESS ENDED" in told
-    assert "ended by itself with 3\nout of paper" in told
+    output = capsys.readouterr().err
+    assert "A PROCESS ENDED" in output
+    assert "ended by itself with 3\nout of paper" in output
     (found,) = [json.loads(line) for line in Path("runs.jsonl").read_text().splitlines()]
     assert "out of paper" in (Path(found["logs"]) / "one.log").read_text()
 
@@ -157,7 +157,7 @@ def test_a_bus_with_servers_of_its_own_does_not_run(country: SmallCountry) -> No
 
 
 @pytest.mark.parametrize(
-    ("program", "told"),
+    ("program", "message"),
     [
         ("import nothing_of_this_name", "can be imported"),
         ("bus = 1", "names a bus"),
@@ -165,12 +165,12 @@ def test_a_bus_with_servers_of_its_own_does_not_run(country: SmallCountry) -> No
     ],
 )
 def test_what_is_no_program_is_refused_at_once(
-    program: str, told: str, request: pytest.FixtureRequest
+    program: str, message: str, request: pytest.FixtureRequest
 ) -> None:
     """Before a broker is started."""
     name = f"useless_{request.node.callspec.indices['program']}"
     Path(f"{name}.py").write_text(program)
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises(UsageError, match=message):
         AgencyApp(f"{name}:bus")
 
 

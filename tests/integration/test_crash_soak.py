@@ -24,9 +24,9 @@ def test_nothing_is_lost_while_events_flow(nodes: str) -> None:
     """Neither by the subscription under faults nor by the one left alone."""
     run = check("--soak", "0.5", "--rate", "200", "--nodes", nodes)
     assert run.returncode == 0, run.stdout + run.stderr
-    told = re.findall(r"accepted (\d+), lost (\d+), out of order (\d+)", run.stdout)
-    assert len(told) == 2
-    for accepted, lost, wrong in told:
+    found = re.findall(r"accepted (\d+), lost (\d+), out of order (\d+)", run.stdout)
+    assert len(found) == 2
+    for accepted, lost, wrong in found:
         assert int(accepted) > 2_000
         assert (lost, wrong) == ("0", "0")
     assert "faults: " in run.stdout
@@ -34,7 +34,7 @@ def test_nothing_is_lost_while_events_flow(nodes: str) -> None:
 
 
 @pytest.mark.parametrize("arguments", [(), ("--crash", "--soak", "1")])
-def test_either_is_asked_for(arguments: tuple[str, ...]) -> None:
+def test_crash_or_soak_is_required(arguments: tuple[str, ...]) -> None:
     """The message names both."""
     run = check(*arguments)
     assert run.returncode == 2

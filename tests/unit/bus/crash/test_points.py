@@ -9,7 +9,7 @@ from bus.crash_points import POINTS
 
 
 @pytest.mark.parametrize("point", sorted(POINTS))
-def test_an_armed_process_dies_at_the_passing_that_was_asked_for(point: str) -> None:
+def test_an_armed_process_dies_at_the_chosen_call(point: str) -> None:
     """Not before, and at no other point."""
     program = f"""
 from bus.crash_points import POINTS, crash_point
