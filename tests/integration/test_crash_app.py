@@ -114,6 +114,7 @@ def test_a_program_that_commits_ahead_of_its_work_is_caught(country: SmallCountr
     assert (verdict.accepted, verdict.lost, verdict.broken) == (240, 9, True)
 
 
+@pytest.mark.sampled(0)
 def test_what_a_handler_refuses_is_told_apart_from_a_loss(
     country: SmallCountry, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -126,6 +127,7 @@ def test_what_a_handler_refuses_is_told_apart_from_a_loss(
     assert "for example in a database, is not checked" in capsys.readouterr().out
 
 
+@pytest.mark.sampled(0)
 def test_a_process_that_ends_by_itself_is_a_finding(
     country: SmallCountry, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -18,7 +18,7 @@ def check(*arguments: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-@pytest.mark.sampled(1)
+@pytest.mark.sampled(0)
 @pytest.mark.parametrize("nodes", ["1", "3"])
 def test_nothing_is_lost_while_events_flow(nodes: str) -> None:
     """Neither by the subscription under faults nor by the one left alone."""
