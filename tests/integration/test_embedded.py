@@ -77,6 +77,7 @@ def test_a_port_in_use_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_killed_owner_leaves_no_java_and_no_folder(number: signal.Signals) -> None:
     """`kill -9` gives the owner no chance to clean up; its node ends all the same."""
@@ -163,6 +164,7 @@ async def test_the_controller_takes_no_stranger(closed: EmbeddedKafka) -> None:
         await _connect(line.rpartition("//")[2])
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_govbus_up_runs_until_it_is_told_to_stop(tmp_path: Path, number: signal.Signals) -> None:
     """It prints the address first and ends cleanly on SIGTERM and on a terminal's Ctrl-C."""

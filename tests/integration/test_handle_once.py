@@ -196,6 +196,7 @@ def test_a_second_process_takes_over_from_one_killed_before_its_commit(url: str,
     assert effects() == ["successor"]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("point", ["before commit", "after commit"])
 async def test_a_subscriber_killed_again_and_again_applies_each_event_once(
     *, kafka_world: KafkaWorld, tmp_path: Path, url: str, effects: Any, point: str, whole: bool

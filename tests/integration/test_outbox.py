@@ -216,6 +216,7 @@ def _has_more(register: Register, before: int) -> bool:
     return len(register.seen()) > before
 
 
+@pytest.mark.sampled(1)
 async def test_killed_again_and_again_it_relays_each_committed_event_in_order(
     kafka_world: KafkaWorld, tmp_path: Path, register: Register, whole: bool
 ) -> None:
@@ -236,6 +237,7 @@ async def test_killed_again_and_again_it_relays_each_committed_event_in_order(
     assert len(committed) < len(published) <= len(committed) + len(kills) * BATCH
 
 
+@pytest.mark.sampled(1)
 async def test_two_relays_at_once_keep_the_order(
     kafka_world: KafkaWorld, tmp_path: Path, register: Register
 ) -> None:
