@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from bus.crash_points import crash_point
 from bus.deliver.offsets import OffsetTracker
-from bus.errors import BusError
 from bus.parking.log import RowWriter
 from bus.receipts.writer import ReceiptLog
 from bus.record import TopicPartition
@@ -31,7 +30,7 @@ async def commit(
     3. Offsets are committed, in a transaction together with all of the above.
 
     Args:
-        offsets: the finished records; those of a commit that fails are given back.
+        offsets: the finished records; those of a commit that fails, or is cancelled, are given back.
         receipts: their receipts, and in a transaction those of published events.
         rows: the rows of events that were parked or released.
         commit_offsets: commits the next offset of each partition.
@@ -49,7 +48,7 @@ async def commit(
         await rows.flush()
         crash_point("after-receipts" if transaction is None else "after-sends")
         await commit_offsets(positions)
-    except BusError:
+    except BaseException:  # also when the commit is cancelled
         offsets.give_back(positions)
         raise
     offsets.committed()

@@ -221,7 +221,9 @@ class Subscriber:
         if self._committing is not None and not self._committing.done():
             if pending < limit:
                 return
-            await self._committing
+            await asyncio.wait([self._committing])
+            if not self._committing.cancelled():  # a revocation may have given it up
+                self._committing.result()
         late = monotonic() - self._committed_at >= self._settings.commit_interval_seconds
         if pending and (late or pending >= limit):
             self._committed_at = monotonic()
@@ -324,12 +326,13 @@ class Subscriber:
         try:
             async with asyncio.timeout(self._settings.stop_timeout_seconds):
                 if self._committing is not None:
-                    await asyncio.shield(self._committing)
+                    await asyncio.wait([self._committing])
                 await self._commit()
         except TimeoutError:
             logger.warning("%s could not commit what is done; it comes again", self.subscription.group)
             if self._committing is not None:
                 self._committing.cancel()
+                await asyncio.wait([self._committing])  # its offsets are given back before they are forgotten
 
     async def _revoked(self, partitions: Collection[TopicPartition]) -> None:
         self._revocations += 1
@@ -341,11 +344,13 @@ class Subscriber:
         if tasks:
             await asyncio.wait(tasks, timeout=self._settings.stop_timeout_seconds)
         await self._abandon(leaving)
-        await self._commit_last()
-        self._offsets.forget(partitions)
-        for place in partitions:
-            self._partitions.pop(place, None)
-        await self._close(partitions, [one.transactions for one in leaving])
+        try:
+            await self._commit_last()
+        finally:
+            self._offsets.forget(partitions)
+            for place in partitions:
+                self._partitions.pop(place, None)
+            await self._close(partitions, [one.transactions for one in leaving])
 
     async def _abandon(self, partitions: Collection[PartitionState]) -> None:
         late = [one.task for one in partitions if one.task is not None and not one.task.done()]

@@ -147,7 +147,11 @@ class RowWriter:
             deliver(self._transport, self._topic, row.key, row.value, list(row.headers), partition=0)
             for _, row, _ in marks.values()
         ]
-        places = await asyncio.gather(*sent, return_exceptions=True)
+        try:
+            places = await asyncio.gather(*sent, return_exceptions=True)
+        except asyncio.CancelledError:
+            self._marks = {**marks, **self._marks}
+            raise
         fault: BaseException | None = None
         for (key, mark), place in zip(marks.items(), places, strict=True):
             event = mark[2]

@@ -74,7 +74,10 @@ class ReceiptLog:
         """
         self._send_all()
         if self._in_flight:
-            await asyncio.gather(*self._in_flight)
+            # Not `gather`: if this flush is cancelled, others still wait for the same receipts.
+            landed, _ = await asyncio.wait(self._in_flight, return_when=asyncio.FIRST_EXCEPTION)
+            for one in landed:
+                one.result()
 
     def _send_all(self) -> None:
         if self._timer is not None:

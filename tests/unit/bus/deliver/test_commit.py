@@ -1,0 +1,196 @@
+"""Commits that hang, fail or are cancelled: no receipt, row or offset is lost, and no subscription ends."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bus import Bus, Event, TopicPartition
+from bus.deliver.commit import commit
+from bus.deliver.offsets import OffsetTracker
+from bus.parking.keys import ParkedEvent
+from bus.parking.log import RowWriter
+from bus.parking.rows import SubscriptionPartition
+from bus.receipts.writer import ReceiptLog
+from bus.record import StoredRecord
+from bus.testing import _Member
+from bus.transport import Outgoing
+from tests.small_catalog import SmallCountry, case
+from tests.worlds import MemoryWorld, running, until
+
+PLACE = TopicPartition("t", 0)
+HOME = SubscriptionPartition("edge", PLACE)
+RECORD = StoredRecord("t", 0, 4, 0, b"k", b"{}")
+
+
+class SlowSender:
+    """Takes records, and acknowledges them when the test does."""
+
+    def __init__(self) -> None:
+        self.sent: list[Outgoing] = []
+
+    @property
+    def unacknowledged(self) -> int:
+        return len(self.sent)
+
+    def send(self, outgoing: Outgoing) -> None:
+        self.sent.append(outgoing)
+
+    def acknowledge(self) -> None:
+        sent, self.sent = self.sent, []
+        for outgoing in sent:
+            outgoing.acknowledged(0, 7, 0)
+
+
+class HangingCommits:
+    """Commits of a cluster in memory that hang for ever while `hang` is set, or that fail with `error`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.hang, self.begun = True, False
+        self.error: Exception | None = None
+        original = _Member.commit
+
+        async def commit(member: _Member, positions: Mapping[TopicPartition, int]) -> None:
+            self.begun = True
+            if self.error is not None:
+                raise self.error
+            if self.hang:
+                await asyncio.Event().wait()
+            await original(member, positions)
+
+        monkeypatch.setattr(_Member, "commit", commit)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> MemoryWorld:
+    """Return a small country in memory."""
+    return MemoryWorld(SmallCountry(tmp_path))
+
+
+def subscribed(world: MemoryWorld, seen: list[int], **limits: Any) -> Bus:
+    """Return a bus with one subscription that notes the numbers of its events."""
+    bus = world.bus(world.country.south, stop_timeout_seconds=0.2, commit_interval_seconds=0.05, **limits)
+
+    @bus.subscribe(world.country.opened, version=1, purpose="close-cases", name="edge")
+    async def note(event: Event[Any]) -> None:
+        seen.append(event.data["number"])
+
+    return bus
+
+
+async def publish(world: MemoryWorld, *numbers: int) -> None:
+    """Publish cases."""
+    async with world.bus(world.country.north) as bus:
+        await bus.publish_many(world.country.opened, [case(number) for number in numbers])
+
+
+async def cancelled(task: "asyncio.Task[Any]") -> None:
+    """Cancel a task in the middle of its work."""
+    await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+
+
+async def test_a_cancelled_commit_gives_its_offsets_back() -> None:
+    """They count as uncommitted until a later commit has them."""
+    sender, offsets = SlowSender(), OffsetTracker()
+    receipts, rows = ReceiptLog(sender), RowWriter(sender, "south.parked", "writer")
+    committed: dict[TopicPartition, int] = {}
+
+    async def commit_offsets(positions: Mapping[TopicPartition, int]) -> None:
+        committed.update(positions)
+
+    receipts.add("delivery", ("south",), 0, [("row",)])
+    offsets.done(PLACE, 4, 3)
+    await cancelled(asyncio.create_task(commit(offsets, receipts, rows, commit_offsets)))
+    assert (offsets.pending_records, offsets.uncommitted_records) == (3, 3)
+    again = asyncio.create_task(commit(offsets, receipts, rows, commit_offsets))
+    await asyncio.sleep(0.01)
+    assert not committed, "an offset was committed before its receipt"
+    sender.acknowledge()
+    await again
+    assert committed == {PLACE: 5}
+    assert offsets.uncommitted_records == 0
+
+
+async def test_a_cancelled_flush_ends_no_other_flush() -> None:
+    """All subscriptions of a bus share the receipts; one that gives up concerns no other."""
+    sender = SlowSender()
+    receipts = ReceiptLog(sender)
+    receipts.add("delivery", ("south",), 0, [("row",)])
+    other = asyncio.create_task(receipts.flush())
+    await cancelled(asyncio.create_task(receipts.flush()))
+    await asyncio.sleep(0.01)
+    assert not other.done()
+    sender.acknowledge()
+    await other
+
+
+async def test_rows_of_a_cancelled_flush_are_written_by_the_next() -> None:
+    """Else the offset of a parked event would be committed without its row."""
+    sender = SlowSender()
+    rows = RowWriter(sender, "south.parked", "writer")
+    rows.parked(HOME, ParkedEvent(4), RECORD)
+    await cancelled(asyncio.create_task(rows.flush()))
+    assert rows.pending == 1
+    sender.sent.clear()
+    again = asyncio.create_task(rows.flush())
+    await asyncio.sleep(0.01)
+    sender.acknowledge()
+    await again
+    assert rows.pending == 0
+
+
+async def test_a_stop_during_a_hanging_commit_ends_in_order(
+    world: MemoryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop waits for the commit, the commit hangs; the group is left all the same."""
+    commits, seen = HangingCommits(monkeypatch), list[int]()
+    stack = await running(subscribed(world, seen, max_uncommitted=2))
+    await publish(world, 1, 2, 3)
+    await until(lambda: commits.begun)
+    await asyncio.sleep(0.2)
+    await stack.aclose()
+    commits.hang, again = False, list[int]()
+    async with subscribed(world, again):
+        await until(lambda: sorted(again) == [1, 2, 3])
+
+
+@pytest.mark.parametrize("limit", [2, 1000])
+async def test_a_rebalance_during_a_hanging_commit_ends_no_subscription(
+    world: MemoryWorld, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    """The commit is given up, its events come again, and later ones are handled and committed."""
+    commits, seen = HangingCommits(monkeypatch), list[int]()
+    first = await running(subscribed(world, seen, max_uncommitted=limit))
+    await publish(world, 1)
+    await until(lambda: commits.begun)
+    await asyncio.sleep(0.2)
+    second = await running(subscribed(world, seen))
+    await second.aclose()
+    commits.hang = False
+    await publish(world, 2, 3)
+    await until(lambda: {1, 2, 3} <= set(seen))
+    await first.aclose()
+    group = f"{world.country.south}.edge"
+    assert await world.committed(group, world.country.topic) == 3
+
+
+async def test_a_partition_is_handled_again_after_a_revocation_that_failed(
+    world: MemoryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever goes wrong while a partition leaves, it has left: it is opened again when it comes back."""
+    commits, seen = HangingCommits(monkeypatch), list[int]()
+    commits.error = RuntimeError("commit")
+    first = await running(subscribed(world, seen))
+    await publish(world, 1)
+    await until(lambda: commits.begun)
+    with pytest.raises(RuntimeError, match="commit"):
+        await running(subscribed(world, seen))
+    commits.error, commits.hang = None, False
+    await publish(world, 2)
+    await until(lambda: 2 in seen)
+    await first.aclose()
