@@ -235,7 +235,9 @@ class PartitionState:
         return None if due is None or due[1].offset >= self.parked.reached else due
 
     def seconds_until_due(self, now_us: int) -> float | None:
-        """Return how long until a parked event is due, on the broker's clock; None where none is."""
+        """Return how long until a parked event is to be tried, on the broker's clock; None if none is."""
+        if self.leaving:
+            return None
         due_us = self.parked.keys.next_due_us()
         if due_us is None or (due_us <= now_us and self.due(now_us) is None):
             return None

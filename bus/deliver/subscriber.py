@@ -195,6 +195,8 @@ class Subscriber:
         finally:
             if partitions and self._revocations == before:
                 self._partitions |= {one.partition: one for one in partitions}
+                for place in new:
+                    self._consumer.resume(place)
             else:  # it failed, or another process may hold by now what was read
                 await self._close(new, transactions.values())
 
@@ -277,7 +279,7 @@ class Subscriber:
             if partition.next_offset is not None:
                 self._consumer.seek(partition.partition, partition.next_offset)
             held_back = partition.read_again()
-            if partition.resume_at is not None:
+            if partition.resume_at is not None or partition.leaving:
                 self._consumer.pause(partition.partition)
             elif held_back:
                 self._consumer.resume(partition.partition)
@@ -288,7 +290,6 @@ class Subscriber:
         """Drop a partition whose transaction failed; it is opened again at the committed offset."""
         logger.warning("%s begins anew at %s/%d: %s", self.subscription.group, *partition.partition, fault)
         self._partitions.pop(partition.partition, None)
-        self._consumer.resume(partition.partition)
         await self._close([partition.partition], [partition.transactions])
 
     def _end_rests(self) -> float:

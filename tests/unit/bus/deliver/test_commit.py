@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bus import Bus, Event, TopicPartition
+from bus import Bus, Draft, Event, TopicPartition
 from bus.deliver.commit import commit
 from bus.deliver.offsets import OffsetTracker
 from bus.parking.keys import ParkedEvent
@@ -83,7 +83,8 @@ def subscribed(world: MemoryWorld, seen: list[int], **limits: Any) -> Bus:
 async def publish(world: MemoryWorld, *numbers: int) -> None:
     """Publish cases."""
     async with world.bus(world.country.north) as bus:
-        await bus.publish_many(world.country.opened, [case(number) for number in numbers])
+        drafts = [Draft(case(number), key=f"k{number}") for number in numbers]
+        await bus.publish_many(world.country.opened, drafts)
 
 
 async def cancelled(task: "asyncio.Task[Any]") -> None:
@@ -193,4 +194,41 @@ async def test_a_partition_is_handled_again_after_a_revocation_that_failed(
     commits.error, commits.hang = None, False
     await publish(world, 2)
     await until(lambda: 2 in seen)
+    await first.aclose()
+
+
+async def test_a_partition_that_leaves_is_not_read(
+    world: MemoryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a handler of another one finishes, its records are not taken again and again."""
+    polls, begun, seen = 0, asyncio.Event(), list[int]()
+    original = _Member.poll
+
+    async def poll(member: _Member, timeout_seconds: float, max_records: int) -> Any:
+        nonlocal polls
+        polls += 1
+        return await original(member, timeout_seconds, max_records)
+
+    monkeypatch.setattr(_Member, "poll", poll)
+    bus = world.bus(world.country.south)
+
+    @bus.subscribe(world.country.opened, version=1, purpose="close-cases", name="edge")
+    async def slow(event: Event[Any]) -> None:
+        if event.data["number"] == 1:
+            begun.set()
+            await asyncio.sleep(1.0)
+        seen.append(event.data["number"])
+
+    first = await running(bus)
+    await publish(world, 1)
+    await begun.wait()
+    joining = asyncio.create_task(running(subscribed(world, seen)))
+    await asyncio.sleep(0.05)
+    await publish(world, *range(2, 30))
+    before = polls
+    await asyncio.sleep(0.5)
+    assert polls - before < 100
+    second = await joining
+    await until(lambda: sorted(seen) == list(range(1, 30)))
+    await second.aclose()
     await first.aclose()
