@@ -304,7 +304,7 @@ class Bus(Publishing, BoundedReading):
             self._receipts,
             self._telemetry,
             self._transport.clock,
-            rows=RowWriter(self._transport, parking.topic, parking.writer),
+            rows=RowWriter(self._transport, parking.topic, parking.writer, self._receipts),
             set_aside=self._set_aside,
             fetch=partial(self._transport.fetch, TopicPartition(parking.topic, 0)),
             learn=self._context.learn,

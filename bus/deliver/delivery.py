@@ -223,6 +223,7 @@ class Delivery:
         state = partition.key_state(key, parked)
         outcome, decision = await self._act(partition, record, found, parked, state)
         results.note(record, found.event, outcome, attempt, (received, time_ns()))
+        results.report()  # its receipt comes before the row that releases it
         overruled = partition.key_state(key, parked) is KeyState.OVERRULED
         match decision:
             case RestPartition(seconds=seconds):

@@ -103,7 +103,7 @@ class ExactlyOnce:
             self._receipts,
             context.telemetry,
             context.transport.clock,
-            rows=RowWriter(self._transport, parking.topic, parking.writer),
+            rows=RowWriter(self._transport, parking.topic, parking.writer, self._receipts),
             set_aside=self._set_aside,
             fetch=partial(context.transport.fetch, TopicPartition(parking.topic, 0)),
             learn=context.learn,

@@ -20,6 +20,7 @@ from bus.parking.rows import (
     read_row,
     write_row,
 )
+from bus.receipts.writer import ReceiptLog
 from bus.record import Record, TopicPartition
 from bus.table import deliver
 from bus.transport import Consumer, Sender, Transport
@@ -100,10 +101,12 @@ class RowWriter:
         transport: sends them; in a transaction they are committed with it.
         topic: the agency's topic of parked events.
         writer: id of this writer, to recognise its own rows.
+        receipts: the receipts of the same deliveries; a row is written after those that were added before it.
     """
 
-    def __init__(self, transport: Sender, topic: str, writer: str) -> None:
+    def __init__(self, transport: Sender, topic: str, writer: str, receipts: ReceiptLog) -> None:
         self._transport = transport
+        self._receipts = receipts
         self._topic = topic
         self._writer = writer
         self._marks: dict[bytes, tuple[SubscriptionPartition, ParkedRow, ParkedEvent | None]] = {}
@@ -142,7 +145,12 @@ class RowWriter:
     async def _flush(self) -> None:
         if not self._marks:
             return
-        marks, self._marks = self._marks, {}
+        ready = dict(self._marks)
+        await self._receipts.flush()  # else a kill leaves an event released and without a receipt
+        marks = {key: mark for key, mark in ready.items() if key in self._marks}
+        for key, mark in marks.items():
+            if self._marks[key] is mark:
+                del self._marks[key]
         sent = [
             deliver(self._transport, self._topic, row.key, row.value, list(row.headers), partition=0)
             for _, row, _ in marks.values()
