@@ -1,10 +1,11 @@
-"""Receipts and next offset of one batch, reported together.
+"""Receipts, parked rows and next offset of one batch, reported together.
 
-Law of this file: a next offset becomes visible to the next commit in the same step as the receipts of all
-records before it, so that no offset is committed ahead of a receipt.
+Law of this file: a row and a next offset become visible to the next commit in the same step as the receipts
+of all attempts before them, so that neither is on the broker ahead of a receipt.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from hashlib import sha256
 from time import time_ns
 from typing import Any
@@ -29,13 +30,14 @@ REPORT_NS = 100_000_000
 class BatchResults:
     """The finished records of one partition since the last report."""
 
-    __slots__ = ("_offset", "_partition", "_passed", "_receipts", "_reported_ns", "_rows")
+    __slots__ = ("_changes", "_offset", "_partition", "_passed", "_receipts", "_reported_ns", "_rows")
 
     def __init__(self, receipts: "ReceiptRows", partition: TopicPartition) -> None:
         self._receipts = receipts
         self._partition = partition
         self._reported_ns = time_ns()
         self._rows: list[Row] = []
+        self._changes: list[Callable[[], None]] = []
         self._offset: int | None = None
         self._passed = 0
 
@@ -78,12 +80,19 @@ class BatchResults:
         self._offset = record.offset
         self._passed += 1
 
+    def parked_row(self, write: Callable[[], None]) -> None:
+        """Add a change of a parked row, handed to the `RowWriter` with the receipts before it."""
+        self._changes.append(write)
+
     def report(self) -> None:
-        """Hand over receipts and next offset of the finished records."""
+        """Hand over receipts, parked rows and next offset of the finished records."""
         rows, offset, count = self._rows, self._offset, len(self._rows) + self._passed
         self._rows, self._offset, self._passed, self._reported_ns = [], None, 0, time_ns()
         if count:
             self._receipts.write(self._partition, rows, offset, count)
+        changes, self._changes = self._changes, []
+        for write in changes:
+            write()
 
 
 class ReceiptRows:

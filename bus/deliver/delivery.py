@@ -7,6 +7,7 @@ failure is decided in `bus/deliver/decide.py`.
 import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from time import time_ns
 from typing import Any, Protocol, assert_never
 
@@ -162,7 +163,7 @@ class Delivery:
         outcome = Retry(Reason.KEY_PARKED)
         decision = self._decide(partition, record, outcome, 0, state)
         assert isinstance(decision, ParkUntil)  # noqa: S101 - so says the table for `BEHIND`
-        self._park(partition, key, ParkedEvent(record.offset), record, decision)
+        self._park(partition, key, ParkedEvent(record.offset), record, decision=decision, results=results)
         results.settled(record, event, outcome, 0, (received, received))
         return True
 
@@ -185,7 +186,7 @@ class Delivery:
                 results.note(record, rejection.event, outcome, attempt, times)
                 return False
             case ParkUntil() | Hold():
-                self._park(partition, key_of(record), event, record, decision)
+                self._park(partition, key_of(record), event, record, decision=decision, results=results)
             case Done() | WriteDeadLetter():
                 pass
             case _:
@@ -205,13 +206,13 @@ class Delivery:
         self, partition: PartitionState, key: bytes, parked: ParkedEvent, results: BatchResults
     ) -> None:
         try:
-            record = parked.record or await self._read_back(parked)
+            record = parked.record or await self._read_back(parked, results)
         except BusError as error:
             logger.warning("%s could not read a parked event: %s", self.subscription.group, error)
             partition.rest(WITHOUT_BROKER_SECONDS)
             return
         if parked.reason == STALE:
-            self._release(partition, key, parked, record)
+            self._release(partition, key, parked, record, results)
             self.offsets.done(partition.partition, None)
             return
         received, attempt = time_ns(), parked.attempts + 1
@@ -223,7 +224,6 @@ class Delivery:
         state = partition.key_state(key, parked)
         outcome, decision = await self._act(partition, record, found, parked, state)
         results.note(record, found.event, outcome, attempt, (received, time_ns()))
-        results.report()  # its receipt comes before the row that releases it
         overruled = partition.key_state(key, parked) is KeyState.OVERRULED
         match decision:
             case RestPartition(seconds=seconds):
@@ -231,15 +231,16 @@ class Delivery:
             case _ if overruled:
                 pass  # an operator has decided about the event meanwhile
             case ParkUntil() | Hold():
-                self._park(partition, key, parked, record, decision)
+                self._park(partition, key, parked, record, decision=decision, results=results)
             case Done() | WriteDeadLetter():
-                self._release(partition, key, parked, record)
+                self._release(partition, key, parked, record, results)
             case _:
                 assert_never(decision)
 
-    async def _read_back(self, parked: ParkedEvent) -> Record:
+    async def _read_back(self, parked: ParkedEvent, results: BatchResults) -> Record:
         """Return a parked event that is not kept in memory."""
         if parked.row_offset < 0:
+            results.report()
             await self.rows.flush()
         row = read_row(await self._fetch(parked.row_offset))
         if row is None or row.event is None or row.event.record is None:
@@ -327,7 +328,9 @@ class Delivery:
         key: bytes,
         parked: ParkedEvent,
         record: Record,
+        *,
         decision: ParkUntil | Hold,
+        results: BatchResults,
     ) -> None:
         """Let an event wait as decided, and write its row with the next commit."""
         match decision:
@@ -338,12 +341,19 @@ class Delivery:
             case _:
                 assert_never(decision)
         partition.park(key, parked, record)
-        self.rows.parked(partition.parked.home, parked, record)
+        results.parked_row(partial(self.rows.parked, partition.parked.home, parked, record))
 
-    def _release(self, partition: PartitionState, key: bytes, parked: ParkedEvent, record: Record) -> None:
+    def _release(
+        self,
+        partition: PartitionState,
+        key: bytes,
+        parked: ParkedEvent,
+        record: Record,
+        results: BatchResults,
+    ) -> None:
         """Let an event wait no more, and write that with the next commit."""
         partition.release(key, parked.offset)
-        self.rows.released(partition.parked.home, parked, record)
+        results.parked_row(partial(self.rows.released, partition.parked.home, parked, record))
 
     def _log(self, record: Record, outcome: Outcome, attempt: int, what: str) -> None:
         error = "" if isinstance(outcome, Ack) else outcome.error

@@ -98,7 +98,8 @@ async def cancelled(task: "asyncio.Task[Any]") -> None:
 async def test_a_cancelled_commit_gives_its_offsets_back() -> None:
     """They count as uncommitted until a later commit has them."""
     sender, offsets = SlowSender(), OffsetTracker()
-    receipts, rows = ReceiptLog(sender), RowWriter(sender, "south.parked", "writer")
+    receipts = ReceiptLog(sender)
+    rows = RowWriter(sender, "south.parked", "writer", receipts)
     committed: dict[TopicPartition, int] = {}
 
     async def commit_offsets(positions: Mapping[TopicPartition, int]) -> None:
@@ -133,7 +134,7 @@ async def test_a_cancelled_flush_ends_no_other_flush() -> None:
 async def test_rows_of_a_cancelled_flush_are_written_by_the_next() -> None:
     """Else the offset of a parked event would be committed without its row."""
     sender = SlowSender()
-    rows = RowWriter(sender, "south.parked", "writer")
+    rows = RowWriter(sender, "south.parked", "writer", ReceiptLog(sender))
     rows.parked(HOME, ParkedEvent(4), RECORD)
     await cancelled(asyncio.create_task(rows.flush()))
     assert rows.pending == 1
