@@ -15,6 +15,7 @@ from aiokafka.errors import (
     IllegalStateError,
     KafkaError,
     KafkaTimeoutError,
+    NotLeaderForPartitionError,
 )
 from aiokafka.structs import TopicPartition as KafkaPartition
 
@@ -31,21 +32,24 @@ REFETCH_MS = 500
 """How long one record may take to be fetched again."""
 BROKEN_POLLS = 3
 """After so many failures in a row that no outage explains, the group is joined anew."""
+_STARTING = (GroupCoordinatorNotAvailableError, NotLeaderForPartitionError)
+"""Errors of a cluster that is still starting a group or a topic."""
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    # A young cluster makes its group coordinator when the first group asks; aiokafka calls that an error, and
-    # the coordinator dead. Of an outage we tell ourselves.
+    # A new cluster makes its group coordinator when the first group asks, and a new topic has no leader yet;
+    # aiokafka logs both as errors and tries again. The bus itself reports an outage.
     if str(record.msg).startswith("Marking the coordinator dead"):
         return False
-    return not any(isinstance(argument, GroupCoordinatorNotAvailableError) for argument in _arguments(record))
+    return not any(isinstance(argument, _STARTING) for argument in _arguments(record))
 
 
 def _arguments(record: logging.LogRecord) -> tuple[object, ...]:
     return record.args if isinstance(record.args, tuple) else ()
 
 
-logging.getLogger("aiokafka.consumer.group_coordinator").addFilter(_is_news)
+for _name in ("aiokafka.consumer.group_coordinator", "aiokafka.consumer.fetcher"):
+    logging.getLogger(_name).addFilter(_is_news)
 
 
 def _is_for_us(error: BaseException) -> bool:
