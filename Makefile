@@ -84,4 +84,5 @@ $(READY): requirements.lock pyproject.toml
 	fi; \
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet \
 		--no-index --no-deps --no-build-isolation --editable .; \
+	[ -n "$$quiet" ] || echo ".venv is ready; to use it: . .venv/bin/activate" >&2; \
 	touch $@
