@@ -164,7 +164,9 @@ def _sentence(error: Exception) -> str:
     help="Encrypt, deny what no ACL allows, and write a certificate for each agency to this folder.",
 )
 @click.option(
-    "--catalog", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Contracts folder."
+    "--catalog",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder of the catalogue; by default GOVBUS_CATALOG, or the reference catalogue.",
 )
 @click.option("--no-topics", is_flag=True, help="Do not create the catalogue's topics.")
 def up(
@@ -207,8 +209,11 @@ def _issue(kafka: "EmbeddedKafka", catalog: Path | None) -> None:
 
 
 _NEXT_STEPS = """
-Next, in the terminal of each agency: set the above (export GOVBUS_BOOTSTRAP_SERVERS={servers}),
-then start its program, or `govbus connect run FILE`, `govbus monitor` and `govbus console`.
+Next, in the terminal of each agency, set the above:
+  export GOVBUS_BOOTSTRAP_SERVERS={servers}
+Then start its program, or `govbus connect run FILE`, `govbus monitor` and
+`govbus console`.
+
 Events: {kept}.
 Log: {log}
 Ctrl-C stops it."""
@@ -237,7 +242,9 @@ def topics() -> None:
 
 @topics.command("apply")
 @click.option(
-    "--catalog", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Contracts folder."
+    "--catalog",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder of the catalogue; by default GOVBUS_CATALOG, or the reference catalogue.",
 )
 def apply_command(catalog: Path | None) -> None:
     """Create every topic that the catalogue needs and the cluster lacks."""

@@ -33,7 +33,7 @@ def _catalog_option(command: Callable[..., None]) -> Callable[..., None]:
     return click.option(
         "--catalog",
         type=click.Path(exists=True, file_okay=False, path_type=Path),
-        help="Contracts folder; by default GOVBUS_CATALOG, or the reference catalogue.",
+        help="Folder of the catalogue; by default GOVBUS_CATALOG, or the reference catalogue.",
     )(command)
 
 

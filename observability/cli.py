@@ -49,7 +49,7 @@ def _database_options(command: Command) -> Command:
         "--catalog",
         "folder",
         type=click.Path(path_type=Path, exists=True, file_okay=False),
-        help="Contracts folder; by default GOVBUS_CATALOG, or the reference catalogue.",
+        help="Folder of the catalogue; by default GOVBUS_CATALOG, or the reference catalogue.",
     )
     return database(folder(command))
 
@@ -88,7 +88,7 @@ def transactions() -> None:
 @click.option(
     "--state",
     type=click.Choice(get_args(State)),
-    help="Show only this state; `open`: all not completed.",
+    help="Show only this state; `open` shows all that are not completed.",
 )
 @click.option("--service", help="Show only this service.")
 @click.option(

@@ -27,7 +27,7 @@ SEEN_BY_RECEIPTS = (
     "--soak",
     type=click.FloatRange(0.5),
     metavar="MINUTES",
-    help="Run so long, with one fault after another while events flow.",
+    help="Run this many minutes, with one fault after another while events flow.",
 )
 @click.option("--rate", type=click.IntRange(1), default=2_000, help="Events per second for --soak; 2000.")
 @click.option(

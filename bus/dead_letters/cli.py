@@ -94,7 +94,7 @@ def _chosen(agency: str, chosen: Filter) -> list[StoredDeadLetter]:
 @_filters
 @click.option("--json", "as_json", is_flag=True, help="JSON lines.")
 def list_command(agency: str, chosen: Filter, as_json: bool) -> int:
-    """List dead letters, newest last; exits with 100 where some are open."""
+    """List dead letters, newest last. Exits with 100 if any is open."""
     letters = _chosen(agency, chosen)
     for letter in letters if as_json else ():
         click.echo(orjson.dumps(_facts(letter)))
@@ -131,7 +131,7 @@ def _show_table(agency: str, letters: Sequence[StoredDeadLetter]) -> None:
 @click.option("--data", is_flag=True, help="Show the event's data too; it may be personal.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def show_command(letter: str, data: bool, as_json: bool) -> int:
-    """Show one dead letter: its place, the reason, and what was done about it."""
+    """Show one dead letter: place, reason, and what was done since."""
     found = _chosen(_agency([letter], None), Filter(names=frozenset({letter})))
     if not found:
         raise UsageError(f"Expected an existing dead letter, found none - `{letter}`")
@@ -189,7 +189,7 @@ def _acting(command: Callable[..., Any]) -> Callable[..., Any]:
     help="JSON file with corrected data for one event; the original is kept.",
 )
 def redrive(agency: str, chosen: Filter, edit: Path | None, operator: Operator, dry_run: bool) -> int:
-    """Give events back to the subscription that failed, in order; no other one sees them."""
+    """Give events back, in order, to the subscription that failed. No other one sees them."""
     edited = None if edit is None else edit.read_bytes()
 
     async def act(opened: DeadLetters, letter: StoredDeadLetter) -> None:
@@ -241,7 +241,7 @@ def _counts(letters: Iterable[StoredDeadLetter]) -> Counter[tuple[str, str]]:
     "-o", "--output", type=click.Path(path_type=Path), required=True, help="A file that does not exist yet."
 )
 def export(agency: str, chosen: Filter, output: Path) -> int:
-    """Write dead letters with their bytes as JSON lines, to be corrected."""
+    """Write dead letters as JSON lines, with the bytes of each record."""
     letters = _chosen(agency, chosen)
     file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(file, "wb") as lines:

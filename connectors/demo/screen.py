@@ -163,7 +163,7 @@ def _cases(result: DemoResult) -> Table:
 
 def _times(result: DemoResult) -> Table:
     table = _table("Times", "p50", "p95", "p99", "queue", "handle")
-    table.caption = "Hop: from the event before it to this one. Queue, handle: the bus's part, p50."
+    table.caption = "Indented: time since the event before. queue, handle: in the bus, p50."
     for service in result.services.values():
         table.add_row(service.title, *_spread(result.report.took(service)), style="bold")
         hops = result.report.hops(service)

@@ -30,7 +30,7 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
     type=_FOLDER,
     envvar="GOVBUS_CATALOG",
     default=".",
-    help="Folder of the catalogue, which may be empty; by default the current one.",
+    help="Folder of the catalogue, which may be empty; by default GOVBUS_CATALOG, or the current folder.",
 )
 @failing_plainly
 def new(  # noqa: PLR0917 - click passes them by name

@@ -46,7 +46,7 @@ def catalog_option(command: Callable[..., None]) -> Callable[..., None]:
         "--catalog",
         type=_FOLDER,
         envvar="GOVBUS_CATALOG",
-        help="Folder of the catalogue; by default the reference catalogue of govbus.",
+        help="Folder of the catalogue; by default GOVBUS_CATALOG, or the reference catalogue.",
     )(command)
 
 
