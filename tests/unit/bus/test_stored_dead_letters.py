@@ -1,4 +1,4 @@
-"""Letters read back: the event as it was, why it lies there, and what was done about it."""
+"""Dead letters read back: the event as it was, the reason, and what was done since."""
 
 import pytest
 from hypothesis import given

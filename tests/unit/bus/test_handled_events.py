@@ -1,4 +1,4 @@
-"""A ledger of handled events keeps its promises on SQLite, and where the database cannot pass over a row."""
+"""`HandledEvents` keeps its promises on SQLite, and on a database without `ON CONFLICT DO NOTHING`."""
 
 from pathlib import Path
 from typing import Any
