@@ -29,10 +29,10 @@ def describe_faults(faults: Mapping[str, OfficeFaults]) -> tuple[str, ...]:
     sentences = []
     for agency, office in faults.items():
         if office.slow_seconds:
-            sentences.append(f"{agency} takes {office.slow_seconds:g} s for each paper")
+            sentences.append(f"{agency} takes {office.slow_seconds:g} s for each call")
         if office.closes_after_calls is not None:
             sentences.append(
-                f"{agency} hangs up during paper {office.closes_after_calls}, then is closed for "
+                f"{agency} hangs up during call {office.closes_after_calls}, then is closed for "
                 f"{office.closed_seconds:g} s"
             )
     return tuple(sentences)
