@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import click
 
 from contracts.commands.options import FINDINGS, failing_plainly
-from contracts.compatibility.deciding import NO_WITNESS, Verdict, decide
+from contracts.compatibility.verdict import NO_WITNESS, Verdict, decide
 
 
 @click.command()

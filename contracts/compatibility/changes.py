@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from contracts.catalog import Catalog
-from contracts.compatibility.deciding import Verdict
 from contracts.compatibility.differences import Difference, differences
 from contracts.compatibility.modes import is_same, judge
+from contracts.compatibility.verdict import Verdict
 from contracts.contract import Contract, ContractVersion
 
 Form = Literal["text", "json", "markdown"]

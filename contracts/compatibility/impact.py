@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from contracts.catalog import Catalog
-from contracts.compatibility.deciding import NO_WITNESS, Verdict
 from contracts.compatibility.modes import Break, Direction, decide_documents, is_same
+from contracts.compatibility.verdict import NO_WITNESS, Verdict
 from contracts.contract import Contract, ContractVersion, SubscriptionGrant
 from contracts.errors import SchemaUnusableError
 from contracts.schema.projection import project

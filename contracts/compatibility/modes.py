@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from contracts.compatibility.deciding import Verdict, decide
 from contracts.compatibility.differences import Difference, differences
+from contracts.compatibility.verdict import Verdict, decide
 from contracts.contract import Compatibility, ContractVersion
 from contracts.errors import SchemaUnusableError
 from contracts.schema.dialect import Documents

@@ -10,10 +10,10 @@ from typing import Final
 
 from contracts.catalog import Catalog
 from contracts.compatibility import kinds as compatibility
-from contracts.compatibility.deciding import NO_WITNESS
 from contracts.compatibility.differences import differences
 from contracts.compatibility.impact import readers_hit
 from contracts.compatibility.modes import DIRECTIONS, Break, breaks, is_same
+from contracts.compatibility.verdict import NO_WITNESS
 from contracts.contract import Compatibility, Contract, ContractVersion
 from contracts.documents.loaded import Loaded, LoadedContract
 from contracts.errors import CatalogError

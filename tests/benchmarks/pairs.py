@@ -16,7 +16,7 @@ import click
 import jsonschema
 import jsonschema_rs
 
-from contracts.compatibility.deciding import NO_WITNESS, Verdict, decide
+from contracts.compatibility.verdict import NO_WITNESS, Verdict, decide
 from tests.random_instances import valid_instances
 from tests.random_schemas import Dialect, Drawing, edited
 

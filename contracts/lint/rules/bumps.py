@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from contracts.compatibility.deciding import NO_WITNESS
 from contracts.compatibility.modes import Break, breaks
+from contracts.compatibility.verdict import NO_WITNESS
 from contracts.documents.loaded import LoadedContract, LoadedVersion
 from contracts.errors import SchemaUnusableError
 from contracts.finding import Finding, Proof, Rule

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
-from contracts.compatibility.deciding import NO_WITNESS
 from contracts.compatibility.modes import Break, breaks
+from contracts.compatibility.verdict import NO_WITNESS
 from contracts.errors import SchemaUnusableError
 from contracts.publish.http_registry import errors
 from contracts.publish.http_registry.holdings import Holdings

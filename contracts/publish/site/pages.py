@@ -18,8 +18,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from contracts.catalog import Catalog
-from contracts.compatibility.deciding import NO_WITNESS, Verdict
 from contracts.compatibility.modes import judge
+from contracts.compatibility.verdict import NO_WITNESS, Verdict
 from contracts.contract import Agency, Contract, ContractVersion, Service, SubscriptionGrant
 from contracts.documents.durations import render_duration
 from contracts.lint.coverage import GAPS, events_of

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from contracts.compatibility.deciding import NO_WITNESS, decide
+from contracts.compatibility.verdict import NO_WITNESS, decide
 from contracts.schema.dialect import DRAFT_07, DRAFT_2020_12
 
 PATIENCE_SECONDS = 30.0

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from contracts.compatibility.deciding import decide
 from contracts.compatibility.differences import differences
 from contracts.compatibility.kinds import KINDS, RULES, VERDICT_RULES
+from contracts.compatibility.verdict import decide
 from contracts.schema.content_model import closed, opened
 from contracts.schema.dialect import DRAFT_2020_12
 

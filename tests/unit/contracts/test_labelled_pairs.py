@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from contracts.compatibility.deciding import NO_WITNESS, decide
+from contracts.compatibility.verdict import NO_WITNESS, decide
 
 SHARED = Path(os.environ.get("GOVBUS_SHARED", Path(__file__).resolve().parents[4] / "shared"))
 RIGHT = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contracts.compatibility.deciding import NO_WITNESS
+from contracts.compatibility.verdict import NO_WITNESS
 from tests.benchmarks.pairs import Tally, counterexample, examine, pairs
 from tests.random_schemas import same
 

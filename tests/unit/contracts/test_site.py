@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from contracts import Catalog, Milestone, Service
 from contracts.cli import contracts
 from contracts.commands.options import REFERENCE_CATALOG
-from contracts.compatibility.deciding import NO_WITNESS
+from contracts.compatibility.verdict import NO_WITNESS
 from contracts.publish.fields import fields_of
 from contracts.publish.site import SiteFolderError, build, read_source, write
 from contracts.publish.site.diagram import BOX_HEIGHT, BOX_WIDTH, Drawing, draw, fold
