@@ -185,9 +185,9 @@ class _Member:
         self, timeout_seconds: float, max_records: int
     ) -> Mapping[TopicPartition, Sequence[Record]]:
         self._cluster.require_available()
+        await asyncio.sleep(0)
         found = self._take(max_records)
         if found:
-            await asyncio.sleep(0)
             return found
         self.arrived.clear()
         try:

@@ -17,6 +17,7 @@ class OffsetTracker:
     _next: dict[TopicPartition, int] = field(default_factory=dict)
     pending_records: int = 0
     """Finished records since the last `take`."""
+    _taken: dict[TopicPartition, int] = field(default_factory=dict)
     _taken_records: int = 0
 
     def done(self, partition: TopicPartition, offset: int | None, count: int = 1) -> None:
@@ -32,10 +33,13 @@ class OffsetTracker:
         self.pending_records += count
 
     def take(self) -> Mapping[TopicPartition, int]:
-        """Return the offsets to commit, and begin to collect the next ones."""
-        positions, self._next = self._next, {}
+        """Return the offsets to commit, and begin to collect the next ones.
+
+        One commit at a time; offsets of partitions that leave meanwhile vanish from what was returned.
+        """
+        self._taken, self._next = self._next, {}
         self._taken_records, self.pending_records = self.pending_records, 0
-        return positions
+        return self._taken
 
     def committed(self) -> None:
         """Note that the offsets taken last are committed."""
@@ -57,3 +61,4 @@ class OffsetTracker:
         """Drop partitions that this process no longer holds: their new holder commits them."""
         for partition in partitions:
             self._next.pop(partition, None)
+            self._taken.pop(partition, None)

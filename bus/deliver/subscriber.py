@@ -74,6 +74,7 @@ class Subscriber:
         self._parked = (0, 0)
         self._stopping = asyncio.Event()
         self._committing: asyncio.Task[None] | None = None
+        self._commit_turn = asyncio.Lock()
         self._committed_at = 0.0
         self._tasks: list[asyncio.Task[None]] = []
         self._records_at_once = (
@@ -147,12 +148,13 @@ class Subscriber:
         wait = self._end_rests()
         room = self._room()
         if room > 0:
+            await asyncio.sleep(0)  # a poll that need not wait lets nobody else run
             batches = await self._consumer.poll(wait, min(room, self._records_at_once))
             if batches:
                 crash_point("after-read")
             elif self.subscription.ends:
                 self.has_read_all = await self._has_read_all()
-            await asyncio.sleep(0)  # a poll that need not wait lets nobody else run
+            # Nothing runs in between: a rebalance would make these the records of an earlier assignment.
             await self._handle(batches)
         else:
             await asyncio.sleep(PATIENCE_SECONDS)  # first, what is done must be committed
@@ -309,12 +311,14 @@ class Subscriber:
         return wait
 
     async def _commit(self) -> None:
-        if not self._offsets.pending_records and not self._delivery.rows.pending:
-            return
-        try:
-            await commit(self._offsets, self._delivery.receipts, self._delivery.rows, self._commit_offsets)
-        except BusError as error:
-            logger.warning("%s could not commit yet: %s", self.subscription.group, error)
+        delivery = self._delivery
+        async with self._commit_turn:
+            if not self._offsets.pending_records and not delivery.rows.pending:
+                return
+            try:
+                await commit(self._offsets, delivery.receipts, delivery.rows, self._commit_offsets)
+            except BusError as error:
+                logger.warning("%s could not commit yet: %s", self.subscription.group, error)
 
     async def _commit_offsets(self, positions: Mapping[TopicPartition, int]) -> None:
         held = self._consumer.assigned()
@@ -326,8 +330,6 @@ class Subscriber:
         """Commit what is done, before the partitions leave; without a broker give up, and it comes again."""
         try:
             async with asyncio.timeout(self._settings.stop_timeout_seconds):
-                if self._committing is not None:
-                    await asyncio.wait([self._committing])
                 await self._commit()
         except TimeoutError:
             logger.warning("%s could not commit what is done; it comes again", self.subscription.group)

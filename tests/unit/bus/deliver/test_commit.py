@@ -10,6 +10,7 @@ import pytest
 from bus import Bus, Draft, Event, TopicPartition
 from bus.deliver.commit import commit
 from bus.deliver.offsets import OffsetTracker
+from bus.deliver.subscriber import Subscriber
 from bus.parking.keys import ParkedEvent
 from bus.parking.log import RowWriter
 from bus.parking.rows import SubscriptionPartition
@@ -233,3 +234,28 @@ async def test_a_partition_that_leaves_is_not_read(
     await until(lambda: sorted(seen) == list(range(1, 30)))
     await second.aclose()
     await first.aclose()
+
+
+async def test_nothing_runs_between_a_poll_and_its_records(
+    world: MemoryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rebalance there would give the partition back, to be read on behind records never handled."""
+    ran, late, seen = [False], list[bool](), list[int]()
+    poll, handle = _Member.poll, Subscriber._handle
+
+    async def polled(member: _Member, timeout_seconds: float, max_records: int) -> Any:
+        batches = await poll(member, timeout_seconds, max_records)
+        ran[0] = False
+        asyncio.get_running_loop().call_soon(ran.__setitem__, 0, True)
+        return batches
+
+    async def handled(subscriber: Subscriber, batches: Any) -> None:
+        late.append(bool(batches) and ran[0])
+        await handle(subscriber, batches)
+
+    async with subscribed(world, seen):
+        monkeypatch.setattr(_Member, "poll", polled)
+        monkeypatch.setattr(Subscriber, "_handle", handled)
+        await publish(world, 1, 2, 3)
+        await until(lambda: len(seen) == 3)
+    assert not any(late)

@@ -47,6 +47,18 @@ def test_a_partition_that_left_is_forgotten() -> None:
     assert dict(offsets.take()) == {OTHER: 5}
 
 
+def test_a_partition_that_leaves_during_a_commit_is_not_committed() -> None:
+    """Its rows are dropped with it: committed later, its offset would lose the events that they park."""
+    offsets = OffsetTracker()
+    offsets.done(ONE, 4)
+    offsets.done(OTHER, 4)
+    taken = offsets.take()
+    offsets.forget([ONE])
+    assert dict(taken) == {OTHER: 5}
+    offsets.give_back(taken)
+    assert dict(offsets.take()) == {OTHER: 5}
+
+
 @given(st.lists(st.tuples(st.sampled_from([ONE, OTHER]), st.booleans(), st.booleans()), max_size=40))
 def test_no_position_is_lost_or_invented(steps: list[tuple[TopicPartition, bool, bool]]) -> None:
     """However commits fail between, what the broker has at last is what was done."""
