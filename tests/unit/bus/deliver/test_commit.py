@@ -245,8 +245,9 @@ async def test_nothing_runs_between_a_poll_and_its_records(
 
     async def polled(member: _Member, timeout_seconds: float, max_records: int) -> Any:
         batches = await poll(member, timeout_seconds, max_records)
-        ran[0] = False
-        asyncio.get_running_loop().call_soon(ran.__setitem__, 0, True)
+        if member.group.endswith(".edge"):
+            ran[0] = False
+            asyncio.get_running_loop().call_soon(ran.__setitem__, 0, True)
         return batches
 
     async def handled(subscriber: Subscriber, batches: Any) -> None:
