@@ -254,9 +254,9 @@ async def test_nothing_runs_between_a_poll_and_its_records(
         late.append(bool(batches) and ran[0])
         await handle(subscriber, batches)
 
+    monkeypatch.setattr(_Member, "poll", polled)
+    monkeypatch.setattr(Subscriber, "_handle", handled)
     async with subscribed(world, seen):
-        monkeypatch.setattr(_Member, "poll", polled)
-        monkeypatch.setattr(Subscriber, "_handle", handled)
         await publish(world, 1, 2, 3)
         await until(lambda: len(seen) == 3)
     assert not any(late)
