@@ -28,7 +28,7 @@ from bus.errors import (
 from bus.event import Event
 from bus.kafka.admin import apply_topics
 from bus.kafka.consumer import open_consumer
-from bus.outcome import Ack, DeadLetter, Outcome, Reason, Retry
+from bus.outcome import Ack, DeadLetter, DeliveryOutcome, Outcome, PublishOutcome, Reason, Retry
 from bus.publish.transactions import Transaction
 from bus.receipts.receipts import (
     RECEIPTS_TOPIC,
@@ -66,6 +66,7 @@ __all__ = [
     "BusUnavailableError",
     "ContractViolationError",
     "DeadLetter",
+    "DeliveryOutcome",
     "DeliveryReceipt",
     "Draft",
     "EmbeddedKafka",
@@ -80,6 +81,7 @@ __all__ = [
     "Outbox",
     "OutboxEvent",
     "Outcome",
+    "PublishOutcome",
     "PublishReceipt",
     "Reason",
     "Receipt",

@@ -1,10 +1,23 @@
-"""The outcome of a delivery: `Ack | Retry | DeadLetter`, and the closed set of reasons. Pure.
+"""The outcome of a delivery: `Ack | Retry | DeadLetter`, and the closed sets of outcomes and reasons. Pure.
 
-Law of this file: a decision is a value, a reason is safe as a metric label, and no reason carries data.
+Law of this file: a decision is a value; an outcome and a reason are safe as metric labels and carry no data.
+The outcomes of receipts are named here alone: the bus writes no other, and the monitor reads all of them.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final, Literal, TypeAlias
+
+PublishOutcome: TypeAlias = Literal["published", "refused", "dead-letter"]
+"""Outcome of a publish: acknowledged, refused by the bus, or a source record that never became an event."""
+
+DeliveryOutcome: TypeAlias = Literal["ack", "retry", "dead-letter", "discarded"]
+"""Outcome of an attempt of a subscription, or `discarded`: an operator's act on its dead letter."""
+
+PUBLISHED: Final[PublishOutcome] = "published"
+REFUSED: Final[PublishOutcome] = "refused"
+SET_ASIDE: Final[PublishOutcome] = "dead-letter"
+DISCARDED: Final[DeliveryOutcome] = "discarded"
 
 
 class Reason(StrEnum):
@@ -79,14 +92,11 @@ class DeadLetter:
 
 Outcome = Ack | Retry | DeadLetter
 
-OUTCOME_NAMES: dict[type[Ack] | type[Retry] | type[DeadLetter], str] = {
+OUTCOME_NAMES: dict[type[Ack] | type[Retry] | type[DeadLetter], DeliveryOutcome] = {
     Ack: "ack",
     Retry: "retry",
     DeadLetter: "dead-letter",
 }
-
-DISCARDED = "discarded"
-"""The outcome in the receipt of a dead letter that an operator discarded."""
 
 ACK = Ack()
 """The plain case, of which one is enough."""

@@ -7,9 +7,9 @@ redelivery after a crash does not change when the event was handled.
 """
 
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import TypeVar, get_args
 
-from bus import DeliveryReceipt, PublishReceipt
+from bus import DeliveryOutcome, DeliveryReceipt, PublishReceipt
 
 AnyReceipt = PublishReceipt | DeliveryReceipt
 
@@ -31,6 +31,28 @@ def transaction_of(receipt: AnyReceipt) -> str:
 def is_eventless(receipt: AnyReceipt) -> bool:
     """Return whether the receipt is of a record that was no readable event; the id is then its place."""
     return receipt.transaction == f"{receipt.topic}/{receipt.partition}/{receipt.offset}"
+
+
+def is_attempt(outcome: DeliveryOutcome) -> bool:
+    """Return whether a subscription reports the outcome; what an operator does with a dead letter is none."""
+    match outcome:
+        case "ack" | "retry" | "dead-letter":
+            return True
+        case "discarded":
+            return False
+
+
+def resolves(outcome: DeliveryOutcome) -> bool:
+    """Return whether a dead letter of the same event and subscription is done with."""
+    match outcome:
+        case "ack" | "discarded":
+            return True
+        case "retry" | "dead-letter":
+            return False
+
+
+ATTEMPTS = tuple(outcome for outcome in get_args(DeliveryOutcome) if is_attempt(outcome))
+RESOLVING = tuple(outcome for outcome in get_args(DeliveryOutcome) if resolves(outcome))
 
 
 def publish_key(receipt: PublishReceipt) -> PublishKey:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from statistics import median_low
 
 from bus import DeliveryReceipt
+from observability.identity import is_attempt
 from observability.views import Percentiles
 
 
@@ -86,8 +87,8 @@ def hops(deliveries: Iterable[DeliveryReceipt]) -> list[Hop]:
     """Return one hop per event and subscription, in the order of publication."""
     attempts: dict[tuple[str, str, str, str], list[DeliveryReceipt]] = defaultdict(list)
     for delivery in deliveries:
-        if delivery.outcome == "discarded":
-            continue  # by an operator, not an attempt
+        if not is_attempt(delivery.outcome):
+            continue
         key = (delivery.source, delivery.event_id, delivery.agency, delivery.subscription)
         attempts[key].append(delivery)
     return sorted((_hop(found) for found in attempts.values()), key=_by_publication)

@@ -6,12 +6,12 @@ The sound receipts of a damaged record are kept. PostgreSQL refuses NUL: the rep
 it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from operator import attrgetter
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
-from bus import DeliveryReceipt, PublishReceipt, decode_receipts
+from bus import DeliveryOutcome, DeliveryReceipt, PublishOutcome, PublishReceipt, decode_receipts
 from observability.identity import AnyReceipt
 
 SMALLEST, LARGEST = -62_135_596_800_000_000, 253_402_300_799_999_999
@@ -20,10 +20,11 @@ SMALLEST, LARGEST = -62_135_596_800_000_000, 253_402_300_799_999_999
 LARGEST_SHORT = 2**31 - 1
 """Bound of partitions and attempts."""
 
-OUTCOMES = {
-    PublishReceipt: frozenset({"published", "refused", "dead-letter"}),
-    DeliveryReceipt: frozenset({"ack", "retry", "dead-letter"}),
+OUTCOMES: Mapping[type[AnyReceipt], frozenset[str]] = {
+    PublishReceipt: frozenset(get_args(PublishOutcome)),
+    DeliveryReceipt: frozenset(get_args(DeliveryOutcome)),
 }
+"""The outcomes of each kind of receipt: those of `bus.outcome`, which are all that the bus writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def _without_nul(receipt: AnyReceipt) -> AnyReceipt:
 def _check(row: type[PublishReceipt] | type[DeliveryReceipt]) -> Callable[[Any], bool]:
     names: dict[object, list[str]] = {str: [], int: [], str | None: []}
     for column in fields(row):
-        names[column.type].append(column.name)
+        names[str if get_origin(column.type) is Literal else column.type].append(column.name)
     texts, wholes, optional = (attrgetter(*names[kind]) for kind in (str, int, str | None))
     short = attrgetter(*({"partition", "attempt"} & set(names[int])), "partition")
 

@@ -21,7 +21,7 @@ from typing import Literal, NamedTuple
 
 from bus import DeliveryReceipt, PublishReceipt
 from contracts import Service
-from observability.identity import AnyReceipt, settle_deliveries, settle_publishes
+from observability.identity import AnyReceipt, is_attempt, settle_deliveries, settle_publishes
 from observability.latency import Hop, hops
 from observability.views import Cause, State
 
@@ -155,10 +155,11 @@ def assess(
     found: list[AnyReceipt] = [*settled, *delivered]
     if not found:
         raise ValueError("Expected at least one receipt of the transaction, got none")
-    # A delivery proves its publish, even while the publish receipt is missing.
-    seen = [
-        receipt for receipt in found if isinstance(receipt, DeliveryReceipt) or receipt.outcome == "published"
-    ]
+    # A delivery proves its publish, even while the publish receipt is missing; a discarded letter has the
+    # time of the letter.
+    published_receipts = (receipt for receipt in settled if receipt.outcome == "published")
+    attempts = (receipt for receipt in delivered if is_attempt(receipt.outcome))
+    seen: list[AnyReceipt] = [*published_receipts, *attempts]
     name = min((receipt.service for receipt in found if receipt.service), default=None)
     service = services.get(name) if name else None
     published = _published(seen)

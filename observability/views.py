@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from bus import DeliveryOutcome, PublishOutcome
+
 State = Literal["open", "completed", "late", "stuck", "refused", "untracked"]
 """The state of a transaction; `observability.transactions` defines each."""
 
@@ -75,7 +77,7 @@ class HopView:
     handled: datetime | None
     queue_ms: float | None
     handle_ms: float | None
-    outcome: str
+    outcome: PublishOutcome | DeliveryOutcome
     reason: str | None
     attempts: int
 

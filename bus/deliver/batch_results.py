@@ -15,13 +15,18 @@ from bus.clock import BrokerClock
 from bus.deliver.offsets import OffsetTracker
 from bus.deliver.subscription import Subscription
 from bus.event import Event
-from bus.outcome import OUTCOME_NAMES, Outcome
+from bus.outcome import OUTCOME_NAMES, Ack, DeliveryOutcome, Outcome
 from bus.receipts.receipts import RECEIPTS_PARTITIONS, partition_of_transaction
 from bus.receipts.writer import ReceiptLog
 from bus.record import Record, TopicPartition
 from bus.telemetry import Telemetry
 
 Row = tuple[Any, ...]
+
+Result = tuple[DeliveryOutcome, str | None, int]
+"""Outcome, reason and number of an attempt."""
+
+ACKNOWLEDGED = OUTCOME_NAMES[Ack]
 
 REPORT_NS = 100_000_000
 """How often finished records of a batch become visible to the next commit."""
@@ -44,7 +49,7 @@ class BatchResults:
     def handled(self, event: Event[Any], received_ns: int, finished_ns: int) -> None:
         """Add an acknowledged event."""
         record = event.record
-        result = ("ack", None, event.attempt)
+        result: Result = (ACKNOWLEDGED, None, event.attempt)
         self._rows.append(self._receipts.row(record, event, result, (received_ns, finished_ns)))
         self._offset = record.offset
         if finished_ns - self._reported_ns > REPORT_NS:
@@ -72,7 +77,7 @@ class BatchResults:
     ) -> None:
         """Add an attempt that moves no offset: at a parked event, or at one that comes again."""
         reason = None if outcome.reason is None else outcome.reason.value
-        result = (OUTCOME_NAMES[type(outcome)], reason, attempt)
+        result: Result = (OUTCOME_NAMES[type(outcome)], reason, attempt)
         self._rows.append(self._receipts.row(record, event, result, times_ns))
 
     def passed(self, record: Record) -> None:
@@ -116,7 +121,7 @@ class ReceiptRows:
         self,
         record: Record,
         event: Event[Any] | None,
-        result: tuple[str, str | None, int],
+        result: Result,
         times_ns: tuple[int, int],
     ) -> Row:
         """Return the columns `DELIVERY_ROW` of one delivery."""

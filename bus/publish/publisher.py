@@ -13,6 +13,7 @@ from bus.clock import BrokerClock
 from bus.draft import Draft, Receipt
 from bus.errors import BusError, IdReusedError, RefusedError
 from bus.event import Event
+from bus.outcome import PUBLISHED, REFUSED, SET_ASIDE
 from bus.publish.publication import Publication, PublicationWaiter, Together
 from bus.publish.recent_ids import RecentIds
 from bus.publish.stampers import Stampers
@@ -163,7 +164,7 @@ class Publisher:
         broker_us = publication.timestamp * 1000
         transaction = stamp.transaction or stamp.id
         row = (
-            stamp.id, stamp.service, transaction, stamp.causation, "published", None, publication.partition,
+            stamp.id, stamp.service, transaction, stamp.causation, PUBLISHED, None, publication.partition,
             publication.offset, broker_us, stamp.started_us or broker_us, stamp.recorded_us, stamp.time_us,
             publication.size_bytes, publication.digest,
         )  # fmt: skip
@@ -180,7 +181,7 @@ class Publisher:
         name = f"{place.topic}/{place.partition}/{place.offset}"
         broker_us = place.timestamp * 1000
         row = (
-            name, None, name, None, "dead-letter", reason, place.partition, place.offset, broker_us,
+            name, None, name, None, SET_ASIDE, reason, place.partition, place.offset, broker_us,
             broker_us, broker_us, broker_us, len(value), sha256(value).hexdigest(),
         )  # fmt: skip
         self._add((self._agency, envelope.source_of(self._agency, ""), "", "", place.topic), name, row)
@@ -193,7 +194,7 @@ class Publisher:
         service = None if stamp.service is None else _writable(stamp.service)
         now_us = stamp.recorded_us + self._clock.offset_us
         row = (
-            event_id, service, transaction, stamp.causation, "refused", error.reason.value, -1, -1,
+            event_id, service, transaction, stamp.causation, REFUSED, error.reason.value, -1, -1,
             now_us, stamp.started_us or now_us, stamp.recorded_us, stamp.time_us, 0, "",
         )  # fmt: skip
         common = (*stamper.shared[:-1], "", self._clock.offset_us)

@@ -16,6 +16,8 @@ from typing import Any
 
 import orjson
 
+from bus.outcome import DeliveryOutcome, PublishOutcome
+
 RECEIPTS_TOPIC = "govbus.receipts"
 """The topic all receipts go to."""
 
@@ -42,7 +44,7 @@ class PublishReceipt:
     service: str | None
     transaction: str
     causation: str | None
-    outcome: str
+    outcome: PublishOutcome
     reason: str | None
     topic: str
     partition: int
@@ -77,7 +79,7 @@ class DeliveryReceipt:
     service: str | None
     transaction: str
     causation: str | None
-    outcome: str
+    outcome: DeliveryOutcome
     reason: str | None
     attempt: int
     topic: str

@@ -23,7 +23,7 @@ from observability.database.schema import (
     transactions,
     undecodable,
 )
-from observability.identity import is_eventless
+from observability.identity import ATTEMPTS, RESOLVING, is_eventless
 from observability.latency import Hop, hops, milliseconds, percentile, percentiles, skew
 from observability.transaction_view import moment, moment_or_none, transaction_view
 from observability.transactions import ServiceStep, newest_us, steps, subject_of
@@ -259,8 +259,8 @@ def _resolved() -> ColumnElement[bool]:
     """Whether a dead letter was acknowledged later, or discarded by an operator."""
     later = deliveries.alias("later")
     same = ("transaction", "source", "event_id", "agency", "subscription")
-    settled = later.c.outcome.in_(("ack", "discarded"))
-    return exists().where(*(later.c[name] == deliveries.c[name] for name in same), settled)
+    same_letter = (later.c[name] == deliveries.c[name] for name in same)
+    return exists().where(*same_letter, later.c.outcome.in_(RESOLVING))
 
 
 def _discarded() -> ColumnElement[bool]:
@@ -330,7 +330,8 @@ def _paths(connection: Connection, service: str) -> tuple[PathView, ...]:
 
 
 def _agency(connection: Connection, name: str, stored: Totals) -> AgencyView:
-    received = _latest(connection, deliveries.c.agency == name, AGENCY_WINDOW)
+    attempts = (deliveries.c.agency == name) & deliveries.c.outcome.in_(ATTEMPTS)
+    received = _latest(connection, attempts, AGENCY_WINDOW)
     query = (
         select(publishes.c.broker_time_us, publishes.c.skew_us)
         .where(publishes.c.agency == name)

@@ -1,13 +1,21 @@
 """Receipts: what is encoded comes back whole, and anything else is refused by one error."""
 
 from dataclasses import replace
+from typing import get_args
 
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus import DeliveryReceipt, PublishReceipt, decode_receipts, encode_receipts
+from bus import (
+    DeliveryOutcome,
+    DeliveryReceipt,
+    PublishOutcome,
+    PublishReceipt,
+    decode_receipts,
+    encode_receipts,
+)
 from bus.receipts.receipts import (
     DELIVERY_COMMON,
     DELIVERY_ROW,
@@ -24,7 +32,7 @@ maybe = st.none() | text
 published = st.builds(
     PublishReceipt,
     event_id=text, source=text, type=text, version=text, agency=text, service=maybe, transaction=text,
-    causation=maybe, outcome=st.sampled_from(["published", "refused"]), reason=maybe, topic=text,
+    causation=maybe, outcome=st.sampled_from(get_args(PublishOutcome)), reason=maybe, topic=text,
     partition=number, offset=number, broker_time_us=number, started_at_us=number, recorded_us=number,
     event_time_us=number, skew_us=number, size_bytes=number, data_hash=text,
 )  # fmt: skip
@@ -32,7 +40,7 @@ delivered = st.builds(
     DeliveryReceipt,
     event_id=text, source=text, type=text, version=text, agency=text, subscription=text, purpose=text,
     service=maybe, transaction=text, causation=maybe,
-    outcome=st.sampled_from(["ack", "retry", "dead-letter"]), reason=maybe, attempt=number,
+    outcome=st.sampled_from(get_args(DeliveryOutcome)), reason=maybe, attempt=number,
     topic=text, partition=number, offset=number, broker_time_us=number,
     started_at_us=number, received_us=number, finished_us=number, skew_us=number, size_bytes=number,
     data_hash=text,

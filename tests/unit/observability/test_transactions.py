@@ -147,6 +147,12 @@ def test_delivery_proves_the_publish_whose_receipt_has_not_come() -> None:
     )
 
 
+def test_discarded_dead_letter_proves_no_publish() -> None:
+    """It has the time of the letter, which is later than the event's."""
+    discarded = delivered(RECORD, "statistics", START + 90 * SECOND, outcome="discarded", attempt=3)
+    assert [wait.event for wait in assess_all([*BORN_ONLY, discarded]).waits] == [RECORD, NUMBER]
+
+
 def test_measured_start_beats_a_told_one() -> None:
     """A later event's `startedat` cannot make the service look slower than it was."""
     told = published(RECORD, START + SECOND, started_at_us=START - 900 * SECOND)

@@ -1,12 +1,15 @@
 """Receipts of one subscription, for tests."""
 
 from bus.crash.verdict import Accepted
+from bus.outcome import DeliveryOutcome
 from bus.receipts.receipts import DeliveryReceipt
 
 ACCEPTED = [Accepted(("t", 0, n), "ab"[n % 2], n) for n in range(6)]
 
 
-def row(number: int, outcome: str = "ack", reason: str | None = None, at: int = 0) -> DeliveryReceipt:
+def row(
+    number: int, outcome: DeliveryOutcome = "ack", reason: str | None = None, at: int = 0
+) -> DeliveryReceipt:
     """Return a receipt of one delivery, finished `at` seconds."""
     return DeliveryReceipt(
         event_id=str(number), source="s", type="t", version="1.0", agency="a", subscription="a", purpose="p",

@@ -1,0 +1,214 @@
+"""Every writer of receipts, read by the monitor."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bus import (
+    RECEIPTS_TOPIC,
+    Ack,
+    ContractViolationError,
+    DeadLetter,
+    DeliveryReceipt,
+    Event,
+    PublishReceipt,
+    Reason,
+    Retry,
+    RetryPolicy,
+)
+from bus.dead_letters.operations import DeadLetters, Operator
+from bus.replay.replay import ReplayRequest, replay
+from bus.testing import InMemoryBus, InMemoryCluster
+from observability import Monitor, Store
+from observability.identity import settle_deliveries, settle_publishes
+from observability.monitor import GROUP
+from observability.receipt_reader import OUTCOMES
+from tests.small_catalog import SmallCountry, case
+from tests.worlds import until
+
+MAE = Operator("mae", "the register is mended")
+
+
+class Country:
+    """Two agencies on one cluster in memory, and what the monitor makes of their receipts."""
+
+    def __init__(self, folder: Path) -> None:
+        self.country = SmallCountry(folder)
+        self.cluster = InMemoryCluster(self.country.catalog)
+        self.store = Store(f"sqlite:///{folder / 'monitor.db'}", self.country.catalog.services)
+
+    def bus(self, agency: str) -> InMemoryBus:
+        """Return a bus of an agency, not yet started."""
+        return InMemoryBus(agency, cluster=self.cluster)
+
+    def south(self, *, exactly_once: bool = False) -> InMemoryBus:
+        """Return the subscriber: odd cases cannot be handled, the rest can, case 4 at its second attempt."""
+        bus = self.bus(self.country.south)
+
+        @bus.subscribe(
+            self.country.opened, version=1, purpose="close", name="office", exactly_once=exactly_once,
+            retry=RetryPolicy((0.02,), jitter=0),
+        )  # fmt: skip
+        async def take(event: Event[Any]) -> Ack | Retry | DeadLetter:
+            if event.data["number"] % 2:
+                return DeadLetter(Reason.TARGET_REJECTED)
+            return Retry(after_seconds=0.01) if event.data["number"] == 4 and event.attempt == 1 else Ack()
+
+        return bus
+
+    async def publish(self, *numbers: int) -> None:
+        """Publish cases, each with a key of its own."""
+        async with self.bus(self.country.north) as north:
+            for number in numbers:
+                await north.publish(self.country.opened, case(number, f"case-{number:04}"))
+
+    def outcomes(self) -> list[str]:
+        """Return the outcome of every receipt on the cluster."""
+        return [receipt.outcome for receipt in self.cluster.receipts()]
+
+    @asynccontextmanager
+    async def letters(self, agency: str) -> AsyncIterator[DeadLetters]:
+        """Open the dead letters of an agency."""
+        bus = self.bus(agency)
+        await bus._transport.start()
+        try:
+            yield DeadLetters(bus._transport, agency, self.country.catalog)
+        finally:
+            await bus._transport.stop()
+
+    async def monitored(self, caplog: pytest.LogCaptureFixture) -> set[tuple[type, str]]:
+        """Run a monitor over all receipts; return what was written, all of which it must have stored."""
+        async with self.cluster.open_consumer(group=GROUP, topics=[RECEIPTS_TOPIC]) as consumer:
+            monitor = Monitor(self.store, consumer)
+            while await monitor.step():
+                pass
+        complaints = [record for record in caplog.records if record.name.startswith("observability")]
+        written = self.cluster.receipts()
+        assert (self.store.summary().undecodable, complaints) == (0, [])
+        deliveries = settle_deliveries(row for row in written if isinstance(row, DeliveryReceipt))
+        publishes = settle_publishes(row for row in written if isinstance(row, PublishReceipt))
+        assert self.store.summary().receipts == len(deliveries) + len(publishes)
+        return {(type(receipt), receipt.outcome) for receipt in written}
+
+
+@pytest.fixture
+def country(tmp_path: Path) -> Country:
+    """A country with an empty cluster."""
+    return Country(tmp_path)
+
+
+async def publishes(country: Country) -> None:
+    """Publish, alone and in a transaction."""
+    await country.publish(2)
+    async with country.bus(country.country.north) as north, north.transaction() as together:
+        await together.publish(country.country.opened, case(6))
+
+
+async def refusal(country: Country) -> None:
+    """Publish what breaks the contract."""
+    async with country.bus(country.country.north) as north:
+        with pytest.raises(ContractViolationError):
+            await north.publish(country.country.opened, {"number": "one"})
+
+
+async def source_dead_letter(country: Country) -> None:
+    """Set a line of a source aside."""
+    async with country.bus(country.country.north) as north:
+        await north.dead_letter(b"1;x", reason=Reason.MALFORMED_RECORD, stage="read")
+
+
+async def source_dead_letter_discarded(country: Country) -> None:
+    """Set a line of a source aside, and discard it."""
+    await source_dead_letter(country)
+    async with country.letters(country.country.north) as opened:
+        (letter,) = await opened.read()
+        await opened.discard(letter, MAE)
+
+
+async def deliveries(country: Country) -> None:
+    """Handle one, retry one, give one up, and meet bytes that are no event."""
+    await country.publish(1, 2, 4)
+    country.cluster.append(country.country.topic, b"no event")
+    async with country.south():
+        await until(lambda: country.outcomes().count("ack") == 2)
+        await until(lambda: country.outcomes().count("dead-letter") == 2)
+    assert "retry" in country.outcomes()
+
+
+async def exactly_once(country: Country) -> None:
+    """Handle and give up in one transaction with the offsets."""
+    await country.publish(1, 2)
+    async with country.south(exactly_once=True):
+        await until(lambda: {"ack", "dead-letter"} <= set(country.outcomes()))
+
+
+async def discarded(country: Country) -> None:
+    """Discard what was given up, an event and bytes that are none."""
+    await deliveries(country)
+    async with country.letters(country.country.south) as opened:
+        for letter in await opened.read():
+            await opened.discard(letter, MAE)
+    assert country.outcomes().count("discarded") == 2
+
+
+async def redriven(country: Country) -> None:
+    """Give a letter back, to be given up again."""
+    await country.publish(1)
+    async with country.south():
+        await until(lambda: country.outcomes().count("dead-letter") == 1)
+        async with country.letters(country.country.south) as opened:
+            (letter,) = await opened.read()
+            await opened.redrive(letter, MAE)
+        await until(lambda: country.outcomes().count("dead-letter") == 2)
+
+
+async def replayed(country: Country) -> None:
+    """Replay a window."""
+    await country.publish(1, 2)
+    now = datetime.now(UTC)
+    await replay(
+        country.south(),
+        "office",
+        ReplayRequest("again", now - timedelta(hours=1), now + timedelta(hours=1), "mae", "joe", "mended"),
+    )
+
+
+PUBLISHED, REFUSED, SET_ASIDE = (
+    (PublishReceipt, outcome) for outcome in ("published", "refused", "dead-letter")
+)
+ACK, RETRY, GIVEN_UP, DISCARDED = (
+    (DeliveryReceipt, outcome) for outcome in ("ack", "retry", "dead-letter", "discarded")
+)
+
+WRITERS: dict[Callable[[Country], Awaitable[None]], set[tuple[type, str]]] = {
+    publishes: {PUBLISHED},
+    refusal: {REFUSED},
+    source_dead_letter: {SET_ASIDE},
+    source_dead_letter_discarded: {SET_ASIDE, DISCARDED},
+    deliveries: {PUBLISHED, ACK, RETRY, GIVEN_UP},
+    exactly_once: {PUBLISHED, ACK, GIVEN_UP},
+    discarded: {PUBLISHED, ACK, RETRY, GIVEN_UP, DISCARDED},
+    redriven: {PUBLISHED, GIVEN_UP},
+    replayed: {PUBLISHED, ACK, GIVEN_UP},
+}
+"""What writes receipts, and the kinds and outcomes that must be among them."""
+
+
+@pytest.mark.parametrize("write", WRITERS, ids=lambda write: write.__name__)
+async def test_the_monitor_reads_what_each_writer_writes(
+    country: Country, write: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No receipt of the bus' own is called undecodable."""
+    await write(country)
+    assert await country.monitored(caplog) == WRITERS[write]
+
+
+def test_every_outcome_has_a_writer_above() -> None:
+    """One that is added to the closed set is written and read here."""
+    written = {one for found in WRITERS.values() for one in found}
+    named = {(kind, outcome) for kind, outcomes in OUTCOMES.items() for outcome in outcomes}
+    assert written == named
