@@ -1,7 +1,6 @@
 """The bus: the class that an agency's program uses."""
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
@@ -39,12 +38,12 @@ from bus.table import Table, deliver
 from bus.telemetry import Telemetry
 from bus.topics import dead_letter_topic, group_of, parked_topic, topic_of
 from bus.transport import Transport
-from contracts import Catalog
+from contracts import Catalog, visible_logger
 
 if TYPE_CHECKING:
     from bus.kafka.faststream import MountedBus
 
-logger = logging.getLogger("govbus.bus")
+logger = visible_logger("govbus.bus")
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

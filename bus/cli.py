@@ -15,12 +15,14 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from importlib.machinery import PathFinder
 from importlib.metadata import EntryPoint, entry_points, version
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from bus.rooms import room_files, stranger
+from contracts import say
 
 if TYPE_CHECKING:
     from bus.embedded.kafka import EmbeddedKafka
@@ -114,7 +116,8 @@ def run(arguments: list[str]) -> int:
         with _telemetry(arguments):
             code = govbus.main(arguments, prog_name="govbus", standalone_mode=False)
     except click.UsageError as error:
-        error.show()
+        error.show(said := StringIO())
+        say(*said.getvalue().rstrip("\n").split("\n"), err=True)
         return error.exit_code
     except click.ClickException as error:
         return _failed(error.format_message())
@@ -142,7 +145,7 @@ def _telemetry(arguments: list[str]) -> ExitStack:
 
 
 def _failed(sentence: str) -> int:
-    click.echo(f"error: {sentence}", err=True)
+    say(f"error: {sentence}", err=True)
     return FAILED
 
 
@@ -182,7 +185,7 @@ def up(
     """Run an Apache Kafka for development until stopped."""
     from bus.embedded.kafka import EmbeddedKafka  # noqa: PLC0415 - keeps `govbus --help` quick
 
-    click.echo("starting Apache Kafka", err=True)
+    say("starting Apache Kafka", err=True)
     with EmbeddedKafka(data, nodes=nodes, port=port, sasl=sasl, tls=tls) as kafka:
         wait = _until_stopped(kafka)
         environment = kafka.environment()
@@ -191,10 +194,11 @@ def up(
         if tls is not None:
             _issue(kafka, catalog)
         for name, value in environment.items():
-            click.echo(f"{name}={value}")
+            say(f"{name}={value}")
         kept = f"kept in {data}" if data else "gone when it stops; `--data DIR` keeps them"
         logs = ", ".join(str(file) for file in kafka.log_files)
-        click.echo(_NEXT_STEPS.format(servers=kafka.bootstrap_servers, log=logs, kept=kept))
+        steps = _NEXT_STEPS.split("\n")
+        say(*(line.format(servers=kafka.bootstrap_servers, log=logs, kept=kept) for line in steps))
         wait()
 
 
@@ -230,7 +234,7 @@ def _until_stopped(kafka: "EmbeddedKafka") -> Callable[[], None]:
             if not any(kafka.pids):
                 msg = f"Apache Kafka stopped by itself - see {kafka.log_files[0]} - start it again"
                 raise click.ClickException(msg)
-        click.echo("stopping Apache Kafka", err=True)
+        say("stopping Apache Kafka", err=True)
 
     return wait
 
@@ -249,8 +253,8 @@ def topics() -> None:
 def apply_command(catalog: Path | None) -> None:
     """Create every topic that the catalogue needs and the cluster lacks."""
     for topic in _apply({}, catalog):
-        click.echo(f"created {topic}")
-    click.echo("every topic of the catalogue exists")
+        say(f"created {topic}")
+    say("every topic of the catalogue exists")
 
 
 def _apply(variables: dict[str, str], catalog: Path | None) -> list[str]:

@@ -1,7 +1,6 @@
 """A process that serves until a signal stops it."""
 
 import asyncio
-import logging
 import signal
 from contextlib import suppress
 from time import monotonic
@@ -9,8 +8,9 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from bus.errors import BusUnavailableError
+from contracts import visible_logger
 
-logger = logging.getLogger("govbus.serving")
+logger = visible_logger("govbus.serving")
 
 START_SECONDS = 60.0
 """How long a process that starts waits for a broker, as both may after a loss of power."""

@@ -5,14 +5,12 @@ Exit codes: 0 clean, 100 findings, 1 the tool failed, 2 wrong usage.
 
 import asyncio
 import gc
-import json
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from bus import BusError, Settings
@@ -23,7 +21,7 @@ from connectors.errors import ConfigurationError
 from connectors.reachability import check_reachability
 from connectors.registry import connectors_available
 from connectors.runner import Runner
-from contracts import Catalog, ContractError, Finding
+from contracts import Catalog, ContractError, Finding, VisibleFilter, say, say_json, visible_console
 
 FINDINGS = 100
 FAILED = 1
@@ -61,10 +59,12 @@ def run(files: Sequence[Path], catalog: Path | None) -> None:
     configs, findings = load(files)
     findings = sorted([*findings, *check_contracts(configs, contracts)])
     for finding in findings:
-        click.echo(str(finding), err=True)
+        say(str(finding), err=True)
     if findings:
         raise click.exceptions.Exit(FINDINGS)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(VisibleFilter())  # for what other libraries log
     runner = Runner(configs, catalog=contracts)
     gc.collect()
     gc.freeze()  # collecting garbage in the catalogue over and over took a seventh of the time
@@ -74,7 +74,7 @@ def run(files: Sequence[Path], catalog: Path | None) -> None:
         raise click.ClickException(str(error)) from None
     for health in runner.health():
         counts = ", ".join(f"{count} {what}" for what, count in sorted(health.counts.items()) if count)
-        click.echo(f"{health.kind} {health.agency}/{health.name} {health.state}: {counts or 'nothing to do'}")
+        say(f"{health.kind} {health.agency}/{health.name} {health.state}: {counts or 'nothing to do'}")
     if any(health.state == "failed" for health in runner.health()):
         raise click.exceptions.Exit(FAILED)
 
@@ -115,7 +115,7 @@ def list_connectors(as_json: bool) -> None:
     table = Table("connector", "kind", "what it is", "what it promises")
     for row in rows:
         table.add_row(*row)
-    Console().print(table)
+    visible_console().print(table)
 
 
 def _opened(catalog: Path | None) -> Catalog:
@@ -130,9 +130,9 @@ def _show(configs: Sequence[ConnectorConfig], findings: Sequence[Finding], as_js
         _echo_json([finding.as_json() for finding in findings])
         return
     for finding in findings:
-        click.echo(str(finding))
-    click.echo(f"connectors checked: {len(configs)}, findings: {len(findings)}", err=True)
+        say(str(finding))
+    say(f"connectors checked: {len(configs)}, findings: {len(findings)}", err=True)
 
 
 def _echo_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2))
+    say_json(value, indent=2)

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
-_LOG = logging.getLogger("govbus.connectors")
+from contracts import visible_logger
+
+_LOG = visible_logger("govbus.connectors")
 
 State: TypeAlias = Literal["starting", "running", "waiting", "finished", "failed", "stopped"]
 Count: TypeAlias = Literal["published", "dead-lettered", "skipped", "written", "retried"]

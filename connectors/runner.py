@@ -1,7 +1,6 @@
 """Runs many connectors in one process: one bus per agency and system, every source in its own task."""
 
 import asyncio
-import logging
 import random
 import signal
 from collections.abc import Callable, Iterable, Sequence
@@ -13,9 +12,9 @@ from connectors.config import ConnectorConfig, SinkConfig, SourceConfig
 from connectors.health import Health
 from connectors.sink_runner import SinkRunner
 from connectors.source_runner import SourceRunner
-from contracts import Catalog
+from contracts import Catalog, visible_logger
 
-_LOG = logging.getLogger("govbus.connectors")
+_LOG = visible_logger("govbus.connectors")
 
 MakeBus: TypeAlias = Callable[[str, str], Bus]
 """Makes the bus of an agency and one of its systems."""

@@ -1,7 +1,6 @@
 """Runs one sink: translates and writes each event of its subscription, and returns the outcome to the bus."""
 
 import asyncio
-import logging
 from typing import Any
 
 from bus import Ack, Bus, DeadLetter, Event, Outcome, Reason, Retry
@@ -16,8 +15,9 @@ from connectors.errors import (
 from connectors.health import Health
 from connectors.sink import SinkRecord
 from connectors.worker import Worker
+from contracts import visible_logger
 
-_LOG = logging.getLogger("govbus.connectors")
+_LOG = visible_logger("govbus.connectors")
 MISCONFIGURED_WAIT_SECONDS = 60.0
 
 

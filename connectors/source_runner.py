@@ -1,7 +1,6 @@
 """Runs one source: read, translate, publish, save the checkpoint, acknowledge; again after any error."""
 
 import asyncio
-import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -15,9 +14,9 @@ from connectors.health import Health
 from connectors.publication import DeadLetterDraft, plan, refused, require_known
 from connectors.source import Batch, EventRecord, SourceRecord
 from connectors.worker import Worker
-from contracts import ContractError, PartitionKeyError
+from contracts import ContractError, PartitionKeyError, visible_logger
 
-_LOG = logging.getLogger("govbus.connectors")
+_LOG = visible_logger("govbus.connectors")
 MAX_IN_FLIGHT = 5_000
 """Events that wait for Kafka at a time."""
 

@@ -2,12 +2,13 @@
 
 import asyncio
 import inspect
-import logging
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar, cast
 
-_LOG = logging.getLogger("govbus.connectors")
+from contracts import visible_logger
+
+_LOG = visible_logger("govbus.connectors")
 CLOSE_SECONDS = 5.0
 
 Call = ParamSpec("Call")

@@ -45,17 +45,23 @@ from contracts.errors import (
     UnknownVersionError,
 )
 from contracts.finding import Finding, Place
+from contracts.logs import VisibleFilter, visible_logger
 from contracts.paths import DataPath
 from contracts.schema.references import Subschema
 from contracts.validation import Violation
+from contracts.visible import visible
 
 if TYPE_CHECKING:
     from contracts.documents.document import Document, read_yaml_documents
+    from contracts.terminal import say, say_json, visible_console
 
-# The parser of YAML is loaded only where it is used: most processes never need it.
+# The parser of YAML, and what draws on a terminal, load only where they are used: most processes never are.
 _LATER = {
     "Document": "contracts.documents.document",
     "read_yaml_documents": "contracts.documents.document",
+    "visible_console": "contracts.terminal",
+    "say": "contracts.terminal",
+    "say_json": "contracts.terminal",
 }
 
 __all__ = [
@@ -91,9 +97,15 @@ __all__ = [
     "UnknownContractError",
     "UnknownVersionError",
     "Violation",
+    "VisibleFilter",
     "compare_states",
     "read_yaml_documents",
     "registry_entries",
+    "say",
+    "say_json",
+    "visible",
+    "visible_console",
+    "visible_logger",
     "withdrawal",
     "write_registry_folder",
 ]

@@ -7,6 +7,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from contracts.visible import visible
+
 Severity = Literal["error", "warning", "note"]
 Category = Literal["MINIMAL", "BASIC", "STANDARD"]
 """Strictness of a check: each category includes the rules of those before it."""
@@ -97,8 +99,7 @@ class Finding:
 
     def __str__(self) -> str:
         mild = "" if self.severity == "error" else f"{self.severity}: "
-        line = f"{self.place} {self.code} {mild}{self.what} - {self.why} - {self.how}"
-        return "".join(letter if letter.isprintable() else "?" for letter in line)
+        return visible(f"{self.place} {self.code} {mild}{self.what} - {self.why} - {self.how}")
 
     def as_json(self) -> dict[str, object]:
         """The finding as a JSON object."""

@@ -12,10 +12,9 @@ from typing import Any, TypeVar, get_args
 
 import click
 import orjson
-from rich.console import Console
 
 from bus import Settings
-from contracts import Catalog
+from contracts import Catalog, say, say_json, visible_console
 from observability.database.schema import database_file
 from observability.database.store import Store
 from observability.errors import StoreError
@@ -23,8 +22,6 @@ from observability.terminal import listing, marks_of, waiting, waterfall
 from observability.views import State
 
 FINDINGS = 100
-PIPE_WIDTH = 200
-"""Columns where the output is no terminal: wide, so that nothing is cut."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -68,15 +65,8 @@ def _open_store(database: str | None, catalog: Catalog) -> Iterator[Store]:
         yield store
 
 
-def _console() -> Console:
-    console = Console(highlight=False, soft_wrap=True)
-    if not console.is_terminal:
-        console.width = int(os.environ.get("COLUMNS", PIPE_WIDTH))
-    return console
-
-
 def _print_json(value: object) -> None:
-    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode())
+    say_json(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z))
 
 
 @click.group()
@@ -117,13 +107,13 @@ def list_command(
     if as_json:
         _print_json(found)
     elif not found:
-        click.echo("no transactions found", err=True)
+        say("no transactions found", err=True)
     else:
-        console = _console()
-        console.print(listing(found))
+        shown_on = visible_console()
+        shown_on.print(listing(found), soft_wrap=True)
         if any(view.waits_for for view in found):
-            console.print()
-            console.print(waiting(found))
+            shown_on.print()
+            shown_on.print(waiting(found), soft_wrap=True)
     if failed:
         context.exit(FINDINGS)
 
@@ -144,10 +134,11 @@ def show_command(transaction_id: str, as_json: bool, database: str | None, folde
     if as_json:
         _print_json(view)
         return
-    console = _console()
-    width = console.width if console.is_terminal else min(console.width, 100)
+    shown_on = visible_console()
+    width = shown_on.width if shown_on.is_terminal else min(shown_on.width, 100)
     service = catalog.services.get(view.service or "")
-    console.print(waterfall(view, width, marks_of(console), service.title if service else None))
+    title = service.title if service else None
+    shown_on.print(waterfall(view, width, marks_of(shown_on), title), soft_wrap=True)
 
 
 @click.command()
@@ -172,9 +163,9 @@ def monitor(metrics_port: int | None, database: str | None, folder: Path | None)
     ):
         derive(telemetry.meter_provider.get_meter(METER), store, catalog.agencies)
         if metrics_port is not None:
-            click.echo(f"metrics: http://127.0.0.1:{metrics_port}/metrics", err=True)
+            say(f"metrics: http://127.0.0.1:{metrics_port}/metrics", err=True)
         target = database_file(url) or "the database"
-        click.echo(f"reading receipts into {target}; press Ctrl-C to stop", err=True)
+        say(f"reading receipts into {target}; press Ctrl-C to stop", err=True)
         asyncio.run(watch(Settings(), store))
 
 
@@ -196,5 +187,5 @@ def console(host: str, port: int, database: str | None, folder: Path | None) -> 
         Store(database or default_database(), _catalog(folder).services) as store,
         listen(host, port) as listener,
     ):
-        click.echo(f"console: http://{host}:{listener.getsockname()[1]}/ - press Ctrl-C to stop", err=True)
+        say(f"console: http://{host}:{listener.getsockname()[1]}/ - press Ctrl-C to stop", err=True)
         server(application(store)).run(sockets=[listener])

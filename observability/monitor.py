@@ -7,7 +7,6 @@ committed and the same batch is written again.
 """
 
 import asyncio
-import logging
 import signal
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bus import RECEIPTS_TOPIC, Backoff, BusError, Record, Settings, TopicPartition, open_consumer
+from contracts import visible_logger
 from observability.database.intake import Place
 from observability.database.store import Store
 from observability.errors import StoreError
@@ -28,7 +28,7 @@ POLL_SECONDS = 0.5
 MAX_RECORDS = 500
 BACKOFF = Backoff(first_seconds=0.5, longest_seconds=30.0)
 
-_log = logging.getLogger(__name__)
+_log = visible_logger(__name__)
 
 
 class ReceiptConsumer(Protocol):

@@ -5,7 +5,6 @@ process keeps the catalogue it has. A refused entry is logged and counted, once.
 """
 
 import asyncio
-import logging
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,9 +16,9 @@ from bus.record import Record
 from bus.settings import Settings
 from bus.topics import REGISTRY_TOPIC
 from bus.transport import Consumer, Transport
-from contracts import Catalog, CatalogError, RegistryEntry, TrustedKeys, write_registry_folder
+from contracts import Catalog, CatalogError, RegistryEntry, TrustedKeys, visible_logger, write_registry_folder
 
-logger = logging.getLogger("govbus.registry")
+logger = visible_logger("govbus.registry")
 
 POLL_SECONDS = 0.5
 AGAIN_SECONDS = 1.0

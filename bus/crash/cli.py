@@ -9,6 +9,7 @@ import click
 from bus.crash.app_trial import AgencyApp
 from bus.crash.faults import FAULTS, guarantees_of
 from bus.crash.report import CrashRun, report
+from contracts import say
 
 FINDINGS = 100
 SAMPLES = {
@@ -76,7 +77,7 @@ def check(
         program = AgencyApp(app, events=events, count=count)
         runs, options = program.runs(faults, numbers, _skipped), f"--app {app}"
     broken = report(runs, f"govbus check --crash {options}", file)
-    click.echo(SEEN_BY_RECEIPTS)
+    say(SEEN_BY_RECEIPTS)
     return FINDINGS if broken else 0
 
 
@@ -103,7 +104,7 @@ def _sample_runs(
 
 
 def _skipped(fault: str, why: str) -> None:
-    click.echo(f"{fault}: skipped - {why}", err=True)
+    say(f"{fault}: skipped - {why}", err=True)
 
 
 def _soak(minutes: float, rate: int, nodes: int, seed: int, guarantee: str) -> int:
@@ -112,9 +113,9 @@ def _soak(minutes: float, rate: int, nodes: int, seed: int, guarantee: str) -> i
     found = asyncio.run(
         soaking.soak(
             minutes=minutes, rate=rate, nodes=nodes, seed=seed, guarantee=guarantee,
-            on_fault=lambda line: click.echo(line, err=True),
+            on_fault=lambda line: say(line, err=True),
         )
     )  # fmt: skip
     for line in found.lines():
-        click.echo(line)
+        say(line)
     return FINDINGS if found.broken else 0

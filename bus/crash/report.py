@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import click
 import orjson
 
 from bus.crash.verdict import CrashVerdict
+from contracts import say, visible_console
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def report(runs: Iterable[CrashRun], repeat: str, file: Path | None = None) -> b
     for one in summaries:
         for seed in one.broken_seeds:
             command = f'{repeat.format(guarantee=one.guarantee)} --point "{one.fault}" --seed {seed}'
-            click.echo(f"broken: repeat it with `{command}`")
+            say(f"broken: repeat it with `{command}`")
     return not ended or any(one.broken_seeds for one in summaries)
 
 
@@ -112,7 +112,7 @@ def _print_run(run: CrashRun) -> None:
         result = (
             "A PROCESS ENDED" if verdict.ended else "BROKEN" if verdict.struck else "THE FAULT DID NOT HAPPEN"
         )
-    click.echo(
+    say(
         f"{run.fault}, {run.subscription or run.guarantee}, seed {run.seed}: {result} - accepted "
         f"{verdict.accepted}, lost {verdict.lost}, twice {verdict.twice}, out of order "
         f"{verdict.out_of_order}, again {verdict.again}"
@@ -120,14 +120,13 @@ def _print_run(run: CrashRun) -> None:
         err=True,
     )
     if verdict.ended:
-        click.echo(verdict.ended, err=True)
+        say(*verdict.ended.split("\n"), err=True)
     if verdict.logs:
-        click.echo(f"logs of the processes: {verdict.logs}", err=True)
+        say(f"logs of the processes: {verdict.logs}", err=True)
 
 
 def _print_table(summaries: Sequence[FaultSummary]) -> None:
-    from rich.console import Console  # noqa: PLC0415 - keeps `govbus --help` quick
-    from rich.table import Table  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415 - keeps `govbus --help` quick
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("FAULT", "SUBSCRIPTION"):
@@ -151,5 +150,4 @@ def _print_table(summaries: Sequence[FaultSummary]) -> None:
             restart,
             style="bold red" if one.broken_seeds else None,
         )
-    console = Console(highlight=False)
-    (console if console.is_terminal else Console(highlight=False, width=180)).print(table)
+    visible_console().print(table)

@@ -19,7 +19,7 @@ from bus.dead_letters.stored import StoredDeadLetter
 from bus.errors import UsageError
 from bus.kafka.transport import KafkaTransport
 from bus.settings import Settings, login
-from contracts import Catalog
+from contracts import Catalog, say, say_json, visible_console
 
 FINDINGS = 100
 _WHEN = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"])
@@ -97,18 +97,17 @@ def list_command(agency: str, chosen: Filter, as_json: bool) -> int:
     """List dead letters, newest last. Exits with 100 if any is open."""
     letters = _chosen(agency, chosen)
     for letter in letters if as_json else ():
-        click.echo(orjson.dumps(_facts(letter)))
+        say_json(_facts(letter))
     if not as_json:
         _show_table(agency, letters)
     return FINDINGS if any(letter.state == "open" for letter in letters) else 0
 
 
 def _show_table(agency: str, letters: Sequence[StoredDeadLetter]) -> None:
-    from rich.console import Console  # noqa: PLC0415 - keeps `govbus --help` quick
-    from rich.table import Table  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415 - keeps `govbus --help` quick
 
     if not letters:
-        click.echo(f"no dead letters of {agency} match")
+        say(f"no dead letters of {agency} match")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("LETTER", "SET ASIDE (UTC)", "SUBSCRIPTION", "REASON", "TRIED", "STATE"):
@@ -119,11 +118,10 @@ def _show_table(agency: str, letters: Sequence[StoredDeadLetter]) -> None:
             letter.name, f"{letter.set_aside_at:%Y-%m-%d %H:%M:%S}", letter.subscription or "(a source)",
             letter.why.get("reason", "?"), letter.why.get("attempts", ""), state,
         )  # fmt: skip
-    console = Console(highlight=False)
-    (console if console.is_terminal else Console(highlight=False, width=160)).print(table)
+    visible_console().print(table)
     held = sum(letter.held for letter in letters)
     if held:
-        click.echo(f"{held} held: later events of those keys wait until the letter is redriven or discarded")
+        say(f"{held} held: later events of those keys wait until the letter is redriven or discarded")
 
 
 @deadletters.command("show")
@@ -139,14 +137,16 @@ def show_command(letter: str, data: bool, as_json: bool) -> int:
     if data:
         facts["data"] = (found[0].value or b"").decode(errors="backslashreplace")
     if as_json:
-        click.echo(orjson.dumps(facts))
+        say_json(facts)
         return 0
     for name, value in facts.items():
         if name == "acts":
             for act in value:
-                click.echo(f"{act['what']:<14}{act['at']} by {act['by']}: {act['why']}")
+                say(f"{act['what']:<14}{act['at']} by {act['by']}: {act['why']}")
+        elif name == "data":
+            say(f"{name:<14}{value}", longest=None)
         elif value not in ("", None):
-            click.echo(f"{name:<14}{value}")
+            say(f"{name:<14}{value}")
     return 0
 
 
@@ -221,11 +221,11 @@ def _act_on(agency: str, chosen: Filter, what: str, act: Any, *, dry_run: bool) 
             letters = [letter for letter in await opened.read() if chosen.takes(letter)]
             letters = [letter for letter in in_source_order(letters) if letter.state == "open"]
             for (subscription, reason), count in sorted(_counts(letters).items()):
-                click.echo(f"{count} of {subscription or '(a source)'}, {reason}", err=True)
+                say(f"{count} of {subscription or '(a source)'}, {reason}", err=True)
             for letter in () if dry_run else letters:
                 await act(opened, letter)
             said = f"{len(letters)} would be {what}" if dry_run else f"{len(letters)} {what}"
-            click.echo(said if letters else "no open dead letters fit")
+            say(said if letters else "no open dead letters fit")
             return 0
 
     return asyncio.run(run())
@@ -247,7 +247,7 @@ def export(agency: str, chosen: Filter, output: Path) -> int:
     with os.fdopen(file, "wb") as lines:
         for letter in letters:
             lines.write(orjson.dumps({**_facts(letter), **_bytes(letter)}) + b"\n")
-    click.echo(f"{len(letters)} written; the file holds the events' data, readable by you alone: {output}")
+    say(f"{len(letters)} written; the file holds the events' data, readable by you alone: {output}")
     return 0
 
 

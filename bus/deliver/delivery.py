@@ -4,7 +4,6 @@ Law of this file: an event whose key is parked is never tried before those ahead
 failure is decided in `bus/deliver/decide.py`.
 """
 
-import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -30,8 +29,9 @@ from bus.pipeline import HANDLE, RejectedRecord, admit
 from bus.receipts.writer import ReceiptLog
 from bus.record import Record
 from bus.telemetry import Telemetry
+from contracts import visible_logger
 
-logger = logging.getLogger("govbus.subscriber")
+logger = visible_logger("govbus.subscriber")
 
 RETRIES_PER_TURN = 100
 """How many parked events are tried before new ones have their turn."""

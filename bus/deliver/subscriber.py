@@ -7,7 +7,6 @@ other partition.
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from time import monotonic, time_ns
 from typing import Any
@@ -24,9 +23,9 @@ from bus.parking.rows import SubscriptionPartition
 from bus.record import Record, TopicPartition
 from bus.settings import Settings
 from bus.transport import Consumer, Transport
-from contracts import Catalog
+from contracts import Catalog, visible_logger
 
-logger = logging.getLogger("govbus.subscriber")
+logger = visible_logger("govbus.subscriber")
 
 IDLE_POLL_SECONDS = 0.25
 WATCH_SECONDS = 0.25

@@ -4,7 +4,6 @@ Law of this file: it watches from a thread of its own, since the blocked loop ca
 """
 
 import asyncio
-import logging
 import os
 import sys
 import sysconfig
@@ -15,7 +14,9 @@ from time import monotonic
 from types import FrameType
 from typing import Any
 
-logger = logging.getLogger("govbus.watchdog")
+from contracts import visible_logger
+
+logger = visible_logger("govbus.watchdog")
 
 LOOK_SECONDS = 0.5
 STALL_SECONDS = 2.0

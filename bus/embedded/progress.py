@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from contracts import visible_console
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -25,13 +27,11 @@ def shown_progress(title: str, console: "Console | None" = None) -> Iterator[Pro
     Yields:
         The function to call with the bytes done and the bytes in all.
     """
-    from rich.console import Console  # noqa: PLC0415 - who only publishes has no bar to draw
-
-    console = console or Console(stderr=True)
-    if not console.is_terminal:
-        yield _lines(title, console)
+    shown_on = console or visible_console(err=True)
+    if not shown_on.is_terminal:
+        yield _lines(title, shown_on)
         return
-    yield from _bar(title, console)
+    yield from _bar(title, shown_on)
 
 
 def _bar(title: str, console: "Console") -> Iterator[Progress]:

@@ -25,8 +25,9 @@ from bus.kafka.errors import translate
 from bus.record import Record, StoredRecord, TopicPartition
 from bus.settings import Settings
 from bus.transport import Consumer, Revoked
+from contracts import visible_logger
 
-logger = logging.getLogger("govbus.kafka")
+logger = visible_logger("govbus.kafka")
 
 REFETCH_MS = 500
 """How long one record may take to be fetched again."""

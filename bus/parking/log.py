@@ -5,7 +5,6 @@ on the broker before the offset of its event is committed. A row that an operato
 """
 
 import asyncio
-import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -24,8 +23,9 @@ from bus.receipts.writer import ReceiptLog
 from bus.record import Record, TopicPartition
 from bus.table import deliver
 from bus.transport import Consumer, Sender, Transport
+from contracts import visible_logger
 
-logger = logging.getLogger("govbus.parking")
+logger = visible_logger("govbus.parking")
 
 POLL_SECONDS = 0.2
 AGAIN_SECONDS = 1.0

@@ -12,6 +12,7 @@ from uuid_utils import uuid7
 from bus.errors import UsageError
 from bus.replay.replay import ReplayRequest, replay, window
 from bus.settings import login
+from contracts import say
 
 if TYPE_CHECKING:
     from bus.bus import Bus
@@ -42,8 +43,8 @@ def replay_command(subscription: str, app: str, identity: str | None, *, dry_run
     if dry_run:
         return asyncio.run(_count(bus, subscription, request))
     request.require_sound()
-    click.echo(f"replay {request.id}; if it is interrupted, continue with --id {request.id}", err=True)
-    click.echo(f"{asyncio.run(replay(bus, subscription, request))} handled again")
+    say(f"replay {request.id}; if it is interrupted, continue with --id {request.id}", err=True)
+    say(f"{asyncio.run(replay(bus, subscription, request))} handled again")
     return 0
 
 
@@ -79,5 +80,5 @@ async def _count(bus: "Bus", name: str, request: ReplayRequest) -> int:
     finally:
         await bus.transport.stop()
     for (topic, partition), (start, end) in sorted(offsets.items()):
-        click.echo(f"{topic}/{partition}: {end - start} events, from {start} to before {end}")
+        say(f"{topic}/{partition}: {end - start} events, from {start} to before {end}")
     return 0

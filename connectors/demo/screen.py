@@ -11,7 +11,7 @@ import time
 from types import TracebackType
 from typing import Literal
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -19,6 +19,7 @@ from rich.text import Text
 from connectors.demo.check import Tally
 from connectors.demo.monitor_query import Spread
 from connectors.demo.result import DemoResult
+from contracts import say, visible_console
 
 __all__ = ["Screen"]
 
@@ -32,18 +33,22 @@ class Screen:
 
     def __init__(self) -> None:
         self.terminal = sys.stdout.isatty()
-        self._out = Console(highlight=False, width=None if self.terminal else PIPED_WIDTH)
-        self._notes = self._out if self.terminal else Console(stderr=True, highlight=False, soft_wrap=True)
+        self._out = visible_console()
+        if not self.terminal:
+            self._out.width = PIPED_WIDTH
         self._live: Live | None = None
         self._last_line = 0.0
 
     def note(self, text: str) -> None:
         """Show one line of progress."""
-        self._notes.print(text, markup=False)
+        if self.terminal:
+            self._out.print(text)
+        else:
+            say(text, err=True)
 
     def say(self, text: str, style: str | None = None) -> None:
         """Print one line of the summary; a terminal wraps it between words."""
-        self._out.print(text, markup=False, style=style, soft_wrap=not self.terminal)
+        self._out.print(text, style=style, soft_wrap=not self.terminal)
 
     def show(self, result: DemoResult, *, final: bool = False) -> None:
         """Show the progress."""

@@ -8,13 +8,13 @@ before it is read, so that a second file dropped under its name while it is publ
 """
 
 import contextlib
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 from connectors.errors import ConfigurationError, NotConnectedError
+from contracts import visible_logger
 
-_LOG = logging.getLogger("govbus.connectors.drop_folder")
+_LOG = visible_logger("govbus.connectors.drop_folder")
 _IN_PROGRESS = ".in-progress"
 _REJECTED = "rejected"
 _UNFINISHED = (".part", ".tmp", ".filepart", ".crdownload")

@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,8 +15,9 @@ from connectors.drop_folder.folder import Folder, stamp_of
 from connectors.drop_folder.translate import CsvForm, FileRejectedError, records_of
 from connectors.errors import NotConnectedError
 from connectors.source import Batch, CheckpointReader, MalformedRecord
+from contracts import visible_logger
 
-_LOG = logging.getLogger("govbus.connectors.drop_folder")
+_LOG = visible_logger("govbus.connectors.drop_folder")
 _SHOWN_BYTES = 65_536
 
 

@@ -15,14 +15,14 @@ _TITLES: Final[dict[Kind, str]] = {
 _SAME_FOR_ALL: Final = ("max.message.bytes", "message.timestamp.type")
 
 
-def render_plan(plan: Plan) -> str:
-    """All changes with differences and reasons, grouped by kind, and a summary."""
+def render_plan(plan: Plan) -> list[str]:
+    """The lines of all changes with differences and reasons, grouped by kind, and a summary."""
     lines: list[str] = []
     for kind, title in _TITLES.items():
         changes = [change for change in plan.changes if change.kind == kind]
         if changes:
             lines += [title, *(_access(changes) if kind == "access" else _each(changes)), ""]
-    return "\n".join([*lines, *(f"Note: {note}" for note in plan.notes), summary(plan)])
+    return [*lines, *(f"Note: {note}" for note in plan.notes), summary(plan)]
 
 
 def line_of(change: PlannedChange) -> str:

@@ -11,6 +11,7 @@ import click
 
 from contracts.commands.options import FINDINGS, failing_plainly
 from contracts.compatibility.verdict import NO_WITNESS, Verdict, decide
+from contracts.terminal import say_json
 
 
 @click.command()
@@ -44,7 +45,7 @@ def compare(pairs: BinaryIO, formats: str) -> None:
         verdict = _refusal(pair) or _decided(pair, formats)
         unread = unread or _refusal(pair) is not None
         answer = {"id": name, **_as_json(verdict), "ms": round((perf_counter() - started) * 1000, 3)}
-        click.echo(json.dumps(answer))
+        say_json(answer)
     if unread:
         raise click.exceptions.Exit(FINDINGS)
 

@@ -25,6 +25,7 @@ from contracts.finding import Finding
 from contracts.lint.config import read_config
 from contracts.lint.coverage import GAPS, Coverage, Offer, measure
 from contracts.lint.soundness import load_sound
+from contracts.terminal import say
 
 COMPLETE: Final = "complete"
 
@@ -53,7 +54,7 @@ def coverage(catalog: Path | None, form: str) -> None:
     if form == "json":
         echo_json(as_json(found))
     elif form == "markdown":
-        click.echo("\n".join(_markdown(found)))
+        say(*_markdown(found))
     else:
         _print(found, opened)
     if not found.reached:
@@ -132,10 +133,10 @@ def _print(found: Coverage, catalog: Catalog) -> None:
     services = table("Essential service", "State", "Service", "Agencies", "Channels")
     for name, state, *rest in _rows(found):
         style = "green" if state == COMPLETE else "red"
-        services.add_row(Text(name), Text(state, style=style), *(Text(cell) for cell in rest))
+        services.add_row(name, Text(state, style=style), *rest)
     counts = [_count_table(title, count, catalog) for title, count in _counts(found)]
     beyond = ", ".join(offer.service.name for offer in found.beyond)
-    last = [Text(f"Not in the plan: {beyond}")] if beyond else []
+    last = [f"Not in the plan: {beyond}"] if beyond else []
     print_blocks(Text(headline(found), style="bold"), services, *counts, *last)
 
 
@@ -143,8 +144,8 @@ def _count_table(title: str, counts: dict[str, int], catalog: Catalog) -> Table:
     shown = table(title, *(["Level"] if title == "Agency" else []), "Complete services")
     shown.columns[-1].justify = "right"
     for name, count in counts.items():
-        level = [Text(catalog.agencies[name].level)] if title == "Agency" else []
-        shown.add_row(Text(name), *level, Text(str(count), style="" if count else "red"))
+        level = [catalog.agencies[name].level] if title == "Agency" else []
+        shown.add_row(name, *level, Text(str(count), style="" if count else "red"))
     return shown
 
 

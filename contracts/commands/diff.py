@@ -10,6 +10,7 @@ from contracts.commands.against import against_option, catalog_before
 from contracts.commands.options import REFERENCE_CATALOG, catalog_option, failing_plainly
 from contracts.compatibility.changes import Form, changes, write_changes
 from contracts.lint.soundness import open_sound
+from contracts.terminal import say_document
 
 
 @click.command()
@@ -24,4 +25,4 @@ def diff(catalog: Path | None, against: str | None, form: Form) -> None:
     root = catalog or REFERENCE_CATALOG
     before = catalog_before(against, root)
     if text := write_changes(list(changes(before.whole(), open_sound(root))), form):
-        click.echo(text)
+        say_document(text)

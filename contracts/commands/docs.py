@@ -10,6 +10,7 @@ import click
 from contracts.commands.against import catalog_before
 from contracts.commands.options import REFERENCE_CATALOG, catalog_option, failing_plainly
 from contracts.publish.site import build, compared, read_source, write
+from contracts.terminal import say
 
 
 @click.command()
@@ -36,4 +37,4 @@ def docs(folder: Path, catalog: Path | None, against: str | None) -> None:
         source = compared(source, root, catalog_before(against, root), datetime.now(UTC).date())
     pages = build(source)
     write(pages, folder)
-    click.echo(f"{len(pages)} files in {folder}", err=True)
+    say(f"{len(pages)} files in {folder}", err=True)

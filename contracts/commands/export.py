@@ -14,6 +14,7 @@ from contracts.lint.soundness import open_sound
 from contracts.publish.exports.asyncapi import asyncapi
 from contracts.publish.exports.cloudevents import cloudevents
 from contracts.publish.exports.odcs import odcs
+from contracts.terminal import say_document
 
 _OUTPUT = click.Path(path_type=Path)
 
@@ -41,7 +42,7 @@ def export(form: str, output: Path | None, catalog: Path | None) -> None:
 
 def _write_odcs(documents: dict[str, dict[str, Any]], folder: Path | None) -> None:
     if folder is None:
-        click.echo("---\n".join(_yaml(document) for document in documents.values()), nl=False)
+        say_document("---\n".join(_yaml(document) for document in documents.values()), newline=False)
         return
     folder.mkdir(parents=True, exist_ok=True)
     for name, document in documents.items():
@@ -50,7 +51,7 @@ def _write_odcs(documents: dict[str, dict[str, Any]], folder: Path | None) -> No
 
 def _write(text: str, file: Path | None) -> None:
     if file is None:
-        click.echo(text, nl=False)
+        say_document(text, newline=False)
     else:
         file.write_text(text, encoding="utf-8")
 

@@ -10,6 +10,7 @@ import click
 from contracts.commands.options import FINDINGS, REFERENCE_CATALOG, catalog_option, failing_plainly
 from contracts.documents.fixing import formatted, write_formatted
 from contracts.lint.reports import write as write_report
+from contracts.terminal import say, say_document
 
 
 @click.command()
@@ -25,19 +26,15 @@ def fmt(catalog: Path | None, check: bool) -> None:
     root = catalog or REFERENCE_CATALOG
     changes, faults = formatted(root)
     for change in changes:
-        shown = _printable(os.path.relpath(root / change.file))
+        shown = os.path.relpath(root / change.file)
         if change.text is None:
-            click.echo(f"{shown}: not formatted - {change.why}", err=True)
+            say(f"{shown}: not formatted - {change.why}", err=True)
         elif check:
-            click.echo(f"{shown}: not formatted - run `govbus contracts fmt --write`")
+            say(f"{shown}: not formatted - run `govbus contracts fmt --write`")
         else:
             write_formatted(root, change)
-            click.echo(f"{shown}: formatted", err=True)
+            say(f"{shown}: formatted", err=True)
     if faults:
-        click.echo(write_report(faults, "text", root))
+        say_document(write_report(faults, "text", root))
     if faults or (check and any(change.text is not None for change in changes)):
         raise click.exceptions.Exit(FINDINGS)
-
-
-def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -13,8 +12,9 @@ import click
 from contracts.commands.against import against_option, catalog_before
 from contracts.commands.options import FINDINGS, REFERENCE_CATALOG, catalog_option, failing_plainly
 from contracts.compatibility.impact import EFFECTS, Impact, impacts
-from contracts.lint.reports import json_line
 from contracts.lint.soundness import open_sound
+from contracts.terminal import say, say_json
+from contracts.visible import visible_json
 
 
 @click.command()
@@ -33,15 +33,12 @@ def impact(catalog: Path | None, against: str | None, form: Literal["text", "jso
         impacts(before.whole(), open_sound(root)),
         key=lambda each: (each.new.contract.subject, each.new.number, list(EFFECTS).index(each.effect)),
     )
-    lines = _json(found) if form == "json" else _text(found)
-    if text := "\n".join(lines):
-        click.echo(text)
+    for each in found if form == "json" else ():
+        say_json(each.as_json())
+    if form == "text":
+        say(*_text(found), longest=None)
     if any(each.effect in ("breaks", "unknown") for each in found):
         raise click.exceptions.Exit(FINDINGS)
-
-
-def _json(found: Sequence[Impact]) -> Iterator[str]:
-    yield from (json.dumps(each.as_json(), ensure_ascii=False) for each in found)
 
 
 def _text(found: Sequence[Impact]) -> Iterator[str]:
@@ -66,4 +63,4 @@ def _shown(each: Impact) -> Iterator[str]:
         when = f"with version {old}, on events of {new}"
     yield f"{when}: {each.verdict.reason}"
     if each.effect == "breaks":
-        yield f"example event: {json_line(each.verdict.witness)}"
+        yield f"example event: {visible_json(each.verdict.witness)}"

@@ -22,6 +22,7 @@ from contracts.lint.lint import ALWAYS, RULES
 from contracts.lint.lint import lint as lint_folder
 from contracts.lint.reports import Format, format_option
 from contracts.names import meant
+from contracts.terminal import say
 
 
 def _known(_context: click.Context, _option: click.Parameter, codes: Sequence[str]) -> Sequence[str]:
@@ -66,5 +67,5 @@ def lint(
     root = catalog or REFERENCE_CATALOG
     fixed = fix_folder(root) if fix else write_hashes_of(root) if write_hashes else ()
     for line in fixed:
-        click.echo(line, err=True)
+        say(line, err=True)
     conclude(lint_folder(root, use=use, excepted=excepted), form, root, limit_to)

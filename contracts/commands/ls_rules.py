@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from contracts.commands.options import echo_json
-from contracts.commands.tables import add_row, print_blocks, table
+from contracts.commands.tables import print_blocks, table
 from contracts.compatibility import kinds as compatibility
 from contracts.lint.lint import CATEGORIES, RULES
 from contracts.lint.rules import breaking
@@ -29,8 +29,8 @@ def ls_rules(form: str) -> None:
         column.no_wrap = True
     for row in rows:
         default = "*" if row["default"] else ""
-        add_row(shown, row["id"], ", ".join(row["categories"]), default, row["purpose"])
-    print_blocks(shown, width=_WIDTH)
+        shown.add_row(row["id"], ", ".join(row["categories"]), default, row["purpose"])
+    print_blocks(shown)
 
 
 def _rows() -> Iterator[dict[str, Any]]:

@@ -12,6 +12,7 @@ from contracts.imports.scaffold import agency_documents, event_documents, starte
 from contracts.imports.sources import import_schema
 from contracts.imports.versions import next_version
 from contracts.lint.soundness import open_sound
+from contracts.terminal import say
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -57,7 +58,7 @@ def new(  # noqa: PLR0917 - click passes them by name
     else:
         _event(catalog, str(subject), source)
     check = f"govbus contracts lint --catalog {catalog}"
-    click.echo(f"next: complete what is marked `fill in`; `{check}` shows what is missing", err=True)
+    say(f"next: complete what is marked `fill in`; `{check}` shows what is missing", err=True)
 
 
 def _event(catalog: Path, subject: str, source: str | None) -> None:
@@ -67,7 +68,7 @@ def _event(catalog: Path, subject: str, source: str | None) -> None:
         documents = {**agency_documents(agency), **documents}
     _write(catalog, documents)
     if source:
-        click.echo("check the examples: they must not contain data of real people", err=True)
+        say("check the examples: they must not contain data of real people", err=True)
 
 
 def _next_version(catalog: Path, subject: str, *, is_major: bool) -> None:
@@ -78,7 +79,7 @@ def _next_version(catalog: Path, subject: str, *, is_major: bool) -> None:
     draft = catalog / f"{file}.new"
     draft.write_text(text, encoding="utf-8")
     draft.replace(catalog / file)
-    click.echo(file)
+    say(file)
 
 
 def _write(catalog: Path, documents: dict[str, str]) -> None:
@@ -93,4 +94,4 @@ def _write(catalog: Path, documents: dict[str, str]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as stream:
             stream.write(text)
-        click.echo(file)
+        say(file)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, ParamSpec
@@ -13,6 +12,7 @@ import click
 from contracts.errors import CatalogError, ContractError, DocumentError
 from contracts.finding import Finding
 from contracts.lint.reports import Format, within, write
+from contracts.terminal import say, say_document, say_json
 
 FINDINGS: Final = 100
 """The exit code of a command that succeeded but has findings."""
@@ -31,10 +31,10 @@ def failing_plainly(command: Callable[P, None]) -> Callable[P, None]:
         try:
             command(*args, **kwargs)
         except (CatalogError, DocumentError) as error:
-            click.echo(f"error: {error}", err=True)
+            say(f"error: {error}", err=True)
             raise click.exceptions.Exit(FINDINGS) from None
         except (ContractError, OSError) as error:
-            click.echo(f"error: {error}", err=True)
+            say(f"error: {error}", err=True)
             raise click.exceptions.Exit(1) from None
 
     return run
@@ -69,11 +69,11 @@ def conclude(findings: Sequence[Finding], form: Format, root: Path, limit_to: Se
     """Print the report, and exit with `FINDINGS` if a finding is an error."""
     reported = within(findings, limit_to, root)
     if report := write(reported, form, root):
-        click.echo(report)
+        say_document(report)
     if any(finding.severity == "error" for finding in reported):
         raise click.exceptions.Exit(FINDINGS)
 
 
 def echo_json(value: Any) -> None:
     """Print a value as indented JSON."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+    say_json(value, indent=2)

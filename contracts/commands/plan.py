@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-import json
 import socket
 from datetime import UTC, date, datetime
 from importlib.metadata import entry_points
@@ -33,6 +32,7 @@ from contracts.errors import GitError
 from contracts.lint.lint import lint
 from contracts.lint.reports import Format, format_option
 from contracts.lint.rules.subscriptions import EXPIRED
+from contracts.terminal import say, say_json
 
 CLUSTER: Final = "govbus.contracts.cluster"
 
@@ -105,17 +105,17 @@ def apply(
     def done(change: PlannedChange) -> None:
         made.append(change)
         if not as_json:
-            click.echo(line_of(change))
+            say(line_of(change))
 
     found = asyncio.run(cluster.apply(_today(), author, done))
     if found.refusals:
         _show(found, as_json=as_json)
-        click.echo("nothing was changed", err=True)
+        say("nothing was changed", err=True)
         raise click.exceptions.Exit(FINDINGS)
     if as_json:
         _show(found, as_json=True)
     else:
-        click.echo(f"Applied {len(made)} changes." if made else summary(found))
+        say(f"Applied {len(made)} changes." if made else summary(found))
 
 
 @click.command()
@@ -130,7 +130,7 @@ def verify(catalog: Path | None, form: Format) -> None:
     root = catalog or REFERENCE_CATALOG
     found = asyncio.run(_cluster(root, allow_destroy=True).plan(_today()))
     for note in found.notes:
-        click.echo(f"note: {note}", err=True)
+        say(f"note: {note}", err=True)
     conclude([drift(change) for change in found.changes], form, root)
 
 
@@ -145,14 +145,14 @@ def _require_sound(root: Path) -> None:
 
 def _show(found: Plan, *, as_json: bool) -> None:
     if not as_json:
-        click.echo(render_plan(found))
+        say(*render_plan(found))
         return
     shown = {
         "changes": [change.as_json() for change in found.changes],
         "unchanged": found.unchanged,
         "notes": list(found.notes),
     }
-    click.echo(json.dumps(shown, ensure_ascii=False, indent=2))
+    say_json(shown, indent=2)
 
 
 def _today() -> date:

@@ -11,6 +11,7 @@ import uvicorn
 from contracts.commands.options import REFERENCE_CATALOG, catalog_option, failing_plainly
 from contracts.lint.soundness import open_sound
 from contracts.publish.http_registry.app import RegistryApp
+from contracts.terminal import say
 
 _CONNECTIONS = 200
 
@@ -35,7 +36,7 @@ def serve(host: str, port: int, catalog: Path | None) -> None:
     app = RegistryApp(open_sound(catalog or REFERENCE_CATALOG))
     with _listening(host, port) as listener:
         address = f"[{host}]" if ":" in host else host
-        click.echo(f"serving at http://{address}:{listener.getsockname()[1]} until Ctrl-C", err=True)
+        say(f"serving at http://{address}:{listener.getsockname()[1]} until Ctrl-C", err=True)
         server(app).run(sockets=[listener])
 
 

@@ -17,7 +17,7 @@ from contracts.commands.options import (
     failing_plainly,
     json_option,
 )
-from contracts.commands.tables import add_row, print_blocks, table
+from contracts.commands.tables import print_blocks, table
 from contracts.contract import ContractVersion
 from contracts.documents.durations import render_duration
 from contracts.lint.soundness import open_sound
@@ -121,12 +121,12 @@ def _print_catalog(catalog: Catalog) -> None:
     contracts = table("Contract", "Title", "Versions", "Classification", "Owner")
     for contract in catalog.contracts.values():
         numbers = ", ".join(version.number for version in contract.versions)
-        add_row(contracts, contract.subject, contract.title, numbers, contract.classification, contract.owner)
+        contracts.add_row(contract.subject, contract.title, numbers, contract.classification, contract.owner)
     services = table("Service", "Title", "Start", "Deadline", "Channels")
     for service in catalog.services.values():
         deadline = render_duration(service.deadline_seconds)
         channels = ", ".join(service.channels)
-        add_row(services, service.name, service.title, service.start, deadline, channels)
+        services.add_row(service.name, service.title, service.start, deadline, channels)
     print_blocks(contracts, *([services] if services.row_count else []))
 
 
@@ -134,11 +134,11 @@ def _print_contract(catalog: Catalog, version: ContractVersion) -> None:
     facts = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for name, value in contract_json(catalog, version).items():
         if name not in ("fields", "schema"):
-            add_row(facts, name.replace("_", " "), _plain(value))
+            facts.add_row(name.replace("_", " "), _plain(value))
     fields = table("Field", "Type", "Required", "Personal", "Description")
     for field in fields_of(version):
         required = "yes" if field.required else ""
-        add_row(fields, field.path, field.type, required, field.personal or "", field.description)
+        fields.add_row(field.path, field.type, required, field.personal or "", field.description)
     print_blocks(facts, fields)
 
 

@@ -1,15 +1,11 @@
-"""Tables on the terminal."""
+"""Tables of a catalogue."""
 
 from __future__ import annotations
 
-from typing import Final
-
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
-from rich.text import Text
 
-WIDTH: Final = 160
-"""Characters in a line where the output is not a terminal."""
+from contracts.terminal import visible_console
 
 
 def table(*columns: str) -> Table:
@@ -20,16 +16,10 @@ def table(*columns: str) -> Table:
     return made
 
 
-def add_row(to: Table, *cells: str) -> None:
-    """Add a row in which no text is taken for markup."""
-    to.add_row(*(Text(cell) for cell in cells))
-
-
-def print_blocks(*blocks: RenderableType, width: int = WIDTH) -> None:
+def print_blocks(*blocks: RenderableType) -> None:
     """Print texts and tables, with an empty line between them."""
-    console = Console(highlight=False)
-    console = console if console.is_terminal else Console(highlight=False, width=width)
+    shown_on = visible_console()
     for index, block in enumerate(blocks):
         if index:
-            console.print()
-        console.print(block)
+            shown_on.print()
+        shown_on.print(block)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
@@ -12,6 +11,7 @@ from contracts.compatibility.differences import Difference, differences
 from contracts.compatibility.modes import is_same, judge
 from contracts.compatibility.verdict import Verdict
 from contracts.contract import Contract, ContractVersion
+from contracts.visible import visible, visible_json
 
 Form = Literal["text", "json", "markdown"]
 
@@ -67,10 +67,10 @@ def changes(old: Catalog, new: Catalog) -> Iterator[Change]:
 def write_changes(found: Sequence[Change], form: Form) -> str:
     """The changes in one form, without a last line break."""
     if form == "json":
-        return "\n".join(json.dumps(change.as_json(), ensure_ascii=False) for change in found)
+        return "\n".join(visible_json(change.as_json()) for change in found)
     found = [replace(change, differences=tuple(_of_interest(change.differences))) for change in found]
     lines = _text if form == "text" else _markdown
-    return "\n".join(line for change in found for line in lines(change)).rstrip("\n")
+    return "\n".join(visible(line) for change in found for line in lines(change)).rstrip("\n")
 
 
 def _changes(subject: str, before: Contract | None, now: Contract | None) -> Iterator[Change]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
@@ -17,6 +18,7 @@ from urllib.parse import quote
 import click
 
 from contracts.finding import Finding
+from contracts.visible import visible, visible_json
 
 Format = Literal["text", "json", "junit", "github", "gitlab", "sarif", "markdown"]
 
@@ -46,15 +48,8 @@ def format_option(command: Callable[..., None]) -> Callable[..., None]:
     )
 
 
-def json_line(value: object) -> str:
-    """A value as JSON on one line, with invisible characters escaped."""
-    text = json.dumps(value, ensure_ascii=False)
-    return "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in text)
-
-
 def _shown(prefix: str, file: str) -> str:
-    line = "".join(letter if letter.isprintable() else "?" for letter in file)
-    return line if prefix in ("", ".") else f"{prefix}/{line}"
+    return file if prefix in ("", ".") else f"{prefix}/{file}"
 
 
 Rows = Sequence[tuple[str, Finding]]
@@ -65,7 +60,8 @@ def _text(rows: Rows) -> str:
 
 
 def _text_lines(file: str, finding: Finding) -> Iterator[str]:
-    yield _plain(file) + str(finding)[len(_plain(finding.place.file)) :]
+    place = replace(finding.place, file=file)
+    yield str(replace(finding, place=place))
     yield from (f"    {line}" for line in _proof(finding))
 
 
@@ -74,18 +70,18 @@ def _proof(finding: Finding) -> Iterator[str]:
     if proof is None:
         return
     if proof.witness is not None:
-        yield f"example event: {json_line(json.loads(proof.witness))}"
+        yield f"example event: {visible_json(json.loads(proof.witness))}"
     if proof.old_path is not None or proof.new_path is not None:
-        yield f"before: {_plain(proof.old_path or 'nothing')}  now: {_plain(proof.new_path or 'nothing')}"
+        yield visible(f"before: {proof.old_path or 'nothing'}  now: {proof.new_path or 'nothing'}")
     differences = proof.differences[1:] if proof.verdict == "incompatible" else proof.differences
-    yield from (_plain(f"also: {difference}") for difference in differences)
+    yield from (visible(f"also: {difference}") for difference in differences)
     if proof.readers:
         word = "breaks" if proof.verdict == "incompatible" else "may break"
-        yield f"{word}: {', '.join(proof.readers)}"
+        yield visible(f"{word}: {', '.join(proof.readers)}")
 
 
 def _json(rows: Rows) -> str:
-    return "\n".join(json_line({**finding.as_json(), "file": file}) for file, finding in rows)
+    return "\n".join(visible_json({**finding.as_json(), "file": file}) for file, finding in rows)
 
 
 def _junit(rows: Rows) -> str:
@@ -104,11 +100,11 @@ def _junit(rows: Rows) -> str:
 
 
 def _junit_case(file: str, finding: Finding) -> Iterator[str]:
-    text = escape(_plain("\n".join(_text_lines(file, finding))))
-    place = f'classname="{escape(_plain(file))}" file="{escape(_plain(file))}" line="{finding.place.line}"'
+    text = escape("\n".join(_text_lines(file, finding)))
+    place = f'classname="{escape(visible(file))}" file="{escape(visible(file))}" line="{finding.place.line}"'
     yield f'    <testcase name="{finding.code} {finding.fingerprint}" {place}>'
     if finding.severity == "error":
-        what = escape(_plain(finding.what))
+        what = escape(visible(finding.what))
         yield f'      <failure message="{what}" type="{finding.code}">{text}</failure>'
     else:
         yield f"      <system-out>{text}</system-out>"
@@ -121,8 +117,8 @@ def _github(rows: Rows) -> str:
 
 def _github_line(file: str, finding: Finding) -> str:
     fields = {"file": file, "line": finding.place.line, "col": finding.place.column, "title": finding.code}
-    listed = ",".join(f"{name}={_github_escape(str(value), ':,')}" for name, value in fields.items())
-    message = "\n".join([f"{finding.what} - {finding.why} - {finding.how}", *_proof(finding)])
+    listed = ",".join(f"{name}={_github_escape(visible(str(value)), ':,')}" for name, value in fields.items())
+    message = "\n".join([visible(f"{finding.what} - {finding.why} - {finding.how}"), *_proof(finding)])
     return f"::{_GITHUB[finding.severity]} {listed}::{_github_escape(message)}"
 
 
@@ -133,7 +129,7 @@ def _github_escape(text: str, further: str = "") -> str:
 
 
 def _gitlab(rows: Rows) -> str:
-    return json.dumps([_gitlab_issue(*row) for row in _numbered(rows)], ensure_ascii=False, indent=2)
+    return visible_json([_gitlab_issue(*row) for row in _numbered(rows)], indent=2)
 
 
 def _numbered(rows: Rows) -> Iterator[tuple[str, Finding, str]]:
@@ -172,7 +168,7 @@ def _sarif(rows: Rows) -> str:
         "columnKind": "unicodeCodePoints",
         "results": [_sarif_result(file, finding) for file, finding in rows],
     }
-    return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, ensure_ascii=False, indent=2)
+    return visible_json({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2)
 
 
 def _sarif_result(file: str, finding: Finding) -> dict[str, Any]:
@@ -203,12 +199,8 @@ def _markdown_row(file: str, finding: Finding) -> str:
 
 
 def _cell(text: str) -> str:
-    shown = escape(_plain(text), quote=False).replace("\n", " ")
+    shown = escape(visible(text), quote=False).replace("\n", " ")
     return shown.replace("\\", "\\\\").replace("|", "\\|")
-
-
-def _plain(text: str) -> str:
-    return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)
 
 
 _WRITERS: Final[Mapping[str, Callable[[Rows], str]]] = {

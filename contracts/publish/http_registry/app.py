@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
@@ -13,6 +12,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from contracts.catalog import Catalog
+from contracts.logs import visible_logger
 from contracts.publish.http_registry import errors
 from contracts.publish.http_registry.holdings import Holdings
 from contracts.publish.http_registry.request import MAX_BODY_BYTES, RegistryRequest, path_words, query_of
@@ -23,7 +23,7 @@ BODY_SECONDS: Final = 10.0
 AT_ONCE: Final = 4
 """Requests with a schema that are processed at the same time; others wait."""
 
-_log = logging.getLogger(__name__)
+_log = visible_logger(__name__)
 
 
 class RegistryApp:

@@ -69,7 +69,7 @@ def test_equal_states_need_nothing() -> None:
     )
     plan = compare_states(state, state, SCOPE)
     assert (told(plan), plan.unchanged) == ([], 3)
-    assert render_plan(plan) == "No changes: the cluster matches the catalogue (3 items compared)."
+    assert render_plan(plan) == ["No changes: the cluster matches the catalogue (3 items compared)."]
 
 
 def test_changes_come_in_the_order_in_which_they_are_safe() -> None:
