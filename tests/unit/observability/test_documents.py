@@ -19,7 +19,7 @@ from observability.metrics import METRICS
 
 ROOT = Path(__file__).parents[3]
 RULES = ROOT / "observability/alerts/govbus.rules.yaml"
-RULE_TESTS = ROOT / "observability/alerts/govbus.test.yaml"
+RULE_TESTS = sorted((ROOT / "observability/alerts").glob("*.test.yaml"))
 DASHBOARDS = sorted((ROOT / "observability/dashboards").glob("*.json"))
 PROMETHEUS = ROOT / ".docker/prometheus.yml"
 PROVISIONING = ROOT / ".docker/grafana/provisioning"
@@ -111,7 +111,7 @@ def bare(expression: str) -> str:
 def test_every_metric_shown_or_alerted_on_is_one_the_code_declares(expression: str) -> None:
     """A renamed metric empties a panel and silences an alert without a word; here it fails."""
     # What is left without strings, matchers, groupings and the label a variable lists are metric names.
-    names_only = re.sub(r"\{[^}]*\}|by \([^)]*\)|, \w+\)$", "", bare(expression))
+    names_only = re.sub(r"\{[^}]*\}|(?:by|on) \([^)]*\)|, \w+\)$", "", bare(expression))
     used = re.findall(r"\b(?:govbus_\w+|messaging_\w+|up)\b", names_only)
     assert used
     assert set(used) <= declared_names() | OWN_OF_PROMETHEUS
@@ -122,7 +122,9 @@ def test_every_label_used_is_one_the_code_gives(expression: str) -> None:
     """A matcher on a label that does not exist matches nothing."""
     plain = bare(expression)
     matched = re.findall(r"([a-z_]+)(?:=~|!~|!=|=)\"\"", plain)
-    grouped = [label.strip() for part in re.findall(r"by \(([^)]*)\)", plain) for label in part.split(",")]
+    grouped = [
+        label.strip() for part in re.findall(r"(?:by|on) \(([^)]+)\)", plain) for label in part.split(",")
+    ]
     assert {*matched, *grouped} <= declared_labels()
 
 
@@ -143,12 +145,12 @@ def test_alert_rules_are_right() -> None:
 @needs_promtool
 def test_alerts_fire_when_they_should_and_only_then() -> None:
     """`promtool test rules` runs each alert over series that must and must not fire it."""
-    _promtool("test", "rules", str(RULE_TESTS))
+    _promtool("test", "rules", *map(str, RULE_TESTS))
 
 
 def test_every_alert_has_a_test() -> None:
     """An alert nobody has seen fire is a hope."""
-    cases = yaml.safe_load(RULE_TESTS.read_text("utf-8"))["tests"]
+    cases = [case for path in RULE_TESTS for case in yaml.safe_load(path.read_text("utf-8"))["tests"]]
     tested = {case["alertname"] for test in cases for case in test["alert_rule_test"] if case["exp_alerts"]}
     assert {rule["alert"] for rule in alerts()} == tested
 
