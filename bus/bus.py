@@ -138,7 +138,7 @@ class Bus(Publishing, BoundedReading):
         """
         topic = topic_of(subject, version)
         name = name or topic
-        self._require_sound(name, purpose, timeout_seconds if exactly_once else 0.0)
+        self._require_sound(name, purpose, timeout_seconds, exactly_once=exactly_once)
 
         def register(function: Function) -> Function:
             self._subscriptions[name] = Subscription(
@@ -157,12 +157,14 @@ class Bus(Publishing, BoundedReading):
 
         return register
 
-    def _require_sound(self, name: str, purpose: str, within_seconds: float) -> None:
+    def _require_sound(self, name: str, purpose: str, timeout_seconds: float, *, exactly_once: bool) -> None:
+        if not timeout_seconds > 0:
+            raise UsageError(f"Expected more than 0 seconds, got {timeout_seconds} - at `timeout_seconds`")
         longest_seconds = self.settings.transaction_timeout_seconds / 2
-        if within_seconds > longest_seconds:
+        if exactly_once and timeout_seconds > longest_seconds:
             raise UsageError(
                 f"Expected at most half of `transaction_timeout_seconds` ({longest_seconds}), "
-                f"got {within_seconds} - at `timeout_seconds`"
+                f"got {timeout_seconds} - at `timeout_seconds`"
             )
         if self._started:
             raise UsageError("Expected subscriptions before the bus starts, got one after - at `subscribe`")

@@ -53,7 +53,8 @@ class Settings(BaseSettings):
     commit_interval_seconds: float = 0.1
     """How often receipts are flushed and offsets committed."""
     stop_timeout_seconds: float = 10.0
-    """How long handlers in flight may take to finish when the process is told to stop."""
+    """How long handlers in flight may take to finish when the process is told to stop; a rebalance leaves
+    them their own time."""
     replication_factor: int = 1
     """Copies of each topic that `apply_topics` asks for; 3 in production."""
     min_insync_replicas: int = 1

@@ -16,6 +16,7 @@ from typing import Any
 from bus.bus import Bus
 from bus.clock import BrokerClock
 from bus.errors import BusUnavailableError, TopicMissingError
+from bus.group_times import GroupTimes
 from bus.memory.transactional import MemoryTransactional, OpenRecords
 from bus.receipts.receipts import RECEIPTS_TOPIC, DeliveryReceipt, PublishReceipt, decode_receipts
 from bus.record import Record, StoredRecord, TopicPartition
@@ -283,7 +284,14 @@ class _MemoryTransport:
     def transactional(self, identity: str) -> Transactional:
         return MemoryTransactional(identity, self._cluster.open_records, self._append, self._commit)
 
-    def consumer(self, group: str, topics: Sequence[str], revoked: Revoked | None = None) -> Consumer:
+    def consumer(
+        self,
+        group: str,
+        topics: Sequence[str],
+        revoked: Revoked | None = None,
+        times: GroupTimes | None = None,
+    ) -> Consumer:
+        del times  # a rebalance waits for each member
         return _Member(self._cluster, group, topics, revoked)
 
     def reader(self, topic: str) -> Consumer:

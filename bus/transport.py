@@ -6,6 +6,7 @@ from typing import Protocol
 
 from bus.clock import BrokerClock
 from bus.errors import BusError
+from bus.group_times import GroupTimes
 from bus.record import Headers, Record, TopicPartition
 
 Revoked = Callable[[Collection[TopicPartition]], Awaitable[None]]
@@ -169,8 +170,21 @@ class Transport(Sender, Protocol):
     async def stop(self) -> None:
         """Disconnect; unacknowledged records fail."""
 
-    def consumer(self, group: str, topics: Sequence[str], revoked: Revoked | None = None) -> Consumer:
-        """Return a member of `group`, not yet started."""
+    def consumer(
+        self,
+        group: str,
+        topics: Sequence[str],
+        revoked: Revoked | None = None,
+        times: GroupTimes | None = None,
+    ) -> Consumer:
+        """Return a member of `group`, not yet started.
+
+        Args:
+            group: the consumer group.
+            topics: what it reads.
+            revoked: called before partitions leave.
+            times: how long that may take; those of a member without handlers if absent.
+        """
 
     def reader(self, topic: str) -> Consumer:
         """Return a consumer of a whole topic from its beginning, in no group; not yet started."""

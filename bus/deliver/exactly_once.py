@@ -19,6 +19,7 @@ from bus.deliver.subscription import Subscription
 from bus.draft import Draft, Receipt
 from bus.errors import BusError
 from bus.event import Event
+from bus.group_times import take_seconds
 from bus.parking.log import ParkingLog, RowWriter
 from bus.publish.context import BusContext
 from bus.publish.publication import Publication
@@ -91,6 +92,7 @@ class ExactlyOnce:
     ) -> None:
         self.partition = partition
         self._group = subscription.group
+        self._take_seconds = take_seconds(COMMIT_SECONDS, context.settings.transaction_timeout_seconds)
         identity = f"{subscription.group}.{partition.topic}.{partition.partition}"
         self._transport = context.transport.transactional(identity)
         self._receipts = ReceiptLog(self._transport)
@@ -130,7 +132,7 @@ class ExactlyOnce:
         Raises:
             BusError: nothing is committed, or that is not known: the partition must be opened again.
         """
-        partition.work_until(time_ns() + int(COMMIT_SECONDS * 1e9))
+        partition.work_until(time_ns() + int(self._take_seconds * 1e9))
         delivery = self._delivery
         try:
             await self._transport.begin()

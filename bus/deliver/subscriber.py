@@ -18,6 +18,7 @@ from bus.deliver.offsets import OffsetTracker
 from bus.deliver.partition import PartitionState, PartitionTransactions
 from bus.deliver.subscription import Subscription
 from bus.errors import BusError, BusUnavailableError, FencedError
+from bus.group_times import CANCEL_SECONDS, COMMIT_SECONDS, group_times
 from bus.parking.log import ParkingLog
 from bus.parking.rows import SubscriptionPartition
 from bus.record import Record, TopicPartition
@@ -63,8 +64,9 @@ class Subscriber:
         self._transactions = transactions
         self._clock = transport.clock
         self._offsets: OffsetTracker = delivery.offsets
+        self._times = group_times(subscription.timeout_seconds)
         self._consumer: Consumer = transport.consumer(
-            subscription.group, list(subscription.expected), self._revoked
+            subscription.group, list(subscription.expected), self._revoked, self._times
         )
         self._partitions: dict[TopicPartition, PartitionState] = {}
         self.has_read_all = False
@@ -122,7 +124,7 @@ class Subscriber:
         if self._tasks:
             handling = [one.task for one in self._partitions.values() if one.task is not None]
             await asyncio.wait([*self._tasks, *handling], timeout=self._settings.stop_timeout_seconds)
-            await self._abandon(self._partitions.values())
+            await self._abandon(self._partitions.values(), self._settings.stop_timeout_seconds)
             for task in self._tasks:
                 task.cancel()
             await asyncio.wait(self._tasks)
@@ -328,7 +330,7 @@ class Subscriber:
     async def _commit_last(self) -> None:
         """Commit what is done, before the partitions leave; without a broker give up, and it comes again."""
         try:
-            async with asyncio.timeout(self._settings.stop_timeout_seconds):
+            async with asyncio.timeout(COMMIT_SECONDS):
                 await self._commit()
         except TimeoutError:
             logger.warning("%s could not commit what is done; it comes again", self.subscription.group)
@@ -343,9 +345,12 @@ class Subscriber:
         for partition in leaving:
             partition.leave()
         tasks = [one.task for one in leaving if one.task is not None]
+        finish, cancel = self._times.finish_seconds, CANCEL_SECONDS
+        if self._stopping.is_set():
+            finish = cancel = self._settings.stop_timeout_seconds
         if tasks:
-            await asyncio.wait(tasks, timeout=self._settings.stop_timeout_seconds)
-        await self._abandon(leaving)
+            await asyncio.wait(tasks, timeout=finish)
+        await self._abandon(leaving, cancel)
         try:
             await self._commit_last()
         finally:
@@ -354,12 +359,12 @@ class Subscriber:
                 self._partitions.pop(place, None)
             await self._close(partitions, [one.transactions for one in leaving])
 
-    async def _abandon(self, partitions: Collection[PartitionState]) -> None:
+    async def _abandon(self, partitions: Collection[PartitionState], seconds: float) -> None:
         late = [one.task for one in partitions if one.task is not None and not one.task.done()]
         for task in late:
             task.cancel()
         if late:
-            await asyncio.wait(late, timeout=self._settings.stop_timeout_seconds)
+            await asyncio.wait(late, timeout=seconds)
         for partition in partitions:
             partition.report()
 

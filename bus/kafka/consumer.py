@@ -20,6 +20,7 @@ from aiokafka.errors import (
 from aiokafka.structs import TopicPartition as KafkaPartition
 
 from bus.errors import UsageError
+from bus.group_times import CLOSE_SECONDS, HEARTBEAT_SECONDS, SESSION_SECONDS, GroupTimes, group_times
 from bus.kafka.client import begin, connection, end
 from bus.kafka.errors import translate
 from bus.record import Record, StoredRecord, TopicPartition
@@ -96,12 +97,18 @@ class KafkaConsumer:
     """One consumer; see `bus.transport.Consumer`."""
 
     def __init__(
-        self, settings: Settings, group: str | None, topics: Sequence[str], revoked: Revoked | None
+        self,
+        settings: Settings,
+        group: str | None,
+        topics: Sequence[str],
+        revoked: Revoked | None,
+        times: GroupTimes | None = None,
     ) -> None:
         self.group = group
         self._topics = list(topics)
         self._revoked = revoked
         self._settings = settings
+        self._times = times or group_times()
         self._kafka: Any = None
         self._next: dict[TopicPartition, int] = {}
         self._astray = False
@@ -118,9 +125,11 @@ class KafkaConsumer:
             auto_offset_reset="earliest",
             isolation_level="read_committed",
             max_partition_fetch_bytes=1_048_576,
-            session_timeout_ms=10_000,
+            session_timeout_ms=int(SESSION_SECONDS * 1000),
+            heartbeat_interval_ms=int(HEARTBEAT_SECONDS * 1000),
+            rebalance_timeout_ms=int(self._times.rebalance_seconds * 1000),
+            max_poll_interval_ms=int(self._times.idle_seconds * 1000),
             group_instance_id=None if self.group is None else self._settings.instance,
-            heartbeat_interval_ms=3_000,
             metadata_max_age_ms=30_000,
         )
         self._kafka.subscribe(self._topics, listener=_Listener(self._revoked, self._next))
@@ -132,7 +141,7 @@ class KafkaConsumer:
             return
         _SUBSCRIBED.discard(self)
         try:
-            async with asyncio.timeout(self._settings.stop_timeout_seconds):
+            async with asyncio.timeout(CLOSE_SECONDS):
                 await end(self._kafka)
         except TimeoutError:
             logger.warning(

@@ -6,6 +6,7 @@ batches, given to aiokafka one after another; aiokafka's idempotence keeps that 
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from functools import partial
 from itertools import count
 from time import monotonic, time_ns
@@ -16,6 +17,7 @@ from aiokafka.errors import KafkaError
 
 from bus.clock import BrokerClock
 from bus.errors import BusError, BusUnavailableError, EnvelopeError, TopicMissingError
+from bus.group_times import CLOSE_SECONDS
 from bus.kafka.client import begin, connection, end
 from bus.kafka.errors import translate
 from bus.record import TopicPartition
@@ -89,7 +91,9 @@ class Producer:
             if any(stuck):
                 # aiokafka would wait for these batches for ever; without its sender it closes at once.
                 self._kafka._sender.sender_task.cancel()  # noqa: SLF001 - there is no public way
-            await end(self._kafka)
+            with suppress(TimeoutError):  # `end` has closed the connections
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await end(self._kafka)
             self._kafka = None
 
     def send(self, outgoing: Outgoing) -> None:

@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition as KafkaPartition
 
 from bus.clock import BrokerClock
+from bus.group_times import GroupTimes
 from bus.kafka.client import begin, connection, end
 from bus.kafka.consumer import KafkaConsumer
 from bus.kafka.errors import translate
@@ -52,9 +53,15 @@ class KafkaTransport:
         """Take a record to send."""
         self._producer.send(outgoing)
 
-    def consumer(self, group: str, topics: Sequence[str], revoked: Revoked | None = None) -> Consumer:
+    def consumer(
+        self,
+        group: str,
+        topics: Sequence[str],
+        revoked: Revoked | None = None,
+        times: GroupTimes | None = None,
+    ) -> Consumer:
         """Return a member of a group."""
-        return KafkaConsumer(self._settings, group, topics, revoked)
+        return KafkaConsumer(self._settings, group, topics, revoked, times)
 
     def reader(self, topic: str) -> Consumer:
         """Return a consumer of a whole topic, in no group."""

@@ -62,6 +62,7 @@ class HangingCommits:
             await original(member, positions)
 
         monkeypatch.setattr(_Member, "commit", commit)
+        monkeypatch.setattr("bus.deliver.subscriber.COMMIT_SECONDS", 0.2)
 
 
 @pytest.fixture

@@ -1,0 +1,56 @@
+"""Members come and go while handlers work: what is in hand finishes or moves, and the group settles."""
+
+import asyncio
+from collections import Counter
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+
+from bus import Draft, Event
+from tests.small_catalog import case
+from tests.worlds import KafkaWorld, until
+
+EVENTS = 9
+
+
+@pytest.mark.sampled(1)
+@pytest.mark.parametrize("exactly_once", [False, True])
+async def test_a_handler_in_hand_ends_before_its_partition_leaves(
+    kafka_world: KafkaWorld, *, exactly_once: bool
+) -> None:
+    """It has its own time, however little a stop would leave it, and is not called again elsewhere."""
+    world = kafka_world
+    handled, asked = Counter[int](), asyncio.Event()
+    first = world.bus(world.country.south, stop_timeout_seconds=0.0)
+    second = world.bus(world.country.south)
+
+    def is_asked_to_leave() -> bool:
+        if any(one.leaving for one in first._subscribers[0]._partitions.values()):
+            asked.set()
+        return asked.is_set()
+
+    async def handle(event: Event[Any]) -> None:
+        handled[event.data["number"]] += 1
+
+    async def handle_slowly(event: Event[Any]) -> None:
+        handled[event.data["number"]] += 1
+        await until(is_asked_to_leave)
+
+    for bus, handler in (first, handle_slowly), (second, handle):
+        bus.subscribe(
+            world.country.opened, version=1, purpose="close-cases", name="slow", exactly_once=exactly_once
+        )(handler)
+    async with world.bus(world.country.north) as publisher:
+        drafts = [Draft(case(number), key=f"k{number}") for number in range(EVENTS)]
+        await publisher.publish_many(world.country.opened, drafts)
+    async with AsyncExitStack() as members:
+        await members.enter_async_context(first)
+        await until(lambda: handled)
+        await members.enter_async_context(second)
+        await until(lambda: _all_committed(world))
+    assert handled == Counter(range(EVENTS))
+
+
+async def _all_committed(world: KafkaWorld) -> bool:
+    return await world.committed(f"{world.country.south}.slow", world.country.topic) == EVENTS
