@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from bus.backoff import Backoff
 from bus.bus import Bus
+from bus.cluster.topics import apply_topics
 from bus.deliver.retry import RetryPolicy
 from bus.draft import Draft, Receipt
 from bus.envelope import agency_of
@@ -26,7 +27,6 @@ from bus.errors import (
     VersionRetiredError,
 )
 from bus.event import Event
-from bus.kafka.admin import apply_topics
 from bus.kafka.consumer import open_consumer
 from bus.outcome import Ack, DeadLetter, DeliveryOutcome, Outcome, PublishOutcome, Reason, Retry
 from bus.publish.transactions import Transaction

@@ -55,16 +55,6 @@ class Settings(BaseSettings):
     stop_timeout_seconds: float = 10.0
     """How long handlers in flight may take to finish when the process is told to stop; a rebalance leaves
     them their own time."""
-    replication_factor: int = 1
-    """Copies of each topic that `apply_topics` asks for; 3 in production."""
-    min_insync_replicas: int = 1
-    """Copies that must hold an event before it counts as acknowledged; 2 in production."""
-    agency_publish_bytes_per_second: int = 10_485_760
-    """How much each agency may publish on each broker; a quota that `contracts apply` sets."""
-    agency_read_bytes_per_second: int = 52_428_800
-    """How much each agency may read from each broker, likewise."""
-    spared_principals: tuple[str, ...] = ()
-    """Principals whose access rights are not the repo's matter, such as `["User:backup"]`."""
     registry: Literal["follow", "off"] = "follow"
     """`follow`: learn of new contract versions while running, where `registry_public_key` is set."""
     registry_public_key: Path | None = None

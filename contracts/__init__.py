@@ -7,9 +7,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from contracts.catalog import Catalog
+from contracts.cluster.copies import copies_for, is_alone
 from contracts.cluster.plan import (
     Access,
     ClusterState,
+    Copies,
     Plan,
     PlannedChange,
     PlanScope,
@@ -26,6 +28,7 @@ from contracts.cluster.registry import (
 )
 from contracts.contract import (
     Agency,
+    ClusterPolicy,
     Contract,
     ContractVersion,
     KeyRule,
@@ -69,11 +72,13 @@ __all__ = [
     "Agency",
     "Catalog",
     "CatalogError",
+    "ClusterPolicy",
     "ClusterState",
     "Contract",
     "ContractError",
     "ContractVersion",
     "ConversionError",
+    "Copies",
     "DataPath",
     "Document",
     "Finding",
@@ -99,6 +104,8 @@ __all__ = [
     "Violation",
     "VisibleFilter",
     "compare_states",
+    "copies_for",
+    "is_alone",
     "read_yaml_documents",
     "registry_entries",
     "say",

@@ -10,7 +10,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from contracts import names
-from contracts.contract import Agency, Contract, ContractVersion, Service, Subscriptions
+from contracts.contract import (
+    DEFAULT_POLICY,
+    Agency,
+    ClusterPolicy,
+    Contract,
+    ContractVersion,
+    Service,
+    Subscriptions,
+)
 from contracts.errors import CatalogError, UnknownContractError, UnknownVersionError
 
 if TYPE_CHECKING:
@@ -26,12 +34,14 @@ class Catalog:
         contracts: By subject, `<agency>.<event>`.
         services: By name.
         subscriptions: By consumer and name.
+        cluster: What holds for the whole cluster.
     """
 
     agencies: Mapping[str, Agency]
     contracts: Mapping[str, Contract]
     services: Mapping[str, Service]
     subscriptions: Subscriptions = field(default_factory=dict)
+    cluster: ClusterPolicy = DEFAULT_POLICY
 
     @classmethod
     def open(cls, path: str | Path | None = None) -> Catalog:
@@ -60,6 +70,7 @@ class Catalog:
             subscriptions=MappingProxyType(
                 {key: entry.subscription for key, entry in loaded.subscriptions.items()}
             ),
+            cluster=loaded.cluster,
         )
 
     def contract(self, subject: str) -> Contract:

@@ -30,6 +30,31 @@ Level: TypeAlias = Literal["national", "regional", "local"]
 DEFAULT_MAX_BYTES = 262_144
 HARD_MAX_BYTES = 1_048_576
 SHOWN_VIOLATIONS = 3
+PUBLISH_BYTES_PER_SECOND = 10_485_760
+READ_BYTES_PER_SECOND = 52_428_800
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterPolicy:
+    """What holds for the whole cluster: the document `cluster.yaml`.
+
+    Attributes:
+        replication_factor: Copies of each topic; None leaves it to the cluster.
+        min_insync_replicas: Copies that must hold an event before it counts as acknowledged; likewise.
+        publish_bytes_per_second: How much each agency may publish on each broker.
+        read_bytes_per_second: How much each agency may read from each broker.
+        spared_principals: Principals whose access is not the catalogue's matter, in Kafka's form.
+    """
+
+    replication_factor: int | None = None
+    min_insync_replicas: int | None = None
+    publish_bytes_per_second: int = PUBLISH_BYTES_PER_SECOND
+    read_bytes_per_second: int = READ_BYTES_PER_SECOND
+    spared_principals: tuple[str, ...] = ()
+
+
+DEFAULT_POLICY = ClusterPolicy()
+"""What holds where the catalogue says nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,12 @@ from datetime import date
 
 from bus.deliver.versions import expectations
 from bus.receipts.receipts import RECEIPTS_TOPIC
-from bus.settings import Settings
 from bus.topics import (
     AUDIT_TOPIC,
     CHECKPOINTS_TOPIC,
     MAX_EVENT_BYTES,
     REGISTRY_TOPIC,
+    TopicSpec,
     audit_topic,
     dead_letter_topic,
     parked_topic,
@@ -31,11 +31,21 @@ from contracts import (
     RegistryEntry,
     SubscriptionGrant,
     TopicState,
+    copies_for,
 )
 
 MONITOR = "govbus-monitor"
 """The user that reads receipts; it may read no event."""
 OWN_TOPICS = frozenset({RECEIPTS_TOPIC, CHECKPOINTS_TOPIC, REGISTRY_TOPIC, AUDIT_TOPIC})
+
+
+MIN_INSYNC = "min.insync.replicas"
+_ROOM = {"max.message.bytes": str(4 * MAX_EVENT_BYTES), "message.timestamp.type": "LogAppendTime"}
+OPERATORS_TOPICS = (
+    TopicSpec(REGISTRY_TOPIC, 1, {**_ROOM, "cleanup.policy": "compact"}),
+    TopicSpec(AUDIT_TOPIC, 1, {**_ROOM, "retention.ms": "-1"}),
+)
+"""What `contracts apply` writes to."""
 
 _EVENT_TOPIC = re.compile(r"([a-z0-9-]+)\.(?:audit|dead-letters|parked|[a-z0-9-]+\.v[1-9][0-9]*)")
 
@@ -46,15 +56,18 @@ def principal(user: str) -> str:
 
 
 def desired_state(
-    catalog: Catalog, settings: Settings, today: date, entries: Mapping[str, RegistryEntry] | None
+    catalog: Catalog,
+    today: date,
+    entries: Mapping[str, RegistryEntry] | None = None,
+    found: ClusterState | None = None,
 ) -> ClusterState:
     """Return the cluster that a catalogue describes.
 
     Args:
         catalog: the contracts and subscriptions.
-        settings: copies, quotas.
         today: the date on which grants must be in force.
         entries: of the registry topic; None if it is left alone.
+        found: the cluster as it is; it decides about copies where the catalogue does not.
     """
     access = {grant for agency in catalog.agencies for grant in _own(catalog, agency)}
     access |= {
@@ -64,28 +77,38 @@ def desired_state(
         for topic in _readable(catalog, subscription, today)
     }
     quota = {
-        "producer_byte_rate": float(settings.agency_publish_bytes_per_second),
-        "consumer_byte_rate": float(settings.agency_read_bytes_per_second),
+        "producer_byte_rate": float(catalog.cluster.publish_bytes_per_second),
+        "consumer_byte_rate": float(catalog.cluster.read_bytes_per_second),
     }
     return ClusterState(
-        topics={topic.name: topic for topic in _topics(catalog, settings)},
+        topics=desired_topics(catalog, found or ClusterState()),
         access=frozenset(access | set(_monitor())),
         quotas=dict.fromkeys(catalog.agencies, quota),
         entries=entries,
     )
 
 
-def _topics(catalog: Catalog, settings: Settings) -> Iterator[TopicState]:
-    copies = {"min.insync.replicas": str(settings.min_insync_replicas)}
-    for spec in topics_of(catalog):
-        yield TopicState(spec.name, spec.partitions, {**spec.config, **copies})
-    room = {
-        **copies,
-        "max.message.bytes": str(4 * MAX_EVENT_BYTES),
-        "message.timestamp.type": "LogAppendTime",
-    }
-    yield TopicState(REGISTRY_TOPIC, 1, {**room, "cleanup.policy": "compact"})
-    yield TopicState(AUDIT_TOPIC, 1, {**room, "retention.ms": "-1"})
+def desired_topics(catalog: Catalog, found: ClusterState) -> dict[str, TopicState]:
+    """Return every topic of a catalogue, by name, with its copies.
+
+    Args:
+        catalog: the contracts.
+        found: the cluster as it is. Where the catalogue says nothing of copies, no topic has fewer than now.
+    """
+    specs = {spec.name: spec for spec in (*topics_of(catalog), *OPERATORS_TOPICS)}
+    copies = copies_for(catalog.cluster, found, specs)
+    policy = catalog.cluster
+    topics = {}
+    for spec in specs.values():
+        replicas, in_sync = copies.replicas, copies.in_sync
+        if (now := found.topics.get(spec.name)) is not None:
+            if policy.replication_factor is None:
+                replicas = max(replicas, now.replicas)
+            if policy.min_insync_replicas is None:
+                in_sync = max(in_sync, int(now.config.get(MIN_INSYNC, found.default_copies.in_sync)))
+        config = {**spec.config, MIN_INSYNC: str(in_sync)}
+        topics[spec.name] = TopicState(spec.name, spec.partitions, config, replicas)
+    return topics
 
 
 def _own(catalog: Catalog, agency: str) -> Iterator[Access]:
@@ -126,13 +149,12 @@ def _may(operation: str, user: str, resource: str, name: str, *, prefixed: bool 
     return Access(principal(user), resource, name, prefixed, operation)
 
 
-def scope_of(catalog: Catalog, registered: Iterable[str], settings: Settings) -> PlanScope:
+def scope_of(catalog: Catalog, registered: Iterable[str]) -> PlanScope:
     """Return which topics and principals the catalogue decides about.
 
     Args:
         catalog: the catalogue.
         registered: keys of the registry topic; it still has the agencies that left the catalogue.
-        settings: which principals to leave alone.
     """
     once = {key.removeprefix("agency/") for key in registered if key.startswith("agency/")}
     agencies = frozenset({*catalog.agencies, *once})
@@ -142,4 +164,4 @@ def scope_of(catalog: Catalog, registered: Iterable[str], settings: Settings) ->
         return topic in OWN_TOPICS or (match is not None and match[1] in agencies)
 
     principals = frozenset(map(principal, (*agencies, MONITOR)))
-    return PlanScope(agencies, owns, principals, frozenset(settings.spared_principals))
+    return PlanScope(agencies, owns, principals, frozenset(catalog.cluster.spared_principals))

@@ -32,6 +32,7 @@ from contracts import (
     SigningKey,
     TrustedKeys,
     compare_states,
+    is_alone,
     registry_entries,
     withdrawal,
     write_registry_folder,
@@ -96,8 +97,14 @@ class Rollout:
                 "the cluster has no authorizer: everybody may do everything, and access is not managed"
             )
         entries = None if found is None else registry_entries(self._folder)
-        desired = desired_state(self._catalog, self._settings, today, entries)
-        scope = scope_of(self._catalog, found or (), self._settings)
+        desired = desired_state(self._catalog, today, entries, observed)
+        scope = scope_of(self._catalog, found or ())
+        policy = self._catalog.cluster
+        if is_alone(observed) and (policy.replication_factor or 1) > 1:
+            notes.append(
+                f"the cluster is one broker: topics get one copy, not the {policy.replication_factor} of "
+                "`cluster.yaml`"
+            )
         observed = replace(observed, entries=found)
         plan = compare_states(desired, observed, scope, allow_destroy=self._allow_destroy)
         return replace(plan, notes=tuple(notes))
@@ -125,7 +132,7 @@ class Rollout:
                 )
             for change in plan.changes:
                 if change.kind == "topic" and change.name == AUDIT_TOPIC and change.topic:
-                    await cluster.make_topic(change.topic)
+                    await cluster.make_topics([change.topic])
             lock = held(self._settings, group=LOCK, topic=AUDIT_TOPIC, wait_seconds=LOCK_WAIT_SECONDS)
             async with lock:
                 # What another `apply` did meanwhile need not be done again.
@@ -225,12 +232,16 @@ async def _in_force(cluster: Cluster, plan: Plan) -> None:
 async def _change_topic(cluster: Cluster, change: PlannedChange) -> None:
     assert change.topic is not None  # noqa: S101 - a change of a topic holds it
     if change.action == "+":
-        await cluster.make_topic(change.topic)
+        await cluster.make_topics([change.topic])
     elif change.action == "-":
         await cluster.delete_topic(change.name)
     else:
-        grows = any(what.startswith("partitions: ") for what in change.what)
-        await cluster.change_topic(change.topic, dict(change.config), partitions=grows)
+        partitions, replicas = (
+            any(what.startswith(f"{name}: ") for what in change.what) for name in ("partitions", "replicas")
+        )
+        await cluster.change_topic(
+            change.topic, dict(change.config), partitions=partitions, replicas=replicas
+        )
 
 
 async def _account(

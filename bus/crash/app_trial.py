@@ -13,6 +13,7 @@ from types import MappingProxyType
 from uuid import uuid4
 
 from bus.bus import Bus
+from bus.cluster.topics import apply_topics
 from bus.crash.faults import FAULTS, fault_on_own_broker, guarantees_of, missing
 from bus.crash.processes import ProcessFault
 from bus.crash.progress import Progress
@@ -23,7 +24,6 @@ from bus.crash.verdict import Accepted, CrashVerdict, RecordPosition, judge_rece
 from bus.deliver.subscription import Subscription
 from bus.draft import Draft
 from bus.errors import BusError, UsageError
-from bus.kafka.admin import apply_topics
 from bus.kafka.consumer import open_consumer
 from bus.kafka.transport import KafkaTransport
 from bus.parking.rows import read_row

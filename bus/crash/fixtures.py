@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from bus.cluster.topics import apply_topics
 from bus.crash.app_trial import AgencyApp
 from bus.crash.faults import local, missing
 from bus.crash.report import total
 from bus.crash.verdict import CrashVerdict
 from bus.embedded.kafka import EmbeddedKafka
 from bus.errors import UsageError
-from bus.kafka.admin import apply_topics
 from bus.settings import Settings
 
 CrashTrial = Callable[..., CrashVerdict]

@@ -18,12 +18,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
+from bus.cluster.topics import apply_topics
 from bus.crash.agencies import TwoAgencies
 from bus.crash.faults import behind_a_link, faults_of, guarantees_of, local
 from bus.crash.journals import JournalVerdict, PublishLatency, compare, publish_latency
 from bus.crash.processes import Processes, ProcessFault
 from bus.embedded.kafka import EmbeddedKafka
-from bus.kafka.admin import apply_topics
 from bus.settings import Settings
 
 EVERY_SECONDS = 20.0
@@ -284,9 +284,7 @@ async def _cluster(
         cluster = EmbeddedKafka(nodes=nodes)
         await asyncio.to_thread(cluster.start)
         try:
-            settings = local(cluster.bootstrap_servers).model_copy(
-                update={"replication_factor": nodes, "min_insync_replicas": nodes - 1}
-            )
+            settings = local(cluster.bootstrap_servers)
             chance = random.Random(f"nodes {seed}")  # noqa: S311 - repeatable, not secret
             yield settings, {"node killed": failover_of(cluster, nodes, chance)}
         finally:

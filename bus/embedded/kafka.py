@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bus.embedded.config import HOST, SCRAM, Admin, NodePlan, NodeSecurity, Ports, copies_of
+from bus.embedded.config import HOST, SCRAM, Admin, NodePlan, NodeSecurity, Ports
 from bus.embedded.errors import NodeError
 from bus.embedded.fetch import fetch_jars
 from bus.embedded.folder import NodeState, claim, free_ports, is_free, resume_state, write_state
@@ -184,10 +184,6 @@ class EmbeddedKafka:
     def environment(self) -> dict[str, str]:
         """Return the `GOVBUS_*` variables for connecting to it, as the super user if there is one."""
         variables = {"GOVBUS_BOOTSTRAP_SERVERS": self.bootstrap_servers}
-        if self._count > 1:
-            copies, in_sync = copies_of(self._count)
-            variables["GOVBUS_REPLICATION_FACTOR"] = str(copies)
-            variables["GOVBUS_MIN_INSYNC_REPLICAS"] = str(in_sync)
         if self._guard is not None:
             variables["GOVBUS_SECURITY_PROTOCOL"] = self._guard.protocol
         if self._guard is not None and self._guard.scram:

@@ -1,7 +1,10 @@
 """A cluster for `plan` and `apply`: read and changed by an administrator."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, Self
 
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
@@ -13,13 +16,18 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
     for_code,
 )
-from aiokafka.protocol.admin import DescribeAclsRequest, DescribeClientQuotasRequest
+from aiokafka.protocol.admin import (
+    AlterPartitionReassignmentsRequest,
+    DescribeAclsRequest,
+    DescribeClientQuotasRequest,
+)
 
+from bus.errors import BusUnavailableError
 from bus.kafka.client import begin, connection, end
 from bus.kafka.errors import translate
 from bus.kafka.requests import alter_quotas, alter_topic_config, create_access, delete_access
 from bus.settings import Settings
-from contracts import Access, ClusterState, TopicState
+from contracts import Access, ClusterState, Copies, TopicState
 
 RESOURCES = {2: "topic", 3: "group", 4: "cluster", 5: "transactional-id", 6: "delegation-token", 7: "user"}
 OPERATIONS = {
@@ -33,6 +41,10 @@ ANY, LITERAL, PREFIXED, ALLOW = 1, 3, 4, 3
 SPECIFIED = 2
 SET_ON_TOPIC = 1
 ROWS_AT_ONCE = 100
+DEFAULT_COPIES = ("default.replication.factor", "min.insync.replicas")
+COPY_MS = 60_000
+LOOK_SECONDS = 0.2
+MIN_INSYNC = "min.insync.replicas"
 
 
 class Cluster:
@@ -63,31 +75,59 @@ class Cluster:
 
     async def observe(self) -> ClusterState:
         """Return topics, access and quotas; the registry's entries are read elsewhere."""
-        return ClusterState(
-            topics={topic.name: topic for topic in await self._topics()},
-            access=await self.access(),
-            quotas=await self._quotas(),
-        )
+        return replace(await self.topics(), access=await self.access(), quotas=await self._quotas())
 
-    async def _topics(self) -> list[TopicState]:
-        found = {
-            row["topic"]: len(row["partitions"])
+    async def topics(self, among: Collection[str] | None = None) -> ClusterState:
+        """Return topics and the brokers' defaults for them.
+
+        Args:
+            among: of these topics only; of all if absent.
+        """
+        rows = {
+            row["topic"]: row["partitions"]
             for row in await self._admin.describe_topics()
-            if not row["is_internal"]
+            if not row["is_internal"] and (among is None or row["topic"] in among)
         }
-        names = sorted(found)
+        names = sorted(rows)
         configs: dict[str, dict[str, str]] = {}
+        defaults: dict[str, str] = {}
         for start in range(0, len(names), ROWS_AT_ONCE):
             some = names[start : start + ROWS_AT_ONCE]
             resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in some]
             for response in await self._admin.describe_configs(resources):
-                for code, message, _, name, rows in response.resources:
+                for code, message, _, name, settings in response.resources:
                     if for_code(code) is not UnknownTopicOrPartitionError:
                         _check(code, message)
                     configs[name] = {
-                        key: value for key, value, _, source, *_ in rows if source == SET_ON_TOPIC
+                        key: value for key, value, _, source, *_ in settings if source == SET_ON_TOPIC
                     }
-        return [TopicState(name, found[name], configs[name]) for name in names]
+                    defaults |= {
+                        key: value for key, value, _, source, *_ in settings if source != SET_ON_TOPIC
+                    }
+        brokers = await self._brokers()
+        return ClusterState(
+            topics={
+                name: TopicState(
+                    name, len(rows[name]), configs[name], min(len(row["replicas"]) for row in rows[name])
+                )
+                for name in names
+            },
+            brokers=len(brokers),
+            default_copies=await self._default_copies(brokers[0]),
+            defaults=defaults,
+        )
+
+    async def _brokers(self) -> list[int]:
+        return sorted(row["node_id"] for row in (await self._admin.describe_cluster())["brokers"])
+
+    async def _default_copies(self, broker: int) -> Copies:
+        resource = ConfigResource(ConfigResourceType.BROKER, str(broker), dict.fromkeys(DEFAULT_COPIES, ""))
+        found: dict[str, int] = {}
+        for response in await self._admin.describe_configs([resource]):
+            for code, message, _, _, settings in response.resources:
+                _check(code, message)
+                found |= {key: int(value) for key, value, *_ in settings}
+        return Copies(*(found.get(name, 1) for name in DEFAULT_COPIES))
 
     async def access(self) -> frozenset[Access] | None:
         """Return every grant in force; None if the cluster has no authorizer."""
@@ -116,24 +156,62 @@ class Cluster:
             if len(entity) == 1 and entity[0][1] is not None
         }
 
-    async def make_topic(self, topic: TopicState) -> None:
-        """Create a topic; an existing one stays as it is."""
-        copies = self._settings.replication_factor
-        new = NewTopic(topic.name, topic.partitions, copies, topic_configs=dict(topic.config))
-        for _, code, *message in (await self._admin.create_topics([new])).topic_errors:
+    async def make_topics(self, topics: Iterable[TopicState]) -> None:
+        """Create topics; existing ones stay as they are."""
+        new = [
+            NewTopic(topic.name, topic.partitions, topic.replicas, topic_configs=dict(topic.config))
+            for topic in topics
+        ]
+        response = await self._admin.create_topics(new) if new else None
+        for _, code, *message in response.topic_errors if response else ():
             if for_code(code) is not TopicAlreadyExistsError:
                 _check(code, *message)
 
     async def change_topic(
-        self, topic: TopicState, config: dict[str, str | None], *, partitions: bool
+        self, topic: TopicState, config: dict[str, str | None], *, partitions: bool, replicas: bool
     ) -> None:
-        """Change some settings of a topic, and add partitions."""
+        """Change some settings of a topic, its copies, and add partitions.
+
+        Raises:
+            BusUnavailableError: the new copies are not complete yet.
+        """
+        if replicas:
+            await self._place(topic)
+        if MIN_INSYNC in config:
+            await self._copied(topic, int(config[MIN_INSYNC] or 1))
         if config:
             await self._send(alter_topic_config(topic.name, config), "responses")
         if partitions:
             response = await self._admin.create_partitions({topic.name: NewPartitions(topic.partitions)})
             for _, code, message in response.topic_errors:
                 _check(code, message)
+
+    async def _place(self, topic: TopicState) -> None:
+        (row,) = await self._admin.describe_topics([topic.name])
+        held = {one["partition"]: one["replicas"] for one in row["partitions"]}
+        placed = placement(held, await self._brokers(), topic.replicas)
+        partitions: list[Any] = [(partition, brokers, {}) for partition, brokers in sorted(placed.items())]
+        request = AlterPartitionReassignmentsRequest(COPY_MS, [(topic.name, partitions, {})], {})
+        response = await self._admin._send_to_controller(request)  # noqa: SLF001
+        _check(response.error_code, response.error_message)
+        for _, rows, _ in response.responses:
+            for _, code, message, _ in rows:
+                _check(code, message)
+
+    async def _copied(self, topic: TopicState, in_sync: int) -> None:
+        """Wait until as many copies are complete; with fewer, the brokers would refuse every event."""
+        try:
+            async with asyncio.timeout(COPY_MS / 1000):
+                while True:
+                    (row,) = await self._admin.describe_topics([topic.name])
+                    if all(len(one["isr"]) >= in_sync for one in row["partitions"]):
+                        return
+                    await asyncio.sleep(LOOK_SECONDS)
+        except TimeoutError:
+            raise BusUnavailableError(
+                f"Expected {in_sync} complete copies of topic `{topic.name}` within {COPY_MS // 1000} s, got "
+                "fewer. The brokers go on copying: repeat `apply` when they have finished"
+            ) from None
 
     async def delete_topic(self, name: str) -> None:
         """Delete a topic with all its events, if it exists."""
@@ -166,6 +244,30 @@ def _row(access: Access) -> tuple[Any, ...]:
         _RESOURCE_CODES[access.resource], access.name, PREFIXED if access.prefixed else LITERAL,
         access.principal, access.host, _OPERATION_CODES[access.operation], ALLOW,
     )  # fmt: skip
+
+
+def placement(
+    held: Mapping[int, Sequence[int]], brokers: Sequence[int], replicas: int
+) -> dict[int, list[int]]:
+    """Return the brokers of each partition, so that each has as many copies. Pure.
+
+    The first of a partition stays its preferred leader, and no copy moves; new ones go where the fewest are.
+
+    Args:
+        held: the brokers of each partition now.
+        brokers: all of them; at least `replicas`.
+        replicas: how many brokers each partition shall have.
+    """
+    load = Counter(dict.fromkeys(brokers, 0))
+    load.update(broker for places in held.values() for broker in places)
+    placed = {}
+    for partition, places in held.items():
+        kept = list(places[:replicas])
+        free = [broker for broker in brokers if broker not in places]
+        added = sorted(free, key=lambda broker: (load[broker], broker))[: replicas - len(kept)]
+        load.update(added)
+        placed[partition] = kept + added
+    return placed
 
 
 def _in_parts(rows: Sequence[tuple[Any, ...]]) -> list[Sequence[tuple[Any, ...]]]:

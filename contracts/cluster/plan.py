@@ -9,22 +9,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias
+from typing import Literal, TypeAlias
+
+from contracts.cluster.weakening import FOR_EVER, RETENTION, weakenings
 
 Action: TypeAlias = Literal["+", "~", "-"]
 Kind: TypeAlias = Literal["topic", "access", "quota", "entry"]
 
-RETENTION: Final = "retention.ms"
-FOR_EVER: Final = -1
-
 
 @dataclass(frozen=True, slots=True)
 class TopicState:
-    """A topic: its partitions, and all settings that differ from the broker's defaults."""
+    """A topic: its partitions, all settings that differ from the broker's defaults, and its copies.
+
+    `replicas` is the number of copies of the partition that has the fewest.
+    """
 
     name: str
     partitions: int
     config: Mapping[str, str] = field(default_factory=dict)
+    replicas: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """The brokers that hold each event, and how many of them must before it counts as acknowledged."""
+
+    replicas: int
+    in_sync: int
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -85,12 +96,18 @@ class ClusterState:
         access: All grants; None when the cluster has no authorizer.
         quotas: Bytes per second by user, then by Kafka's name of the quota.
         entries: The registry topic by key; None without a key to check signatures.
+        brokers: How many there are.
+        default_copies: What the brokers give a topic for which nobody says otherwise.
+        defaults: What the brokers give to settings that a topic does not have, as far as it is known.
     """
 
     topics: Mapping[str, TopicState] = field(default_factory=dict)
     access: frozenset[Access] | None = frozenset()
     quotas: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     entries: Mapping[str, RegistryEntry] | None = None
+    brokers: int = 1
+    default_copies: Copies = Copies(1, 1)
+    defaults: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +203,7 @@ def compare_states(
         desired: The state in the catalogue.
         observed: The state of the cluster.
         scope: What the catalogue manages.
-        allow_destroy: Allow removing topics and versions, and shortening retention.
+        allow_destroy: Allow removing topics and versions, and what makes a topic keep or protect less.
     """
     topics = frozenset(name for name in {*desired.topics, *observed.topics} if scope.owns_topic(name))
     wanted = desired.access if observed.access is not None else None
@@ -221,43 +238,55 @@ def _topics(desired: ClusterState, observed: ClusterState, *, allow_destroy: boo
         found = observed.topics.get(name)
         if found is None:
             settings = (f"{key}: {_shown(key, value)}" for key, value in sorted(topic.config.items()))
-            what = [f"partitions: {topic.partitions}", *settings]
-            yield PlannedChange("+", "topic", name, tuple(what), topic=topic)
-        elif change := _changed(topic, found, allow_destroy=allow_destroy):
+            what = [f"partitions: {topic.partitions}", f"replicas: {topic.replicas}", *settings]
+            refusal = _impossible(topic, observed)
+            yield PlannedChange("+", "topic", name, tuple(what), refusal=refusal, topic=topic)
+        elif change := _changed(topic, found, observed, allow_destroy=allow_destroy):
             yield change
 
 
-def _changed(topic: TopicState, found: TopicState, *, allow_destroy: bool) -> PlannedChange | None:
+def _changed(
+    topic: TopicState, found: TopicState, observed: ClusterState, *, allow_destroy: bool
+) -> PlannedChange | None:
     keys = sorted({*topic.config, *found.config})
     config = {key: topic.config.get(key) for key in keys if topic.config.get(key) != found.config.get(key)}
-    if not config and topic.partitions == found.partitions:
-        return None
-    what, why, refusal = [], "", ""
-    if topic.partitions > found.partitions:
-        what.append(f"partitions: {found.partitions} -> {topic.partitions}")
-        why = "keys move to other partitions: order per key is not kept across the change"
-    elif topic.partitions < found.partitions:
-        what.append(f"partitions: {found.partitions} -> {topic.partitions}")
-        refusal = "Kafka cannot remove partitions: increase `partitions` in the contract again"
+    counts = {
+        "partitions": (found.partitions, topic.partitions), "replicas": (found.replicas, topic.replicas)
+    }  # fmt: skip
+    what = [f"{name}: {before} -> {after}" for name, (before, after) in counts.items() if before != after]
     what += [
         f"{key}: {_shown(key, found.config.get(key))} -> {_shown(key, new)}" for key, new in config.items()
     ]
-    if not refusal and not allow_destroy and _shrinks(topic, found):
-        refusal = "events would be deleted earlier: `--allow-destroy` allows it"
+    if not what:
+        return None
+    why = refusal = ""
+    if topic.partitions > found.partitions:
+        why = "keys move to other partitions: order per key is not kept across the change"
+    elif topic.partitions < found.partitions:
+        refusal = "Kafka cannot remove partitions: increase `partitions` in the contract again"
+    if not refusal and topic.replicas != found.replicas:
+        refusal = _impossible(topic, observed)
+    weaker = list(dict.fromkeys(weakenings(found.config, topic.config, observed.defaults)))
+    if topic.replicas < found.replicas:
+        weaker.insert(0, "fewer brokers would hold each event")
+    if not refusal and not allow_destroy and weaker:
+        refusal = f"{', '.join(weaker)}: `--allow-destroy` allows it"
     return PlannedChange("~", "topic", topic.name, tuple(what), why, refusal, topic=topic, config=config)
 
 
-def _shrinks(topic: TopicState, found: TopicState) -> bool:
-    before, after = (_retention(config) for config in (found.config, topic.config))
-    compacted = "compact" in found.config.get("cleanup.policy", "")
-    loses_compaction = compacted and "compact" not in topic.config.get("cleanup.policy", "")
-    return loses_compaction or after < before
-
-
-def _retention(config: Mapping[str, str]) -> float:
-    days_7 = "604800000"  # Kafka's own default
-    milliseconds = int(config.get(RETENTION, days_7))
-    return float("inf") if milliseconds == FOR_EVER else milliseconds
+def _impossible(topic: TopicState, observed: ClusterState) -> str:
+    """Why a topic cannot get its copies, with or without permission."""
+    if topic.replicas == 1 < observed.brokers:
+        return (
+            f"one copy on {observed.brokers} brokers is lost with its broker: set `replication_factor` in "
+            "`cluster.yaml` to 2 or more"
+        )
+    if topic.replicas > observed.brokers:
+        return (
+            f"{topic.replicas} copies need as many brokers, and the cluster has {observed.brokers}: start "
+            "the others, or lower `replication_factor` in `cluster.yaml`"
+        )
+    return ""
 
 
 def _shown(key: str, value: str | None) -> str:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from contracts.documents.loaded import LoadedContract
 
 PAYLOAD_TYPE: Final = "application/vnd.govbus.registry-entry+json"
-ROOT_FILES: Final = ("catalog.yaml", "waivers.yaml")
+ROOT_FILES: Final = ("catalog.yaml", "cluster.yaml", "waivers.yaml")
 _PEM_END: Final = b"-----END PUBLIC KEY-----"
 
 

@@ -60,7 +60,7 @@ def _cluster(root: Path, *, allow_destroy: bool = False) -> ClusterAdapter:
 destroy_option = click.option(
     "--allow-destroy",
     is_flag=True,
-    help="Allow removing topics and published versions, and shortening retention. Events are lost.",
+    help="Allow removing topics and published versions, and what makes topics keep or protect less.",
 )
 
 

@@ -27,6 +27,7 @@ _SAFE: Final = (
     *("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "protocol.allow=never"),
 )
 _WANTED: Final = ("agencies", "services")
+_ROOT_FILES: Final = ("catalog.yaml", "cluster.yaml")
 _NAME: Final = re.compile(r"[A-Za-z0-9_.@{}^~/+][A-Za-z0-9_.@{}^~/+-]{0,250}")
 
 
@@ -115,7 +116,7 @@ def _files(listing: str) -> Iterator[tuple[str, int, str]]:
         head, _, path = row.partition("\t")
         mode, _, name, size = head.split()
         parts = PurePosixPath(path).parts
-        if parts[0] not in _WANTED and path != "catalog.yaml":
+        if parts[0] not in _WANTED and path not in _ROOT_FILES:
             continue
         if mode not in ("100644", "100755") or path.startswith("/") or {"..", ".git"} & set(parts):
             raise GitError(f"a file of the catalogue is a link or a submodule - at `{path[:200]!a}`")

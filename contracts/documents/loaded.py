@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from contracts.contract import Agency, Contract, ContractVersion, Service, SubscriptionGrant
+from contracts.contract import (
+    DEFAULT_POLICY,
+    Agency,
+    ClusterPolicy,
+    Contract,
+    ContractVersion,
+    Service,
+    SubscriptionGrant,
+)
 from contracts.documents.document import Document
 from contracts.documents.shapes import ContractShape, VersionShape
 from contracts.errors import SchemaUnusableError
@@ -102,6 +110,7 @@ class Loaded:
     contracts: dict[str, LoadedContract] = field(default_factory=dict)
     services: dict[str, LoadedService] = field(default_factory=dict)
     subscriptions: dict[tuple[str, str], LoadedSubscription] = field(default_factory=dict)
+    cluster: ClusterPolicy = DEFAULT_POLICY
     subjects: set[str] = field(default_factory=set)
     agency_names: set[str] = field(default_factory=set)
     findings: list[Finding] = field(default_factory=list)

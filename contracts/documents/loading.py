@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from contracts import names
 from contracts.contract import (
     Agency,
+    ClusterPolicy,
     Contract,
     ContractVersion,
     KeyRule,
@@ -38,6 +39,7 @@ from contracts.documents.loaded import (
 )
 from contracts.documents.shapes import (
     AgencyShape,
+    ClusterShape,
     ContractShape,
     DowncastShape,
     MilestoneShape,
@@ -56,6 +58,8 @@ from contracts.versions.conversion import Conversion, faults
 
 Shape = TypeVar("Shape", bound=BaseModel)
 _DAY: Final = 86_400.0
+CLUSTER: Final = "cluster.yaml"
+"""The optional document about the whole cluster, at the root."""
 SUBSCRIPTIONS: Final = "subscriptions"
 """The folder of an agency's subscriptions, next to those of its events."""
 
@@ -78,6 +82,8 @@ def load(root: Path) -> Loaded:
     if (root / "services").is_dir():
         for name in _documents(loaded, "services"):
             _load_service(loaded, f"services/{name}")
+    if (root / CLUSTER).exists() or (root / CLUSTER).is_symlink():
+        _load_cluster(loaded)
     return loaded
 
 
@@ -95,6 +101,13 @@ def _names(loaded: Loaded, folder: str) -> list[str]:
     except DocumentError as error:
         loaded.findings.append(error.finding)
         return []
+
+
+def _load_cluster(loaded: Loaded) -> None:
+    if (read := _read_shape(loaded, CLUSTER, ClusterShape)) is None:
+        return
+    fields = read[1].model_dump()
+    loaded.cluster = ClusterPolicy(**{**fields, "spared_principals": tuple(fields["spared_principals"])})
 
 
 def _load_agency(loaded: Loaded, folder: Path) -> None:

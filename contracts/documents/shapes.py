@@ -6,13 +6,24 @@ from collections.abc import Callable
 from datetime import date
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_core import ErrorDetails
 
 from contracts import names
 from contracts.contract import (
     DEFAULT_MAX_BYTES,
     HARD_MAX_BYTES,
+    PUBLISH_BYTES_PER_SECOND,
+    READ_BYTES_PER_SECOND,
     Classification,
     Compatibility,
     ContentModel,
@@ -163,6 +174,28 @@ def _seconds(text: str) -> str:
 
 
 Length = Annotated[str, AfterValidator(_seconds)]
+
+
+class ClusterShape(DocumentShape):
+    """`cluster.yaml` at the catalogue's root."""
+
+    replication_factor: Annotated[int, Field(ge=1, le=32)] | None = None
+    min_insync_replicas: Annotated[int, Field(ge=1, le=32)] | None = None
+    publish_bytes_per_second: Annotated[int, Field(ge=1)] = PUBLISH_BYTES_PER_SECOND
+    read_bytes_per_second: Annotated[int, Field(ge=1)] = READ_BYTES_PER_SECOND
+    spared_principals: list[Annotated[Line, StringConstraints(pattern=r"^[A-Za-z]+:.+$")]] = []
+
+    @field_validator("min_insync_replicas")
+    @classmethod
+    def _has_room(cls, value: int | None, info: ValidationInfo) -> int | None:
+        copies = info.data.get("replication_factor")
+        if value is None:
+            return value
+        if copies is None:
+            raise ValueError("expected `replication_factor` too, which says of how many copies")
+        if value > copies:
+            raise ValueError(f"expected at most the {copies} copies of `replication_factor`")
+        return value
 
 
 class SystemShape(DocumentShape):

@@ -1,13 +1,15 @@
 """What a catalogue wants of a cluster: deny by default, and no more than each agency needs."""
 
+import re
 from datetime import date
 from pathlib import Path
+from typing import Any
 
+import pytest
 import yaml
 
 from bus.cluster.desired import MONITOR, desired_state, scope_of
-from bus.settings import Settings
-from contracts import Access, Catalog
+from contracts import Access, Catalog, CatalogError, ClusterState, Copies, TopicState
 from tests.small_catalog import SmallCountry
 
 TODAY = date(2026, 11, 24)
@@ -20,7 +22,7 @@ def _read(user: str, topic: str) -> Access:
 def test_an_agency_is_granted_its_own_and_nothing_else(tmp_path: Path) -> None:
     """Without a subscription it reads no event, its own included."""
     country = SmallCountry(tmp_path)
-    access = desired_state(country.catalog, Settings(), TODAY, None).access or frozenset()
+    access = desired_state(country.catalog, TODAY).access or frozenset()
     north = {(one.operation, one.pattern) for one in access if one.principal == f"User:{country.north}"}
     assert north == {
         ("write", f"topic {country.topic}"),
@@ -41,7 +43,7 @@ def test_an_agency_is_granted_its_own_and_nothing_else(tmp_path: Path) -> None:
 
 def test_the_monitor_reads_no_event(tmp_path: Path) -> None:
     """Receipts hold no data."""
-    access = desired_state(SmallCountry(tmp_path).catalog, Settings(), TODAY, None).access or frozenset()
+    access = desired_state(SmallCountry(tmp_path).catalog, TODAY).access or frozenset()
     assert {one.pattern for one in access if one.principal == f"User:{MONITOR}"} == {
         "topic govbus.receipts", "topic govbus.registry", "group govbus.monitor*",
     }  # fmt: skip
@@ -59,24 +61,107 @@ def test_a_grant_begins_with_its_approval_and_ends_with_its_last_day(tmp_path: P
     (folder / f"{country.opened}.yaml").write_text(yaml.safe_dump(document))
     catalog, grant = Catalog.open(tmp_path), _read(country.south, country.topic)
     days = [date(2026, 2, 28), date(2026, 3, 1), date(2026, 12, 31), date(2027, 1, 1)]
-    held = [grant in (desired_state(catalog, Settings(), day, None).access or ()) for day in days]
+    held = [grant in (desired_state(catalog, day).access or ()) for day in days]
     assert held == [False, True, True, False]
+
+
+ONE = Copies(1, 1)
+
+
+def cluster(brokers: int, *topics: TopicState, default: Copies = ONE) -> ClusterState:
+    """A cluster as it is found."""
+    return ClusterState({one.name: one for one in topics}, brokers=brokers, default_copies=default)
+
+
+def copies(catalog: Catalog, found: ClusterState) -> set[tuple[int, str]]:
+    """Copies, and how many of them must be complete, of all topics."""
+    topics = desired_state(catalog, TODAY, None, found).topics.values()
+    return {(topic.replicas, topic.config["min.insync.replicas"]) for topic in topics}
+
+
+def said(folder: Path, **fields: Any) -> Catalog:
+    """The small catalogue with a `cluster.yaml`."""
+    country = SmallCountry(folder)
+    (folder / "cluster.yaml").write_text(yaml.safe_dump(fields))
+    del country
+    return Catalog.open(folder)
 
 
 def test_every_topic_says_how_safe_it_is(tmp_path: Path) -> None:
     """Registry and audit included; the audit is kept for ever."""
-    topics = desired_state(
-        SmallCountry(tmp_path).catalog, Settings(min_insync_replicas=2), TODAY, None
-    ).topics
-    assert {topic.config["min.insync.replicas"] for topic in topics.values()} == {"2"}
+    catalog = said(tmp_path, replication_factor=3, min_insync_replicas=2)
+    topics = desired_state(catalog, TODAY, None, cluster(3)).topics
+    assert {(topic.replicas, topic.config["min.insync.replicas"]) for topic in topics.values()} == {(3, "2")}
     assert topics["govbus.registry"].config["cleanup.policy"] == "compact"
     assert topics["govbus.audit"].config["retention.ms"] == "-1"
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (cluster(1), (1, "1")),
+        (cluster(2), (2, "1")),
+        (cluster(3), (3, "2")),
+        (cluster(9), (3, "2")),
+        (cluster(5, default=Copies(5, 3)), (5, "4")),
+        (cluster(1, default=Copies(3, 2)), (3, "2")),
+        (cluster(5, TopicState("govbus.receipts", 1, {"min.insync.replicas": "1"}, 5)), (5, "4")),
+    ],
+)
+def test_where_the_catalogue_says_nothing_the_cluster_decides(
+    tmp_path: Path, found: ClusterState, expected: tuple[int, str]
+) -> None:
+    """By its brokers, their defaults, and what its topics have: never by who asks."""
+    assert copies(SmallCountry(tmp_path).catalog, found) == {expected}
+
+
+def test_where_the_catalogue_says_nothing_no_topic_gets_weaker(tmp_path: Path) -> None:
+    """One that somebody made safer stays so."""
+    country = SmallCountry(tmp_path)
+    safer = TopicState(country.topic, 3, {"min.insync.replicas": "3"}, 4)
+    topics = desired_state(country.catalog, TODAY, None, cluster(4, safer)).topics
+    assert (topics[country.topic].replicas, topics[country.topic].config["min.insync.replicas"]) == (4, "3")
+
+
+def test_what_the_catalogue_says_holds_on_every_cluster_but_a_developers(tmp_path: Path) -> None:
+    """A single broker that was never meant to be more gets one copy by itself; one of three does not."""
+    catalog = said(tmp_path, replication_factor=3)
+    assert copies(catalog, cluster(1)) == {(1, "1")}
+    assert copies(catalog, cluster(1, default=Copies(3, 1))) == {(3, "2")}
+    other = TopicState("others", 1, {}, 3)
+    assert copies(catalog, cluster(1, other)) == {(3, "2")}
+
+
+def test_quotas_and_spared_principals_are_the_catalogues(tmp_path: Path) -> None:
+    """Another shell changes neither."""
+    catalog = said(tmp_path, publish_bytes_per_second=1_000, spared_principals=["User:backup"])
+    quotas = desired_state(catalog, TODAY).quotas.values()
+    assert {quota["producer_byte_rate"] for quota in quotas} == {1_000.0}
+    assert scope_of(catalog, []).spared == {"User:backup"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"replication_factor": 2, "min_insync_replicas": 3}, "expected at most the 2 copies"),
+        ({"min_insync_replicas": 2}, "expected `replication_factor` too"),
+        ({"replicas": 3}, "`replicas` is not a known field"),
+        ({"replication_factor": 0}, "greater than or equal to 1"),
+        ({"spared_principals": ["backup"]}, "spared_principals"),
+    ],
+)
+def test_a_slip_in_the_document_of_the_cluster_is_told(
+    tmp_path: Path, fields: dict[str, Any], expected: str
+) -> None:
+    """And no catalogue with one is applied."""
+    with pytest.raises(CatalogError, match=re.escape(expected)):
+        said(tmp_path, **fields)
 
 
 def test_the_scope_is_the_repos_agencies_past_and_present(tmp_path: Path) -> None:
     """One that left the repo still stands in the registry; topics of strangers are not touched."""
     country = SmallCountry(tmp_path)
-    scope = scope_of(country.catalog, ["agency/customs", "version/customs.duty-paid/1.0"], Settings())
+    scope = scope_of(country.catalog, ["agency/customs", "version/customs.duty-paid/1.0"])
     ours = [
         f"{country.north}.case-opened.v1",
         "customs.duty-paid.v1",

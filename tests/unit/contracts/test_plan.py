@@ -30,6 +30,7 @@ from contracts import (
 from contracts.cluster.drift_rules import drift
 from contracts.cluster.plan import duration
 from contracts.cluster.plan_text import render_plan
+from contracts.cluster.weakening import SETTINGS
 
 DAY = 86_400_000
 TOPIC = "tax.refund-paid.v1"
@@ -100,6 +101,80 @@ def test_events_are_not_deleted_earlier_without_leave(before: TopicState, after:
     """`--allow-destroy` gives it."""
     assert compare_states(of(after), of(before), SCOPE).refusals
     assert not compare_states(of(after), of(before), SCOPE, allow_destroy=True).refusals
+
+
+ANY = {
+    "lower": ("4", "3"), "for ever": ("-1", "3"), "higher": ("3", "4"), "on": ("false", "true"),
+    "off": ("true", "false"), "policy": ("compact", "compact,delete"),
+    "clock": ("LogAppendTime", "CreateTime"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("setting", "kind"),
+    [
+        ("retention.ms", "lower"), ("retention.ms", "for ever"), ("retention.bytes", "for ever"),
+        ("cleanup.policy", "policy"), ("min.insync.replicas", "lower"), ("max.message.bytes", "lower"),
+        ("unclean.leader.election.enable", "on"), ("message.timestamp.type", "clock"),
+        ("min.compaction.lag.ms", "lower"), ("delete.retention.ms", "lower"), ("flush.messages", "higher"),
+        ("remote.storage.enable", "off"), ("message.timestamp.after.max.ms", "lower"),
+        ("setting.of.a.later.kafka", "higher"),
+    ],
+)  # fmt: skip
+def test_no_setting_gets_weaker_without_leave(setting: str, kind: str) -> None:
+    """Whichever it is, and one that nobody judged is taken for the worst; the other way is free."""
+    weak, strong = (TopicState(TOPIC, 3, {setting: value}) for value in reversed(ANY[kind]))
+    assert compare_states(of(weak), of(strong), SCOPE).refusals
+    assert not compare_states(of(weak), of(strong), SCOPE, allow_destroy=True).refusals
+    known = setting in SETTINGS
+    assert bool(compare_states(of(strong), of(weak), SCOPE).refusals) is not known
+
+
+def test_a_setting_that_the_topic_does_not_have_is_judged_by_the_brokers_default() -> None:
+    """So a topic without `min.insync.replicas` on a cluster whose default is 2 does not get 1."""
+    plain, one = TopicState(TOPIC, 3), TopicState(TOPIC, 3, {"min.insync.replicas": "1"})
+    assert compare_states(of(one), of(plain, defaults={"min.insync.replicas": "2"}), SCOPE).refusals
+    assert not compare_states(of(one), of(plain, defaults={"min.insync.replicas": "1"}), SCOPE).refusals
+    kept = TopicState(TOPIC, 3, {"retention.ms": str(30 * DAY)})
+    assert compare_states(of(plain), of(kept), SCOPE).refusals
+    assert not compare_states(of(plain), of(kept, defaults={"retention.ms": "-1"}), SCOPE).refusals
+
+
+def with_copies(replicas: int) -> TopicState:
+    """The topic with some copies."""
+    return replace(topic(), replicas=replicas)
+
+
+def test_fewer_copies_wait_for_leave_and_more_do_not() -> None:
+    """Also where nothing else of the topic differs."""
+    found = of(with_copies(3), brokers=3)
+    plan = compare_states(of(with_copies(2)), found, SCOPE)
+    assert [change.what for change in plan.refusals] == [("replicas: 3 -> 2",)]
+    assert "fewer brokers" in plan.refusals[0].refusal
+    assert not compare_states(of(with_copies(2)), found, SCOPE, allow_destroy=True).refusals
+    more = compare_states(of(with_copies(3)), of(with_copies(1), brokers=3), SCOPE)
+    assert (told(more), more.refusals) == ([("~", "topic", TOPIC)], ())
+
+
+@pytest.mark.parametrize(
+    "observed", [of(brokers=3), of(with_copies(3), brokers=3), of(with_copies(2), brokers=2)]
+)
+def test_one_copy_on_several_brokers_is_refused_even_with_leave(observed: ClusterState) -> None:
+    """A broker that fails would take the events with it."""
+    plan = compare_states(of(with_copies(1)), observed, SCOPE, allow_destroy=True)
+    assert ["is lost with its broker" in change.refusal for change in plan.refusals] == [True]
+
+
+def test_more_copies_than_brokers_are_refused_before_anything_is_done() -> None:
+    """Kafka would refuse in the middle."""
+    plan = compare_states(of(with_copies(3)), of(brokers=2), SCOPE)
+    assert ["the cluster has 2" in change.refusal for change in plan.refusals] == [True]
+
+
+def test_one_copy_that_is_there_is_told_and_mended() -> None:
+    """`verify` names a topic that has fewer copies than it should, and `apply` adds them."""
+    plan = compare_states(of(with_copies(3)), of(with_copies(1), brokers=3), SCOPE)
+    assert "replicas: 1 -> 3" in drift(plan.changes[0]).what
 
 
 def test_events_may_be_kept_longer() -> None:

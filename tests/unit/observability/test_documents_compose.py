@@ -156,9 +156,7 @@ def test_kafka_is_three_nodes_that_lose_nothing() -> None:
     assert len({node["CLUSTER_ID"] for node in nodes}) == 1
 
 
-def test_bus_asks_for_the_copies_the_cluster_can_hold() -> None:
-    """`govbus topics apply` makes topics with as many copies as there are nodes."""
+def test_bus_names_every_node_of_the_cluster() -> None:
+    """So that it starts while one of them is away."""
     environment = SERVICES["topics"]["environment"]
-    assert environment["GOVBUS_REPLICATION_FACTOR"] == "3"
-    assert environment["GOVBUS_MIN_INSYNC_REPLICAS"] == "2"
     assert len(environment["GOVBUS_BOOTSTRAP_SERVERS"].split(",")) == 3
