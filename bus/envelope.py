@@ -8,6 +8,7 @@ Law of this file: no header of a foreign producer causes a crash. A bad header t
 on; a bad attribute is refused by name.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -39,6 +40,29 @@ REQUIRED = (SPECVERSION, ID, SOURCE, TYPE)
 MAX_ATTRIBUTE_BYTES = 4096
 """Longest attribute value taken or sent; CloudEvents asks intermediaries for a whole event of 64 KiB."""
 
+_CONTROLS = bytes([*range(0x20), 0x7F])
+# CloudEvents 1.0.2, type system, String: no control character, no noncharacter, no lone surrogate.
+_FORBIDDEN = re.compile(
+    "[\\x00-\\x1f\\x7f-\\x9f\\ud800-\\udfff\\ufdd0-\\ufdef"
+    + "".join(f"\\U{plane:04x}fffe\\U{plane:04x}ffff" for plane in range(17))
+    + "]"
+)
+
+# RFC 3986, appendix A.
+_PCHAR = r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@]|%[0-9A-Fa-f]{2})"
+_NAME = r"(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*"
+_USER = r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:]|%[0-9A-Fa-f]{2})*"
+_AUTHORITY = rf"(?:{_USER}@)?(?:\[[A-Za-z0-9\-._~!$&'()*+,;=:]+\]|{_NAME})(?::[0-9]*)?(?=[/?#]|\Z)"
+_URI_REFERENCE = re.compile(
+    r"(?:[A-Za-z][A-Za-z0-9+.\-]*:|(?![^/?#]*:))"  # without a scheme, no colon in the first segment
+    rf"(?://{_AUTHORITY}|(?!//))(?:{_PCHAR}|/)*"
+    rf"(?:\?(?:{_PCHAR}|[/?])*)?(?:#(?:{_PCHAR}|[/?])*)?"
+)
+_SYSTEM = re.compile(
+    r"(?:[A-Za-z0-9\-._~!$&'()*+,;=@]|%[0-9A-Fa-f]{2})(?:[A-Za-z0-9\-._~!$&'()*+,;=@/]|%[0-9A-Fa-f]{2})*"
+)
+
+_ALLOWED_TEXT = "text without control characters and noncharacters"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -46,6 +70,50 @@ _MICROSECOND = timedelta(microseconds=1)
 def source_of(agency: str, system: str) -> str:
     """Return the `source` of an agency's system, a URN."""
     return f"urn:govbus:{agency}:{system}"
+
+
+def require_system(system: str) -> str:
+    """Return the name of a system that makes its `source` a URN (RFC 8141) and can be told from the agency.
+
+    Raises:
+        EnvelopeError: it does not.
+    """
+    if _SYSTEM.fullmatch(system):
+        return system
+    raise EnvelopeError(
+        "Expected ASCII letters, digits and any of `-._~/`, got other text - at `system`. "
+        "It is the last part of the event's `source`, which must be a URI"
+    )
+
+
+def text_bytes(name: str, value: object, limit_bytes: int = MAX_ATTRIBUTE_BYTES) -> bytes:
+    """Return an attribute's text as UTF-8.
+
+    Args:
+        name: its name, for the message.
+        value: its text.
+        limit_bytes: the most it may take.
+
+    Raises:
+        EnvelopeError: CloudEvents or the limit does not allow it.
+    """
+    if not isinstance(value, str):
+        raise EnvelopeError(f"Expected text, got {type(value).__name__} - at `{name}`")
+    encoded = value.encode(errors="surrogatepass")
+    if not _is_plain(encoded) and _FORBIDDEN.search(value):
+        raise EnvelopeError(f"Expected {_ALLOWED_TEXT}, got another character - at `{name}`")
+    if not encoded or len(encoded) > limit_bytes:
+        raise EnvelopeError(f"Expected 1 to {limit_bytes} bytes of text, got {len(encoded)} - at `{name}`")
+    return encoded
+
+
+def _is_plain(text: bytes) -> bool:
+    return text.isascii() and len(text.translate(None, _CONTROLS)) == len(text)
+
+
+@lru_cache(maxsize=256)
+def _is_uri_reference(source: bytes) -> bool:
+    return source.isascii() and _URI_REFERENCE.fullmatch(source.decode()) is not None
 
 
 def agency_of(source: str) -> str:
@@ -109,13 +177,16 @@ def read_attributes(headers: Headers) -> tuple[Mapping[str, bytes], Identity]:
     """Return the headers by name and the event's identity; every attribute is present, single and text.
 
     Raises:
-        EnvelopeError: an attribute is missing, null, doubled, too long or not UTF-8; the message names it.
+        EnvelopeError: an attribute is missing, null, doubled, too long or no text that CloudEvents allows, or
+            the source is no URI; the message names it.
     """
     found: dict[str, Any] = dict(headers)
+    once = len(found) == len(headers)
+    found.pop(SCHEMA_ID, None)  # binary, and no attribute
     try:
-        # One pass in C tells whether every header is text; only the rare odd record is looked at in detail.
-        text = b"\n".join(found.values())
-        if len(found) != len(headers) or len(text) > MAX_ATTRIBUTE_BYTES or not text.isascii():
+        # Passes in C tell whether every header is text; only the rare odd record is looked at in detail.
+        text = b"".join(found.values())
+        if not once or len(text) > MAX_ATTRIBUTE_BYTES or not _is_plain(text):
             found = _sift(headers)
     except TypeError:
         found = _sift(headers)
@@ -126,6 +197,8 @@ def read_attributes(headers: Headers) -> tuple[Mapping[str, bytes], Identity]:
         raise EnvelopeError(f"Expected attribute `{missing[3:]}`, got none")
     if found[SPECVERSION] != SPEC_VERSION:
         raise EnvelopeError("Expected `1.0`, got another - at attribute `specversion`")
+    if not _is_uri_reference(source):
+        raise EnvelopeError("Expected a URI or a relative reference, got other text - at attribute `source`")
     transaction, service, causation = get(CORRELATION), get(SERVICE), get(CAUSATION)
     return found, (
         event_id.decode(),
@@ -152,11 +225,13 @@ def _fault(value: bytes | None) -> str | None:
         return "text, got null"
     if len(value) > MAX_ATTRIBUTE_BYTES:
         return f"at most {MAX_ATTRIBUTE_BYTES} bytes, got more"
+    if _is_plain(value):
+        return None
     try:
-        value.decode()
+        text = value.decode()
     except UnicodeDecodeError:
         return "UTF-8 text, got other bytes"
-    return None
+    return f"{_ALLOWED_TEXT}, got another character" if _FORBIDDEN.search(text) else None
 
 
 def _shown(name: str) -> str:

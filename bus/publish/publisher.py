@@ -24,7 +24,7 @@ from bus.record import Position
 from bus.settings import Settings
 from bus.stages.stamp import Stamp, Stamper, stamp_of
 from bus.transport import Sender
-from contracts import Catalog, ContractError
+from contracts import Catalog, ContractError, visible
 
 WINDOW_EVENTS = 5_000
 """How many unacknowledged events `publish_many` allows."""
@@ -192,9 +192,10 @@ class Publisher:
         event_id = _writable(stamp.id)
         transaction = _writable(stamp.transaction or stamp.id)
         service = None if stamp.service is None else _writable(stamp.service)
+        cause = None if stamp.causation is None else _writable(stamp.causation)
         now_us = stamp.recorded_us + self._clock.offset_us
         row = (
-            event_id, service, transaction, stamp.causation, REFUSED, error.reason.value, -1, -1,
+            event_id, service, transaction, cause, REFUSED, error.reason.value, -1, -1,
             now_us, stamp.started_us or now_us, stamp.recorded_us, stamp.time_us, 0, "",
         )  # fmt: skip
         common = (*stamper.shared[:-1], "", self._clock.offset_us)
@@ -211,5 +212,5 @@ def _new_id() -> str:
     return str(uuid7())
 
 
-def _writable(text: str) -> str:
-    return text.encode("utf-8", "replace").decode()[: envelope.MAX_ATTRIBUTE_BYTES]
+def _writable(text: object) -> str:
+    return visible(str(text))[: envelope.MAX_ATTRIBUTE_BYTES]

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 from bus import envelope
 from bus.draft import Draft
-from bus.errors import EnvelopeError
 from bus.event import Event
 from contracts import ContractVersion, Route
 
@@ -61,7 +60,7 @@ class Stamper:
     def __init__(self, contract: ContractVersion, agency: str, system: str, topic: str) -> None:
         self.contract = contract
         self.topic = topic
-        self.source = envelope.source_of(agency, system)
+        self.source = envelope.source_of(agency, envelope.require_system(system))
         self.shared = (agency, self.source, contract.type, contract.number, topic)
         """The columns that the receipts of these events share."""
         self.ends_us = None if contract.sunset is None else _end_of(contract.sunset)
@@ -70,7 +69,7 @@ class Stamper:
         """The older versions in which these events are published too."""
         self._fixed: tuple[tuple[str, bytes | None], ...] = (
             (envelope.SPECVERSION, envelope.SPEC_VERSION),
-            (envelope.SOURCE, self.source.encode()),
+            (envelope.SOURCE, envelope.text_bytes("source", self.source)),
             (envelope.TYPE, contract.type.encode()),
             (envelope.DATASCHEMA, contract.dataschema.encode()),
             (envelope.CLASSIFICATION, contract.contract.classification.encode()),
@@ -86,29 +85,29 @@ class Stamper:
             key: its partition key.
 
         Raises:
-            EnvelopeError: an attribute is empty or too long.
+            EnvelopeError: an attribute is empty, too long, or no text that CloudEvents allows.
         """
         recorded = envelope.time_bytes(stamp.recorded_us)
         same = stamp.time_us == stamp.recorded_us
         headers: list[tuple[str, bytes | None]] = [
             *self._fixed,
-            (envelope.ID, _text("id", stamp.id)),
+            (envelope.ID, envelope.text_bytes("id", stamp.id)),
             (envelope.TIME, recorded if same else envelope.time_bytes(stamp.time_us)),
             (envelope.RECORDED_TIME, recorded),
-            (envelope.PARTITION_KEY, _text("partitionkey", key, MAX_KEY_BYTES)),
+            (envelope.PARTITION_KEY, envelope.text_bytes("partitionkey", key, MAX_KEY_BYTES)),
         ]
         if stamp.transaction is not None:
-            headers.append((envelope.CORRELATION, _text("correlationid", stamp.transaction)))
+            headers.append((envelope.CORRELATION, envelope.text_bytes("correlationid", stamp.transaction)))
         if stamp.causation is not None:
-            headers.append((envelope.CAUSATION, _text("causationid", stamp.causation)))
+            headers.append((envelope.CAUSATION, envelope.text_bytes("causationid", stamp.causation)))
         if stamp.service is not None:
-            headers.append((envelope.SERVICE, _text("service", stamp.service)))
+            headers.append((envelope.SERVICE, envelope.text_bytes("service", stamp.service)))
         if stamp.started_us is not None:
             headers.append((envelope.STARTED_AT, envelope.time_bytes(stamp.started_us)))
         if stamp.subject is not None:
-            headers.append((envelope.SUBJECT, _text("subject", stamp.subject)))
+            headers.append((envelope.SUBJECT, envelope.text_bytes("subject", stamp.subject)))
         if stamp.derived_from is not None:
-            headers.append((envelope.DERIVED_FROM, _text("derivedfrom", stamp.derived_from)))
+            headers.append((envelope.DERIVED_FROM, envelope.text_bytes("derivedfrom", stamp.derived_from)))
         if stamp.traceparent:
             headers += _trace(stamp.traceparent, stamp.tracestate)
         return headers
@@ -133,7 +132,8 @@ def _end_of(day: date) -> int:
 
 def _trace(traceparent: str, tracestate: str | None) -> list[tuple[str, bytes | None]]:
     """Return the trace context as W3C headers and as CloudEvents' distributed-tracing extension."""
-    parent, state = traceparent.encode(), (tracestate or "").encode()
+    parent = envelope.text_bytes("traceparent", traceparent)
+    state = envelope.text_bytes("tracestate", tracestate) if tracestate else b""
     headers: list[tuple[str, bytes | None]] = [
         (envelope.TRACEPARENT, parent),
         (envelope.CE_TRACEPARENT, parent),
@@ -141,13 +141,3 @@ def _trace(traceparent: str, tracestate: str | None) -> list[tuple[str, bytes | 
     if state:
         headers += [(envelope.TRACESTATE, state), (envelope.CE_TRACESTATE, state)]
     return headers
-
-
-def _text(name: str, value: str, limit: int = envelope.MAX_ATTRIBUTE_BYTES) -> bytes:
-    try:
-        encoded = value.encode()
-    except UnicodeEncodeError:
-        raise EnvelopeError(f"Expected text that UTF-8 can hold, got other text - at `{name}`") from None
-    if not encoded or len(encoded) > limit:
-        raise EnvelopeError(f"Expected 1 to {limit} bytes of text, got {len(encoded)} - at `{name}`")
-    return encoded

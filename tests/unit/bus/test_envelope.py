@@ -12,6 +12,7 @@ from bus import DeadLetter, EnvelopeError, Event, Reason, StoredRecord, agency_o
 from bus.envelope import (
     MAX_ATTRIBUTE_BYTES,
     REQUIRED,
+    SCHEMA_ID,
     moment,
     moment_of,
     moment_us,
@@ -21,6 +22,7 @@ from bus.envelope import (
     time_us,
 )
 from bus.stages.decode import Expected, decode
+from bus.stages.stamp import Stamp, Stamper
 from contracts import Catalog
 
 RIGHT: tuple[tuple[str, bytes | None], ...] = (
@@ -173,3 +175,98 @@ def test_text_of_any_kind_is_a_time_or_none(text: str) -> None:
 def test_a_source_names_its_agency(source: str, agency: str) -> None:
     """A foreign source stands for itself."""
     assert agency_of(source) == agency
+
+
+FORBIDDEN = (
+    *"\x00\n\r\x1b\x1f\x7f\x80\x85\x9f",
+    *"\ufdd0\ufdef\ufffe\U0001ffff\U0010fffe",
+)
+"""CloudEvents 1.0.2, type system, String; beside these lone surrogates, which UTF-8 cannot hold."""
+SETTABLE = ("id", "transaction", "causation", "service", "subject", "traceparent", "tracestate", "key")
+"""What a publisher, an outbox's row or a cause brings into an attribute."""
+
+
+def stamped(system: str = "registry", **said: Any) -> list[tuple[str, bytes | None]]:
+    """The headers of an event with some attributes set."""
+    key = said.pop("key", "k")
+    values = {"id": "1", "traceparent": "00-1-2-01", **said}
+    return Stamper(CONTRACT.version(1), "health", system, "t").headers(
+        Stamp(time_us=1, recorded_us=1, **values), key
+    )
+
+
+@pytest.mark.parametrize("name", SETTABLE)
+@pytest.mark.parametrize("character", [*FORBIDDEN, "\ud800"])
+def test_no_attribute_is_published_with_text_that_cloudevents_forbids(name: str, character: str) -> None:
+    """Each attribute that a caller sets is refused by its name; the text is not quoted."""
+    with pytest.raises(EnvelopeError, match="control characters") as caught:
+        stamped(**{name: f"secret{character}"})
+    assert "secret" not in str(caught.value)
+
+
+@given(st.dictionaries(st.sampled_from(SETTABLE), st.text(st.characters(), max_size=20)))
+def test_what_is_published_is_read_again(said: dict[str, str]) -> None:
+    """An envelope that publishing lets through is one that decoding takes."""
+    try:
+        headers = stamped(**said)
+    except EnvelopeError:
+        return
+    attributes, identity = read_attributes(headers)
+    assert identity[0] == said.get("id", "1")
+    assert {**dict(headers), SCHEMA_ID: None} == {**attributes, SCHEMA_ID: None}
+
+
+@pytest.mark.parametrize("name", ["id", "service", "subject", "key"])
+def test_what_is_no_text_is_refused(name: str) -> None:
+    """A number or bytes as an attribute is an error that names it, not a crash."""
+    for value in (7, b"bytes"):
+        with pytest.raises(EnvelopeError, match="Expected text, got"):
+            stamped("registry", **{name: value})
+
+
+@pytest.mark.parametrize(
+    "system",
+    ["", " ", "civil registry", "a:b", "régistre", "a?b", "a#b", "a%zz", "a%", "/a", "a\\b", "<a>", "a\n",
+     "a\x00", "[a]", "a" * 5000, "\ud800"],
+)  # fmt: skip
+def test_a_system_that_makes_no_uri_is_refused(system: str) -> None:
+    """It is the last part of the source, a URN; a colon would make another agency's name."""
+    with pytest.raises(EnvelopeError, match=r"at `(system|source)`"):
+        stamped(system)
+
+
+@pytest.mark.parametrize("system", ["main", "registry-2", "a.b_c~d", "a/b", "a%20b", "x@y", "A(1)"])
+def test_a_system_that_makes_a_uri_is_published(system: str) -> None:
+    """And its agency is read from the source again."""
+    _, identity = read_attributes(stamped(system))
+    assert identity[1] == f"urn:govbus:health:{system}"
+    assert agency_of(identity[1]) == "health"
+
+
+@pytest.mark.parametrize("name", ["ce_id", "ce_source", "ce_subject", "ce_traceparent", "ce_adalovelace"])
+@pytest.mark.parametrize("character", FORBIDDEN)
+def test_a_record_with_text_that_cloudevents_forbids_is_no_event(name: str, character: str) -> None:
+    """Another publisher's attributes are held to the same rule, known to us or not."""
+    headers = list({**dict(RIGHT), name: f"x{character}".encode()}.items())
+    found = decode(record(b"{}", headers), EXPECTED)
+    assert isinstance(found, DeadLetter)
+    assert found.reason is Reason.MALFORMED_ENVELOPE
+
+
+@pytest.mark.parametrize(
+    ("source", "right"),
+    [
+        *[(text, True) for text in (
+            "urn:x", "/sensors/1/alerts", "https://user@example.org:80/x?y#z", "mailto:a@b", "1-555-123-4567",
+            "urn:uuid:6e8bc430-9c3a-11d9-9669-0800200c9a66", "http://[::1]/a", "#fragment", "//host", "a%20b",
+        )],
+        *[(text, False) for text in (
+            "a b", "1a:b", ":a", "http://a:b:c/", "régistre", "%zz", "a%", "http://[bad", "a\\b", "<x>",
+            "x{y}", "//h:x", "a#b#c", "a^b", "a|b", 'a"b',
+        )],
+    ],
+)  # fmt: skip
+def test_a_source_is_a_uri_reference(source: str, right: bool) -> None:
+    """RFC 3986, appendix A, as CloudEvents asks of every source."""
+    found = decode(record(b"{}", {**dict(RIGHT), "ce_source": source.encode()}.items()), EXPECTED)
+    assert isinstance(found, Event) is right
