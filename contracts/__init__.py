@@ -52,7 +52,7 @@ from contracts.logs import VisibleFilter, visible_logger
 from contracts.paths import DataPath
 from contracts.schema.references import Subschema
 from contracts.validation import Violation
-from contracts.visible import visible
+from contracts.visible_text import visible
 
 if TYPE_CHECKING:
     from contracts.documents.document import Document, read_yaml_documents

@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from contracts.visible import visible
+from contracts.visible_text import visible
 
 Severity = Literal["error", "warning", "note"]
 Category = Literal["MINIMAL", "BASIC", "STANDARD"]

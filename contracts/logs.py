@@ -6,7 +6,7 @@ import logging
 import traceback
 from typing import Final
 
-from contracts.visible import LONGEST, visible
+from contracts.visible_text import LONGEST, visible
 
 _INDENT: Final = "  "
 

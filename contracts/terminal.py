@@ -1,7 +1,7 @@
 """What every command writes: lines, tables, and documents of a format of their own.
 
 Law of this file: it is the only one that writes to the terminal, and everything it writes is visible text;
-see `contracts/visible.py`.
+see `contracts/visible_text.py`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from contracts.visible import LONGEST, visible, visible_in_json, visible_json
+from contracts.visible_text import LONGEST, visible, visible_in_json, visible_json
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -14,7 +14,7 @@ from contracts.commands.options import FINDINGS, REFERENCE_CATALOG, catalog_opti
 from contracts.compatibility.impact import EFFECTS, Impact, impacts
 from contracts.lint.soundness import open_sound
 from contracts.terminal import say, say_json
-from contracts.visible import visible_json
+from contracts.visible_text import visible_json
 
 
 @click.command()

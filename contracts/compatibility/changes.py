@@ -11,7 +11,7 @@ from contracts.compatibility.differences import Difference, differences
 from contracts.compatibility.modes import is_same, judge
 from contracts.compatibility.verdict import Verdict
 from contracts.contract import Contract, ContractVersion
-from contracts.visible import visible, visible_json
+from contracts.visible_text import visible, visible_json
 
 Form = Literal["text", "json", "markdown"]
 

@@ -18,7 +18,7 @@ from urllib.parse import quote
 import click
 
 from contracts.finding import Finding
-from contracts.visible import visible, visible_json
+from contracts.visible_text import visible, visible_json
 
 Format = Literal["text", "json", "junit", "github", "gitlab", "sarif", "markdown"]
 

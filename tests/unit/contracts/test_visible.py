@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from contracts import VisibleFilter, say, say_json, visible, visible_console, visible_logger
-from contracts.visible import LONGEST, visible_json
+from contracts.visible_text import LONGEST, visible_json
 
 HOSTILE = (
     "case\n2026-01-01 INFO all is well\r\x1b[2J\x1b]0;title\x07\x9b31m\u2028\u2029\u200b\u202e\u2066\ufeff"
