@@ -30,15 +30,10 @@ from bus.event import Event
 from bus.kafka.consumer import open_consumer
 from bus.outcome import Ack, DeadLetter, DeliveryOutcome, Outcome, PublishOutcome, Reason, Retry
 from bus.publish.transactions import Transaction
-from bus.receipts.receipts import (
-    RECEIPTS_TOPIC,
-    DeliveryReceipt,
-    PublishReceipt,
-    decode_receipts,
-    encode_receipts,
-)
+from bus.receipts.receipts import DeliveryReceipt, PublishReceipt, decode_receipts, encode_receipts
 from bus.record import Record, StoredRecord, TopicPartition
 from bus.settings import Settings
+from bus.topics import RECEIPTS_TOPICS, checkpoints_topic, receipts_topic
 
 if TYPE_CHECKING:
     from bus.database.handled_events import HandledEvents
@@ -56,7 +51,7 @@ _LATER = {
 }
 
 __all__ = [
-    "RECEIPTS_TOPIC",
+    "RECEIPTS_TOPICS",
     "AccessDeniedError",
     "Ack",
     "Backoff",
@@ -98,10 +93,12 @@ __all__ = [
     "VersionRetiredError",
     "agency_of",
     "apply_topics",
+    "checkpoints_topic",
     "decode_receipts",
     "encode_receipts",
     "open_consumer",
     "outbox_table",
+    "receipts_topic",
 ]
 
 

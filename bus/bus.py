@@ -29,14 +29,13 @@ from bus.parking.log import ParkingLog, RowWriter
 from bus.publish.context import BusContext
 from bus.publish.surface import Publishing
 from bus.publish.transactions import Transaction, Transactions
-from bus.receipts.receipts import RECEIPTS_TOPIC
 from bus.receipts.writer import ReceiptLog
 from bus.record import Headers, Position, TopicPartition
 from bus.serving import serve
 from bus.settings import Settings
 from bus.table import Table, deliver
 from bus.telemetry import Telemetry
-from bus.topics import dead_letter_topic, group_of, parked_topic, topic_of
+from bus.topics import dead_letter_topic, group_of, parked_topic, receipts_topic, topic_of
 from bus.transport import Transport
 from contracts import Catalog, visible_logger
 
@@ -84,7 +83,7 @@ class Bus(Publishing, BoundedReading):
         self._subscriptions: dict[str, Subscription] = {}
         self._subscribers: list[Subscriber] = []
         self._tables: dict[str, Table] = {}
-        self._receipts = ReceiptLog(self._transport)
+        self._receipts = ReceiptLog(self._transport, receipts_topic(agency))
         self._make_context()
         self._trusted = trusted_keys(self.settings)
         self._follower: Follower | None = None
@@ -248,7 +247,7 @@ class Bus(Publishing, BoundedReading):
         topics = {topic for subscription in self._subscriptions.values() for topic in subscription.expected}
         try:
             await self._transport.start(self._telemetry.sent if self._telemetry.metering else None)
-            own = {RECEIPTS_TOPIC, dead_letter_topic(self.agency), parked_topic(self.agency)}
+            own = {receipts_topic(self.agency), dead_letter_topic(self.agency), parked_topic(self.agency)}
             await self._transport.require_topics(own | topics)
             await self._follow()
             if self._subscriptions:

@@ -6,6 +6,7 @@ broker can promise: durability, replication, fencing.
 """
 
 import asyncio
+import re
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -18,10 +19,10 @@ from bus.clock import BrokerClock
 from bus.errors import BusUnavailableError, TopicMissingError
 from bus.group_times import GroupTimes
 from bus.memory.transactional import MemoryTransactional, OpenRecords
-from bus.receipts.receipts import RECEIPTS_TOPIC, DeliveryReceipt, PublishReceipt, decode_receipts
+from bus.receipts.receipts import DeliveryReceipt, PublishReceipt, decode_receipts
 from bus.record import Record, StoredRecord, TopicPartition
 from bus.settings import Settings
-from bus.topics import partition_of, topics_of
+from bus.topics import RECEIPTS_TOPICS, partition_of, topics_of
 from bus.transport import Consumer, Outgoing, Revoked, Transactional
 from contracts import Catalog
 
@@ -66,8 +67,12 @@ class InMemoryCluster:
 
     def receipts(self) -> list[PublishReceipt | DeliveryReceipt]:
         """Return every receipt written so far."""
+        topics = filter(RECEIPTS_TOPICS.match, self._logs)
         return [
-            receipt for record in self.records(RECEIPTS_TOPIC) for receipt in decode_receipts(record.value)
+            receipt
+            for topic in topics
+            for record in self.records(topic)
+            for receipt in decode_receipts(record.value)
         ]
 
     def append(
@@ -100,7 +105,9 @@ class InMemoryCluster:
         return {place: offset for (name, place), offset in self._committed.items() if name == group}
 
     @asynccontextmanager
-    async def open_consumer(self, *, group: str, topics: Sequence[str]) -> AsyncIterator[Consumer]:
+    async def open_consumer(
+        self, *, group: str, topics: Sequence[str] | re.Pattern[str]
+    ) -> AsyncIterator[Consumer]:
         """Return a started member of a group, closed at the end of the block."""
         consumer = _Member(self, group, topics, None)
         await consumer.start()
@@ -133,12 +140,24 @@ class InMemoryCluster:
         for member in self._groups[group]:
             await member.revoke()
         self._groups[group] = members
+        for member in members:
+            member.topics = self._matching(member.wanted)
+            member.arrived.set()
         topics = sorted({topic for member in members for topic in member.topics})
         places = [TopicPartition(topic, n) for topic in topics for n in range(len(self.log(topic)))]
-        for index, member in enumerate(members):
-            for place in places[index :: len(members)]:
-                member.positions[place] = self._committed.get((group, place), 0)
-            member.arrived.set()
+        for index, place in enumerate(places):
+            # Over a pattern, one member holds the same partition numbers of all topics.
+            turn = place.partition if isinstance(members[0].wanted, re.Pattern) else index
+            member = members[turn % len(members)]
+            member.positions[place] = self._committed.get((group, place), 0)
+
+    def _matching(self, wanted: Sequence[str] | re.Pattern[str]) -> list[str]:
+        return list(filter(wanted.match, self._logs)) if isinstance(wanted, re.Pattern) else list(wanted)
+
+    async def follow(self, member: "_Member") -> None:
+        """Assign the partitions of topics that were made after the member had joined."""
+        if self._matching(member.wanted) != member.topics:
+            await self._rebalance(member.group, self._groups[member.group])
 
     def commit(self, group: str, positions: Mapping[TopicPartition, int]) -> None:
         """Store the committed offsets of a group."""
@@ -159,10 +178,15 @@ class _Member:
     """One member of a group; see `bus.transport.Consumer`."""
 
     def __init__(
-        self, cluster: InMemoryCluster, group: str, topics: Sequence[str], revoked: Revoked | None
+        self,
+        cluster: InMemoryCluster,
+        group: str,
+        wanted: Sequence[str] | re.Pattern[str],
+        revoked: Revoked | None,
     ) -> None:
         self.group = group
-        self.topics = topics
+        self.wanted = wanted
+        self.topics: list[str] = []
         self.positions: dict[TopicPartition, int] = {}
         self.arrived = asyncio.Event()
         self._cluster = cluster
@@ -186,6 +210,7 @@ class _Member:
         self, timeout_seconds: float, max_records: int
     ) -> Mapping[TopicPartition, Sequence[Record]]:
         self._cluster.require_available()
+        await self._cluster.follow(self)
         await asyncio.sleep(0)
         found = self._take(max_records)
         if found:

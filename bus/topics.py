@@ -1,15 +1,13 @@
 """Names and settings of topics and groups, and the partition of a key. Pure."""
 
+import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from bus.receipts.receipts import RECEIPTS_PARTITIONS, RECEIPTS_TOPIC
+from bus.receipts.receipts import RECEIPTS_PARTITIONS
 from contracts import Catalog
-
-CHECKPOINTS_TOPIC = "govbus.checkpoints"
-"""Compacted topic of connector checkpoints."""
 
 REGISTRY_TOPIC = "govbus.registry"
 """Compacted topic of the signed catalogue; running processes follow it."""
@@ -63,6 +61,20 @@ def audit_topic(agency: str) -> str:
     return f"{agency}.audit"
 
 
+def receipts_topic(agency: str) -> str:
+    """Return the topic of an agency's receipts; only it may write there."""
+    return f"{agency}.receipts"
+
+
+RECEIPTS_TOPICS = re.compile(r"([a-z][a-z0-9-]*)\.receipts$")
+"""The receipts topics of all agencies; the group is the agency that writes there."""
+
+
+def checkpoints_topic(agency: str) -> str:
+    """Return the compacted topic of the checkpoints of an agency's connectors; it is closed to others."""
+    return f"{agency}.checkpoints"
+
+
 def group_of(agency: str, subscription: str) -> str:
     """Return the consumer group of one subscription of one agency."""
     return f"{agency}.{subscription}"
@@ -73,10 +85,7 @@ def topics_of(catalog: Catalog) -> list[TopicSpec]:
 
     All of them use `LogAppendTime`: latency is measured on the broker's clock.
     """
-    specs = [
-        _spec(RECEIPTS_TOPIC, RECEIPTS_PARTITIONS, RECEIPT_RETENTION_DAYS),
-        TopicSpec(CHECKPOINTS_TOPIC, 1, {"cleanup.policy": "compact"}),
-    ]
+    specs = []
     for contract in catalog.contracts.values():
         for major in sorted({version.major for version in contract.versions}):
             topic = topic_of(contract.subject, major)
@@ -84,6 +93,12 @@ def topics_of(catalog: Catalog) -> list[TopicSpec]:
     specs += [_spec(dead_letter_topic(name), 1, DEAD_LETTER_RETENTION_DAYS) for name in catalog.agencies]
     specs += [TopicSpec(audit_topic(name), 1, AUDIT_CONFIG) for name in catalog.agencies]
     specs += [_parked(name) for name in catalog.agencies]
+    specs += [
+        _spec(receipts_topic(name), RECEIPTS_PARTITIONS, RECEIPT_RETENTION_DAYS) for name in catalog.agencies
+    ]
+    specs += [
+        TopicSpec(checkpoints_topic(name), 1, {"cleanup.policy": "compact"}) for name in catalog.agencies
+    ]
     return specs
 
 

@@ -1,6 +1,6 @@
 """Checkpoints in Kafka: where each source goes on after a restart, on any machine.
 
-They are in the compacted topic `govbus.checkpoints` under `<agency>/<connector>/<partition>`, as JSON:
+They are in the compacted topic `<agency>.checkpoints` under `<connector>/<partition>`, as JSON:
 
     {"format": 1, "position": <what the source gave>, "saved": "2026-11-23T14:50:00Z"}
 
@@ -17,7 +17,6 @@ import orjson
 from connectors.errors import ConfigurationError
 from connectors.source import ONLY_PARTITION, Json
 
-TOPIC = "govbus.checkpoints"
 _FORMAT = 1
 
 
@@ -39,17 +38,14 @@ class Checkpoints:
     """The checkpoints of one connector.
 
     Args:
-        table: Where they are.
-        agency: The connector's agency.
+        table: Where they are: those of the connector's agency, which no other can read or write.
         connector: Its name, unique within the agency.
         now: The current time, aware.
     """
 
-    def __init__(
-        self, table: CheckpointTable, agency: str, connector: str, now: Callable[[], datetime] = _now
-    ) -> None:
+    def __init__(self, table: CheckpointTable, connector: str, now: Callable[[], datetime] = _now) -> None:
         self._table = table
-        self._prefix = f"{agency}/{connector}/"
+        self._prefix = f"{connector}/"
         self._now = now
 
     async def load(self, partition: str = ONLY_PARTITION) -> Json | None:

@@ -6,8 +6,18 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import cast
 
-from bus import Backoff, Bus, BusError, BusUnavailableError, Draft, Receipt, RefusedError, UsageError
-from connectors.checkpoint import TOPIC, Checkpoints
+from bus import (
+    Backoff,
+    Bus,
+    BusError,
+    BusUnavailableError,
+    Draft,
+    Receipt,
+    RefusedError,
+    UsageError,
+    checkpoints_topic,
+)
+from connectors.checkpoint import Checkpoints
 from connectors.config import SourceConfig
 from connectors.errors import ConfigurationError, ConnectorError, EndOfSourceError
 from connectors.health import Health
@@ -55,7 +65,7 @@ class SourceRunner:
         self._chance = chance
         self._worker = Worker(config.name)
         self._source = config.make()
-        self._checkpoints = Checkpoints(bus.table(TOPIC), config.agency, config.name)
+        self._checkpoints = Checkpoints(bus.table(checkpoints_topic(config.agency)), config.name)
         self._stopping = asyncio.Event()
         self._failures = 0
 

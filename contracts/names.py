@@ -16,8 +16,7 @@ SUBJECT = re.compile(rf"{NAME.pattern}\.{NAME.pattern}")
 VERSION = re.compile(r"([1-9][0-9]{0,3})\.(0|[1-9][0-9]{0,3})")
 NAME_LIMIT = 64
 
-# The bus uses topics of these names itself, and a catalogue uses folders of these names.
-RESERVED_AGENCIES = frozenset({"govbus"})
+# A catalogue uses folders of these names, and the bus a topic.
 RESERVED_EVENTS = frozenset({"dead-letters", "subscriptions"})
 
 _QUOTABLE = re.compile(r"[A-Za-z0-9._:-]{1,200}")
@@ -26,6 +25,11 @@ _QUOTABLE = re.compile(r"[A-Za-z0-9._:-]{1,200}")
 def is_name(text: str) -> bool:
     """Whether the text may name an agency, an event or a service."""
     return len(text) <= NAME_LIMIT and NAME.fullmatch(text) is not None
+
+
+def is_reserved_agency(text: str) -> bool:
+    """Whether no agency may have this name: topics, groups and users of the bus itself begin with it."""
+    return text == "govbus" or text.startswith("govbus-")
 
 
 def is_subject(text: str) -> bool:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from bus import RECEIPTS_TOPIC, Backoff, BusError, Record, Settings, TopicPartition, open_consumer
+from bus import RECEIPTS_TOPICS, Backoff, BusError, Record, Settings, TopicPartition, open_consumer
 from contracts import visible_logger
 from observability.database.intake import Place
 from observability.database.store import Store
@@ -53,11 +53,11 @@ class ReceiptBatch:
 
 
 class Monitor:
-    """Keeps a store up to date with the receipts topic.
+    """Keeps a store up to date with the receipts topics of all agencies.
 
     Args:
         store: where receipts are written.
-        consumer: subscribed to the receipts topic, in group `GROUP`.
+        consumer: subscribed to the receipts topics, in group `GROUP`.
         max_records: at most this many in one poll; a record holds many receipts.
     """
 
@@ -161,7 +161,7 @@ async def watch(settings: Settings, store: Store) -> None:
     Raises:
         StoreError, BusError: as `Monitor.run` says.
     """
-    async with open_consumer(settings, group=GROUP, topics=[RECEIPTS_TOPIC]) as consumer:
+    async with open_consumer(settings, group=GROUP, topics=RECEIPTS_TOPICS) as consumer:
         monitor = Monitor(store, consumer)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,7 +1,6 @@
 """The same small country over memory and over Kafka, so that the same scenarios run against both."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Protocol
@@ -9,8 +8,16 @@ from typing import Any, Protocol
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import TopicPartition as KafkaPartition
 
-from bus import Bus, DeliveryReceipt, PublishReceipt, Record, Settings, TopicPartition, decode_receipts
-from bus.receipts.receipts import RECEIPTS_TOPIC
+from bus import (
+    Bus,
+    DeliveryReceipt,
+    PublishReceipt,
+    Record,
+    Settings,
+    TopicPartition,
+    decode_receipts,
+    receipts_topic,
+)
 from bus.testing import InMemoryBus, InMemoryCluster
 from tests.small_catalog import SmallCountry
 
@@ -77,7 +84,6 @@ class KafkaWorld:
     def __init__(self, country: SmallCountry, bootstrap_servers: str) -> None:
         self.country = country
         self.bootstrap_servers = bootstrap_servers
-        self._since_ms = time.time_ns() // 1_000_000
 
     def settings(self, **limits: Any) -> Settings:
         return Settings(bootstrap_servers=self.bootstrap_servers, **limits)
@@ -101,9 +107,7 @@ class KafkaWorld:
             await producer.stop()
 
     async def records(self, topic: str, *, committed: bool = False) -> Sequence[Record]:
-        # All tests write receipts to one topic, so each reads from its own beginning.
-        since_ms = self._since_ms if topic == RECEIPTS_TOPIC else None
-        return await records_of(self.bootstrap_servers, topic, committed=committed, since_ms=since_ms)
+        return await records_of(self.bootstrap_servers, topic, committed=committed)
 
     async def committed(self, group: str, topic: str) -> int:
         consumer = AIOKafkaConsumer(
@@ -118,9 +122,7 @@ class KafkaWorld:
             await consumer.stop()
 
 
-async def records_of(
-    bootstrap_servers: str, topic: str, *, committed: bool = False, since_ms: int | None = None
-) -> Sequence[Record]:
+async def records_of(bootstrap_servers: str, topic: str, *, committed: bool = False) -> Sequence[Record]:
     """Return all that a topic holds now, or what of it is committed, in the order of its partitions."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap_servers, auto_offset_reset="earliest",
@@ -134,10 +136,6 @@ async def records_of(
         ]
         consumer.assign(places)
         ends = await consumer.end_offsets(places)
-        if since_ms is not None:
-            begins = await consumer.offsets_for_times(dict.fromkeys(places, since_ms))
-            for place, begin in begins.items():
-                consumer.seek(place, ends[place] if begin is None else begin.offset)
         found: list[Record] = []
         for place in places:
             while await consumer.position(place) < ends[place]:
@@ -155,9 +153,14 @@ async def _find(consumer: Any, topic: str) -> set[int]:
 
 async def receipts(world: World) -> list[ReceiptRow]:
     """Return the receipts of this world's agencies."""
-    country = world.country
-    rows = [row for record in await world.records(RECEIPTS_TOPIC) for row in decode_receipts(record.value)]
-    return [row for row in rows if row.agency in (country.north, country.south)]
+    return [row for record in await receipt_records(world) for row in decode_receipts(record.value)]
+
+
+async def receipt_records(world: World, *, committed: bool = False) -> list[Record]:
+    """Return the records of receipts of this world's agencies."""
+    agencies = (world.country.north, world.country.south)
+    found = [await world.records(receipts_topic(agency), committed=committed) for agency in agencies]
+    return [record for records in found for record in records]
 
 
 async def until(check: Callable[[], Awaitable[Any] | Any]) -> Any:
@@ -185,6 +188,7 @@ __all__ = [
     "MemoryWorld",
     "TopicPartition",
     "World",
+    "receipt_records",
     "receipts",
     "records_of",
     "running",

@@ -9,16 +9,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 
 from bus.deliver.versions import expectations
-from bus.receipts.receipts import RECEIPTS_TOPIC
 from bus.topics import (
     AUDIT_TOPIC,
-    CHECKPOINTS_TOPIC,
     MAX_EVENT_BYTES,
     REGISTRY_TOPIC,
     TopicSpec,
     audit_topic,
+    checkpoints_topic,
     dead_letter_topic,
     parked_topic,
+    receipts_topic,
     topic_of,
     topics_of,
 )
@@ -35,9 +35,8 @@ from contracts import (
 )
 
 MONITOR = "govbus-monitor"
-"""The user that reads receipts; it may read no event."""
-OWN_TOPICS = frozenset({RECEIPTS_TOPIC, CHECKPOINTS_TOPIC, REGISTRY_TOPIC, AUDIT_TOPIC})
-
+"""The user that reads the receipts of all agencies; it may read no event."""
+OWN_TOPICS = frozenset({REGISTRY_TOPIC, AUDIT_TOPIC})
 
 MIN_INSYNC = "min.insync.replicas"
 _ROOM = {"max.message.bytes": str(4 * MAX_EVENT_BYTES), "message.timestamp.type": "LogAppendTime"}
@@ -47,7 +46,9 @@ OPERATORS_TOPICS = (
 )
 """What `contracts apply` writes to."""
 
-_EVENT_TOPIC = re.compile(r"([a-z0-9-]+)\.(?:audit|dead-letters|parked|[a-z0-9-]+\.v[1-9][0-9]*)")
+_AGENCY_TOPIC = re.compile(
+    r"([a-z0-9-]+)\.(?:audit|checkpoints|dead-letters|parked|receipts|[a-z0-9-]+\.v[1-9][0-9]*)"
+)
 
 
 def principal(user: str) -> str:
@@ -82,7 +83,7 @@ def desired_state(
     }
     return ClusterState(
         topics=desired_topics(catalog, found or ClusterState()),
-        access=frozenset(access | set(_monitor())),
+        access=frozenset(access | set(_monitor(catalog))),
         quotas=dict.fromkeys(catalog.agencies, quota),
         entries=entries,
     )
@@ -120,8 +121,8 @@ def _own(catalog: Catalog, agency: str) -> Iterator[Access]:
     for topic, operations in (
         (dead_letter_topic(agency), ("read", "write")),
         (parked_topic(agency), ("read", "write")),
-        (RECEIPTS_TOPIC, ("write",)),
-        (CHECKPOINTS_TOPIC, ("read", "write")),
+        (receipts_topic(agency), ("write",)),
+        (checkpoints_topic(agency), ("read", "write")),
         (REGISTRY_TOPIC, ("read",)),
         (audit_topic(agency), ("read", "write")),
     ):
@@ -139,8 +140,9 @@ def _readable(catalog: Catalog, subscription: SubscriptionGrant, today: date) ->
         return ()  # lint tells that there is no such event
 
 
-def _monitor() -> Iterator[Access]:
-    yield _may("read", MONITOR, "topic", RECEIPTS_TOPIC)
+def _monitor(catalog: Catalog) -> Iterator[Access]:
+    for agency in catalog.agencies:
+        yield _may("read", MONITOR, "topic", receipts_topic(agency))
     yield _may("read", MONITOR, "topic", REGISTRY_TOPIC)
     yield _may("read", MONITOR, "group", "govbus.monitor", prefixed=True)
 
@@ -160,7 +162,7 @@ def scope_of(catalog: Catalog, registered: Iterable[str]) -> PlanScope:
     agencies = frozenset({*catalog.agencies, *once})
 
     def owns(topic: str) -> bool:
-        match = _EVENT_TOPIC.fullmatch(topic)
+        match = _AGENCY_TOPIC.fullmatch(topic)
         return topic in OWN_TOPICS or (match is not None and match[1] in agencies)
 
     principals = frozenset(map(principal, (*agencies, MONITOR)))

@@ -27,10 +27,10 @@ from bus.errors import BusError, UsageError
 from bus.kafka.consumer import open_consumer
 from bus.kafka.transport import KafkaTransport
 from bus.parking.rows import read_row
-from bus.receipts.receipts import RECEIPTS_TOPIC, DeliveryReceipt, decode_receipts
+from bus.receipts.receipts import DeliveryReceipt, decode_receipts
 from bus.record import Record
 from bus.replay.cli import load_bus
-from bus.topics import parked_topic
+from bus.topics import parked_topic, receipts_topic
 from contracts import Catalog
 
 AGAIN_SECONDS = 0.5
@@ -200,8 +200,9 @@ class AppTrial(Trial):
         """Read receipts as they come, through every outage of the broker."""
         while True:
             try:
-                group = f"{self.app.bus.agency}.crash.{self.mark}"
-                async with open_consumer(self.settings, group=group, topics=[RECEIPTS_TOPIC]) as consumer:
+                agency = self.app.bus.agency
+                group, topics = f"{agency}.crash.{self.mark}", [receipts_topic(agency)]
+                async with open_consumer(self.settings, group=group, topics=topics) as consumer:
                     while True:
                         for records in (await consumer.poll(0.25, 1_000)).values():
                             for record in records:
@@ -218,7 +219,8 @@ class AppTrial(Trial):
         transport = KafkaTransport(self.settings)
         await transport.start()
         try:
-            rows = [row for record in await transport.read_all(RECEIPTS_TOPIC) for row in self._own(record)]
+            topic = receipts_topic(self.app.bus.agency)
+            rows = [row for record in await transport.read_all(topic) for row in self._own(record)]
             parked: dict[tuple[str, RecordPosition], bool] = {}
             for record in await transport.read_all(parked_topic(self.app.bus.agency)):
                 if (row := read_row(record)) is not None:

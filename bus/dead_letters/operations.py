@@ -24,10 +24,10 @@ from bus.dead_letters.stored import (
     write_act,
 )
 from bus.errors import BusUnavailableError, ContractViolationError, UsageError
-from bus.receipts.receipts import RECEIPTS_TOPIC, encode_receipts, partition_of_transaction
+from bus.receipts.receipts import encode_receipts, partition_of_transaction
 from bus.record import StoredRecord
 from bus.table import deliver
-from bus.topics import REPLAY, audit_topic, dead_letter_topic, parked_topic
+from bus.topics import REPLAY, audit_topic, dead_letter_topic, parked_topic, receipts_topic
 from bus.transport import Transport
 from contracts import Catalog, ContractError
 
@@ -112,7 +112,8 @@ class DeadLetters:
         await self._note(act, None)
         receipt = discard_receipt(letter, time_ns() // 1000 + self._transport.clock.offset_us)
         partition = partition_of_transaction(receipt.transaction)
-        await deliver(self._transport, RECEIPTS_TOPIC, None, encode_receipts([receipt]), partition=partition)
+        topic = receipts_topic(self._agency)
+        await deliver(self._transport, topic, None, encode_receipts([receipt]), partition=partition)
 
     async def _original(self, letter: StoredDeadLetter) -> StoredRecord:
         """Read an event from its own topic, if it was too large for the dead letters."""

@@ -28,7 +28,7 @@ from bus.publish.surface import Publishing
 from bus.receipts.writer import ReceiptLog
 from bus.record import Position, Record, TopicPartition
 from bus.table import deliver
-from bus.topics import dead_letter_topic
+from bus.topics import dead_letter_topic, receipts_topic
 from bus.transport import Consumer
 from contracts import Catalog
 
@@ -95,7 +95,7 @@ class ExactlyOnce:
         self._take_seconds = take_seconds(COMMIT_SECONDS, context.settings.transaction_timeout_seconds)
         identity = f"{subscription.group}.{partition.topic}.{partition.partition}"
         self._transport = context.transport.transactional(identity)
-        self._receipts = ReceiptLog(self._transport)
+        self._receipts = ReceiptLog(self._transport, receipts_topic(context.agency))
         self._publisher = context.publisher(self._transport, self._receipts)
         self._published = HeldPublishing(context, self._publisher)
         self._letters = dead_letter_topic(context.agency)

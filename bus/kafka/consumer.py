@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from time import time_ns
@@ -9,6 +10,8 @@ from typing import Any
 from weakref import WeakSet
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import (
     ConsumerStoppedError,
     GroupCoordinatorNotAvailableError,
@@ -66,14 +69,16 @@ def _may_be_an_outage(error: BaseException) -> bool:
 
 @asynccontextmanager
 async def open_consumer(
-    settings: Settings | None = None, *, group: str, topics: Sequence[str]
+    settings: Settings | None = None, *, group: str, topics: Sequence[str] | re.Pattern[str]
 ) -> AsyncIterator[Consumer]:
     """Join a group that reads raw records, such as a monitor's; leave it at the end of the block.
 
     Args:
         settings: the cluster; from the environment if absent.
         group: the consumer group; reading begins at its committed offsets, or at the earliest record.
-        topics: the topics to read.
+        topics: the topics to read. A pattern stands for every topic that it matches from the start of the
+            name and that the user may read, those made later included: they are read from their earliest
+            record within a minute. One member then holds the same partition numbers of all of them.
 
     Raises:
         UsageError: a subscription of this process reads in that group.
@@ -100,12 +105,12 @@ class KafkaConsumer:
         self,
         settings: Settings,
         group: str | None,
-        topics: Sequence[str],
+        topics: Sequence[str] | re.Pattern[str],
         revoked: Revoked | None,
         times: GroupTimes | None = None,
     ) -> None:
         self.group = group
-        self._topics = list(topics)
+        self._topics = topics if isinstance(topics, re.Pattern) else list(topics)
         self._revoked = revoked
         self._settings = settings
         self._times = times or group_times()
@@ -131,9 +136,15 @@ class KafkaConsumer:
             max_poll_interval_ms=int(self._times.idle_seconds * 1000),
             group_instance_id=None if self.group is None else self._settings.instance,
             metadata_max_age_ms=30_000,
+            partition_assignment_strategy=[self._assignor()],
         )
-        self._kafka.subscribe(self._topics, listener=_Listener(self._revoked, self._next))
+        topics, pattern = (self._topics, None) if isinstance(self._topics, list) else ((), self._topics)
+        self._kafka.subscribe(topics, pattern, _Listener(self._revoked, self._next))
         await begin(self._kafka, self._settings, f"group `{self.group}`")
+
+    def _assignor(self) -> Any:
+        # By range, partition n of every topic goes to the same member.
+        return RangePartitionAssignor if isinstance(self._topics, re.Pattern) else RoundRobinPartitionAssignor
 
     async def close(self) -> None:
         """Leave the group."""

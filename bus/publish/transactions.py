@@ -13,6 +13,7 @@ from bus.publish.context import BusContext
 from bus.publish.surface import Publishing
 from bus.receipts.writer import ReceiptLog
 from bus.table import Table, deliver
+from bus.topics import receipts_topic
 from bus.transport import Sender, Transactional
 
 
@@ -26,7 +27,7 @@ class Transaction(Publishing):
         self.settings, self.system = context.settings, context.system
         self._transport: Sender = transactional
         self._transactional = transactional
-        self._receipts = ReceiptLog(transactional)
+        self._receipts = ReceiptLog(transactional, receipts_topic(context.agency))
         self._publisher = context.publisher(transactional, self._receipts, refusals)
         self._written: list[tuple[Table, str, bytes | None]] = []
 

@@ -1,7 +1,7 @@
 """Receipts: metadata of every publish and every delivery, never data. Pure.
 
 Law of this file: measuring, proving and answering the citizen all use the same rows. All times are
-integer microseconds since the epoch, UTC, on the broker's clock. One Kafka record of `govbus.receipts` holds
+integer microseconds since the epoch, UTC, on the broker's clock. One Kafka record of a receipts topic holds
 many rows; the columns that a group's rows share are written once.
 
 Wire format: `{"v": 1, "groups": [{"kind": "publish" or "delivery", "common": [...], "rows": [[...]]}]}`,
@@ -18,11 +18,8 @@ import orjson
 
 from bus.outcome import DeliveryOutcome, PublishOutcome
 
-RECEIPTS_TOPIC = "govbus.receipts"
-"""The topic all receipts go to."""
-
 RECEIPTS_PARTITIONS = 4
-"""Partitions of the receipts topic; rows go to the partition of their transaction."""
+"""Partitions of every agency's receipts topic; rows go to the partition of their transaction."""
 
 FORMAT_VERSION = 1
 
@@ -168,5 +165,8 @@ def _rows(group: Mapping[str, Any]) -> list[ReceiptRow]:
 
 
 def partition_of_transaction(transaction: str, partitions: int = RECEIPTS_PARTITIONS) -> int:
-    """Return the receipts partition of a transaction, so that one monitor sees all of it."""
+    """Return the receipts partition of a transaction, the same in every agency's topic of receipts.
+
+    So one monitor, which holds one partition number of all of them, sees a transaction whole.
+    """
     return zlib.crc32(transaction.encode()) % partitions

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 from bus.errors import BusError
-from bus.receipts.receipts import RECEIPTS_PARTITIONS, RECEIPTS_TOPIC, Group, encode_groups
+from bus.receipts.receipts import RECEIPTS_PARTITIONS, Group, encode_groups
 from bus.transport import Outgoing, Sender
 
 LINGER_SECONDS = 0.002
@@ -27,10 +27,16 @@ class ReceiptWaiter(Protocol):
 
 
 class ReceiptLog:
-    """Collects the receipts of one process and sends them."""
+    """Collects the receipts of one process and sends them.
 
-    def __init__(self, transport: Sender) -> None:
+    Args:
+        transport: sends them.
+        topic: the agency's topic of receipts.
+    """
+
+    def __init__(self, transport: Sender, topic: str) -> None:
         self._transport = transport
+        self.topic = topic
         self._groups: list[dict[tuple[str, Row], list[Row]]] = [
             defaultdict(list) for _ in range(RECEIPTS_PARTITIONS)
         ]
@@ -121,7 +127,7 @@ class _Batch(Outgoing):
         waiting: list[ReceiptWaiter],
         done: asyncio.Future[None],
     ) -> None:
-        super().__init__(RECEIPTS_TOPIC, None, encode_groups(groups), (), partition)
+        super().__init__(log.topic, None, encode_groups(groups), (), partition)
         self._log = log
         self._home = partition
         self._groups = groups

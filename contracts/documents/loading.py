@@ -115,7 +115,7 @@ def _load_agency(loaded: Loaded, folder: Path) -> None:
         return
     document, shape = read
     _agree(loaded, document, ("name",), shape.name, folder.name)
-    if shape.name in names.RESERVED_AGENCIES:
+    if names.is_reserved_agency(shape.name):
         _report(loaded, rules.RESERVED, document.place("name"), f"the agency is named `{shape.name}`")
     loaded.agencies[folder.name] = Agency(
         name=shape.name,

@@ -48,7 +48,7 @@ def agency_documents(name: str) -> dict[str, str]:
     Raises:
         ContractError: The name is not allowed.
     """
-    if not names.is_name(name) or name in names.RESERVED_AGENCIES:
+    if not names.is_name(name) or names.is_reserved_agency(name):
         raise ContractError("Expected a name of lower-case words joined by `-`, such as `land-registry`")
     return {f"agencies/{name}/agency.yaml": _AGENCY.format(name=name, title=_title(name))}
 

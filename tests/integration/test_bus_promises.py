@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bus import (
-    RECEIPTS_TOPIC,
+    RECEIPTS_TOPICS,
     Bus,
     DeliveryReceipt,
     Event,
@@ -94,7 +94,7 @@ def holding_receipts(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> Callable[[], 
     send = bus._transport.send
 
     def hold(outgoing: Any) -> None:
-        (held.append if outgoing.topic == RECEIPTS_TOPIC else send)(outgoing)
+        (held.append if RECEIPTS_TOPICS.match(outgoing.topic) else send)(outgoing)
 
     def let_go() -> None:
         monkeypatch.setattr(bus._transport, "send", send)

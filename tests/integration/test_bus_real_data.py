@@ -9,7 +9,7 @@ from uuid import uuid4
 import orjson
 import pytest
 
-from bus import RECEIPTS_TOPIC, Bus, ContractViolationError, Draft, Event, Receipt, Record, apply_topics
+from bus import Bus, ContractViolationError, Draft, Event, Receipt, Record, apply_topics, receipts_topic
 from contracts import Catalog, PartitionKeyError
 from tests.real_catalogs import (
     CLOUD_EVENT,
@@ -157,7 +157,8 @@ async def test_a_patients_number_never_leaves_the_data(
         assert any(number in (event.record.value or b"") for number in numbers)
         assert event.subject is None
         assert [number for number in numbers if number in outside(event.record)] == []
-    written = [record.value or b"" for record in await found.world.records(RECEIPTS_TOPIC)]
+    topic = receipts_topic(found.subject.partition(".")[0])
+    written = [record.value or b"" for record in await found.world.records(topic)]
     ours = [value for value in written if any(receipt.id.encode() in value for receipt in receipts)]
     assert ours
     assert [number for number in numbers if any(number in value for value in ours)] == []

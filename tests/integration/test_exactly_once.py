@@ -25,11 +25,11 @@ from bus import (
     PublishReceipt,
     RetryPolicy,
     UsageError,
+    checkpoints_topic,
     decode_receipts,
 )
-from bus.receipts.receipts import RECEIPTS_TOPIC
 from tests.small_catalog import SmallCountry, case
-from tests.worlds import KafkaWorld, World, until
+from tests.worlds import KafkaWorld, World, receipt_records, until
 
 NAME = "relay"
 SOON = RetryPolicy((0.05,) * 3, jitter=0)
@@ -91,7 +91,7 @@ async def test_what_a_handler_publishes_counts_with_its_batch(world: World) -> N
     assert Counter(await relayed(world)) == Counter(range(200))
     rows = [
         row
-        for record in await world.records(RECEIPTS_TOPIC, committed=True)
+        for record in await receipt_records(world, committed=True)
         for row in decode_receipts(record.value)
         if row.agency == world.country.south
     ]
@@ -155,16 +155,16 @@ async def test_a_second_process_shares_the_work_and_repeats_nothing(world: World
 async def test_events_of_a_transaction_count_together_or_not_at_all(world: World) -> None:
     """An error in its block takes all of them back; what was refused leaves its receipt all the same."""
     async with world.bus(world.country.north) as bus:
-        table = bus.table("govbus.checkpoints")
+        table = bus.table(checkpoints_topic(world.country.north))
         async with bus.transaction("source") as transaction:
             receipt = await transaction.publish(world.country.opened, case(1))
-            await transaction.put(table, f"{world.country.north}/source", b"1")
+            await transaction.put(table, "source", b"1")
         assert receipt.offset >= 0
         with pytest.raises(RuntimeError, match="in the middle"):
             await _broken(bus, world)
         async with bus.transaction() as transaction:
             await transaction.publish(world.country.opened, case(3))
-        assert await table.get(f"{world.country.north}/source") == b"1"
+        assert await table.get("source") == b"1"
     records = await world.records(world.country.topic, committed=True)
     assert sorted(orjson.loads(record.value or b"")["number"] for record in records) == [1, 3]
 

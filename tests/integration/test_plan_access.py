@@ -13,17 +13,19 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, Producer
 
 from bus import (
-    RECEIPTS_TOPIC,
+    RECEIPTS_TOPICS,
     AccessDeniedError,
     DeadLetter,
     EmbeddedKafka,
     Event,
     Reason,
+    checkpoints_topic,
     decode_receipts,
     open_consumer,
+    receipts_topic,
 )
 from bus.cluster.desired import MONITOR
-from bus.topics import AUDIT_TOPIC, CHECKPOINTS_TOPIC, REGISTRY_TOPIC, dead_letter_topic
+from bus.topics import AUDIT_TOPIC, REGISTRY_TOPIC, dead_letter_topic
 from tests.granted import GuardedCountry, client, until
 from tests.small_catalog import case
 
@@ -66,8 +68,9 @@ async def test_the_bus_works_with_exactly_what_is_granted(country: GuardedCountr
         for number in (1, 2):
             await north.publish(country.opened, case(number, f"case-000{number}"))
         await until(lambda: len(handled) == 2)
-        await south.table(CHECKPOINTS_TOPIC).put(f"{country.south}/x/0", b"{}")
-        assert await south.table(CHECKPOINTS_TOPIC).get(f"{country.south}/x/0") == b"{}"
+        checkpoints = south.table(checkpoints_topic(country.south))
+        await checkpoints.put("x/0", b"{}")
+        assert await checkpoints.get("x/0") == b"{}"
     assert sorted(handled) == ["case-0001", "case-0002"]
 
 
@@ -77,7 +80,7 @@ async def test_the_monitor_reads_receipts_and_no_event(country: GuardedCountry) 
         sent = await north.publish(country.opened, case())
     settings = country.settings(MONITOR)
     found: list[str] = []
-    async with open_consumer(settings, group="govbus.monitor-test", topics=[RECEIPTS_TOPIC]) as consumer:
+    async with open_consumer(settings, group="govbus.monitor-test", topics=RECEIPTS_TOPICS) as consumer:
         async with asyncio.timeout(60):
             while sent.id not in found:
                 for records in (await consumer.poll(0.5, 500)).values():
@@ -88,17 +91,19 @@ async def test_the_monitor_reads_receipts_and_no_event(country: GuardedCountry) 
 
 
 async def test_an_agency_reads_only_what_it_is_granted(country: GuardedCountry) -> None:
-    """Not another's events, dead letters, receipts or the audit."""
-    closed = f"{country.closed}.v1"
-    for topic in (closed, dead_letter_topic(country.south), RECEIPTS_TOPIC, AUDIT_TOPIC):
+    """Not another's events, dead letters, receipts or checkpoints, nor the audit."""
+    south = country.south
+    others = (dead_letter_topic(south), receipts_topic(south), checkpoints_topic(south))
+    for topic in (f"{country.closed}.v1", *others, AUDIT_TOPIC):
         assert _refused_to_read(country, country.north, topic), topic
     assert not _refused_to_read(country, country.south, country.topic)
 
 
 async def test_an_agency_writes_only_its_own(country: GuardedCountry) -> None:
-    """Not another's events or dead letters, not the registry, not the audit."""
-    foreign = (country.topic, dead_letter_topic(country.north), REGISTRY_TOPIC, AUDIT_TOPIC)
-    for topic in foreign:
+    """Not another's events, dead letters, receipts or checkpoints, not the registry, not the audit."""
+    north = country.north
+    foreign = (country.topic, dead_letter_topic(north), receipts_topic(north), checkpoints_topic(north))
+    for topic in (*foreign, REGISTRY_TOPIC, AUDIT_TOPIC):
         assert _refused_to_write(country, country.south, topic), topic
     assert not _refused_to_write(country, country.north, country.topic)
 

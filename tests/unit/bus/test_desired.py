@@ -30,9 +30,9 @@ def test_an_agency_is_granted_its_own_and_nothing_else(tmp_path: Path) -> None:
         ("write", f"topic {country.north}.dead-letters"),
         ("read", f"topic {country.north}.parked"),
         ("write", f"topic {country.north}.parked"),
-        ("write", "topic govbus.receipts"),
-        ("read", "topic govbus.checkpoints"),
-        ("write", "topic govbus.checkpoints"),
+        ("write", f"topic {country.north}.receipts"),
+        ("read", f"topic {country.north}.checkpoints"),
+        ("write", f"topic {country.north}.checkpoints"),
         ("read", "topic govbus.registry"),
         ("read", f"topic {country.north}.audit"),
         ("write", f"topic {country.north}.audit"),
@@ -43,9 +43,11 @@ def test_an_agency_is_granted_its_own_and_nothing_else(tmp_path: Path) -> None:
 
 def test_the_monitor_reads_no_event(tmp_path: Path) -> None:
     """Receipts hold no data."""
-    access = desired_state(SmallCountry(tmp_path).catalog, TODAY).access or frozenset()
+    country = SmallCountry(tmp_path)
+    access = desired_state(country.catalog, TODAY).access or frozenset()
     assert {one.pattern for one in access if one.principal == f"User:{MONITOR}"} == {
-        "topic govbus.receipts", "topic govbus.registry", "group govbus.monitor*",
+        f"topic {country.north}.receipts", f"topic {country.south}.receipts",
+        "topic govbus.registry", "group govbus.monitor*",
     }  # fmt: skip
 
 
@@ -105,7 +107,7 @@ def test_every_topic_says_how_safe_it_is(tmp_path: Path) -> None:
         (cluster(9), (3, "2")),
         (cluster(5, default=Copies(5, 3)), (5, "4")),
         (cluster(1, default=Copies(3, 2)), (3, "2")),
-        (cluster(5, TopicState("govbus.receipts", 1, {"min.insync.replicas": "1"}, 5)), (5, "4")),
+        (cluster(5, TopicState("govbus.audit", 1, {"min.insync.replicas": "1"}, 5)), (5, "4")),
     ],
 )
 def test_where_the_catalogue_says_nothing_the_cluster_decides(
@@ -166,7 +168,13 @@ def test_the_scope_is_the_repos_agencies_past_and_present(tmp_path: Path) -> Non
         f"{country.north}.case-opened.v1",
         "customs.duty-paid.v1",
         "customs.dead-letters",
-        "govbus.receipts",
+        "customs.receipts",
+        "customs.checkpoints",
     ]
-    theirs = ["warehouse.stock.v1", f"{country.north}.case-opened", "govbus.other", f"{country.north}x.a.v1"]
-    assert [scope.owns_topic(topic) for topic in (*ours, *theirs)] == [True] * 4 + [False] * 4
+    theirs = [
+        "warehouse.stock.v1",
+        f"{country.north}.case-opened",
+        "govbus.receipts",
+        f"{country.north}x.a.v1",
+    ]
+    assert [scope.owns_topic(topic) for topic in (*ours, *theirs)] == [True] * 5 + [False] * 4

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from bus.parking.keys import KeyState, ParkedEvent, ParkedKeys, key_of
 from bus.parking.log import RowWriter
 from bus.parking.rows import SubscriptionPartition, erase_row, read_row, write_row
-from bus.receipts.receipts import RECEIPTS_TOPIC
 from bus.receipts.writer import ReceiptLog
 from bus.record import StoredRecord, TopicPartition
 from bus.transport import Outgoing
@@ -195,7 +194,7 @@ class Held:
 async def test_whoever_asks_for_the_rows_waits_for_those_on_their_way_too() -> None:
     """The second caller reads an event back from the row that the first is sending."""
     broker, parked = Held(), ParkedEvent(7, due_us=1)
-    rows = RowWriter(broker, "south.parked", "a-writer", ReceiptLog(broker))
+    rows = RowWriter(broker, "south.parked", "a-writer", ReceiptLog(broker, "south.receipts"))
     rows.parked(HOME, parked, record())
     first, second = asyncio.create_task(rows.flush()), asyncio.create_task(rows.flush())
     await asyncio.sleep(0)
@@ -210,18 +209,18 @@ async def test_whoever_asks_for_the_rows_waits_for_those_on_their_way_too() -> N
 async def test_an_event_is_released_after_its_receipt() -> None:
     """A kill between the two tries the event again, where it would leave it without a receipt."""
     broker, event = Held(), ParkedEvent(7, due_us=1)
-    receipts = ReceiptLog(broker)
+    receipts = ReceiptLog(broker, "south.receipts")
     rows = RowWriter(broker, "south.parked", "a-writer", receipts)
     receipts.add("delivery", ("south",), 0, [("1",)])
     rows.released(HOME, event, record())
     flushing = asyncio.create_task(rows.flush())
     await asyncio.sleep(0)
-    assert [outgoing.topic for outgoing in broker.taken] == [RECEIPTS_TOPIC]
+    assert [outgoing.topic for outgoing in broker.taken] == ["south.receipts"]
     later = ParkedEvent(9, due_us=1)
     rows.parked(HOME, later, record(9))  # its receipt is not on its way yet
     broker.taken[0].acknowledged(0, 0, 0)
     await asyncio.sleep(0.01)
-    assert [outgoing.topic for outgoing in broker.taken] == [RECEIPTS_TOPIC, "south.parked"]
+    assert [outgoing.topic for outgoing in broker.taken] == ["south.receipts", "south.parked"]
     broker.taken[1].acknowledged(0, 40, 0)
     await flushing
     assert rows.pending == 1

@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 from bus.topics import (
     MAX_EVENT_BYTES,
     audit_topic,
+    checkpoints_topic,
     dead_letter_topic,
     group_of,
     murmur2,
     parked_topic,
     partition_of,
+    receipts_topic,
     topic_of,
     topics_of,
 )
@@ -61,10 +63,12 @@ def test_every_topic_of_a_catalogue_is_on_the_brokers_clock() -> None:
     expected |= {dead_letter_topic(agency) for agency in catalog.agencies}
     parked = {parked_topic(agency) for agency in catalog.agencies}
     audits = {audit_topic(agency) for agency in catalog.agencies}
-    assert set(specs) == expected | parked | audits | {"govbus.receipts", "govbus.checkpoints"}
+    receipts = {receipts_topic(agency) for agency in catalog.agencies}
+    checkpoints = {checkpoints_topic(agency) for agency in catalog.agencies}
+    assert set(specs) == expected | parked | audits | receipts | checkpoints
     assert {specs[name].config["retention.ms"] for name in audits} == {"-1"}
     assert {specs[name].config["cleanup.policy"] for name in parked} == {"compact"}
-    assert specs.pop("govbus.checkpoints").config["cleanup.policy"] == "compact"
+    assert {specs.pop(name).config["cleanup.policy"] for name in checkpoints} == {"compact"}
     assert {spec.config["message.timestamp.type"] for spec in specs.values()} == {"LogAppendTime"}
     assert all(int(spec.config["max.message.bytes"]) > MAX_EVENT_BYTES for spec in specs.values())
-    assert specs["govbus.receipts"].partitions == 4
+    assert {specs[name].partitions for name in receipts} == {4}

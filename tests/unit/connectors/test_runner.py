@@ -254,7 +254,7 @@ async def test_a_broker_that_goes_away_loses_nothing_and_repeats_nothing(
     make_register(file)
     async with runner_of(configured(tmp_path, register_source(file, batch_size=5)), cluster) as runner:
         register_businesses(file, *range(5))
-        await until(lambda: len(cluster.records("govbus.checkpoints")) == 1)
+        await until(lambda: len(cluster.records("tax.checkpoints")) == 1)
         cluster.available = False
         register_businesses(file, *range(5, 30))
         await until(lambda: runner.health()[0].state == "waiting")
@@ -367,8 +367,8 @@ async def test_a_checkpoint_of_a_newer_version_stops_the_source(
 ) -> None:
     """Going on from a position that cannot be read would lose or repeat; a person decides."""
     make_register(tmp_path / "register.db")
-    key = b"tax/business-register/0"
-    cluster.append("govbus.checkpoints", b'{"format": 2, "position": 5}', key=key)
+    key = b"business-register/0"
+    cluster.append("tax.checkpoints", b'{"format": 2, "position": 5}', key=key)
     configs = configured(tmp_path, register_source(tmp_path / "register.db"))
     async with runner_of(configs, cluster) as runner:
         await until(lambda: runner.health()[0].state == "failed")

@@ -124,9 +124,9 @@ class StorePromises:
     def test_replay_counts_nothing_twice(self, store: Store) -> None:
         """Applying the same receipts again, whole or in part, leaves every view as it was."""
         receipts = [*whole_birth(), refused(BORN, START, "case-2"), *whole_birth("case-3")[:3]]
-        assert store.apply(receipts, [("govbus.receipts", 0, 7)]) == 12
+        assert store.apply(receipts, [("tax.receipts", 0, 7)]) == 12
         before = everything(store)
-        assert store.apply(receipts, [("govbus.receipts", 0, 7)]) == 0
+        assert store.apply(receipts, [("tax.receipts", 0, 7)]) == 0
         assert store.apply(receipts[3:6]) == 0
         assert everything(store) == before
 

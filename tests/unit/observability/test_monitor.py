@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bus import (
-    RECEIPTS_TOPIC,
+    RECEIPTS_TOPICS,
     AccessDeniedError,
     BusUnavailableError,
     Record,
@@ -20,6 +20,8 @@ from bus.testing import InMemoryCluster
 from observability import Monitor, Store, StoreError
 from observability.monitor import GROUP
 from tests.unit.observability.country import SERVICES, whole_birth
+
+TOPIC = "tax.receipts"
 
 
 @pytest.fixture
@@ -37,12 +39,12 @@ def cluster() -> InMemoryCluster:
 
 def write(cluster: InMemoryCluster, case: str, partition: int = 0) -> None:
     """Write the receipts of one birth as one record."""
-    cluster.append(RECEIPTS_TOPIC, encode_receipts(whole_birth(case)), partition=partition)
+    cluster.append(TOPIC, encode_receipts(whole_birth(case)), partition=partition)
 
 
 async def read_all(cluster: InMemoryCluster, store: Store, steps: int = 3) -> int:
     """Run a monitor for some polls and return how many receipts were news."""
-    async with cluster.open_consumer(group=GROUP, topics=[RECEIPTS_TOPIC]) as consumer:
+    async with cluster.open_consumer(group=GROUP, topics=RECEIPTS_TOPICS) as consumer:
         monitor = Monitor(store, consumer)
         return sum([await monitor.step() for _ in range(steps)])
 
@@ -56,8 +58,8 @@ async def test_receipts_reach_the_store_and_offsets_are_committed_after(
     assert await read_all(cluster, store) == 14
     assert store.summary().completed == 2
     assert cluster.committed(GROUP) == {
-        TopicPartition(RECEIPTS_TOPIC, 0): 1,
-        TopicPartition(RECEIPTS_TOPIC, 3): 1,
+        TopicPartition(TOPIC, 0): 1,
+        TopicPartition(TOPIC, 3): 1,
     }
 
 
@@ -72,10 +74,10 @@ async def test_restart_goes_on_where_it_stopped(cluster: InMemoryCluster, store:
 async def test_replay_from_the_start_counts_nothing_twice(cluster: InMemoryCluster, store: Store) -> None:
     """Lost offsets, or a group reset to the earliest, change no number."""
     write(cluster, "case-1")
-    cluster.append(RECEIPTS_TOPIC, b"rubbish", partition=0)
+    cluster.append(TOPIC, b"rubbish", partition=0)
     assert await read_all(cluster, store) == 8
     before = store.summary()
-    cluster.commit(GROUP, {TopicPartition(RECEIPTS_TOPIC, 0): 0})
+    cluster.commit(GROUP, {TopicPartition(TOPIC, 0): 0})
     assert await read_all(cluster, store) == 0
     assert store.summary() == before
 
@@ -85,11 +87,11 @@ async def test_record_without_receipts_is_counted_logged_and_passed(
 ) -> None:
     """The log names its place and never what it holds."""
     for value in (None, b"Maria Svensson", b"{}"):
-        cluster.append(RECEIPTS_TOPIC, value, partition=1)
+        cluster.append(TOPIC, value, partition=1)
     write(cluster, "case-1", 1)
     await read_all(cluster, store)
     assert (store.summary().undecodable, store.summary().completed) == (3, 1)
-    assert "not-receipts at topic govbus.receipts partition 1 offset 1" in caplog.text
+    assert "not-receipts at topic tax.receipts partition 1 offset 1" in caplog.text
     assert "Maria" not in caplog.text
 
 
@@ -108,8 +110,8 @@ class Scripted:
             error, self.poll_error = self.poll_error, None
             raise error
         value = encode_receipts(whole_birth())
-        record = StoredRecord(RECEIPTS_TOPIC, 0, 41, 0, None, value)
-        return {TopicPartition(RECEIPTS_TOPIC, 0): [record]}
+        record = StoredRecord(TOPIC, 0, 41, 0, None, value)
+        return {TopicPartition(TOPIC, 0): [record]}
 
     async def commit(self, positions: Mapping[TopicPartition, int]) -> None:
         """Remember, or fail."""
@@ -137,7 +139,7 @@ async def test_cluster_that_is_away_is_tried_again(store: Store) -> None:
 
 async def test_refusal_of_the_cluster_ends_the_monitor(store: Store) -> None:
     """Waiting does not mend a missing grant."""
-    refusal = AccessDeniedError("govbus.receipts")
+    refusal = AccessDeniedError("tax.receipts")
     with pytest.raises(AccessDeniedError):
         await Monitor(store, Scripted(poll=refusal)).run()
 
@@ -166,7 +168,7 @@ async def test_nothing_is_committed_before_the_batch_is_kept(tmp_path: Path) -> 
     with Failing(f"sqlite:///{tmp_path / 'm.db'}", [failure(retriable=True)]) as store:
         consumer = Scripted()
         assert await Monitor(store, consumer).step() == 7
-        assert consumer.committed == [{TopicPartition(RECEIPTS_TOPIC, 0): 42}]
+        assert consumer.committed == [{TopicPartition(TOPIC, 0): 42}]
 
 
 async def test_stop_while_the_database_is_away_commits_nothing(tmp_path: Path) -> None:

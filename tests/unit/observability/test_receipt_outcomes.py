@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bus import (
-    RECEIPTS_TOPIC,
+    RECEIPTS_TOPICS,
     Ack,
     ContractViolationError,
     DeadLetter,
@@ -82,7 +82,7 @@ class Country:
 
     async def monitored(self, caplog: pytest.LogCaptureFixture) -> set[tuple[type, str]]:
         """Run a monitor over all receipts; return what was written, all of which it must have stored."""
-        async with self.cluster.open_consumer(group=GROUP, topics=[RECEIPTS_TOPIC]) as consumer:
+        async with self.cluster.open_consumer(group=GROUP, topics=RECEIPTS_TOPICS) as consumer:
             monitor = Monitor(self.store, consumer)
             while await monitor.step():
                 pass

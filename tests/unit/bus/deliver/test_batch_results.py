@@ -11,7 +11,6 @@ from bus.deliver.subscription import Subscription
 from bus.parking.keys import ParkedEvent
 from bus.parking.log import RowWriter
 from bus.parking.rows import SubscriptionPartition
-from bus.receipts.receipts import RECEIPTS_TOPIC
 from bus.receipts.writer import ReceiptLog
 from bus.record import StoredRecord, TopicPartition
 from bus.telemetry import Telemetry
@@ -43,7 +42,7 @@ async def _never(event: Event[Any]) -> None:
 async def test_a_parked_row_is_never_on_the_broker_before_its_receipt() -> None:
     """A kill in between would leave an event that is passed over at the next read, and has no receipt."""
     broker, offsets, clock = Broker(), OffsetTracker(), BrokerClock()
-    receipts = ReceiptLog(broker)
+    receipts = ReceiptLog(broker, "south.receipts")
     rows = RowWriter(broker, PARKED, "a-writer", receipts)
     subscription = Subscription(
         "south", "openers", "south.openers", PLACE.topic, "close-cases", {}, _never, RetryPolicy(), 1.0
@@ -58,4 +57,4 @@ async def test_a_parked_row_is_never_on_the_broker_before_its_receipt() -> None:
     results.report()
     assert (rows.pending, offsets.take()) == (1, {PLACE: 8})
     await rows.flush()
-    assert broker.topics == [RECEIPTS_TOPIC, PARKED]
+    assert broker.topics == ["south.receipts", PARKED]

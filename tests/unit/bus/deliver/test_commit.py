@@ -100,7 +100,7 @@ async def cancelled(task: "asyncio.Task[Any]") -> None:
 async def test_a_cancelled_commit_gives_its_offsets_back() -> None:
     """They count as uncommitted until a later commit has them."""
     sender, offsets = SlowSender(), OffsetTracker()
-    receipts = ReceiptLog(sender)
+    receipts = ReceiptLog(sender, "south.receipts")
     rows = RowWriter(sender, "south.parked", "writer", receipts)
     committed: dict[TopicPartition, int] = {}
 
@@ -123,7 +123,7 @@ async def test_a_cancelled_commit_gives_its_offsets_back() -> None:
 async def test_a_cancelled_flush_ends_no_other_flush() -> None:
     """All subscriptions of a bus share the receipts; one that gives up concerns no other."""
     sender = SlowSender()
-    receipts = ReceiptLog(sender)
+    receipts = ReceiptLog(sender, "south.receipts")
     receipts.add("delivery", ("south",), 0, [("row",)])
     other = asyncio.create_task(receipts.flush())
     await cancelled(asyncio.create_task(receipts.flush()))
@@ -136,7 +136,7 @@ async def test_a_cancelled_flush_ends_no_other_flush() -> None:
 async def test_rows_of_a_cancelled_flush_are_written_by_the_next() -> None:
     """Else the offset of a parked event would be committed without its row."""
     sender = SlowSender()
-    rows = RowWriter(sender, "south.parked", "writer", ReceiptLog(sender))
+    rows = RowWriter(sender, "south.parked", "writer", ReceiptLog(sender, "south.receipts"))
     rows.parked(HOME, ParkedEvent(4), RECORD)
     await cancelled(asyncio.create_task(rows.flush()))
     assert rows.pending == 1

@@ -1,0 +1,48 @@
+"""Every agency's receipts have a topic of their own; monitors share all of them by partition number."""
+
+import re
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from bus import Settings, apply_topics, open_consumer, receipts_topic
+from bus.receipts.receipts import RECEIPTS_PARTITIONS
+from tests.small_catalog import SmallCountry, case
+from tests.worlds import KafkaWorld, until
+
+
+async def test_monitors_share_the_partitions_of_every_agency_those_made_later_included(
+    kafka: str, tmp_path: Path
+) -> None:
+    """One partition number is at one member, whatever the agency; a new one is read from its start."""
+    early, late = (SmallCountry(tmp_path / name) for name in ("early", "late"))
+    settings = Settings(bootstrap_servers=kafka)
+    await apply_topics(settings, early.catalog)
+    agencies = [early.north, early.south, late.north, late.south]
+    pattern = re.compile(rf"({'|'.join(agencies)})\.receipts$")
+    async with AsyncExitStack() as stack:
+        opened = [open_consumer(settings, group=f"{early.north}.monitor", topics=pattern) for _ in range(3)]
+        members: list[Any] = [await stack.enter_async_context(one) for one in opened]
+        await until(lambda: shared(members, agencies[:2]))
+        await apply_topics(settings, late.catalog)
+        async with KafkaWorld(late, kafka).bus(late.north) as bus:
+            await bus.publish(late.opened, case())
+        for member in members:
+            member._kafka._client.force_metadata_update()  # what it does by itself every half minute
+        found: list[str] = []
+
+        async def read() -> bool:
+            for member in members:
+                found.extend(place.topic for place in await member.poll(0.1, 100))
+            return receipts_topic(late.north) in found and shared(members, agencies)
+
+        await until(read)
+
+
+def shared(members: list[Any], agencies: list[str]) -> bool:
+    """Whether each partition number of these agencies is at one member, and each member has some."""
+    held = [{(place.topic, place.partition) for place in member.assigned()} for member in members]
+    topics = {receipts_topic(agency) for agency in agencies}
+    numbers = [{number for _, number in places} for places in held]
+    wanted = [{(topic, n) for topic in topics for n in ours} for ours in numbers]
+    return held == wanted and all(numbers) and set.union(*numbers) == set(range(RECEIPTS_PARTITIONS))
