@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from uuid_utils import uuid7
 
+from bus.clock_watch import ClockWatch
 from bus.cluster.registry import Follower, trusted_keys
 from bus.dead_letters.record import DeadLetterRecord, explain
 from bus.deliver.bounded_reading import BoundedReading
@@ -89,6 +90,7 @@ class Bus(Publishing, BoundedReading):
         self._follower: Follower | None = None
         self._parking: ParkingLog | None = None
         self._watchdog: Watchdog | None = None
+        self._clock_watch: ClockWatch | None = None
         self._started = False
 
     def _make_context(self) -> None:
@@ -249,6 +251,8 @@ class Bus(Publishing, BoundedReading):
             await self._transport.start(self._telemetry.sent if self._telemetry.metering else None)
             own = {receipts_topic(self.agency), dead_letter_topic(self.agency), parked_topic(self.agency)}
             await self._transport.require_topics(own | topics)
+            self._clock_watch = ClockWatch(self._transport, receipts_topic(self.agency))
+            await self._clock_watch.start()
             await self._follow()
             if self._subscriptions:
                 self._watchdog = Watchdog(self._at_work, self._telemetry.stalled)
@@ -324,9 +328,12 @@ class Bus(Publishing, BoundedReading):
         subscribers, self._subscribers = self._subscribers, []
         follower, self._follower = self._follower, None
         parking, self._parking = self._parking, None
+        watch, self._clock_watch = self._clock_watch, None
         if self._watchdog is not None:
             self._watchdog.stop()
         try:
+            if watch is not None:
+                await watch.stop()
             if follower is not None:
                 await follower.stop()
             try:

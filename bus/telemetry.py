@@ -172,7 +172,7 @@ class Telemetry:
         self._sent.add(count, attributes)
         self._operation.record(seconds, attributes)
         # Each acknowledgement is also a reading of the broker's clock.
-        self._skew.set(self._clock.offset_us / 1_000_000, {AGENCY: self._agency})
+        self._skew.set(self._clock.skew_us / 1_000_000, {AGENCY: self._agency})
 
     def delivered(
         self,

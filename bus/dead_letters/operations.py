@@ -7,7 +7,6 @@ the audit too, and may be repeated.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from time import time_ns
 
 import orjson
 from uuid_utils import uuid7
@@ -110,7 +109,7 @@ class DeadLetters:
                 self._transport, parked_topic(self._agency), row.key, None, list(row.headers), partition=0
             )
         await self._note(act, None)
-        receipt = discard_receipt(letter, time_ns() // 1000 + self._transport.clock.offset_us)
+        receipt = discard_receipt(letter, self._transport.clock.now_us())
         partition = partition_of_transaction(receipt.transaction)
         topic = receipts_topic(self._agency)
         await deliver(self._transport, topic, None, encode_receipts([receipt]), partition=partition)

@@ -7,11 +7,10 @@ of all attempts before them, so that neither is on the broker ahead of a receipt
 from collections import Counter
 from collections.abc import Callable
 from hashlib import sha256
-from time import time_ns
 from typing import Any
 
 from bus import envelope
-from bus.clock import BrokerClock
+from bus.clock import BrokerClock, steady_ns
 from bus.deliver.offsets import OffsetTracker
 from bus.deliver.subscription import Subscription
 from bus.event import Event
@@ -40,7 +39,7 @@ class BatchResults:
     def __init__(self, receipts: "ReceiptRows", partition: TopicPartition) -> None:
         self._receipts = receipts
         self._partition = partition
-        self._reported_ns = time_ns()
+        self._reported_ns = steady_ns()
         self._rows: list[Row] = []
         self._changes: list[Callable[[], None]] = []
         self._offset: int | None = None
@@ -92,7 +91,7 @@ class BatchResults:
     def report(self) -> None:
         """Hand over receipts, parked rows and next offset of the finished records."""
         rows, offset, count = self._rows, self._offset, len(self._rows) + self._passed
-        self._rows, self._offset, self._passed, self._reported_ns = [], None, 0, time_ns()
+        self._rows, self._offset, self._passed, self._reported_ns = [], None, 0, steady_ns()
         if count:
             self._receipts.write(self._partition, rows, offset, count)
         changes, self._changes = self._changes, []
@@ -125,7 +124,7 @@ class ReceiptRows:
         times_ns: tuple[int, int],
     ) -> Row:
         """Return the columns `DELIVERY_ROW` of one delivery."""
-        skew_us = self._clock.offset_us
+        at_us = self._clock.at_us
         broker_us = started_us = record.timestamp * 1000
         if event is None:
             place = f"{record.topic}/{record.partition}/{record.offset}"
@@ -139,8 +138,8 @@ class ReceiptRows:
                 started_us = envelope.time_us(started.decode()) or broker_us
         value = record.value or b""
         return (
-            *named, *result, record.offset, broker_us, started_us, times_ns[0] // 1000 + skew_us,
-            times_ns[1] // 1000 + skew_us, len(value), sha256(value).hexdigest(),
+            *named, *result, record.offset, broker_us, started_us, at_us(times_ns[0]), at_us(times_ns[1]),
+            len(value), sha256(value).hexdigest(),
         )  # fmt: skip
 
     def write(self, partition: TopicPartition, rows: list[Row], offset: int | None, count: int) -> None:
@@ -148,7 +147,7 @@ class ReceiptRows:
         subscription = self._subscription
         common = (
             subscription.agency, subscription.name, subscription.purpose, partition.topic,
-            partition.partition, self._clock.offset_us,
+            partition.partition, self._clock.skew_us,
         )  # fmt: skip
         by_partition: list[list[Row]] = [[] for _ in range(RECEIPTS_PARTITIONS)]
         for row in rows:

@@ -7,10 +7,9 @@ failure is decided in `bus/deliver/decide.py`.
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from time import time_ns
 from typing import Any, Protocol, assert_never
 
-from bus.clock import BrokerClock
+from bus.clock import BrokerClock, steady_ns
 from bus.crash_points import crash_point
 from bus.dead_letters.record import DeadLetterRecord, dead_letter, without_value
 from bus.deliver.batch_results import BatchResults, ReceiptRows
@@ -106,7 +105,7 @@ class Delivery:
     ) -> None:
         recent, keys = partition.recent, partition.parked.keys
         expected, topic = self.subscription.expected, partition.partition.topic
-        now = time_ns()
+        now = steady_ns()
         for record in records:
             if not partition.reach(record.offset, now):
                 return
@@ -119,7 +118,7 @@ class Delivery:
                 if keys and self._waits(partition, found, received, results):
                     continue
                 outcome = await self._handle(partition, found, partition.attempt_of(record.offset), received)
-                now = time_ns()
+                now = steady_ns()
                 if outcome is ACK:  # the row `Ack` of the table, without the table: nearly all events
                     recent.handled(found)
                     results.handled(found, received, now)
@@ -127,7 +126,7 @@ class Delivery:
                 found = RejectedRecord(outcome, HANDLE, found)
             if not await self._settle(partition, record, found, received, results):
                 return
-            now = time_ns()
+            now = steady_ns()
         partition.close_batch(records)
 
     async def _learned(self, rejection: RejectedRecord, record: Record) -> bool:
@@ -177,9 +176,9 @@ class Delivery:
     ) -> bool:
         """Settle a record that was not simply handled; return whether its offset may be committed."""
         attempt = partition.attempt_of(record.offset)
-        event = ParkedEvent(record.offset, first_us=self._broker_us(received))
+        event = ParkedEvent(record.offset, first_us=self._clock.at_us(received))
         outcome, decision = await self._act(partition, record, rejection, event, KeyState.FREE)
-        times = (received, time_ns())
+        times = (received, steady_ns())
         match decision:
             case RestPartition(seconds=seconds):
                 partition.rest_for(record.offset, seconds)
@@ -197,7 +196,7 @@ class Delivery:
     async def _retry_due(self, partition: PartitionState, results: BatchResults) -> None:
         """Try parked events that are due, those first that have been due for longest."""
         for _ in range(RETRIES_PER_TURN):
-            due = partition.due(self._broker_us(time_ns()))
+            due = partition.due(self._clock.now_us())
             if due is None or partition.must_stop:
                 return
             await self._retry(partition, *due, results)
@@ -215,7 +214,7 @@ class Delivery:
             self._release(partition, key, parked, record, results)
             self.offsets.done(partition.partition, None)
             return
-        received, attempt = time_ns(), parked.attempts + 1
+        received, attempt = steady_ns(), parked.attempts + 1
         found = admit(record, self.subscription.expected[partition.partition.topic], partition.recent)
         if isinstance(found, Event):
             found = RejectedRecord(await self._handle(partition, found, attempt, received), HANDLE, found)
@@ -223,7 +222,7 @@ class Delivery:
                 partition.recent.handled(found.event)
         state = partition.key_state(key, parked)
         outcome, decision = await self._act(partition, record, found, parked, state)
-        results.note(record, found.event, outcome, attempt, (received, time_ns()))
+        results.note(record, found.event, outcome, attempt, (received, steady_ns()))
         overruled = partition.key_state(key, parked) is KeyState.OVERRULED
         match decision:
             case RestPartition(seconds=seconds):
@@ -256,7 +255,7 @@ class Delivery:
             attempts=attempts,
             rests=partition.attempt_of(record.offset),
             key=state,
-            now_us=self._broker_us(time_ns()),
+            now_us=self._clock.now_us(),
             chance=random.random(),  # noqa: S311 - spreads load, keeps no secret
         )
 
@@ -282,7 +281,7 @@ class Delivery:
                 attempts = partition.attempt_of(record.offset)
                 self._log(record, outcome, attempts, f"the partition rests for {seconds:.1f} s")
             case ParkUntil(due_us=due_us):
-                wait = (due_us - self._broker_us(time_ns())) / 1e6
+                wait = (due_us - self._clock.now_us()) / 1e6
                 self._log(record, outcome, attempts, f"its key is parked, next attempt in {wait:.1f} s")
             case Done():
                 pass
@@ -308,7 +307,7 @@ class Delivery:
             stage=stage,
             attempts=attempts,
             first_us=parked.first_us,
-            last_us=self._broker_us(time_ns()),
+            last_us=self._clock.now_us(),
             held=held,
         )
         try:
@@ -361,6 +360,3 @@ class Delivery:
             "%s %s/%d/%d attempt %d: %s, %s%s", self.subscription.group, record.topic, record.partition,
             record.offset, attempt, outcome.reason, what, f" ({error})" if error else "",
         )  # fmt: skip
-
-    def _broker_us(self, local_ns: int) -> int:
-        return local_ns // 1000 + self._clock.offset_us

@@ -7,9 +7,9 @@ publishes is sent after it has returned, and is visible to readers after the com
 import asyncio
 from collections.abc import Iterable, Sequence
 from functools import partial
-from time import time_ns
 from typing import Any
 
+from bus.clock import steady_ns
 from bus.crash_points import crash_point
 from bus.dead_letters.record import DeadLetterRecord
 from bus.deliver.commit import commit
@@ -132,7 +132,7 @@ class ExactlyOnce:
         Raises:
             BusError: nothing is committed, or that is not known: the partition must be opened again.
         """
-        partition.work_until(time_ns() + int(self._take_seconds * 1e9))
+        partition.work_until(steady_ns() + int(self._take_seconds * 1e9))
         delivery = self._delivery
         try:
             await self._transport.begin()

@@ -2,15 +2,16 @@
 
 A partition is free, works on a batch (`begin` to `finished`), or rests until a time (`rest`). While it works
 it may be held back (`hold_back`), so that other partitions are read meanwhile. `leave` ends its work after
-the record in hand. Monotonic times are seconds of `time.monotonic`.
+the record in hand. Monotonic times are seconds of `time.monotonic`, steady ones nanoseconds of `steady_ns`.
 """
 
 import asyncio
 import math
 from collections.abc import Sequence
-from time import monotonic, time_ns
+from time import monotonic
 from typing import Protocol
 
+from bus.clock import steady_ns
 from bus.deliver.batch_results import BatchResults
 from bus.deliver.subscription import Subscription
 from bus.parking.keys import KeyState, ParkedEvent
@@ -71,7 +72,7 @@ class PartitionState:
         self.end = end
         self.transactions = transactions
         self.until_ns = NEVER_NS
-        """Local time after which no further record of a batch is begun."""
+        """Steady time after which no further record of a batch is begun."""
         self.recent = RecentEvents()
         self.task: asyncio.Task[None] | None = None
         """Works on the batch in hand."""
@@ -89,7 +90,7 @@ class PartitionState:
         self.attempts = 0
         """How often the record at `resting_offset` was tried."""
         self.busy_since_ns = 0
-        """Local time at which the handler was called; 0 while none is at work."""
+        """Steady time at which the handler was called; 0 while none is at work."""
         self.timed_out = False
         self.ignoring = False
         """Whether the handler goes on though it was interrupted."""
@@ -112,7 +113,7 @@ class PartitionState:
 
         Args:
             offset: the record's.
-            now_ns: local time.
+            now_ns: steady time.
         """
         self.next_offset = offset
         if self.leaving or now_ns > self.until_ns:
@@ -140,9 +141,9 @@ class PartitionState:
         if self.results is not None:
             self.results.report()
 
-    def work_until(self, local_ns: int) -> None:
-        """Begin no record of a batch after that local time."""
-        self.until_ns = local_ns
+    def work_until(self, steady_at_ns: int) -> None:
+        """Begin no record of a batch after that steady time."""
+        self.until_ns = steady_at_ns
 
     def hold_back(self) -> None:
         """Read nothing more until `task` has ended."""
@@ -160,7 +161,7 @@ class PartitionState:
     @property
     def must_stop(self) -> bool:
         """Whether nothing more may be begun: it leaves, its time is over, or it rests."""
-        return self.leaving or time_ns() > self.until_ns or self.resume_at is not None
+        return self.leaving or steady_ns() > self.until_ns or self.resume_at is not None
 
     # Rest
 
@@ -202,13 +203,13 @@ class PartitionState:
             Whether it has now ignored that for as long again.
         """
         since, task = self.busy_since_ns, self.task
-        if not since or task is None or time_ns() - since <= timeout_seconds * 1e9:
+        if not since or task is None or steady_ns() - since <= timeout_seconds * 1e9:
             return False
         if not self.timed_out:
             self.timed_out = True
             task.cancel()
             return False
-        ignores = not self.ignoring and time_ns() - since > 2 * timeout_seconds * 1e9
+        ignores = not self.ignoring and steady_ns() - since > 2 * timeout_seconds * 1e9
         self.ignoring = self.ignoring or ignores
         return ignores
 

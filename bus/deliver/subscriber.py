@@ -8,7 +8,7 @@ other partition.
 import asyncio
 import contextlib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from time import monotonic, time_ns
+from time import monotonic
 from typing import Any
 
 from bus.crash_points import crash_point
@@ -243,7 +243,7 @@ class Subscriber:
                 self._consumer.seek(place, records[0].offset)
             else:
                 begun.append(self._begin(partition, records))
-        now_us = self._now_us()
+        now_us = self._clock.now_us()
         for partition in self._partitions.values():
             idle = partition.task is None and partition.resume_at is None
             if idle and partition.seconds_until_due(now_us) == 0.0:
@@ -263,9 +263,6 @@ class Subscriber:
         delivery = self._delivery if partition.transactions is None else partition.transactions
         partition.begin(asyncio.create_task(delivery.drain(partition, records)), len(records))
         return partition
-
-    def _now_us(self) -> int:
-        return time_ns() // 1000 + self._clock.offset_us
 
     async def _finish_batches(self) -> None:
         """Take the partitions whose batches have ended: read on, read again, or rest before a retry."""
@@ -297,7 +294,7 @@ class Subscriber:
 
     def _end_rests(self) -> float:
         """Let partitions whose rest is over go on; return how long the next poll may wait."""
-        now, now_us, wait = monotonic(), self._now_us(), IDLE_POLL_SECONDS
+        now, now_us, wait = monotonic(), self._clock.now_us(), IDLE_POLL_SECONDS
         if self._offsets.pending_records:
             wait = self._settings.commit_interval_seconds
         for partition in self._partitions.values():

@@ -15,7 +15,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from bus.clock import BrokerClock
+from bus.clock import BrokerClock, steady_ns
 from bus.errors import BusError, BusUnavailableError, EnvelopeError, TopicMissingError
 from bus.group_times import CLOSE_SECONDS
 from bus.kafka.client import begin, connection, end
@@ -187,11 +187,11 @@ class Producer:
 
     def landed(self, place: TopicPartition, taken: list[Outgoing], metadata: Any, sent_ns: int) -> None:
         """Call `acknowledged` of every record of a batch."""
-        now_ns = time_ns()
+        now_ns = steady_ns()
         self.settled(len(taken))
         offset, timestamp = metadata.offset, metadata.timestamp
         if metadata.timestamp_type == 1 and timestamp:
-            self._clock.read(sent_ns // 1000, timestamp * 1000, now_ns // 1000)
+            self._clock.read(sent_ns, timestamp * 1000, now_ns)
         if self.measure is not None:
             self.measure(place.topic, len(taken), (now_ns - sent_ns) / 1e9, None)
         for index, record in enumerate(taken):
@@ -204,7 +204,7 @@ class Producer:
             error if isinstance(error, BusError) else translate(error, f"topic `{place.topic}`")
         )
         if self.measure is not None:
-            self.measure(place.topic, len(taken), (time_ns() - sent_ns) / 1e9, type(error).__name__)
+            self.measure(place.topic, len(taken), (steady_ns() - sent_ns) / 1e9, type(error).__name__)
         for record in taken:
             record.failed(ours)
 
@@ -263,7 +263,7 @@ class _Queue:
                 self._room.clear()
                 await self._room.wait()
                 continue
-            sent_ns = time_ns()
+            sent_ns = steady_ns()
             batch = self._batches.popleft()
             self._in_flight.append(batch)
             try:
@@ -295,5 +295,5 @@ class _Queue:
         self._in_flight.clear()
         self._batches.clear()
         for batch in batches:
-            self._producer.lost(self._place, batch.records, error, time_ns())
+            self._producer.lost(self._place, batch.records, error, steady_ns())
         return stuck

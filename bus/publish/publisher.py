@@ -193,18 +193,18 @@ class Publisher:
         transaction = _writable(stamp.transaction or stamp.id)
         service = None if stamp.service is None else _writable(stamp.service)
         cause = None if stamp.causation is None else _writable(stamp.causation)
-        now_us = stamp.recorded_us + self._clock.offset_us
+        now_us = self._clock.now_us()
         row = (
             event_id, service, transaction, cause, REFUSED, error.reason.value, -1, -1,
             now_us, stamp.started_us or now_us, stamp.recorded_us, stamp.time_us, 0, "",
         )  # fmt: skip
-        common = (*stamper.shared[:-1], "", self._clock.offset_us)
+        common = (*stamper.shared[:-1], "", self._clock.skew_us)
         self._refusals.add("publish", common, partition_of_transaction(transaction), (row,))
 
     def _add(
         self, shared: tuple[str, ...], transaction: str, row: tuple[Any, ...], *waiting: Publication
     ) -> None:
-        common = (*shared, self._clock.offset_us)
+        common = (*shared, self._clock.skew_us)
         self._receipts.add("publish", common, partition_of_transaction(transaction), (row,), waiting)
 
 

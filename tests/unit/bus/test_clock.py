@@ -1,45 +1,119 @@
-"""The broker's clock: the shortest round trip is the best reading, and a stale one gives way."""
+"""The broker's clock: a steady clock and an offset, which the shortest round trip tells best."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.clock import STALE_AFTER_US, BrokerClock
+from bus.clock import STALE_AFTER_NS, STEP_US, BrokerClock
 
-HOUR_US = 3_600_000_000
+MS, SECOND, HOUR = 1_000_000, 1_000_000_000, 3_600_000_000_000
+EPOCH = 1_700_000_000 * SECOND
 
 
-@pytest.mark.parametrize("skew_us", [0, 250_000, -HOUR_US, HOUR_US])
-def test_the_offset_is_the_brokers_time_less_the_middle(skew_us: int) -> None:
-    """A round trip of 2 ms tells the skew to the millisecond."""
-    clock = BrokerClock()
-    clock.read(HOUR_US, HOUR_US + 1_000 + skew_us, HOUR_US + 2_000)
-    assert abs(clock.offset_us - skew_us) <= 1_000
+class Machine:
+    """The two clocks of a machine, set by hand."""
+
+    def __init__(self) -> None:
+        self.steady = 17 * HOUR
+        self.day = EPOCH
+
+    def passes(self, nanoseconds: int) -> None:
+        """Let time go by."""
+        self.steady += nanoseconds
+        self.day += nanoseconds
+
+    def clock(self) -> BrokerClock:
+        """Return a broker's clock on this machine."""
+        return BrokerClock(lambda: self.steady, lambda: self.day)
+
+
+def read(machine: Machine, clock: BrokerClock, broker_ahead: int = 0, round_trip: int = 2 * MS) -> None:
+    """Send a record and take its acknowledgement; the broker's clock is ahead of the first time of day."""
+    sent, broker = machine.steady, EPOCH + broker_ahead + machine.steady - 17 * HOUR + round_trip // 2
+    machine.passes(round_trip)
+    clock.read(sent, broker // MS * 1000, machine.steady)
+
+
+def test_without_a_reading_the_time_of_day_serves() -> None:
+    """There is no better one yet."""
+    machine = Machine()
+    clock = machine.clock()
+    machine.passes(SECOND)
+    assert (clock.now_us(), clock.skew_us) == ((EPOCH + SECOND) // 1000, 0)
+
+
+@pytest.mark.parametrize("ahead", [0, 250 * MS, -HOUR, HOUR])
+def test_one_reading_tells_time_and_skew(ahead: int) -> None:
+    """A round trip of 2 ms tells them to the millisecond, however far the time of day is off."""
+    machine = Machine()
+    clock = machine.clock()
+    read(machine, clock, ahead)
+    assert abs(clock.skew_us * 1000 - ahead) <= MS
+    assert abs(clock.now_us() * 1000 - machine.day - ahead) <= MS
+    assert clock.at_us(machine.steady + HOUR) == clock.now_us() + HOUR // 1000
+
+
+@pytest.mark.parametrize("step", [45 * SECOND, -45 * SECOND, HOUR])
+def test_broker_time_does_not_move_when_the_time_of_day_is_set(step: int) -> None:
+    """What was due in a minute is due in a minute; the skew alone is another, once it is noticed."""
+    machine = Machine()
+    clock = machine.clock()
+    read(machine, clock)
+    before = clock.now_us()
+    machine.day += step
+    assert clock.now_us() == before
+    assert clock.has_stepped()
+    assert not clock.has_stepped()
+    assert abs(clock.skew_us * 1000 + step) <= MS
+
+
+def test_after_a_step_any_reading_is_better_than_none() -> None:
+    """The steady clock may have stood still with the machine, while the broker's went on."""
+    machine = Machine()
+    clock = machine.clock()
+    read(machine, clock)
+    machine.day += HOUR
+    assert clock.has_stepped()
+    read(machine, clock, HOUR, round_trip=40 * MS)
+    assert abs(clock.now_us() * 1000 - machine.day) <= 21 * MS
+
+
+def test_a_small_adjustment_is_no_step() -> None:
+    """NTP moves a clock by less, all the time."""
+    machine = Machine()
+    clock = machine.clock()
+    read(machine, clock)
+    machine.day += STEP_US * 1000 - SECOND // 100
+    assert not clock.has_stepped()
 
 
 def test_a_longer_round_trip_changes_nothing() -> None:
     """Until the reading is stale."""
-    clock = BrokerClock()
-    clock.read(HOUR_US, HOUR_US, HOUR_US + 1_000)
-    best = clock.offset_us
-    clock.read(HOUR_US + 5_000, HOUR_US + 900_000, HOUR_US + 1_000_000)
-    assert clock.offset_us == best
-    late = HOUR_US + STALE_AFTER_US + 10_000
-    clock.read(late, late + 500_000, late + 1_000_000)
-    assert clock.offset_us == 500
+    machine = Machine()
+    clock = machine.clock()
+    read(machine, clock, round_trip=MS)
+    best = clock.skew_us
+    read(machine, clock, HOUR, round_trip=SECOND)
+    assert clock.skew_us == best
+    machine.passes(STALE_AFTER_NS)
+    read(machine, clock, HOUR, round_trip=SECOND)
+    assert abs(clock.skew_us * 1000 - HOUR) <= MS
 
 
-def test_a_clock_that_ran_backwards_is_no_reading() -> None:
-    """An acknowledgement before its sending says nothing."""
-    clock = BrokerClock()
-    clock.read(HOUR_US, HOUR_US, HOUR_US - 1)
-    assert clock.offset_us == 0
+def test_an_acknowledgement_before_its_sending_is_no_reading() -> None:
+    """It says nothing."""
+    machine = Machine()
+    clock = machine.clock()
+    clock.read(machine.steady, EPOCH // 1000 + 5, machine.steady - 1)
+    assert clock.skew_us == 0
 
 
-@given(st.integers(-HOUR_US, HOUR_US), st.integers(0, 100_000), st.integers(0, 100_000))
+@given(st.integers(-HOUR // 1000, HOUR // 1000), st.integers(0, 100_000), st.integers(0, 100_000))
 def test_the_error_is_half_the_round_trip_and_a_tick_at_most(skew_us: int, there: int, back: int) -> None:
     """NTP's bound, plus the broker's whole millisecond."""
-    clock, sent = BrokerClock(), 10 * HOUR_US
-    ticked = (sent + there + skew_us) // 1000 * 1000
-    clock.read(sent, ticked, sent + there + back)
-    assert abs(clock.offset_us - skew_us) <= (there + back) / 2 + 1_001
+    machine = Machine()
+    clock, sent = machine.clock(), machine.steady
+    ticked = (EPOCH // 1000 + there + skew_us) // 1000 * 1000
+    machine.passes((there + back) * 1000)
+    clock.read(sent, ticked, machine.steady)
+    assert abs(clock.skew_us - skew_us) <= (there + back) / 2 + 1_002

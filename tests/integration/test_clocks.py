@@ -1,0 +1,81 @@
+"""A process whose time of day is wrong, or is set while it runs, is on the broker's time all the same."""
+
+import time
+from functools import partial
+from typing import Any
+
+import orjson
+import pytest
+
+from bus import DeliveryReceipt, Event, Retry, RetryPolicy
+from bus.clock import BrokerClock
+from bus.kafka import transport
+from bus.parking.rows import STATE
+from tests.small_catalog import case
+from tests.worlds import KafkaWorld, receipts, until
+
+OFF_SECONDS = 300
+WAIT_SECONDS = 1.0
+
+
+class TimeOfDay:
+    """The local time of day of every bus that is made meanwhile, off by `seconds`."""
+
+    seconds = 0
+
+    def __call__(self) -> int:
+        return time.time_ns() + self.seconds * 1_000_000_000
+
+
+@pytest.fixture
+def time_of_day(monkeypatch: pytest.MonkeyPatch) -> TimeOfDay:
+    """Return a time of day that can be set."""
+    day = TimeOfDay()
+    monkeypatch.setattr(transport, "BrokerClock", partial(BrokerClock, time_of_day=day))
+    return day
+
+
+async def attempts(world: KafkaWorld, time_of_day: TimeOfDay, step_seconds: int = 0) -> list[DeliveryReceipt]:
+    """Let an event fail once and wait a second, set the time of day meanwhile, and return its receipts."""
+    seen: list[int] = []
+    bus = world.bus(world.country.south)
+
+    @bus.subscribe(
+        world.country.opened, version=1, purpose="close-cases", retry=RetryPolicy((WAIT_SECONDS,), jitter=0)
+    )
+    async def handle(event: Event[Any]) -> Retry | None:
+        seen.append(event.attempt)
+        time_of_day.seconds += step_seconds if event.attempt == 1 else 0
+        return Retry() if event.attempt == 1 else None
+
+    async with world.bus(world.country.north) as north, bus:
+        await north.publish(world.country.opened, case(1), key="k")
+        await until(lambda: len(seen) == 2)
+    rows = [row for row in await receipts(world) if isinstance(row, DeliveryReceipt)]
+    return sorted(rows, key=lambda row: row.attempt)
+
+
+@pytest.mark.parametrize("off", [OFF_SECONDS, -OFF_SECONDS])
+async def test_the_first_wait_is_as_long_as_it_should_be(
+    kafka_world: KafkaWorld, time_of_day: TimeOfDay, off: int
+) -> None:
+    """The broker's time is known before the first event, though nothing was published here."""
+    time_of_day.seconds = off
+    first, second = await attempts(kafka_world, time_of_day)
+    assert round(first.skew_us / 1e6) == -off
+    assert first.broker_time_us - 50_000 <= first.received_us
+    (row, *_) = await kafka_world.records(f"{kafka_world.country.south}.parked")
+    state = orjson.loads(dict(row.headers)[STATE] or b"")
+    assert state["due"] - state["first"] >= WAIT_SECONDS * 1e6
+    assert state["due"] - row.timestamp * 1000 <= WAIT_SECONDS * 1e6 + 1_000
+    assert second.received_us >= state["due"]
+
+
+@pytest.mark.parametrize("step", [OFF_SECONDS, -OFF_SECONDS])
+async def test_what_is_parked_is_due_when_it_was_though_the_clock_is_set(
+    kafka_world: KafkaWorld, time_of_day: TimeOfDay, step: int
+) -> None:
+    """Neither before its time, nor by the length of the step later."""
+    first, second = await attempts(kafka_world, time_of_day, step)
+    waited_us = second.received_us - first.finished_us
+    assert WAIT_SECONDS * 1e6 <= waited_us + 1_000 < OFF_SECONDS * 1e6 / 3
