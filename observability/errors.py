@@ -45,9 +45,12 @@ class StoreError(ObservabilityError):
     def unusable(cls, url: str, cause: Exception) -> Self:
         """Return the error for a database that cannot be opened; a password in `url` is not shown."""
         detail = str(cause.orig) if isinstance(cause, DBAPIError) and cause.orig else str(cause)
-        why = next(iter(detail.strip().splitlines()), type(cause).__name__)
+        why = next(iter(detail.strip().splitlines()), "")
+        shown = _shown(url)
+        if not why or shown is None or _quotes(why, url):
+            why = type(cause).__name__
         return cls(
-            f"cannot use the monitor's database `{_shown(url)}` - {why} - "
+            f"cannot use the monitor's database `{shown or '(not a URL)'}` - {why} - "
             "give a SQLAlchemy URL with --database or GOVBUS_DATABASE, such as sqlite:////path/monitor.db",
             reason="database-unusable",
             retriable=isinstance(cause, DBAPIError),
@@ -113,8 +116,22 @@ class TelemetryError(ObservabilityError):
         super().__init__(message, reason="telemetry-settings", retriable=False)
 
 
-def _shown(url: str) -> str:
+def _shown(url: str) -> str | None:
+    """Return the URL without its password and parameters, which may be one too; None if it is no URL.
+
+    An `@` in a password that is not written as `%40` makes what follows it look like the host.
+    """
     try:
-        return make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
-        return "(not a URL)"
+        found = make_url(url)
+    except (ArgumentError, ValueError):
+        return None
+    if "@" in (found.host or ""):
+        return None
+    return found.set(query={}).render_as_string(hide_password=True)
+
+
+def _quotes(text: str, url: str) -> bool:
+    """Whether a driver's message has something of the URL that is not shown."""
+    found = make_url(url)
+    hidden = [found.password, *found.query.values()]
+    return any(str(secret) in text for secret in hidden if secret)

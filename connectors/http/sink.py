@@ -47,7 +47,11 @@ class HttpOptions(BaseModel):
     @field_validator("url")
     @classmethod
     def _address(cls, url: SecretStr) -> SecretStr:
-        parts = urlsplit(url.get_secret_value())
+        try:
+            parts = urlsplit(url.get_secret_value())
+            _ = parts.port
+        except ValueError:  # its message quotes the address
+            raise ValueError("expected an address such as https://host:443/path") from None
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("expected an address such as https://host/path")
         if parts.username is not None or parts.password is not None:

@@ -173,14 +173,14 @@ def open_engine(url: str) -> Engine:
     """
     try:
         engine = _engine(make_url(url))
-    except (ArgumentError, ImportError, OSError) as error:
-        raise StoreError.unusable(url, error) from error
+    except (ArgumentError, ValueError, ImportError, OSError) as error:
+        raise StoreError.unusable(url, error) from None
     try:
         with engine.connect().execution_options(writes=True) as connection, connection.begin():
             _prepare(connection)
     except SQLAlchemyError as error:
         engine.dispose()
-        raise StoreError.unusable(url, error) from error
+        raise StoreError.unusable(url, error) from None
     except StoreError:
         engine.dispose()
         raise
@@ -195,8 +195,8 @@ def database_file(url: str) -> Path | None:
     """
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
-        raise StoreError.unusable(url, error) from error
+    except (ArgumentError, ValueError) as error:
+        raise StoreError.unusable(url, error) from None
     if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
         return None
     return Path(parsed.database)

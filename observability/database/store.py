@@ -83,7 +83,7 @@ class Store:
                 return self._write(batch, places)
             except DBAPIError as error:
                 if not _is_conflict(error):
-                    raise StoreError.unusable(self.url, error) from error
+                    raise StoreError.unusable(self.url, error) from None
             sleep(BACKOFF.wait_seconds(attempt))
         raise StoreError.conflict()
 
@@ -162,7 +162,7 @@ class Store:
             with self._engine.connect() as connection, connection.begin():
                 return query(connection)
         except SQLAlchemyError as error:
-            raise StoreError.unusable(self.url, error) from error
+            raise StoreError.unusable(self.url, error) from None
 
     def _write(self, batch: list[AnyReceipt], places: list[Place]) -> int:
         with self._engine.connect().execution_options(writes=True) as connection, connection.begin():

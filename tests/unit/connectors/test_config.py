@@ -14,6 +14,7 @@ from connectors import ConnectorConfig, SinkConfig, SourceConfig, SourceRecord, 
 from connectors.cli import connect
 from connectors.config_reader import MAX_FILE_BYTES
 from connectors.contract_check import check_contracts
+from connectors.environment import is_secret
 from contracts import Catalog, ContractVersion, Finding
 from tests.unit.connectors.country import (
     configured,
@@ -95,6 +96,79 @@ def test_each_fault_has_its_place_code_and_remedy(  # noqa: PLR0917 - one column
     assert said in str(found[code])
     assert str(found[code]).startswith(f"{tmp_path / 'c.yaml'}:{line}:")
     assert "hunter2" not in str(found[code])
+
+
+SECRETS: list[tuple[tuple[str | int, ...], object]] = [
+    *[(("sink", "headers", name), "hunter2") for name in (
+        "Authorization", "Cookie", "X-Auth", "x-auth-token", "Proxy-Authorization", "X-Api-Key", "X-Sesame",
+        "Ocp-Apim-Subscription-Key", "X-Amz-Security-Token", "X-Forwarded-Access-Token", "Session",
+    )],
+    *[(("sink", "url"), f"https://h.example/x?{query}") for query in (
+        "token=hunter2", "a=1&access_token=hunter2", "a=1;api_key=hunter2", "%74oken=hunter2", "sig=hunter2",
+        "key=hunter2", "x=aB3dEfGh1jKlMn0pQrStUv", "TOKEN=hunter2",
+        "auth=hunter2&b=${ENV:B}", "a=b#access_token=hunter2",
+    )],
+    (("source", "url"), "postgresql://u:hunter2@h/d"),
+    (("source", "url"), "postgresql://u:hun/ter2@h/d"),
+    (("source", "url"), "postgresql://u:hun:t#er2@h/d"),
+    (("source", "url"), "postgresql://h/d?user=u&password=hunter2"),
+    (("source", "url"), "mssql+pyodbc:///?odbc_connect=Driver%3DX%3BUID%3Dsa%3BPWD%3Dhunter2"),
+    (("source", "url"), "https://:hunter2@h/"),
+    (("source", "dsn"), "host=h user=u password=hunter2"),
+    (("source", "password"), 12345),
+    (("source", "auth", "user"), "hunter2"),
+    (("source", "client_secret"), "hunter2"),
+    (("source", "tokens", 0), "hunter2"),
+    (("source", "privateKey"), "hunter2"),
+]  # fmt: skip
+
+HARMLESS: list[tuple[tuple[str | int, ...], object]] = [
+    (("sink", "headers", "Accept"), "application/json"),
+    (("sink", "headers", "user-agent"), "govbus"),
+    (("sink", "headers", "Cookie"), "${ENV:COOKIE}"),
+    (("sink", "headers", "Authorization"), "Bearer ${ENV:TOKEN}"),
+    (("sink", "url"), "https://h.example:8443/x?format=json&limit=100&token=${ENV:TOKEN}"),
+    (("sink", "url"), "https://h.example:80/people/@me?author=smith"),
+    (("source", "url"), "postgresql://user@h:5432/d?sslmode=require"),
+    (("source", "url"), "postgresql://user:${ENV:PASSWORD}@h:5432/d"),
+    (("source", "url"), "sqlite:////var/lib/register.db"),
+    (("source", "password_file"), "/run/secrets/password"),
+    (("source", "key"), "reference"),
+    (("source", "table"), "passport"),
+    (("source", "query"), "select a, b from c where d = e"),
+    (("source", "poll_seconds"), 5),
+]
+
+
+@pytest.mark.parametrize(("steps", "value"), SECRETS)
+def test_a_secret_that_is_written_out_is_a_finding(steps: tuple[str | int, ...], value: object) -> None:
+    """By the name of the option or parameter, in any header that may carry one, and in any address."""
+    assert is_secret(steps, str(value))
+
+
+@pytest.mark.parametrize(("steps", "value"), HARMLESS)
+def test_what_is_no_secret_may_be_written(steps: tuple[str | int, ...], value: object) -> None:
+    """And so may a secret that comes from the environment."""
+    assert not is_secret(steps, str(value))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://h:hunter2/x",
+        "https://[hunter2/x",
+        "https://hunter2\u2100@h/x",
+        "https://u:hunter2@h/x",
+        "ftp://hunter2",
+    ],
+)
+def test_no_fault_of_an_address_quotes_it(tmp_path: Path, url: str) -> None:
+    """Python's own errors do; ours say what was expected."""
+    text = yaml.safe_dump(http_sink("${ENV:URL}"))
+    assert findings_of(tmp_path, text, URL="https://h.example/x") == []
+    (finding,) = findings_of(tmp_path, text, URL=url)
+    assert "expected an address" in str(finding)
+    assert "hunter2" not in str(finding)
 
 
 def test_all_faults_of_a_file_are_said_at_once(tmp_path: Path) -> None:
