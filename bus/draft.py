@@ -1,9 +1,7 @@
 """What a publisher hands over, `Draft`, and what it gets back, `Receipt`. Pure."""
 
-from datetime import datetime
-from typing import Any, NamedTuple, TypedDict
-
-from bus import envelope
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 
 class Receipt(NamedTuple):
@@ -20,7 +18,7 @@ class Receipt(NamedTuple):
     @property
     def broker_time(self) -> datetime:
         """When the broker took the event."""
-        return envelope.moment_of(self.timestamp * 1000)
+        return datetime.fromtimestamp(self.timestamp / 1000, UTC)
 
 
 class DraftOptions(TypedDict, total=False):
@@ -55,6 +53,19 @@ class Draft(NamedTuple):
     service: str | None = None
     transaction: str | None = None
     ce_subject: str | None = None
+
+    @classmethod
+    def made(cls, data: Any, **options: Unpack[DraftOptions]) -> "Draft":
+        """Return a draft of data.
+
+        Raises:
+            TypeError: there is no such option.
+        """
+        unknown = ", ".join(f"`{name}`" for name in sorted(options.keys() - set(cls._fields)))
+        if unknown:
+            known = ", ".join(f"`{name}`" for name in cls._fields[1:])
+            raise TypeError(f"Expected options among `version`, {known}, got {unknown}")
+        return cls(data, **options)
 
     @classmethod
     def of(cls, item: Any) -> "Draft":

@@ -162,7 +162,7 @@ class Event(Generic[T_co]):
         subject: str,
         data: Any,
         *,
-        version: str | int | None = None,
+        version: str,
         system: str | None = None,
         **options: Unpack[DraftOptions],
     ) -> Receipt:

@@ -1,9 +1,10 @@
 """What a configuration file says, as frozen values; `connectors/config_reader.py` reads it from YAML."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from connectors.identity import Identity
 from connectors.registry import ConnectorType
@@ -16,6 +17,16 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
 Section = dict[str, Any]
 
 
+def _in_full(value: object) -> str:
+    # YAML reads 1.10 without quotes as the number 1.1.
+    if isinstance(value, str) and re.fullmatch("[0-9]+[.][0-9]+", value):
+        return value
+    raise ValueError('Expected both numbers of the version, in quotes, such as `"1.0"`')
+
+
+Version = Annotated[str, BeforeValidator(_in_full)]
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -25,7 +36,7 @@ class Publish(_Model):
 
     Attributes:
         event: The subject, `<agency>.<event>`.
-        version: The major version of its contract.
+        version: The version of its contract that the mapping makes, such as `1.0`.
         service: The service whose transaction the event starts, or continues where `transaction` is given.
         transaction: Mapping to the transaction to continue.
         key: Mapping to the partition key; by the contract when absent.
@@ -37,7 +48,7 @@ class Publish(_Model):
     """
 
     event: str
-    version: int = Field(default=1, ge=1)
+    version: Version
     service: str | None = None
     transaction: str | Section | None = None
     key: str | Section | None = None
@@ -59,7 +70,7 @@ class Subscribe(_Model):
     """
 
     event: str
-    version: int = Field(default=1, ge=1)
+    version: int = Field(ge=1)
     purpose: str = Field(min_length=1)
     timeout_seconds: float = Field(default=60.0, gt=0, le=3_600)
 

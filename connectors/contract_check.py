@@ -3,10 +3,10 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from connectors.codes import NOT_IN_CONTRACT, UNKNOWN_CONTRACT, suggestion
-from connectors.config import ConnectorConfig, Publish, SinkConfig, SourceConfig
+from connectors.config import ConnectorConfig, Publish, SinkConfig, SourceConfig, Subscribe
 from connectors.mapping import Expression, ListOf, ObjectOf, Steps, ValueAt
 from connectors.translate import EVENT_FIELDS
-from contracts import Catalog, ContractVersion, Finding, Subschema, UnknownVersionError
+from contracts import Catalog, ContractVersion, Finding, Subschema
 
 
 def check_contracts(configs: Sequence[ConnectorConfig], catalog: Catalog) -> list[Finding]:
@@ -25,17 +25,22 @@ def _check(config: ConnectorConfig, catalog: Catalog) -> Iterator[Finding]:
     if contract is None:
         yield _unknown(config, (name, "event"), "contract", section.event, catalog.contracts)
         return
-    try:
-        version = contract.version(section.version)
-    except UnknownVersionError:
-        known = {str(version.major) for version in contract.versions}
-        what = f"major version of `{section.event}`"
-        yield _unknown(config, (name, "version"), what, str(section.version), known)
+    known = {_named(section, version): version for version in contract.versions}
+    version = known.get(str(section.version))
+    if version is None:
+        yield _unknown(
+            config, (name, "version"), f"version of `{section.event}`", str(section.version), known
+        )
         return
     if isinstance(config, SinkConfig):
         yield from _check_sink(config, version)
     elif config.publish is not None:
         yield from _check_source(config, config.publish, version, catalog)
+
+
+def _named(section: Publish | Subscribe, version: ContractVersion) -> str:
+    """A version as the section names it: what is published in full, what is read by its major number."""
+    return version.number if isinstance(section, Publish) else str(version.major)
 
 
 def _unknown(config: ConnectorConfig, steps: Steps, kind: str, name: str, known: Collection[str]) -> Finding:

@@ -58,7 +58,7 @@ def require_known(records: Iterable[SourceRecord | MalformedRecord], catalog: Ca
     }:
         major, _, minor = version.partition(".")
         try:
-            catalog.contract(subject).version(int(major), int(minor) if minor else None)
+            catalog.contract(subject).version(int(major), int(minor))
         except ContractError as error:
             raise TryAgainError(f"{error}. Update the catalogue of this process") from None
 

@@ -107,7 +107,7 @@ def journal_handler(journal: str, closed: str | None) -> Callable[[Event[Any]], 
         if number % 20 == 0:
             await asyncio.sleep(0.005)
         if closed is not None:
-            await event.publish(closed, event.data, key=event.key)
+            await event.publish(closed, event.data, key=event.key, version="1.0")
         line = f"{time.time()} {event.partition} {event.offset} {event.key} {number}\n"
         os.write(file, line.encode())
 
@@ -143,7 +143,7 @@ async def publish(agency: str, subject: str, journal: str, rate: str) -> None:
                     await asyncio.sleep(TICK_SECONDS)
                     continue
                 batch = drafts(range(number, due))
-                receipts = await publish_until_acknowledged(bus, subject, batch)
+                receipts = await publish_until_acknowledged(bus, subject, batch, "1.0")
                 now = time.time()
                 file.writelines(
                     f"{begun + n / per_second:.4f} {now:.4f} {at.partition} {at.offset} {draft.key} {n}\n"

@@ -32,7 +32,7 @@ def _health(guarantee: str) -> Bus:
                 "opened_on": event.data["registered_on"],
                 "vaccination_plan": "standard",
             }
-            await event.publish("health.record-opened", record, key=event.key)
+            await event.publish("health.record-opened", record, key=event.key, version="1.0")
 
     bus.subscribe(
         "civil-registry.birth-registered", version=1, purpose="crash", name=guarantee,

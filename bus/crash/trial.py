@@ -77,7 +77,7 @@ class Trial(Processes):
 
 
 async def publish_until_acknowledged(
-    bus: Publishing, subject: str, drafts: list[Draft], version: str | None = None
+    bus: Publishing, subject: str, drafts: list[Draft], version: str
 ) -> list[Receipt]:
     """Publish; what is not acknowledged is published again under its id.
 

@@ -58,7 +58,7 @@ class Outbox:
         subject: str,
         data: Any,
         *,
-        version: str | int | None = None,
+        version: str,
         cause: Event[Any] | None = None,
         **options: Unpack[DraftOptions],
     ) -> str:
@@ -68,7 +68,7 @@ class Outbox:
             session: the session or connection that writes the business rows.
             subject: the event's name, such as `health.record-opened`.
             data: what happened: a JSON value, a dataclass or a pydantic model.
-            version: `1` or `1.0`; the latest if absent.
+            version: the version that the data is written in, such as `1.0`.
             cause: the event that caused this one; its transaction, service and trace go on.
             **options: the fields of `Draft`: `key`, `id`, `time`, `service`, `transaction`, `ce_subject`.
 
@@ -82,7 +82,7 @@ class Outbox:
             ContractError: the catalogue has no such contract or version.
             UsageError: the connection commits each statement by itself.
         """
-        return self.add_many(session, subject, [Draft(data, **options)], version=version, cause=cause)[0]
+        return self.add_many(session, subject, [Draft.made(data, **options)], version=version, cause=cause)[0]
 
     def add_many(
         self,
@@ -90,7 +90,7 @@ class Outbox:
         subject: str,
         items: Iterable[Any],
         *,
-        version: str | int | None = None,
+        version: str,
         cause: Event[Any] | None = None,
     ) -> list[str]:
         """Write many events of one kind; all are checked before the first is written.

@@ -8,7 +8,6 @@ will travel.
 event that caused it its `cause` (id), `startedat`, `traceparent` and `tracestate`.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,13 +21,12 @@ from bus import envelope
 from bus.draft import Draft
 from bus.errors import EnvelopeError, NotJsonError
 from bus.event import Event
+from bus.publish.stampers import NUMBER
 from bus.stages.stamp import MAX_KEY_BYTES, Stamp
 
 TABLE = "govbus_outbox"
 COLUMNS = ("position", "id", "event", "version", "partition_key", "occurred_at", "data", "attributes")
-
 _TEXTS = frozenset((str,))
-_VERSION = re.compile(r"\d{1,6}(\.\d{1,6})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +68,8 @@ class OutboxEvent(NamedTuple):
         if not (isinstance(attributes, dict) and _TEXTS.issuperset(map(type, attributes.values()))):
             raise EnvelopeError("Expected a JSON object of texts - at `attributes`")
         said = attributes.get
-        if not _VERSION.fullmatch(version):
-            raise EnvelopeError("Expected a version such as `1` or `1.0` - at `version`")
+        if not NUMBER.fullmatch(version):
+            raise EnvelopeError("Expected a version such as `1.0` - at `version`")
         time = _moment(occurred_at, "occurred_at")
         service, transaction = said("service"), said("transaction")
         draft = Draft(content, key, event_id, time, service, transaction, said("subject"))

@@ -49,7 +49,7 @@ class HeldPublishing(Publishing):
         subject: str,
         data: Any,
         *,
-        version: str | int | None = None,
+        version: str,
         system: str | None = None,
         cause: Event[Any] | None = None,
     ) -> "asyncio.Future[Receipt]":
@@ -66,7 +66,7 @@ class HeldPublishing(Publishing):
         subject: str,
         items: Iterable[Any],
         *,
-        version: str | int | None = None,
+        version: str,
         system: str | None = None,
         cause: Event[Any] | None = None,
     ) -> list[Receipt]:

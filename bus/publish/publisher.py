@@ -58,7 +58,7 @@ class Publisher:
         """Use a newer catalogue."""
         self._stampers = Stampers(catalog, self._agency)
 
-    def stamper(self, subject: str, version: str | int | None, system: str) -> Stamper:
+    def stamper(self, subject: str, version: str, system: str) -> Stamper:
         """Return the stamper of a contract version; see `Stampers.get`."""
         return self._stampers.get(subject, version, system)
 

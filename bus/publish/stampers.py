@@ -1,9 +1,18 @@
-"""The stampers of one agency, by contract version."""
+"""The stampers of one agency, by contract version.
+
+Law of this file: a program publishes the version that it names, in full. A newer one, of which `apply` may
+tell a running process, may have a required field more or an optional one less; a minor version, too.
+"""
+
+import re
 
 from bus.errors import UsageError
 from bus.stages.stamp import Companion, Stamper
 from bus.topics import topic_of
-from contracts import Catalog
+from contracts import Catalog, Contract
+
+NUMBER = re.compile(r"(\d{1,6})\.(\d{1,6})", re.ASCII)
+"""Both numbers of a version."""
 
 
 class Stampers:
@@ -17,30 +26,29 @@ class Stampers:
     def __init__(self, catalog: Catalog, agency: str) -> None:
         self._catalog = catalog
         self._agency = agency
-        self._known: dict[tuple[str, str | int | None, str], Stamper] = {}
+        self._known: dict[tuple[str, str, str], Stamper] = {}
 
-    def get(self, subject: str, version: str | int | None, system: str) -> Stamper:
-        """Return the stamper of a contract version; of the latest if `version` is None.
+    def get(self, subject: str, version: str, system: str) -> Stamper:
+        """Return the stamper of a contract version.
 
         Args:
             subject: the event's name, such as `health.record-opened`.
-            version: `1` or `1.0`.
+            version: both its numbers, such as `1.0`.
             system: the agency's system the fact comes from.
 
         Raises:
             ContractError: the catalogue has no such contract or version.
-            UsageError: the event is another agency's.
+            UsageError: the event is another agency's, or the version is not given in full.
         """
         known = self._known.get((subject, version, system))
         if known is None:
-            major, _, minor = ("" if version is None else str(version)).partition(".")
             owned = self._catalog.contract(subject)
             if owned.agency != self._agency:
                 raise UsageError(
                     f"Expected an event of `{self._agency}`, got `{subject}` of `{owned.agency}`. "
                     "An agency publishes facts about its own domain only"
                 )
-            contract = owned.version(int(major) if major else None, int(minor) if minor else None)
+            contract = owned.version(*_numbers(owned, version))
             known = Stamper(contract, self._agency, system, topic_of(subject, contract.major))
             known.companions = tuple(
                 Companion(self.get(subject, route.target.number, system), route)
@@ -48,3 +56,14 @@ class Stampers:
             )
             self._known[subject, version, system] = known
         return known
+
+
+def _numbers(contract: Contract, version: object) -> tuple[int, int]:
+    found = NUMBER.fullmatch(version) if isinstance(version, str) else None
+    if found is None:
+        known = ", ".join(each.number for each in contract.versions)
+        raise UsageError(
+            "Expected the version that the data is written in, as text of both numbers such as `1.0`, got "
+            f"another value - at `version`. `{contract.subject}` has {known}"
+        )
+    return int(found[1]), int(found[2])

@@ -26,7 +26,7 @@ class Publishing:
         subject: str,
         data: Any,
         *,
-        version: str | int | None = None,
+        version: str,
         system: str | None = None,
         cause: Event[Any] | None = None,
         **options: Unpack[DraftOptions],
@@ -36,7 +36,7 @@ class Publishing:
         Args:
             subject: the event's name, such as `health.record-opened`.
             data: what happened: a JSON value, a dataclass or a pydantic model.
-            version: `1` or `1.0`; the latest if absent.
+            version: the version that the data is written in, such as `1.0`.
             system: the agency's system; that of the bus if absent.
             cause: the event that caused this one; its transaction, service and trace go on.
             **options: the fields of `Draft`: `key`, `id`, `time`, `service`, `transaction`, `ce_subject`.
@@ -51,7 +51,9 @@ class Publishing:
             ContractError: the catalogue has no such contract or version.
             BusUnavailableError: no acknowledgement within `publish_timeout_seconds`.
         """
-        future = self.submit(subject, Draft(data, **options), version=version, system=system, cause=cause)
+        future = self.submit(
+            subject, Draft.made(data, **options), version=version, system=system, cause=cause
+        )
         if future.done():
             return future.result()
         try:
@@ -68,7 +70,7 @@ class Publishing:
         subject: str,
         data: Any,
         *,
-        version: str | int | None = None,
+        version: str,
         system: str | None = None,
         cause: Event[Any] | None = None,
     ) -> "asyncio.Future[Receipt]":
@@ -100,7 +102,7 @@ class Publishing:
         subject: str,
         items: Iterable[Any],
         *,
-        version: str | int | None = None,
+        version: str,
         system: str | None = None,
         cause: Event[Any] | None = None,
     ) -> list[Receipt]:

@@ -43,7 +43,7 @@ async def open_record(event: Event) -> None:
     await event.publish("health.record-opened", {
         "reference": event.data["reference"], "record_number": "HR-00418822", "practice": "Port Ellery",
         "opened_on": event.data["registered_on"], "vaccination_plan": "standard",
-    }, id=f"record-{event.id}")
+    }, id=f"record-{event.id}", version="1.0")
 
 asyncio.run(bus.run())
 """
@@ -92,7 +92,10 @@ async def test_a_birth_opens_a_health_record_and_every_step_is_accounted_for(set
 
     cases = births(prefix)
     async with registry:
-        receipts = [await registry.publish(REGISTERED, data, service="birth-of-a-child") for data in cases]
+        receipts = [
+            await registry.publish(REGISTERED, data, service="birth-of-a-child", version="1.0")
+            for data in cases
+        ]
         with health(settings, f"open-{prefix}", prefix) as process:
             await until(lambda: len(answers) == len(cases))
         assert process.returncode == 0
@@ -158,8 +161,8 @@ async def test_what_breaks_the_contract_never_reaches_the_other_agency(settings:
     wrong = {**right, "child": {"name": "", "birth_date": "yesterday"}, "height": 51}
     async with registry, reader:
         with pytest.raises(ContractViolationError) as caught:
-            await registry.publish(REGISTERED, wrong)
-        await registry.publish(REGISTERED, right)
+            await registry.publish(REGISTERED, wrong, version="1.0")
+        await registry.publish(REGISTERED, right, version="1.0")
         await until(lambda: seen)
     assert seen == [right["reference"]]
     assert len(caught.value.violations) >= 3
@@ -174,7 +177,9 @@ async def test_a_subscriber_that_comes_later_still_gets_everything(
     await apply_topics(settings, world.country.catalog)
     async with world.bus(world.country.north) as publisher:
         await publisher.publish_many(
-            world.country.opened, [{"reference": f"case-{n:04}", "number": n} for n in range(50)]
+            world.country.opened,
+            [{"reference": f"case-{n:04}", "number": n} for n in range(50)],
+            version="1.0",
         )
     seen: list[int] = []
     late = world.bus(world.country.south)

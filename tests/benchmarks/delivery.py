@@ -56,7 +56,7 @@ class Bench:
         """Publish numbered events over that many keys."""
         drafts = [Draft(case(n), key=f"k{n % keys}") for n in range(first, first + count)]
         async with Bus(self.country.north, settings=self.settings, catalog=self.country.catalog) as bus:
-            await bus.publish_many(self.country.opened, drafts)
+            await bus.publish_many(self.country.opened, drafts, version="1.0")
 
     def subscriber(self, handler: Callable[[Event[Any]], Any], *, exactly_once: bool = False) -> Bus:
         """Return a bus whose subscription nobody used before."""
@@ -79,7 +79,7 @@ class Bench:
             if failing_every and event.attempt == 1 and event.offset % failing_every == 0:
                 raise RuntimeError
             if exactly_once:
-                await event.publish(self.country.closed, event.data, key=event.key)
+                await event.publish(self.country.closed, event.data, key=event.key, version="1.0")
             seen += 1
             if seen == wanted:
                 done.set()
@@ -108,7 +108,7 @@ class Bench:
             for n in range(OPEN_LOOP_SECONDS * RATE):
                 await asyncio.sleep(max(0.0, began + n / RATE - time.perf_counter()))
                 draft = Draft(case(first + n), key=f"k{n % KEYS}")
-                futures.append(bus.submit(self.country.opened, draft))
+                futures.append(bus.submit(self.country.opened, draft, version="1.0"))
             await asyncio.gather(*futures)
             await asyncio.sleep(1)
         ordered = sorted(delays)

@@ -92,7 +92,7 @@ async def publish_by_govbus(job: Job) -> Result:
     data = list(applications(job.payload_bytes, job.events))
     settle_memory()
     async with Bus(country.writer, settings=settings, catalog=country.catalog()) as bus:
-        return await on_grid(job, lambda number: bus.submit(country.subject, data[number]))
+        return await on_grid(job, lambda number: bus.submit(country.subject, data[number], version="1.0"))
 
 
 async def publish_by_aiokafka(job: Job) -> Result:

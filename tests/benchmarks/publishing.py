@@ -28,10 +28,10 @@ async def govbus(job: Job) -> Result:
     data = list(applications(job.payload_bytes, job.events))
     settle_memory()
     async with Bus(country.writer, settings=settings, catalog=country.catalog()) as bus:
-        await bus.publish_many(country.subject, data[: job.warm_up])
+        await bus.publish_many(country.subject, data[: job.warm_up], version="1.0")
         measured = data[job.warm_up :]
         began = perf_counter()
-        receipts = await bus.publish_many(country.subject, measured)
+        receipts = await bus.publish_many(country.subject, measured, version="1.0")
         seconds = perf_counter() - began
     return Result(_all_of(len(measured), len(receipts)), seconds)
 

@@ -30,7 +30,7 @@ async def written_headers(job: Job) -> Headers:
     country = job.country
     cluster = InMemoryCluster(country.catalog())
     async with InMemoryBus(country.writer, cluster=cluster) as bus:
-        await bus.publish(country.subject, next(applications(job.payload_bytes, 1)))
+        await bus.publish(country.subject, next(applications(job.payload_bytes, 1)), version="1.0")
     return [(name, value or b"") for name, value in cluster.records(country.topic)[0].headers]
 
 

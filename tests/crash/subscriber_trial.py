@@ -81,7 +81,7 @@ class SubscriberTrial(Trial):
         async with Bus(agencies.north, settings=self.settings, catalog=agencies.catalog) as bus:
             async for numbers in self.bursts(self.events):
                 batch = drafts(numbers, KEYS)
-                receipts = await publish_until_acknowledged(bus, agencies.opened, batch)
+                receipts = await publish_until_acknowledged(bus, agencies.opened, batch, "1.0")
                 self.accepted += [
                     Accepted((receipt.partition, receipt.offset), draft.key or "", draft.data["number"])
                     for receipt, draft in zip(receipts, batch, strict=True)

@@ -128,7 +128,7 @@ async def publish_all(world: KafkaWorld) -> list[Receipt]:
     """Publish every event, each key's numbers rising."""
     drafts = [Draft(case(number), key=f"key-{number % KEYS}") for number in range(EVENTS)]
     async with world.bus(world.country.north) as bus:
-        return await bus.publish_many(world.country.opened, drafts)
+        return await bus.publish_many(world.country.opened, drafts, version="1.0")
 
 
 async def test_kills_lose_nothing_and_repeat_little(kafka: str, tmp_path: Path, whole: bool) -> None:

@@ -53,7 +53,7 @@ async def test_handlers_are_injected_by_the_app_that_mounts_the_bus(world: World
     async with publisher:
         await app.start()
         try:
-            await publisher.publish(world.country.opened, case(3))
+            await publisher.publish(world.country.opened, case(3), version="1.0")
             await until(lambda: kept)
         finally:
             await app.stop()
@@ -82,7 +82,7 @@ async def test_the_lifespan_of_the_app_surrounds_every_handler(world: World) -> 
     app = FastStream(bus.as_broker(), lifespan=lifespan)
     publisher = world.bus(world.country.north)
     async with publisher:
-        await publisher.publish(world.country.opened, case(3))
+        await publisher.publish(world.country.opened, case(3), version="1.0")
         running = asyncio.create_task(app.run())
         await asyncio.wait_for(begun.wait(), PATIENCE_SECONDS)
         app.exit()
@@ -108,7 +108,7 @@ async def test_a_generator_dependency_is_closed_after_each_event(world: World) -
     app = FastStream(bus.as_broker())
     publisher = world.bus(world.country.north)
     async with publisher:
-        await publisher.publish_many(world.country.opened, [case(1), case(2)])
+        await publisher.publish_many(world.country.opened, [case(1), case(2)], version="1.0")
         await app.start()
         await until(lambda: story.count("close") == 2)
         await app.stop()
@@ -120,7 +120,7 @@ async def test_a_mounted_bus_publishes_and_leaves_receipts(world: World) -> None
     bus = world.bus(world.country.north)
     app = FastStream(bus.as_broker())
     await app.start()
-    receipt = await bus.publish(world.country.opened, case(1))
+    receipt = await bus.publish(world.country.opened, case(1), version="1.0")
     await app.stop()
     (row,) = await receipts(world)
     assert (row.event_id, row.outcome) == (receipt.id, "published")
@@ -143,7 +143,7 @@ async def test_two_apps_in_one_process_keep_their_injections_apart(world: World)
         apps.append(app)
     publisher = world.bus(world.country.north)
     async with publisher:
-        await publisher.publish(world.country.opened, case(1))
+        await publisher.publish(world.country.opened, case(1), version="1.0")
         for app in apps:
             await app.start()
         await until(lambda: len(kept) == 2)

@@ -120,7 +120,7 @@ async def handled_after(world: World, value: bytes | None, headers: Headers) -> 
     """Return which events were handled around a foreign record, and the dead letters, none tried again."""
     await world.append(world.country.topic, value, key=b"case-0001", headers=headers)
     async with world.bus(world.country.north) as publisher:
-        await publisher.publish(world.country.opened, case(2))
+        await publisher.publish(world.country.opened, case(2), version="1.0")
     bus, seen = listener(world)
     async with bus:
         await until(lambda: _committed(world, f"{world.country.south}.hostile", world.country.topic, 2))
@@ -189,7 +189,7 @@ async def test_a_record_too_large_for_the_dead_letters_blocks_nothing(kafka_worl
     value = b'{"padding":"' + b"x" * 3_000_000 + b'"}'
     await append_one(kafka_world, value, compression_type="gzip", max_request_size=5_000_000)
     async with kafka_world.bus(kafka_world.country.north) as publisher:
-        await publisher.publish(kafka_world.country.opened, case(2))
+        await publisher.publish(kafka_world.country.opened, case(2), version="1.0")
     bus, seen = listener(kafka_world)
     async with bus:
         await until(lambda: seen)
@@ -206,7 +206,7 @@ async def test_a_record_larger_than_a_batch_is_a_dead_letter_whole(
     value = b'{"padding":"' + b"x" * size + b'"}'
     await append_one(kafka_world, value, max_request_size=5_000_000)
     async with kafka_world.bus(kafka_world.country.north) as publisher:
-        await publisher.publish(kafka_world.country.opened, case(2))
+        await publisher.publish(kafka_world.country.opened, case(2), version="1.0")
     bus, seen = listener(kafka_world)
     async with bus:
         await until(lambda: seen)
@@ -238,7 +238,7 @@ async def test_odd_times_of_a_foreign_event_hurt_nobody(world: World) -> None:
     @bus.subscribe(world.country.opened, version=1, purpose="close-cases", retry=RetryPolicy((0.01,)))
     async def close(event: Event[Any]) -> None:
         times.append(event.time)
-        await event.publish(world.country.closed, event.data)
+        await event.publish(world.country.closed, event.data, version="1.0")
 
     async with bus:
         await until(lambda: _settled(world))
@@ -263,7 +263,7 @@ async def test_a_header_name_that_is_not_utf_8_ends_nothing(kafka_world: KafkaWo
     """The protocol asks for UTF-8 and the broker does not look: the record is set aside, the next handled."""
     await append_with_odd_name(kafka_world)
     async with kafka_world.bus(kafka_world.country.north) as publisher:
-        await publisher.publish(kafka_world.country.opened, case(2))
+        await publisher.publish(kafka_world.country.opened, case(2), version="1.0")
     bus, seen = listener(kafka_world)
     async with bus:
         await until(lambda: 2 in seen)

@@ -83,7 +83,9 @@ async def _publish_for_ever(
     while True:
         number += 1
         try:
-            acknowledged[number] = await bus.publish(subject, case(number, f"case-{number % 9:04}"))
+            acknowledged[number] = await bus.publish(
+                subject, case(number, f"case-{number % 9:04}"), version="1.0"
+            )
         except BusError as error:
             failures.append(error)
         await asyncio.sleep(0.002)
@@ -112,11 +114,11 @@ async def test_stopping_without_a_broker_is_bounded(world: KafkaWorld, node: Emb
         seen.append(event.data["number"])
 
     stack = await running(bus)
-    await bus.publish(world.country.opened, case(1))
+    await bus.publish(world.country.opened, case(1), version="1.0")
     await until(lambda: seen)
     await asyncio.to_thread(node.stop)
     try:
-        futures = [bus.submit(world.country.opened, case(number)) for number in range(20)]
+        futures = [bus.submit(world.country.opened, case(number), version="1.0") for number in range(20)]
         stopping = asyncio.create_task(stack.aclose())
         done, _ = await asyncio.wait([stopping], timeout=PATIENCE_SECONDS)
         ended_in_time = bool(done)
@@ -135,10 +137,10 @@ async def test_a_bus_serves_again_after_a_stop_in_an_outage(world: KafkaWorld, n
     """Stopped while the node was away, the same bus publishes to the same partition once started again."""
     bus = world.bus(world.country.north, publish_timeout_seconds=1.0, stop_timeout_seconds=1.0)
     await bus.start()
-    await bus.publish(world.country.opened, case(1))
+    await bus.publish(world.country.opened, case(1), version="1.0")
     await asyncio.to_thread(node.stop)
     try:
-        futures = [bus.submit(world.country.opened, case(number)) for number in range(2000)]
+        futures = [bus.submit(world.country.opened, case(number), version="1.0") for number in range(2000)]
         stopping = asyncio.create_task(bus.stop())
         await asyncio.wait([stopping], timeout=PATIENCE_SECONDS)
     finally:
@@ -148,16 +150,16 @@ async def test_a_bus_serves_again_after_a_stop_in_an_outage(world: KafkaWorld, n
     stopping.result()
     [future.exception() for future in futures if future.done()]
     async with bus:
-        receipt = await bus.publish(world.country.opened, case(2))
+        receipt = await bus.publish(world.country.opened, case(2), version="1.0")
     assert receipt.offset > 0
 
 
 async def test_a_publish_waits_out_an_outage(world: KafkaWorld, node: EmbeddedKafka) -> None:
     """A publish begun while the node is away waits for it within `publish_timeout_seconds`."""
     async with world.bus(world.country.north, publish_timeout_seconds=60.0) as bus:
-        await bus.publish(world.country.opened, case(1))
+        await bus.publish(world.country.opened, case(1), version="1.0")
         await asyncio.to_thread(node.stop)
-        waiting = asyncio.create_task(bus.publish(world.country.opened, case(2)))
+        waiting = asyncio.create_task(bus.publish(world.country.opened, case(2), version="1.0"))
         await restart(node, world)
         receipt = await waiting
     values = {record.offset: record.value for record in await world.records(world.country.topic)}
@@ -202,7 +204,7 @@ async def test_a_process_that_starts_before_its_broker_waits_for_it(
     finally:
         await restart(node, world)
     async with world.bus(world.country.north) as north:
-        await north.publish(world.country.opened, case(1))
+        await north.publish(world.country.opened, case(1), version="1.0")
     await until(lambda: seen)
     os.kill(os.getpid(), signal.SIGTERM)
     await running
@@ -239,7 +241,7 @@ async def test_a_client_whose_own_tasks_have_ended_is_replaced(world: KafkaWorld
         seen.append(event.data["number"])
 
     async with world.bus(world.country.north) as north, bus:
-        await north.publish(world.country.opened, case(1))
+        await north.publish(world.country.opened, case(1), version="1.0")
         await until(lambda: seen)
         coordinator = bus._subscribers[0]._consumer._kafka._coordinator  # type: ignore[attr-defined]
         if end == "cancelled":
@@ -249,6 +251,6 @@ async def test_a_client_whose_own_tasks_have_ended_is_replaced(world: KafkaWorld
             wake.set_result(None)
         await until(coordinator._coordination_task.done)
         coordinator._rejoin_needed_fut = asyncio.get_running_loop().create_future()
-        await north.publish(world.country.opened, case(2))
+        await north.publish(world.country.opened, case(2), version="1.0")
         await until(lambda: 2 in seen)
         assert bus.serving

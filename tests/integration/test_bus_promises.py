@@ -33,7 +33,7 @@ def memory_world(country: SmallCountry) -> MemoryWorld:
 async def publish(world: World, *numbers: int) -> None:
     """Publish cases of one key."""
     async with world.bus(world.country.north) as bus:
-        await bus.publish_many(world.country.opened, [case(number) for number in numbers])
+        await bus.publish_many(world.country.opened, [case(number) for number in numbers], version="1.0")
 
 
 def subscribed(world: World, handler: Callable[..., Any], limits: dict[str, Any], **options: Any) -> Bus:
@@ -132,7 +132,7 @@ async def test_a_publish_returns_after_its_receipt_is_written(
     bus = world.bus(world.country.north)
     let_go = holding_receipts(bus, monkeypatch)
     async with bus:
-        future = bus.submit(world.country.opened, case(1))
+        future = bus.submit(world.country.opened, case(1), version="1.0")
         await until(lambda: world.records(world.country.topic))
         await asyncio.sleep(0.1)  # longer than receipts linger
         assert not future.done()
@@ -147,14 +147,14 @@ async def test_an_event_on_the_broker_has_its_receipt_even_if_it_had_to_wait(
     """An outage between an event's acknowledgement and its receipt delays the receipt, and drops it never."""
     cluster = memory_world.cluster
     async with memory_world.bus(memory_world.country.north) as bus:
-        future = bus.submit(memory_world.country.opened, case(1))
+        future = bus.submit(memory_world.country.opened, case(1), version="1.0")
         await until(lambda: cluster.records(memory_world.country.topic))
         cluster.available = False
         await asyncio.sleep(0.1)  # longer than receipts linger
         cluster.available = True
         await asyncio.wait([future], timeout=PATIENCE_SECONDS)
         future.exception()
-        await bus.publish(memory_world.country.opened, case(2))
+        await bus.publish(memory_world.country.opened, case(2), version="1.0")
     rows = [row for row in await receipts(memory_world) if isinstance(row, PublishReceipt)]
     assert {row.offset for row in rows} == {0, 1}
 
@@ -298,8 +298,8 @@ async def test_text_that_is_not_utf_8_is_refused(world: World, name: str) -> Non
     """A lone surrogate is named as an envelope fault, and the bus publishes on."""
     async with world.bus(world.country.north) as bus:
         with pytest.raises(RefusedError):
-            await bus.publish(world.country.opened, case(1), **{name: "\ud800"})  # type: ignore[arg-type]
-        await asyncio.wait_for(bus.publish(world.country.opened, case(2)), PATIENCE_SECONDS)
+            await bus.publish(world.country.opened, case(1), **{name: "\ud800"}, version="1.0")  # type: ignore[arg-type]
+        await asyncio.wait_for(bus.publish(world.country.opened, case(2), version="1.0"), PATIENCE_SECONDS)
 
 
 async def test_a_refusal_with_a_bad_id_does_not_stop_the_receipts(memory_world: MemoryWorld) -> None:
@@ -308,6 +308,6 @@ async def test_a_refusal_with_a_bad_id_does_not_stop_the_receipts(memory_world: 
     bus = memory_world.bus(memory_world.country.north, publish_timeout_seconds=2.0)
     await bus.start()
     with pytest.raises(RefusedError):
-        await bus.publish(opened, {"no": 1}, key="k", id="\ud800", transaction="t-1")
-    await bus.publish(opened, case(2), transaction="t-1")
+        await bus.publish(opened, {"no": 1}, key="k", id="\ud800", transaction="t-1", version="1.0")
+    await bus.publish(opened, case(2), transaction="t-1", version="1.0")
     await asyncio.wait_for(bus.stop(), PATIENCE_SECONDS)

@@ -74,7 +74,7 @@ async def carried(found: Registered) -> tuple[list[Receipt], list[Event[Any]]]:
 
     async with bus:
         data = [Draft(orjson.loads(example.content)) for example in found.examples(accepted=True)]
-        receipts = await bus.publish_many(found.subject, data)
+        receipts = await bus.publish_many(found.subject, data, version="1.0")
         await until(lambda: {receipt.id for receipt in receipts} <= set(seen))
     return receipts, [seen[receipt.id] for receipt in receipts]
 
@@ -109,7 +109,7 @@ async def test_every_refused_example_stays_and_is_not_quoted(
     async with found.bus() as bus:
         for example in examples:
             with pytest.raises(ContractViolationError) as caught:
-                await bus.publish(subject, example.data, key="a-case")
+                await bus.publish(subject, example.data, key="a-case", version="1.0")
             assert caught.value.violations
             schema = schema_text(found)
             told = str(caught.value)
@@ -142,7 +142,7 @@ async def test_a_filing_without_its_key_is_refused(kafka: str, country: SmallCou
     (unkeyed,) = [one for one in found.examples(accepted=False) if one.name.startswith("continuation")]
     async with found.bus() as bus:
         with pytest.raises((ContractViolationError, PartitionKeyError)):
-            await bus.publish(FILING, unkeyed.data)
+            await bus.publish(FILING, unkeyed.data, version="1.0")
 
 
 async def test_a_patients_number_never_leaves_the_data(

@@ -59,7 +59,7 @@ async def serving(
 ) -> AsyncIterator[subprocess.Popen[str]]:
     """Publish two cases of one key and run a child that handles them; it is gone at the end."""
     async with world.bus(world.country.north) as bus:
-        await bus.publish_many(world.country.opened, [case(1), case(2)])
+        await bus.publish_many(world.country.opened, [case(1), case(2)], version="1.0")
     arguments = [world.country.south, world.country.opened, kind]
     environment = {
         **os.environ,

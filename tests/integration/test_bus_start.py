@@ -83,7 +83,7 @@ async def test_a_missing_topic_is_named_at_publish(kafka_world: KafkaWorld, coun
     await delete(kafka_world, country.topic)
     async with kafka_world.bus(country.north, publish_timeout_seconds=LONG_SECONDS) as bus:
         with pytest.raises(TopicMissingError, match="govbus topics apply"):
-            await asyncio.wait_for(bus.publish(country.opened, case()), SOON_SECONDS)
+            await asyncio.wait_for(bus.publish(country.opened, case(), version="1.0"), SOON_SECONDS)
 
 
 async def test_a_start_with_a_missing_topic_leaves_nothing_open(
@@ -155,7 +155,7 @@ async def test_the_right_password_serves(
         seen.append(event.data["number"])
 
     async with bus:
-        await bus.publish(country.opened, case(5))
+        await bus.publish(country.opened, case(5), version="1.0")
         await until(lambda: seen)
     assert seen == [5]
 

@@ -47,7 +47,8 @@ async def journey(**options):
             finally:
                 lane.steady_ns = steady_ns
         if number == 1:
-            await event.publish(closed, {"reference": "case-0001", "number": 1, "padding": "Ada Lovelace"})
+            named = {"reference": "case-0001", "number": 1, "padding": "Ada Lovelace"}
+            await event.publish(closed, named, version="1.0")
             seen["closed"].append(number)
 
     @first.subscribe(closed, version=1, purpose="tell-the-citizen", name="teller")
@@ -74,12 +75,13 @@ metrics.set_meter_provider(MeterProvider([reader]))
 
 async def publish(bus):
     with trace.get_tracer("test").start_as_current_span("counter"):
-        await bus.publish(opened, {"reference": "case-0001", "number": 1}, service="one-case")
+        await bus.publish(opened, {"reference": "case-0001", "number": 1}, version="1.0", service="one-case")
     for number in (2, 3, 4):
-        await bus.publish(opened, {"reference": f"case-000{number}", "number": number}, id=f"case-{number}")
+        case = {"reference": f"case-000{number}", "number": number}
+        await bus.publish(opened, case, version="1.0", id=f"case-{number}")
     for wrong in ({"reference": "Grace Hopper"}, {"reference": "case-0002", "number": 9}):
         try:
-            await bus.publish(opened, wrong, id="case-2", key="case-0002")
+            await bus.publish(opened, wrong, version="1.0", id="case-2", key="case-0002")
         except (ContractViolationError, IdReusedError):
             pass
 

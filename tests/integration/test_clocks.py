@@ -49,7 +49,7 @@ async def attempts(world: KafkaWorld, time_of_day: TimeOfDay, step_seconds: int 
         return Retry() if event.attempt == 1 else None
 
     async with world.bus(world.country.north) as north, bus:
-        await north.publish(world.country.opened, case(1), key="k")
+        await north.publish(world.country.opened, case(1), key="k", version="1.0")
         await until(lambda: len(seen) == 2)
     rows = [row for row in await receipts(world) if isinstance(row, DeliveryReceipt)]
     return sorted(rows, key=lambda row: row.attempt)

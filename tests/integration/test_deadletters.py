@@ -48,7 +48,9 @@ def subscribed(world: World, *handlers: tuple[str, Callable[[Event[Any]], Any]])
 async def publish(world: World, *drafts: tuple[str, int]) -> None:
     """Publish cases by key and number, in order."""
     async with world.bus(world.country.north) as bus:
-        await bus.publish_many(world.country.opened, [Draft(case(number), key=key) for key, number in drafts])
+        await bus.publish_many(
+            world.country.opened, [Draft(case(number), key=key) for key, number in drafts], version="1.0"
+        )
 
 
 @asynccontextmanager

@@ -136,10 +136,10 @@ async def test_another_agencys_certificate_opens_only_that_agencys_doors(
     await country.apply()
     catalog = Catalog.open(country.folder)
     async with Bus(country.north, settings=country.settings(country.north), catalog=catalog) as north:
-        await north.publish(country.opened, case())
+        await north.publish(country.opened, case(), version="1.0")
     with pytest.raises(BusError) as caught:
         async with Bus(country.north, settings=country.settings(country.south), catalog=catalog) as false:
-            await false.publish(country.opened, case())
+            await false.publish(country.opened, case(), version="1.0")
     assert not caught.value.retriable
     group = f"{country.north}.readers"
     with pytest.raises(AccessDeniedError):

@@ -45,7 +45,7 @@ bus = Bus(agency)
 async def relay(event: Event) -> None:
     if event.data["number"] % 50 == 0:
         await asyncio.sleep(0.01)
-    await event.publish(closed, event.data, key=event.key)
+    await event.publish(closed, event.data, key=event.key, version="1.0")
     if event.data["number"] % 97 == 0 and event.attempt == 1:
         raise RuntimeError("after it has published")
 
@@ -64,7 +64,9 @@ def relaying(world: World, handler: Callable[[Event[Any]], Any], **options: Any)
 async def publish(world: World, *drafts: tuple[str, int]) -> None:
     """Publish cases by key and number, in order."""
     async with world.bus(world.country.north) as bus:
-        await bus.publish_many(world.country.opened, [Draft(case(number), key=key) for key, number in drafts])
+        await bus.publish_many(
+            world.country.opened, [Draft(case(number), key=key) for key, number in drafts], version="1.0"
+        )
 
 
 async def relayed(world: World) -> list[int]:
@@ -82,7 +84,7 @@ async def test_what_a_handler_publishes_counts_with_its_batch(world: World) -> N
     """Each event once; the transaction and the cause go on; the receipts too."""
 
     async def relay(event: Event[Any]) -> None:
-        receipt = await event.publish(world.country.closed, event.data, key=event.key)
+        receipt = await event.publish(world.country.closed, event.data, key=event.key, version="1.0")
         assert (receipt.offset, receipt.partition) == (-1, -1)
 
     async with relaying(world, relay):
@@ -103,7 +105,7 @@ async def test_a_failed_attempt_has_published_nothing(world: World) -> None:
     """What a handler published before it failed is not sent; the attempt that succeeds publishes it."""
 
     async def relay(event: Event[Any]) -> None:
-        await event.publish(world.country.closed, event.data, key=event.key)
+        await event.publish(world.country.closed, event.data, key=event.key, version="1.0")
         if event.data["number"] == 1 and event.attempt < 3:
             raise RuntimeError
 
@@ -139,7 +141,7 @@ async def test_a_second_process_shares_the_work_and_repeats_nothing(world: World
 
     async def relay(event: Event[Any]) -> None:
         await asyncio.sleep(0)
-        await event.publish(world.country.closed, event.data, key=event.key)
+        await event.publish(world.country.closed, event.data, key=event.key, version="1.0")
 
     one, two = relaying(world, relay), relaying(world, relay)
     async with one:
@@ -157,13 +159,13 @@ async def test_events_of_a_transaction_count_together_or_not_at_all(world: World
     async with world.bus(world.country.north) as bus:
         table = bus.table(checkpoints_topic(world.country.north))
         async with bus.transaction("source") as transaction:
-            receipt = await transaction.publish(world.country.opened, case(1))
+            receipt = await transaction.publish(world.country.opened, case(1), version="1.0")
             await transaction.put(table, "source", b"1")
         assert receipt.offset >= 0
         with pytest.raises(RuntimeError, match="in the middle"):
             await _broken(bus, world)
         async with bus.transaction() as transaction:
-            await transaction.publish(world.country.opened, case(3))
+            await transaction.publish(world.country.opened, case(3), version="1.0")
         assert await table.get("source") == b"1"
     records = await world.records(world.country.topic, committed=True)
     assert sorted(orjson.loads(record.value or b"")["number"] for record in records) == [1, 3]
@@ -171,7 +173,7 @@ async def test_events_of_a_transaction_count_together_or_not_at_all(world: World
 
 async def _broken(bus: Bus, world: World) -> None:
     async with bus.transaction("source") as transaction:
-        await transaction.publish(world.country.opened, case(2))
+        await transaction.publish(world.country.opened, case(2), version="1.0")
         raise RuntimeError("in the middle")
 
 
@@ -181,9 +183,9 @@ async def test_a_name_has_one_holder(world: World) -> None:
     async with old, new:
         with suppress(FencedError):
             async with old.transaction("source") as late:
-                await late.publish(world.country.opened, case(1))
+                await late.publish(world.country.opened, case(1), version="1.0")
                 async with new.transaction("source") as transaction:
-                    await transaction.publish(world.country.opened, case(2))
+                    await transaction.publish(world.country.opened, case(2), version="1.0")
         async with new.transaction("source"):
             with pytest.raises(UsageError):
                 async with new.transaction("source"):

@@ -37,7 +37,7 @@ async def test_a_foreign_record_that_is_no_event_is_a_dead_letter(
     await world.append(world.country.topic, value, key=b"case-0001", headers=headers)
     publisher = world.bus(world.country.north)
     async with publisher:
-        await publisher.publish(world.country.opened, case(2))
+        await publisher.publish(world.country.opened, case(2), version="1.0")
     (event,) = await collect(world, 1)
     assert event.data["number"] == 2
     (letter,) = await world.records(f"{world.country.south}.dead-letters")

@@ -204,7 +204,7 @@ async def test_a_subscriber_killed_again_and_again_applies_each_event_once(
     """SIGKILL between effect and commit, and between commit and acknowledgement, five times each."""
     async with kafka_world.bus(kafka_world.country.north) as bus:
         drafts = [Draft(case(number), key=f"key-{number % 7}") for number in range(EVENTS)]
-        await bus.publish_many(kafka_world.country.opened, drafts)
+        await bus.publish_many(kafka_world.country.opened, drafts, version="1.0")
     for kill_after in (1, 7, 20, 45, 70, 0) if whole else (1, 20, 0):
         child = _subscriber(kafka_world, tmp_path / "catalog", url, point, kill_after)
         try:
@@ -245,12 +245,12 @@ async def test_an_id_that_comes_again_with_other_data_is_a_dead_letter(
             ledger.once(connection, event)
 
     async with kafka_world.bus(kafka_world.country.north) as north:
-        await north.publish(kafka_world.country.opened, case(1), id="reused", key="a")
+        await north.publish(kafka_world.country.opened, case(1), id="reused", key="a", version="1.0")
     async with bus:
         await until(lambda: _has(kafka_world, "ack"))
     # Other processes on both sides, since each remembers the ids it has seen.
     async with kafka_world.bus(kafka_world.country.north) as north:
-        await north.publish(kafka_world.country.opened, case(2), id="reused", key="a")
+        await north.publish(kafka_world.country.opened, case(2), id="reused", key="a", version="1.0")
     again = kafka_world.bus(kafka_world.country.south)
     again.subscribe(kafka_world.country.opened, version=1, purpose="count")(close_case)
     async with again:

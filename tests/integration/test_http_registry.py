@@ -19,7 +19,7 @@ async def test_a_stock_consumer_reads_an_event(kafka_world: KafkaWorld, kafka: s
     """Consumer and deserializer know two addresses and nothing else; the header names the schema."""
     country = kafka_world.country
     async with kafka_world.bus(country.north) as bus:
-        await bus.publish(country.opened, case(), service="one-case")
+        await bus.publish(country.opened, case(), service="one-case", version="1.0")
     message = _first_message(kafka, country.topic)
     with (
         served(country.catalog) as port,

@@ -26,7 +26,9 @@ def subscribed(world: World, handler: Callable[..., Any], **options: Any) -> Bus
 async def publish(world: World, *drafts: tuple[str, int]) -> None:
     """Publish cases by key and number."""
     async with world.bus(world.country.north) as bus:
-        await bus.publish_many(world.country.opened, [Draft(case(number), key=key) for key, number in drafts])
+        await bus.publish_many(
+            world.country.opened, [Draft(case(number), key=key) for key, number in drafts], version="1.0"
+        )
 
 
 async def outcomes(world: World) -> list[tuple[str, str | None]]:
@@ -158,7 +160,9 @@ async def test_publishing_what_it_may_not_is_the_programs_fault(world: World, su
     async def wrong(event: Event[Any]) -> None:
         seen.append(event.data["number"])
         if event.data["number"] == 1:
-            await event.publish(world.country.opened if subject == "the-owner" else subject, event.data)
+            await event.publish(
+                world.country.opened if subject == "the-owner" else subject, event.data, version="1.0"
+            )
 
     async with subscribed(world, wrong):
         await publish(world, ("k", 1), ("k", 2))

@@ -91,7 +91,7 @@ async def births(settings: Settings, number: int, *, given_up: bool = False) -> 
         if event.transaction not in waiting:
             return None
         if not given_up:
-            await event.publish(RECORD, example(RECORD))
+            await event.publish(RECORD, example(RECORD), version="1.0")
         waiting.remove(event.transaction)
         if not waiting:
             done.set()
@@ -99,7 +99,8 @@ async def births(settings: Settings, number: int, *, given_up: bool = False) -> 
 
     async with registry:
         publishing = [
-            registry.publish(BORN, example(BORN), service="birth-of-a-child") for _ in range(number)
+            registry.publish(BORN, example(BORN), service="birth-of-a-child", version="1.0")
+            for _ in range(number)
         ]
         waiting.update(receipt.transaction for receipt in await asyncio.gather(*publishing))
         ids = sorted(waiting)

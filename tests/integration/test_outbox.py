@@ -72,7 +72,7 @@ for number in range(transactions):
         with engine.connect() as connection:
             for key in keys:
                 data = {"reference": f"case-{key:04d}", "number": number}
-                event_id = outbox.add(connection, subject, data)
+                event_id = outbox.add(connection, subject, data, version="1.0")
                 if dice.random() < 0.5:
                     time.sleep(dice.random() / 100)
                 connection.execute(

@@ -64,15 +64,15 @@ def test_an_open_transaction_holds_up_its_own_keys_only(
 ) -> None:
     """Its key waits for its commit; others are added, seen and relayed meanwhile, below and above it."""
     with engine.connect() as first, engine.connect() as other, impatient(engine.connect()) as second:
-        outbox.add(first, country.opened, case(1), key="a")
-        outbox.add(other, country.opened, case(2), key="b")
+        outbox.add(first, country.opened, case(1), key="a", version="1.0")
+        outbox.add(other, country.opened, case(2), key="b", version="1.0")
         other.commit()
         with pytest.raises(OperationalError, match="lock timeout"):
-            outbox.add(second, country.opened, case(3), key="a")
+            outbox.add(second, country.opened, case(3), key="a", version="1.0")
         second.rollback()
         assert keys(engine, outbox) == ["b"]
         first.commit()
-        outbox.add(second, country.opened, case(4), key="a")
+        outbox.add(second, country.opened, case(4), key="a", version="1.0")
         second.commit()
     assert keys(engine, outbox) == ["a", "b", "a"]
 
@@ -84,12 +84,12 @@ def test_very_many_keys_at_once_hold_the_whole_outbox(
     many = [Draft(case(number), key=f"key-{number}") for number in range(20_000)]
     with engine.connect() as first, impatient(engine.connect()) as second:
         assert len(many) > MOST_KEYS
-        outbox.add_many(first, country.opened, many)
+        outbox.add_many(first, country.opened, many, version="1.0")
         with pytest.raises(OperationalError, match="lock timeout"):
-            outbox.add(second, country.opened, case(), key="key-19999")
+            outbox.add(second, country.opened, case(), key="key-19999", version="1.0")
         second.rollback()
         first.commit()
-        outbox.add(second, country.opened, case(), key="key-19999")
+        outbox.add(second, country.opened, case(), key="key-19999", version="1.0")
         second.commit()
     assert keys(engine, outbox) == [f"key-{number}" for number in range(20_000)] + ["key-19999"]
 
@@ -103,14 +103,16 @@ def test_calls_with_many_keys_never_wait_for_each_other_in_a_circle(
     def add(names: list[str]) -> None:
         try:
             with engine.begin() as connection:
-                outbox.add_many(connection, country.opened, [Draft(case(), key=name) for name in names])
+                outbox.add_many(
+                    connection, country.opened, [Draft(case(), key=name) for name in names], version="1.0"
+                )
         except BaseException as error:  # noqa: BLE001 - whatever it is, the test must see it
             faults.append(error)
 
     names = [f"key-{number}" for number in range(9)]
     threads = [threading.Thread(target=add, args=(order,)) for order in (names, names[::-1])]
     with engine.begin() as middle:
-        outbox.add(middle, country.opened, case(), key=names[4])
+        outbox.add(middle, country.opened, case(), key=names[4], version="1.0")
         for thread in threads:
             thread.start()
         until_waiting(engine, 2)
@@ -138,8 +140,8 @@ def test_two_outboxes_of_one_database_do_not_wait_for_each_other(
     other = Outbox(country.north, catalog=country.catalog, table="other_outbox")
     other.table.create(engine)
     with engine.connect() as first, impatient(engine.connect()) as second:
-        outbox.add(first, country.opened, case(), key="a")
-        other.add(second, country.opened, case(), key="a")
+        outbox.add(first, country.opened, case(), key="a", version="1.0")
+        other.add(second, country.opened, case(), key="a", version="1.0")
 
 
 async def test_a_coroutine_adds_through_its_async_session(
@@ -148,12 +150,12 @@ async def test_a_coroutine_adds_through_its_async_session(
     """`run_sync` of an AsyncSession shares its transaction; text and its rarities come back as they went."""
     asynchronous = create_async_engine(url)
     async with AsyncSession(asynchronous) as session:
-        await session.run_sync(outbox.add, country.opened, case(), key="rolled-back")
+        await session.run_sync(outbox.add, country.opened, case(), key="rolled-back", version="1.0")
         await session.rollback()
-        await session.run_sync(outbox.add, country.opened, case(padding="ä\0€"), key="kept")
+        await session.run_sync(outbox.add, country.opened, case(padding="ä\0€"), key="kept", version="1.0")
         await session.commit()
         with pytest.raises(UsageError, match="run_sync"):
-            outbox.add(session, country.opened, case())  # type: ignore[arg-type]
+            outbox.add(session, country.opened, case(), version="1.0")  # type: ignore[arg-type]
     await asynchronous.dispose()
     source = OutboxSource(OutboxOptions(url=SecretStr(url)))
     source.check()

@@ -33,7 +33,7 @@ async def _set_aside(
         seen.append(event.data["number"])
 
     async with world.bus(world.country.north) as publisher:
-        await publisher.publish(world.country.opened, case(2), key="k")
+        await publisher.publish(world.country.opened, case(2), key="k", version="1.0")
     async with bus:
         await until(lambda: seen == [2])
     (letter,) = await world.records(f"{world.country.south}.dead-letters", committed=True)

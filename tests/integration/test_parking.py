@@ -46,14 +46,16 @@ def failing(seen: Seen, fails: Callable[[Event[Any]], bool]) -> Callable[[Event[
 async def publish(world: World, *drafts: tuple[str, int]) -> None:
     """Publish cases by key and number, in order."""
     async with world.bus(world.country.north) as bus:
-        await bus.publish_many(world.country.opened, [Draft(case(number), key=key) for key, number in drafts])
+        await bus.publish_many(
+            world.country.opened, [Draft(case(number), key=key) for key, number in drafts], version="1.0"
+        )
 
 
 async def in_one_partition(world: World, number: int) -> list[str]:
     """Return keys that share a partition."""
     async with world.bus(world.country.north) as bus:
         drafts = [Draft(case(0), key=f"probe-{n}") for n in range(8 * number)]
-        places = await bus.publish_many(world.country.opened, drafts)
+        places = await bus.publish_many(world.country.opened, drafts, version="1.0")
     found = [draft.key or "" for draft, place in zip(drafts, places, strict=True) if place.partition == 0]
     return found[:number]
 

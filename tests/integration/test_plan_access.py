@@ -61,12 +61,14 @@ async def test_the_bus_works_with_exactly_what_is_granted(country: GuardedCountr
         handled.append(event.data["reference"])
         if event.data["number"] == 2:
             return DeadLetter(Reason.UNTRANSLATABLE)
-        await event.publish(country.closed, {"reference": event.data["reference"], "number": 1})
+        await event.publish(
+            country.closed, {"reference": event.data["reference"], "number": 1}, version="1.0"
+        )
         return None
 
     async with south, country.bus(country.north) as north:
         for number in (1, 2):
-            await north.publish(country.opened, case(number, f"case-000{number}"))
+            await north.publish(country.opened, case(number, f"case-000{number}"), version="1.0")
         await until(lambda: len(handled) == 2)
         checkpoints = south.table(checkpoints_topic(country.south))
         await checkpoints.put("x/0", b"{}")
@@ -77,7 +79,7 @@ async def test_the_bus_works_with_exactly_what_is_granted(country: GuardedCountr
 async def test_the_monitor_reads_receipts_and_no_event(country: GuardedCountry) -> None:
     """Under the name `govbus-monitor`, which no agency has."""
     async with country.bus(country.north) as north:
-        sent = await north.publish(country.opened, case())
+        sent = await north.publish(country.opened, case(), version="1.0")
     settings = country.settings(MONITOR)
     found: list[str] = []
     async with open_consumer(settings, group="govbus.monitor-test", topics=RECEIPTS_TOPICS) as consumer:
@@ -125,7 +127,7 @@ async def test_a_withdrawn_grant_cuts_a_running_subscriber_off(country: GuardedC
         handled.append(event.data["number"])
 
     async with south, country.bus(country.north) as north:
-        await north.publish(country.opened, case(1))
+        await north.publish(country.opened, case(1), version="1.0")
         await until(lambda: handled == [1])
         serving = [south.serving]
         country.grant_file.unlink()
@@ -137,7 +139,7 @@ async def test_a_withdrawn_grant_cuts_a_running_subscriber_off(country: GuardedC
                 await south.wait()
         assert monotonic() - withdrawn < 60
         serving.append(south.serving)
-        await north.publish(country.opened, case(2))
+        await north.publish(country.opened, case(2), version="1.0")
         assert (handled, serving) == ([1], [True, False])
 
 

@@ -162,7 +162,7 @@ async def test_what_nobody_signed_is_ignored_told_and_mended(
         _write(country, key, b'{"payload": "forged"}')
         _write(country, "agency/nobody", b"junk")
         await until(lambda: caplog.text.count("an entry of the registry is ignored") >= 2)
-        await north.publish(country.opened, case())
+        await north.publish(country.opened, case(), version="1.0")
     plan = await country.rollout(**keys).plan(TODAY)
     assert {(change.action, change.name) for change in plan.changes} == {("~", key), ("-", "agency/nobody")}
     assert {"not a signed entry: written again", "not a signed entry"} == {

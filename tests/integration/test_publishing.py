@@ -29,7 +29,7 @@ async def test_a_published_event_lies_where_its_receipt_says(world: World) -> No
     """The receipt names topic, partition, offset and broker time of the record that holds the event."""
     bus = world.bus(world.country.north)
     async with bus:
-        receipt = await bus.publish(world.country.opened, case(), service="one-case")
+        receipt = await bus.publish(world.country.opened, case(), service="one-case", version="1.0")
     (record,) = await world.records(world.country.topic)
     assert (receipt.topic, receipt.partition, receipt.offset) == (
         record.topic,
@@ -46,7 +46,9 @@ async def test_attributes_follow_cloudevents_binary_mode(world: World) -> None:
     moment = datetime(2026, 2, 28, 23, 59, 59, 250_000, tzinfo=UTC)
     bus = world.bus(world.country.north)
     async with bus:
-        receipt = await bus.publish(world.country.opened, case(), service="one-case", time=moment)
+        receipt = await bus.publish(
+            world.country.opened, case(), service="one-case", time=moment, version="1.0"
+        )
     (record,) = await world.records(world.country.topic)
     headers = dict(record.headers)
     assert record.value == b'{"reference":"case-0001","number":1}'
@@ -55,7 +57,7 @@ async def test_attributes_follow_cloudevents_binary_mode(world: World) -> None:
     assert headers["ce_source"] == f"urn:govbus:{world.country.north}:main".encode()
     assert headers["ce_type"] == f"{world.country.opened}.v1".encode()
     assert headers["ce_time"] == b"2026-02-28T23:59:59.250000Z"
-    assert headers["ce_dataschema"] == f"urn:govbus:contract:{world.country.opened}:1.1".encode()
+    assert headers["ce_dataschema"] == f"urn:govbus:contract:{world.country.opened}:1.0".encode()
     assert headers["ce_correlationid"] == receipt.transaction.encode()
     assert headers["ce_partitionkey"] == b"case-0001"
     assert headers["ce_service"] == b"one-case"
@@ -69,7 +71,9 @@ async def test_every_violation_is_named_before_anything_is_sent(world: World) ->
     bus = world.bus(world.country.north)
     async with bus:
         with pytest.raises(ContractViolationError) as caught:
-            await bus.publish(world.country.opened, {"reference": "Ada", "number": "Lovelace"}, key="k")
+            await bus.publish(
+                world.country.opened, {"reference": "Ada", "number": "Lovelace"}, key="k", version="1.0"
+            )
     assert {violation.path for violation in caught.value.violations} == {"$.reference", "$.number"}
     assert "Ada" not in str(caught.value)
     assert "Lovelace" not in str(caught.value)
@@ -84,7 +88,7 @@ async def test_an_event_over_the_size_limit_is_refused_with_a_hint(world: World)
     bus = world.bus(world.country.north)
     async with bus:
         with pytest.raises(EventTooLargeError, match="dataref") as caught:
-            await bus.publish(world.country.opened, case(padding="x" * 3000))
+            await bus.publish(world.country.opened, case(padding="x" * 3000), version="1.0")
     assert caught.value.limit_bytes == 2048
     assert caught.value.size_bytes > 3000
 
@@ -104,10 +108,10 @@ async def test_what_is_checked_is_what_is_sent(world: World) -> None:
     bus = world.bus(world.country.north)
     async with bus:
         with pytest.raises(ContractViolationError):
-            await bus.publish(world.country.opened, {**case(), "number": float("nan")})
-        await bus.publish(world.country.opened, case(half=float("nan")))
-        await bus.publish(world.country.opened, Case("case-0001", 2))
-        await bus.publish(world.country.opened, CaseModel(reference="case-0001", number=3))
+            await bus.publish(world.country.opened, {**case(), "number": float("nan")}, version="1.0")
+        await bus.publish(world.country.opened, case(half=float("nan")), version="1.0")
+        await bus.publish(world.country.opened, Case("case-0001", 2), version="1.0")
+        await bus.publish(world.country.opened, CaseModel(reference="case-0001", number=3), version="1.0")
     records = await world.records(world.country.topic)
     assert [record.value for record in records] == [
         b'{"reference":"case-0001","number":1,"half":null}',
@@ -122,7 +126,7 @@ async def test_data_that_json_cannot_hold_is_refused(world: World, data: object)
     bus = world.bus(world.country.north)
     async with bus:
         with pytest.raises(NotJsonError):
-            await bus.publish(world.country.opened, data, key="case-0001")
+            await bus.publish(world.country.opened, data, key="case-0001", version="1.0")
 
 
 @pytest.mark.parametrize("wrong", [{"key": ""}, {"key": "k" * 300}, {"time": NO_ZONE}, {"id": "i" * 5000}])
@@ -131,7 +135,7 @@ async def test_an_attribute_that_may_not_travel_is_refused(world: World, wrong: 
     bus = world.bus(world.country.north)
     async with bus:
         with pytest.raises(EnvelopeError):
-            await bus.publish(world.country.opened, case(), **wrong)  # type: ignore[arg-type]
+            await bus.publish(world.country.opened, case(), **wrong, version="1.0")  # type: ignore[arg-type]
     assert await world.records(world.country.topic) == []
 
 
@@ -140,9 +144,9 @@ async def test_an_agency_publishes_only_its_own_events(world: World) -> None:
     bus = world.bus(world.country.south)
     async with bus:
         with pytest.raises(UsageError, match="own domain"):
-            await bus.publish(world.country.opened, case())
+            await bus.publish(world.country.opened, case(), version="1.0")
         with pytest.raises(UnknownContractError):
-            await bus.publish(f"{world.country.south}.case-clozed", case())
+            await bus.publish(f"{world.country.south}.case-clozed", case(), version="1.0")
 
 
 async def test_many_events_are_pipelined_and_keep_their_order(world: World) -> None:
@@ -150,7 +154,7 @@ async def test_many_events_are_pipelined_and_keep_their_order(world: World) -> N
     bus = world.bus(world.country.north)
     drafts = [Draft(case(number), key=f"key-{number % 7}") for number in range(2000)]
     async with bus:
-        found = await bus.publish_many(world.country.opened, drafts)
+        found = await bus.publish_many(world.country.opened, drafts, version="1.0")
     assert len({receipt.id for receipt in found}) == 2000
     for key in range(7):
         offsets = [receipt.offset for receipt in found[key::7]]
@@ -166,7 +170,7 @@ async def test_a_refused_draft_stops_the_many_after_those_before_it(world: World
     items = [case(1), case(2), {"number": 3, "reference": "x"}, case(4)]
     async with bus:
         with pytest.raises(ContractViolationError):
-            await bus.publish_many(world.country.opened, items)
+            await bus.publish_many(world.country.opened, items, version="1.0")
     values = [record.value for record in await world.records(world.country.topic)]
     assert values == [b'{"reference":"case-0001","number":1}', b'{"reference":"case-0001","number":2}']
 
@@ -175,9 +179,9 @@ async def test_futures_are_pipelined_and_bounded(world: World) -> None:
     """`submit` returns at once; past the limit it refuses and says what to do."""
     bus = world.bus(world.country.north, max_unacknowledged=5)
     async with bus:
-        futures = [bus.submit(world.country.opened, case(number)) for number in range(5)]
+        futures = [bus.submit(world.country.opened, case(number), version="1.0") for number in range(5)]
         with pytest.raises(BusError, match="Await earlier"):
-            bus.submit(world.country.opened, case(6))
+            bus.submit(world.country.opened, case(6), version="1.0")
         found = await asyncio.gather(*futures)
     assert [receipt.offset for receipt in found] == [0, 1, 2, 3, 4]
 
@@ -186,7 +190,7 @@ async def test_a_named_version_is_used(world: World) -> None:
     """`version="1.0"` stamps and checks that version, not the latest."""
     bus = world.bus(world.country.north)
     async with bus:
-        await bus.publish(world.country.opened, case(note="new in 1.1"))
+        await bus.publish(world.country.opened, case(note="new in 1.1"), version="1.1")
         with pytest.raises(ContractViolationError):
             await bus.publish(world.country.opened, case(note="new in 1.1"), version="1.0")
     assert len(await world.records(world.country.topic)) == 1
@@ -196,7 +200,7 @@ async def test_stopping_sends_what_was_handed_over(world: World) -> None:
     """Events submitted just before the bus stops are on the broker when it has stopped."""
     bus = world.bus(world.country.north)
     stack = await running(bus)
-    futures = [bus.submit(world.country.opened, case(number)) for number in range(100)]
+    futures = [bus.submit(world.country.opened, case(number), version="1.0") for number in range(100)]
     await stack.aclose()
     assert all(future.done() for future in futures)
     assert len(await world.records(world.country.topic)) == 100

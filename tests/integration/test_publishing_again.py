@@ -13,11 +13,13 @@ async def test_the_same_event_again_returns_the_original_receipt(world: World) -
     """One record, whether the first was acknowledged already or is on its way."""
     async with world.bus(world.country.north) as bus:
         opened = world.country.opened
-        first = await bus.publish(opened, case(1), id="row-1")
-        again = await bus.publish(opened, case(1), id="row-1")
-        together = [bus.submit(opened, Draft(case(2), id="row-2")) for _ in range(3)]
+        first = await bus.publish(opened, case(1), id="row-1", version="1.0")
+        again = await bus.publish(opened, case(1), id="row-1", version="1.0")
+        together = [bus.submit(opened, Draft(case(2), id="row-2"), version="1.0") for _ in range(3)]
         both = await asyncio.gather(*together)
-        many = await bus.publish_many(opened, [Draft(case(n), id=f"row-{n}") for n in (1, 2, 3, 3)])
+        many = await bus.publish_many(
+            opened, [Draft(case(n), id=f"row-{n}") for n in (1, 2, 3, 3)], version="1.0"
+        )
     assert again == first
     assert len(set(both)) == 1
     assert many[:2] == [first, both[0]]
@@ -28,9 +30,9 @@ async def test_the_same_event_again_returns_the_original_receipt(world: World) -
 async def test_other_data_under_the_same_id_is_refused_with_both_hashes(world: World) -> None:
     """No data is told; the refusal leaves its receipt, and nothing was sent."""
     async with world.bus(world.country.north) as bus:
-        await bus.publish(world.country.opened, case(1), id="row-1")
+        await bus.publish(world.country.opened, case(1), id="row-1", version="1.0")
         with pytest.raises(IdReusedError) as refused:
-            await bus.publish(world.country.opened, case(2), id="row-1")
+            await bus.publish(world.country.opened, case(2), id="row-1", version="1.0")
     assert refused.value.handled_hash != refused.value.got_hash
     assert refused.value.handled_hash in str(refused.value)
     assert "case-0001" not in str(refused.value)
@@ -42,5 +44,5 @@ async def test_other_data_under_the_same_id_is_refused_with_both_hashes(world: W
 async def test_events_of_the_bus_own_ids_are_never_the_same(world: World) -> None:
     """Equal data is no reason: two cases may be alike."""
     async with world.bus(world.country.north) as bus:
-        await bus.publish_many(world.country.opened, [case(1)] * 3)
+        await bus.publish_many(world.country.opened, [case(1)] * 3, version="1.0")
     assert len(await world.records(world.country.topic)) == 3

@@ -43,7 +43,7 @@ async def test_a_handler_in_hand_ends_before_its_partition_leaves(
         )(handler)
     async with world.bus(world.country.north) as publisher:
         drafts = [Draft(case(number), key=f"k{number}") for number in range(EVENTS)]
-        await publisher.publish_many(world.country.opened, drafts)
+        await publisher.publish_many(world.country.opened, drafts, version="1.0")
     async with AsyncExitStack() as members:
         await members.enter_async_context(first)
         await until(lambda: handled)

@@ -26,7 +26,7 @@ async def test_monitors_share_the_partitions_of_every_agency_those_made_later_in
         await until(lambda: shared(members, agencies[:2]))
         await apply_topics(settings, late.catalog)
         async with KafkaWorld(late, kafka).bus(late.north) as bus:
-            await bus.publish(late.opened, case())
+            await bus.publish(late.opened, case(), version="1.0")
         for member in members:
             member._kafka._client.force_metadata_update()  # what it does by itself every half minute
         found: list[str] = []

@@ -45,7 +45,7 @@ async def published(world: World, first: int, count: int) -> datetime:
     """Publish cases; return a time after all of them and before whatever comes next."""
     async with world.bus(world.country.north) as bus:
         drafts = [Draft(case(n), key=f"k{n % 5}") for n in range(first, first + count)]
-        places = await bus.publish_many(world.country.opened, drafts)
+        places = await bus.publish_many(world.country.opened, drafts, version="1.0")
     await asyncio.sleep(0.05)
     return max(place.broker_time for place in places) + timedelta(milliseconds=20)
 

@@ -13,7 +13,7 @@ async def test_a_repeated_event_is_acknowledged_and_not_handled_again(world: Wor
     """The same source and id a second time is a duplicate."""
     for number in (1, 1, 2):  # each from a process of its own, which knows of no other
         async with world.bus(world.country.north) as publisher:
-            await publisher.publish(world.country.opened, case(number), id=f"row-{number}")
+            await publisher.publish(world.country.opened, case(number), id=f"row-{number}", version="1.0")
     seen = await collect(world, 2)
     assert [event.id for event in seen] == ["row-1", "row-2"]
     outcomes = [
@@ -35,7 +35,7 @@ async def test_a_failing_event_is_tried_again_in_order(world: World) -> None:
 
     publisher = world.bus(world.country.north)
     async with publisher, bus:
-        await publisher.publish_many(world.country.opened, [case(1), case(2), case(3)])
+        await publisher.publish_many(world.country.opened, [case(1), case(2), case(3)], version="1.0")
         await until(lambda: len(seen) == 5)
     assert seen == [(1, 1), (1, 2), (1, 3), (2, 1), (3, 1)]
     assert await world.records(f"{world.country.south}.dead-letters") == []
@@ -56,7 +56,7 @@ async def test_one_partition_in_trouble_stops_no_other(world: World) -> None:
     publisher = world.bus(world.country.north)
     drafts = [Draft(case(1), key="stuck"), *(Draft(case(n), key=f"k{n}") for n in range(40))]
     async with publisher, bus:
-        receipt, *others = await publisher.publish_many(world.country.opened, drafts)
+        receipt, *others = await publisher.publish_many(world.country.opened, drafts, version="1.0")
         elsewhere = [found for found in others if found.partition != receipt.partition]
         assert elsewhere
         await until(lambda: len(seen) >= len(elsewhere))
@@ -72,7 +72,7 @@ async def test_an_exhausted_schedule_ends_in_the_dead_letters(world: World) -> N
 
     publisher = world.bus(world.country.north)
     async with publisher, bus:
-        await publisher.publish(world.country.opened, case())
+        await publisher.publish(world.country.opened, case(), version="1.0")
         (letter,) = await until(lambda: world.records(f"{world.country.south}.dead-letters"))
     why = {
         name.removeprefix("govbus-dead-letter-"): (value or b"").decode()
@@ -107,7 +107,7 @@ async def test_an_error_says_itself_whether_to_retry(world: World) -> None:
 
     publisher = world.bus(world.country.north)
     async with publisher, bus:
-        await publisher.publish_many(world.country.opened, [case(1), case(2), case(3)])
+        await publisher.publish_many(world.country.opened, [case(1), case(2), case(3)], version="1.0")
         topic = f"{world.country.south}.dead-letters"
         await until(lambda: has_records(world, topic, 2))
     letters = await world.records(topic)
@@ -128,6 +128,6 @@ async def test_a_handler_that_hangs_is_interrupted(world: World) -> None:
 
     publisher = world.bus(world.country.north)
     async with publisher, bus:
-        await publisher.publish(world.country.opened, case())
+        await publisher.publish(world.country.opened, case(), version="1.0")
         await until(lambda: len(seen) == 2)
         await until(lambda: has_reason(world, "handler-timeout"))

@@ -21,10 +21,10 @@ async def test_a_slow_handler_holds_up_its_own_partition_only(world: World) -> N
 
     publisher = world.bus(world.country.north)
     async with publisher, bus:
-        receipt = await publisher.publish(world.country.opened, case(0), key="slow")
+        receipt = await publisher.publish(world.country.opened, case(0), key="slow", version="1.0")
         drafts = [Draft(case(number), key=f"k{number % 20}") for number in range(1, 400)]
-        others = await publisher.publish_many(world.country.opened, drafts)
-        last = await publisher.publish(world.country.opened, case(400), key="slow")
+        others = await publisher.publish_many(world.country.opened, drafts, version="1.0")
+        last = await publisher.publish(world.country.opened, case(400), key="slow", version="1.0")
         elsewhere = sum(found.partition != receipt.partition for found in others)
         await until(lambda: len(seen) == elsewhere)
         assert all(partition != receipt.partition for partition, _, _ in seen)

@@ -18,12 +18,12 @@ async def test_a_handler_sees_the_event_with_its_attributes(world: World) -> Non
     """Data, attributes and place are those of the published event."""
     publisher = world.bus(world.country.north)
     async with publisher:
-        receipt = await publisher.publish(world.country.opened, case(7), service="one-case")
+        receipt = await publisher.publish(world.country.opened, case(7), service="one-case", version="1.0")
     (event,) = await collect(world, 1)
     assert event.data == case(7)
     assert (event.id, event.transaction, event.service) == (receipt.id, receipt.transaction, "one-case")
     assert event.agency == world.country.north
-    assert (event.version, event.key, event.attempt) == ("1.1", "case-0001", 1)
+    assert (event.version, event.key, event.attempt) == ("1.0", "case-0001", 1)
     assert (event.topic, event.partition, event.offset) == (receipt.topic, receipt.partition, receipt.offset)
     assert event.broker_time == event.started_at == receipt.broker_time
     assert event.causation is None
@@ -36,14 +36,14 @@ async def test_an_event_published_by_a_handler_continues_the_transaction(world: 
 
     @south.subscribe(world.country.opened, version=1, purpose="close-cases")
     async def close(event: Event[Any]) -> None:
-        await event.publish(world.country.closed, event.data)
+        await event.publish(world.country.closed, event.data, version="1.0")
 
     @north.subscribe(world.country.closed, version=1, purpose="tell-the-citizen")
     async def tell(event: Event[Any]) -> None:
         ends.append(event)
 
     async with north, south:
-        receipt = await north.publish(world.country.opened, case(), service="one-case")
+        receipt = await north.publish(world.country.opened, case(), service="one-case", version="1.0")
         await until(lambda: ends)
     (end,) = ends
     assert (end.transaction, end.service, end.causation) == (receipt.transaction, "one-case", receipt.id)
@@ -54,7 +54,9 @@ async def test_every_delivery_leaves_a_receipt_without_data(world: World) -> Non
     """Publish and delivery receipts name the same event, place and hash; none holds data."""
     publisher = world.bus(world.country.north)
     async with publisher:
-        receipt = await publisher.publish(world.country.opened, case(padding="Zo\u00eb"), service="one-case")
+        receipt = await publisher.publish(
+            world.country.opened, case(padding="Zo\u00eb"), service="one-case", version="1.0"
+        )
     await collect(world, 1)
     published, delivered = sorted(await receipts(world), key=lambda row: type(row).__name__, reverse=True)
     assert isinstance(delivered, DeliveryReceipt)
@@ -71,11 +73,13 @@ async def test_offsets_are_committed_once_receipts_are_written(world: World) -> 
     """A stop leaves the group behind the last handled event; a restart handles nothing again."""
     publisher = world.bus(world.country.north)
     async with publisher:
-        await publisher.publish_many(world.country.opened, [Draft(case(n), key=f"k{n}") for n in range(50)])
+        await publisher.publish_many(
+            world.country.opened, [Draft(case(n), key=f"k{n}") for n in range(50)], version="1.0"
+        )
     await collect(world, 50, name="closing")
     assert await world.committed(f"{world.country.south}.closing", world.country.topic) == 50
     async with publisher:
-        await publisher.publish(world.country.opened, case(51))
+        await publisher.publish(world.country.opened, case(51), version="1.0")
     again = await collect(world, 1, name="closing")
     assert [event.data["number"] for event in again] == [51]
 
@@ -118,7 +122,7 @@ async def test_handlers_may_take_typed_models(world: World) -> None:
     for handler in (model, both, typed_event, plain_dict, in_a_thread):
         bus.subscribe(world.country.opened, version=1, purpose="close", name=handler.__name__)(handler)
     async with bus, publisher:
-        await publisher.publish(world.country.opened, case(3))
+        await publisher.publish(world.country.opened, case(3), version="1.0")
         await until(lambda: len(seen) == 5)
     a_model = CaseModel(reference="case-0001", number=3)
     assert seen == {
@@ -141,7 +145,7 @@ async def test_a_model_that_does_not_fit_is_a_dead_letter_without_values(world: 
 
     publisher = world.bus(world.country.north)
     async with bus, publisher:
-        await publisher.publish(world.country.opened, case())
+        await publisher.publish(world.country.opened, case(), version="1.0")
         (letter,) = await until(lambda: world.records(f"{world.country.south}.dead-letters"))
     headers = dict(letter.headers)
     assert headers["govbus-dead-letter-reason"] == b"untranslatable"
@@ -163,7 +167,7 @@ async def test_stopping_waits_for_the_handler_in_hand(world: World) -> None:
 
     publisher = world.bus(world.country.north)
     async with publisher:
-        await publisher.publish_many(world.country.opened, [case(1), case(2)])
+        await publisher.publish_many(world.country.opened, [case(1), case(2)], version="1.0")
         stack = await running(bus)
         await asyncio.wait_for(begun.wait(), PATIENCE_SECONDS)
         await stack.aclose()
@@ -184,7 +188,7 @@ async def test_stopping_abandons_a_handler_past_its_limit(world: World) -> None:
 
     publisher = world.bus(world.country.north)
     async with publisher:
-        await publisher.publish_many(world.country.opened, [case(1), case(2)])
+        await publisher.publish_many(world.country.opened, [case(1), case(2)], version="1.0")
         stack = await running(bus)
         await asyncio.wait_for(begun.wait(), PATIENCE_SECONDS)
         await until(lambda: _has_committed(world, "slow", 1))  # the stop has little time for it
@@ -214,15 +218,17 @@ async def test_members_of_a_group_share_its_partitions(world: World) -> None:
     publisher = world.bus(world.country.north)
     first, second = member(), member()
     async with publisher, first:
-        await publisher.publish_many(world.country.opened, [Draft(case(n), key=f"k{n}") for n in range(60)])
+        await publisher.publish_many(
+            world.country.opened, [Draft(case(n), key=f"k{n}") for n in range(60)], version="1.0"
+        )
         stack = await running(second)
         await publisher.publish_many(
-            world.country.opened, [Draft(case(n), key=f"k{n}") for n in range(60, 120)]
+            world.country.opened, [Draft(case(n), key=f"k{n}") for n in range(60, 120)], version="1.0"
         )
         await until(lambda: set(seen) == set(range(120)))
         await stack.aclose()
         await publisher.publish_many(
-            world.country.opened, [Draft(case(n), key=f"k{n}") for n in range(120, 180)]
+            world.country.opened, [Draft(case(n), key=f"k{n}") for n in range(120, 180)], version="1.0"
         )
         await until(lambda: set(seen) == set(range(180)))
     assert len(seen) == 180

@@ -74,14 +74,14 @@ def test_what_is_committed_stands_there_and_what_is_rolled_back_does_not(
     """An event shares the fate of its business row."""
     with Session(engine) as session:
         session.add(Business(id=1))
-        outbox.add(session, country.opened, case(1))
+        outbox.add(session, country.opened, case(1), version="1.0")
         session.rollback()
         session.add(Business(id=2))
-        kept = outbox.add(session, country.opened, case(2))
+        kept = outbox.add(session, country.opened, case(2), version="1.0")
         session.commit()
     (event,) = events(engine, outbox)
     assert (event.draft.id, event.draft.data) == (kept, case(2))
-    assert (event.subject, event.version, event.draft.key) == (country.opened, "1.1", "case-0001")
+    assert (event.subject, event.version, event.draft.key) == (country.opened, "1.0", "case-0001")
 
 
 def test_a_session_is_flushed_before_the_event_is_numbered(
@@ -90,7 +90,7 @@ def test_a_session_is_flushed_before_the_event_is_numbered(
     """The business row, with its lock, comes before the event's position."""
     with Session(engine) as session:
         session.add(Business(id=1))
-        outbox.add(session, country.opened, case())
+        outbox.add(session, country.opened, case(), version="1.0")
         assert not session.new
 
 
@@ -102,7 +102,7 @@ def test_a_broken_event_fails_with_every_violation(
     def write() -> None:
         with Session(engine) as session, session.begin():
             session.add(Business(id=1))
-            outbox.add(session, country.opened, {"reference": 7, "surplus": 1})
+            outbox.add(session, country.opened, {"reference": 7, "surplus": 1}, version="1.0")
 
     with pytest.raises(ContractViolationError) as caught:
         write()
@@ -116,8 +116,8 @@ def test_one_broken_event_of_many_writes_none(engine: Engine, outbox: Outbox, co
     """All are checked before the first is written, so a caller that goes on has written nothing."""
     with engine.begin() as connection:
         with pytest.raises(ContractViolationError):
-            outbox.add_many(connection, country.opened, [case(1), {}])
-        assert outbox.add_many(connection, country.opened, []) == []
+            outbox.add_many(connection, country.opened, [case(1), {}], version="1.0")
+        assert outbox.add_many(connection, country.opened, [], version="1.0") == []
     assert events(engine, outbox) == []
 
 
@@ -137,14 +137,14 @@ def test_what_may_not_travel_is_refused_when_it_is_added(
 ) -> None:
     """Whatever the bus would refuse later, the outbox refuses now."""
     with engine.begin() as connection, pytest.raises(error):
-        outbox.add(connection, **{"subject": country.opened, "data": case(), **options})
+        outbox.add(connection, **{"subject": country.opened, "data": case(), **options}, version="1.0")
     assert events(engine, outbox) == []
 
 
 def test_another_agencys_event_is_refused(engine: Engine, outbox: Outbox, country: SmallCountry) -> None:
     """An agency publishes facts about its own domain only."""
     with engine.begin() as connection, pytest.raises(UsageError, match="domain"):
-        outbox.add(connection, country.closed, case())
+        outbox.add(connection, country.closed, case(), version="1.0")
 
 
 def test_a_connection_that_commits_by_itself_is_refused(
@@ -155,7 +155,7 @@ def test_a_connection_that_commits_by_itself_is_refused(
         engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
         pytest.raises(UsageError, match="AUTOCOMMIT"),
     ):
-        outbox.add(connection, country.opened, case())
+        outbox.add(connection, country.opened, case(), version="1.0")
 
 
 async def test_the_bus_publishes_it_as_if_it_had_been_given_to_it(
@@ -166,16 +166,18 @@ async def test_the_bus_publishes_it_as_if_it_had_been_given_to_it(
     cluster = InMemoryCluster(country.catalog)
     given: list[dict[str, Any]] = [
         {"id": "1", "time": NOON, "ce_subject": "s", "service": "one-case", "transaction": "t", "key": "k"},
-        {"id": "2", "time": NOON, "cause": cause, "version": 1},
-        {"id": "3", "time": NOON, "cause": cause, "service": "one-case", "version": "1.0"},
+        {"id": "2", "time": NOON, "cause": cause},
+        {"id": "3", "time": NOON, "cause": cause, "service": "one-case"},
         {"id": "4", "time": NOON},
     ]
     async with InMemoryBus(country.north, cluster=cluster) as bus:
         for options in given:
-            await bus.publish(country.opened, case(half=0.5, padding="ä\0"), **options)
+            await bus.publish(country.opened, case(half=0.5, padding="ä\0"), **options, version="1.0")
         with engine.begin() as connection:
             for options in given:
-                outbox.add(connection, country.opened, case(half=0.5, padding="ä\0"), **options)
+                outbox.add(
+                    connection, country.opened, case(half=0.5, padding="ä\0"), **options, version="1.0"
+                )
     for _ in range(2):  # each from a process of its own, which knows of no other
         async with InMemoryBus(country.north, cluster=cluster) as bus:
             for event in events(engine, outbox):
@@ -196,8 +198,10 @@ def test_what_the_bus_would_make_up_is_made_up_once(
 ) -> None:
     """Id, time and the transaction of a service stand in the row, so that publishing twice says the same."""
     with engine.begin() as connection:
-        outbox.add(connection, country.opened, case(), service="one-case")
-        outbox.add_many(connection, country.opened, [Draft(case(2), service="one-case"), case(3)])
+        outbox.add(connection, country.opened, case(), service="one-case", version="1.0")
+        outbox.add_many(
+            connection, country.opened, [Draft(case(2), service="one-case"), case(3)], version="1.0"
+        )
     first, second, third = events(engine, outbox)
     assert events(engine, outbox) == [first, second, third]
     assert first.draft.transaction is not None

@@ -36,7 +36,7 @@ async def test_the_handler_of_the_readme_has_its_effect_once(
     monkeypatch.chdir(tmp_path)
     cluster = InMemoryCluster()
     async with InMemoryBus("civil-registry", cluster=cluster) as registry:
-        await registry.publish(SUBJECT, BIRTH, service="birth-of-a-child")
+        await registry.publish(SUBJECT, BIRTH, service="birth-of-a-child", version="1.0")
     for run in ("first", "second"):
         monkeypatch.setattr(bus, "Bus", lambda agency: InMemoryBus(agency, cluster=cluster))
         # Another name is another group, which reads from the first event: as after a kill before the commit.

@@ -85,7 +85,7 @@ def register_source(file: Path, **options: Any) -> dict[str, Any]:
             "settle_seconds": 0,
             **options,
         },
-        "publish": {"event": EVENT, "version": 1, "service": "registering-a-business", "data": DATA},
+        "publish": {"event": EVENT, "version": "1.0", "service": "registering-a-business", "data": DATA},
     }
 
 

@@ -37,6 +37,7 @@ publish:
   event: tax.business-registered
   service: registering-a-business
   data: {reference: $.reference}
+  version: "1.0"
 """
 
 
@@ -62,6 +63,9 @@ def findings_of(folder: Path, text: str, **environment: str) -> list[Finding]:
         ("agency: tax", "agency: tax\nagency: tax", 4, "C004", "occurs twice"),
         ("register.db", "${ENV:FILE}", 6, "C005", "set FILE"),
         ("sqlite:///register.db", "postgresql://u:hunter2@h/d", 6, "C006", "${ENV:NAME}"),
+        ('  version: "1.0"\n', "", 9, "C002", "`publish.version` is missing"),
+        ('version: "1.0"', "version: 1.0", 13, "C019", "in quotes"),
+        ('version: "1.0"', "version: 1", 13, "C019", "both numbers"),
         ("connector: sql", "connector: sqll", 1, "C007", "did you mean `sql`?"),
         ("connector: sql", "connector: nowhere:Thing", 1, "C007", "PYTHONPATH"),
         ("connector: sql", "connector: json:dumps", 1, "C007", "is no connector"),
@@ -184,7 +188,7 @@ def test_a_document_that_is_not_plain_yaml_hides_no_other(tmp_path: Path) -> Non
     other = GOOD.replace("name: business-register", "name: other")
     configs, findings = load([written(tmp_path, f"{tagged}---\n{other}---\nname: [x\n")], {})
     assert [config.name for config in configs] == ["other"]
-    assert [(finding.code, finding.place.line) for finding in findings] == [("C000", 3), ("C000", 28)]
+    assert [(finding.code, finding.place.line) for finding in findings] == [("C000", 3), ("C000", 30)]
 
 
 def test_a_quoted_merge_key_is_a_name(tmp_path: Path) -> None:
@@ -215,7 +219,7 @@ def test_a_variable_fills_a_text_and_stays_out_of_sight(tmp_path: Path) -> None:
 def test_two_connectors_of_one_name_are_refused(tmp_path: Path) -> None:
     """They would share checkpoints; the second is the finding."""
     (finding,) = findings_of(tmp_path, GOOD + "---\n" + GOOD)
-    assert (finding.code, finding.place.line) == ("C004", 15)
+    assert (finding.code, finding.place.line) == ("C004", 16)
 
 
 def test_words_and_dates_of_yaml_are_text(tmp_path: Path) -> None:
@@ -264,7 +268,7 @@ def test_sound_connectors_fit_the_catalogue(tmp_path: Path) -> None:
     ("change", "code", "said"),
     [
         ({"event": "tax.business-registred"}, "C009", "did you mean `tax.business-registered`?"),
-        ({"version": 9}, "C009", "no major version of"),
+        ({"version": "1.9"}, "C009", "no version of"),
         ({"service": "registering-business"}, "C009", "did you mean `registering-a-business`?"),
         ({"event": "health.record-opened"}, "C009", "is not an event of `tax`"),
         ({"data": {"refrence": "$.a"}}, "C010", "did you mean `reference`?"),

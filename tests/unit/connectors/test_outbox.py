@@ -48,12 +48,14 @@ class Register:
     def add(self, *numbers: int) -> list[str]:
         """Write events in one transaction; return their ids."""
         with self.engine.begin() as connection:
-            return self.outbox.add_many(connection, EVENT, [assigned(number) for number in numbers])
+            return self.outbox.add_many(
+                connection, EVENT, [assigned(number) for number in numbers], version="1.0"
+            )
 
     def write(self, **changes: Any) -> None:
         """Write a row by hand."""
         row = {
-            "id": "hand-1", "event": EVENT, "version": "1", "partition_key": "k",
+            "id": "hand-1", "event": EVENT, "version": "1.0", "partition_key": "k",
             "occurred_at": "2026-01-31T09:30:00Z", "data": "{}",
         }  # fmt: skip
         with self.engine.begin() as connection:
@@ -126,7 +128,7 @@ async def test_a_row_that_is_no_event_is_set_aside_alone(
             {"attributes": "[]"},
             {"attributes": '{"service": 7}'},
             {"occurred_at": "yesterday"},
-            {"version": "one"},
+            {"version": "1"},
             {"data": "{}"},
         ]
     ):

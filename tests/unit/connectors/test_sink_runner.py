@@ -58,7 +58,7 @@ async def publish(cluster: InMemoryCluster, *numbers: int) -> None:
         for number in numbers:
             row = dict(zip(COLUMNS, business(number), strict=True))
             seat = {"lines": [row.pop("street")], "locality": row.pop("town")}
-            await bus.publish(EVENT, {**row, "seat": seat}, service="registering-a-business")
+            await bus.publish(EVENT, {**row, "seat": seat}, service="registering-a-business", version="1.0")
 
 
 async def test_events_reach_the_target_translated(tmp_path: Path, cluster: InMemoryCluster) -> None:

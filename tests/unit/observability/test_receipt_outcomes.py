@@ -64,7 +64,7 @@ class Country:
         """Publish cases, each with a key of its own."""
         async with self.bus(self.country.north) as north:
             for number in numbers:
-                await north.publish(self.country.opened, case(number, f"case-{number:04}"))
+                await north.publish(self.country.opened, case(number, f"case-{number:04}"), version="1.0")
 
     def outcomes(self) -> list[str]:
         """Return the outcome of every receipt on the cluster."""
@@ -105,14 +105,14 @@ async def publishes(country: Country) -> None:
     """Publish, alone and in a transaction."""
     await country.publish(2)
     async with country.bus(country.country.north) as north, north.transaction() as together:
-        await together.publish(country.country.opened, case(6))
+        await together.publish(country.country.opened, case(6), version="1.0")
 
 
 async def refusal(country: Country) -> None:
     """Publish what breaks the contract."""
     async with country.bus(country.country.north) as north:
         with pytest.raises(ContractViolationError):
-            await north.publish(country.country.opened, {"number": "one"})
+            await north.publish(country.country.opened, {"number": "one"}, version="1.0")
 
 
 async def source_dead_letter(country: Country) -> None:

@@ -86,7 +86,7 @@ async def publish(world: MemoryWorld, *numbers: int) -> None:
     """Publish cases."""
     async with world.bus(world.country.north) as bus:
         drafts = [Draft(case(number), key=f"k{number}") for number in numbers]
-        await bus.publish_many(world.country.opened, drafts)
+        await bus.publish_many(world.country.opened, drafts, version="1.0")
 
 
 async def cancelled(task: "asyncio.Task[Any]") -> None:

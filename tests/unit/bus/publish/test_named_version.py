@@ -1,0 +1,101 @@
+"""The version that a program publishes is part of its code: nothing that happens to a cluster changes it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine
+
+from bus import Event, Outbox, UsageError
+from bus.testing import InMemoryBus, InMemoryCluster
+from contracts import UnknownVersionError
+from tests.growing_catalog import GrowingCountry
+from tests.small_catalog import case
+from tests.worlds import until
+
+
+@pytest.fixture
+def country(tmp_path: Path) -> GrowingCountry:
+    """The country whose event grows while programs run."""
+    return GrowingCountry(tmp_path / "catalog")
+
+
+MOVED = {"reference": "case-0001", "number": 1}
+
+
+async def test_a_running_publisher_goes_on_as_newer_versions_come(country: GrowingCountry) -> None:
+    """1.1 and 2.0 are adopted while it runs; what it publishes is 1.0 as before."""
+    cluster = InMemoryCluster(country.catalog)
+    async with InMemoryBus(country.north, cluster=cluster, catalog=country.before) as bus:
+        await bus.publish(country.moved, MOVED, version="1.0")
+        bus.adopt(country.catalog)
+        await bus.publish(country.moved, MOVED, version="1.0")
+        await bus.publish_many(country.moved, [MOVED], version="1.0")
+        await bus.submit(country.moved, MOVED, version="1.0")
+        async with bus.transaction() as transaction:
+            await transaction.publish(country.moved, MOVED, version="1.0")
+    records = cluster.records(f"{country.moved}.v1")
+    schemas = [dict(record.headers)["ce_dataschema"] or b"" for record in records]
+    assert [schema.rpartition(b":")[2] for schema in schemas] == [b"1.0"] * 5
+
+
+async def test_a_handler_goes_on_as_newer_versions_come(country: GrowingCountry) -> None:
+    """Its event is no dead letter, and what it publishes is of the version that it names."""
+    cluster = InMemoryCluster(country.catalog)
+    south = InMemoryBus(country.south, cluster=cluster)
+    north = InMemoryBus(country.north, cluster=cluster, catalog=country.before)
+
+    @north.subscribe(country.closed, version=1, purpose="test")
+    async def move(event: Event[Any]) -> None:
+        await event.publish(country.moved, event.data, version="1.0")
+
+    async with south, north:
+        await south.publish(country.closed, case(1), version="1.0")
+        await until(lambda: len(cluster.records(f"{country.moved}.v1")) == 1)
+        north.adopt(country.catalog)
+        await south.publish(country.closed, case(2), version="1.0")
+        await until(lambda: len(cluster.records(f"{country.moved}.v1")) == 2)
+    assert cluster.records(f"{country.north}.dead-letters") == []
+
+
+@pytest.mark.parametrize("version", [1, "1", 1.0, "v1.0", "1.0.0", "latest", "", "-1.0", "1.x", None])
+async def test_a_version_that_is_not_exact_is_refused(country: GrowingCountry, version: Any) -> None:
+    """The error says what was expected, and which versions there are."""
+    async with InMemoryBus(country.north, catalog=country.catalog) as bus:
+        with pytest.raises(UsageError, match=r"such as `1\.0`.*1\.0, 1\.1, 2\.0"):
+            bus.submit(country.moved, MOVED, version=version)
+
+
+async def test_a_version_that_the_catalogue_lacks_is_refused(country: GrowingCountry) -> None:
+    """The error names those it has."""
+    async with InMemoryBus(country.north, catalog=country.catalog) as bus:
+        with pytest.raises(UnknownVersionError, match=r"1\.0, 1\.1, 2\.0"):
+            await bus.publish(country.moved, MOVED, version="1.7")
+
+
+async def test_a_version_must_be_named(country: GrowingCountry) -> None:
+    """No way of publishing has a default that a newer catalogue could change."""
+    outbox = Outbox(country.north, catalog=country.catalog)
+    async with InMemoryBus(country.north, catalog=country.catalog) as bus, bus.transaction() as transaction:
+        for publish in (bus.publish, transaction.publish, bus.publish_many, transaction.publish_many):
+            with pytest.raises(TypeError, match="version"):
+                await publish(country.moved, MOVED)  # type: ignore[call-arg]
+        with pytest.raises(TypeError, match="version"):
+            bus.submit(country.moved, MOVED)  # type: ignore[call-arg]
+    with create_engine("sqlite://").begin() as connection:
+        with pytest.raises(TypeError, match="version"):
+            outbox.add(connection, country.moved, MOVED)  # type: ignore[call-arg]
+        with pytest.raises(TypeError, match="version"):
+            outbox.add_many(connection, country.moved, [MOVED])  # type: ignore[call-arg]
+
+
+async def test_an_unknown_option_is_named_beside_those_there_are(country: GrowingCountry) -> None:
+    """Wherever an event is published, and before anything is sent."""
+    outbox = Outbox(country.north, catalog=country.catalog)
+    wrong = r"`version`, `key`.*`ce_subject`, got `foo`"
+    async with InMemoryBus(country.north, catalog=country.catalog) as bus, bus.transaction() as transaction:
+        for publish in (bus.publish, transaction.publish):
+            with pytest.raises(TypeError, match=wrong):
+                await publish(country.moved, MOVED, version="1.0", foo=1)  # type: ignore[call-arg]
+    with create_engine("sqlite://").begin() as connection, pytest.raises(TypeError, match=wrong):
+        outbox.add(connection, country.moved, MOVED, version="1.0", foo=1)  # type: ignore[call-arg]
