@@ -27,11 +27,14 @@ from bus.errors import (
     VersionRetiredError,
 )
 from bus.event import Event
+from bus.health import Check, HealthReport, HealthWatch, health_served
 from bus.kafka.consumer import open_consumer
+from bus.outage import Outage, waited_out
 from bus.outcome import Ack, DeadLetter, DeliveryOutcome, Outcome, PublishOutcome, Reason, Retry
 from bus.publish.transactions import Transaction
 from bus.receipts.receipts import DeliveryReceipt, PublishReceipt, decode_receipts, encode_receipts
 from bus.record import Record, StoredRecord, TopicPartition
+from bus.serving import serve
 from bus.settings import Settings
 from bus.topics import RECEIPTS_TOPICS, checkpoints_topic, receipts_topic
 
@@ -59,6 +62,7 @@ __all__ = [
     "Bus",
     "BusError",
     "BusUnavailableError",
+    "Check",
     "ContractViolationError",
     "DeadLetter",
     "DeliveryOutcome",
@@ -70,9 +74,12 @@ __all__ = [
     "EventTooLargeError",
     "FencedError",
     "HandledEvents",
+    "HealthReport",
+    "HealthWatch",
     "IdReusedError",
     "NotJsonError",
     "OlderVersionError",
+    "Outage",
     "Outbox",
     "OutboxEvent",
     "Outcome",
@@ -96,9 +103,12 @@ __all__ = [
     "checkpoints_topic",
     "decode_receipts",
     "encode_receipts",
+    "health_served",
     "open_consumer",
     "outbox_table",
     "receipts_topic",
+    "serve",
+    "waited_out",
 ]
 
 

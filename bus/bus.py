@@ -23,6 +23,7 @@ from bus.deliver.subscription import Subscription
 from bus.deliver.versions import expectations, renewed
 from bus.deliver.watchdog import Watchdog
 from bus.errors import BusError, UsageError
+from bus.health import Check
 from bus.kafka.injection import Injection
 from bus.kafka.transport import KafkaTransport
 from bus.outcome import Reason
@@ -356,6 +357,20 @@ class Bus(Publishing, BoundedReading):
         """Whether the bus is started and no subscription has ended by itself."""
         return self._started and not any(subscriber.task.done() for subscriber in self._subscribers)
 
+    @property
+    def checks(self) -> Mapping[str, Check]:
+        """What `run` looks at for the health of the process: whether Kafka answers, and nothing has ended."""
+        return {"kafka": self._kafka_fault}
+
+    async def _kafka_fault(self) -> str | None:
+        for subscriber in self._subscribers:
+            if subscriber.task.done():
+                return f"{subscriber.subscription.group} has ended, and reads no more"
+            if subscriber.outage.fault:
+                return f"{subscriber.subscription.group}: {subscriber.outage.fault}"
+        await self._transport.ends(receipts_topic(self.agency))
+        return None
+
     async def wait(self) -> None:
         """Wait until a subscription ends by itself; none does while all is well.
 
@@ -375,7 +390,7 @@ class Bus(Publishing, BoundedReading):
         Raises:
             BusError: a subscription ended by itself, for example because its access was revoked.
         """
-        await serve(self)
+        await serve(self, self.settings)
 
     def as_broker(self) -> "MountedBus":
         """Return this bus as a broker for `FastStream(...)`: started, stopped and injected by the app."""

@@ -2,23 +2,21 @@
 
 import asyncio
 import signal
-from contextlib import suppress
-from time import monotonic
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
-from bus.errors import BusUnavailableError
-from contracts import visible_logger
-
-logger = visible_logger("govbus.serving")
-
-START_SECONDS = 60.0
-"""How long a process that starts waits for a broker, as both may after a loss of power."""
-AGAIN_SECONDS = 1.0
+from bus.health import Check, HealthWatch, health_served
+from bus.outage import Outage, waited_out
+from bus.settings import Settings
 
 
 class Serving(Protocol):
     """Something that starts, may end by itself, and stops."""
+
+    @property
+    def checks(self) -> Mapping[str, Check]:
+        """What must be well for it to do its work; before and after the start too."""
 
     async def __aenter__(self) -> Self:
         """Start."""
@@ -32,47 +30,56 @@ class Serving(Protocol):
         """Return, or raise, when it has ended by itself."""
 
 
-async def serve(bus: Serving) -> None:
+async def serve(service: Serving, settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, then stop gracefully; raise what ends it before.
 
-    Raises:
-        BusUnavailableError: no broker has answered for `START_SECONDS`.
+    A start that fails with something retriable, such as no broker that answers, is tried again without limit:
+    after a loss of power both may start at once. Health is answered for meanwhile, if `health_port` is set.
+
+    Args:
+        service: what serves.
+        settings: say where its health is answered for.
     """
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    watch = HealthWatch(service.checks)
+    stop = asyncio.create_task(stopping.wait())
     try:
-        if await _has_started(bus, stopping):
-            await _serve(bus, stopping)
+        async with health_served(settings, watch):
+            if await _has_started(service, stop):
+                await _serve(service, watch, stop)
     finally:
+        await _end(stop)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
 
 
-async def _has_started(bus: Serving, stopping: asyncio.Event) -> bool:
-    latest = monotonic() + START_SECONDS
-    while not stopping.is_set():
-        try:
-            await bus.__aenter__()
-        except BusUnavailableError as error:
-            if monotonic() >= latest:
-                raise
-            logger.warning("it is tried again for %.0f s: %s", latest - monotonic(), error)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), AGAIN_SECONDS)
-        else:
-            return True
-    return False
-
-
-async def _serve(bus: Serving, stopping: asyncio.Event) -> None:
-    ends = [asyncio.create_task(stopping.wait()), asyncio.create_task(bus.wait())]
+async def _has_started(service: Serving, stop: asyncio.Task[Any]) -> bool:
+    """Start it, however long that takes; return whether it has started before somebody stopped it."""
+    starting = asyncio.create_task(waited_out(service.__aenter__, Outage("the start")))
     try:
-        done, rest = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        for task in rest:
-            task.cancel()
-        for task in done:
-            task.result()
+        await asyncio.wait([starting, stop], return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+        return starting.done()
     finally:
-        await bus.__aexit__(None, None, None)
+        await _end(starting)
+
+
+async def _serve(service: Serving, watch: HealthWatch, stop: asyncio.Task[Any]) -> None:
+    ended, looking = asyncio.create_task(service.wait()), asyncio.create_task(watch.run())
+    try:
+        await asyncio.wait([ended, stop], return_when=asyncio.FIRST_COMPLETED)
+        if ended.done():
+            ended.result()
+    finally:
+        await _end(ended, looking)
+        await service.__aexit__(None, None, None)
+
+
+async def _end(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

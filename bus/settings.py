@@ -15,7 +15,9 @@ class Settings(BaseSettings):
     Every field is read from the variable `GOVBUS_<NAME>`. Times are seconds, sizes are bytes.
     """
 
-    model_config = SettingsConfigDict(env_prefix="GOVBUS_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="GOVBUS_", env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
     bootstrap_servers: str = "127.0.0.1:9092"
     """`host:port` of one or more brokers, separated by commas."""
@@ -32,6 +34,10 @@ class Settings(BaseSettings):
     instance: str | None = None
     """Name of this process among those of its agency, kept over restarts, such as `health-2`: a process that
     comes back under its name goes on at once, where the group would wait for the lost one otherwise."""
+    health_port: int | None = None
+    """Port on which a serving process answers `/healthz` and `/livez`; nowhere when absent."""
+    health_host: str = "127.0.0.1"
+    """Address of that port; `0.0.0.0` where an orchestrator asks from outside of the container."""
     catalog: Path | None = None
     """Folder of the contracts repo; the packaged reference catalogue when absent."""
     publish_timeout_seconds: float = 30.0

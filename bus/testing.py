@@ -259,6 +259,12 @@ class _Member:
     def assigned(self) -> Collection[TopicPartition]:
         return set(self.positions)
 
+    async def ends(self) -> Mapping[TopicPartition, int]:
+        self._cluster.require_available()
+        logs = {topic: self._cluster.log(topic) for topic in self.topics}
+        ends = {TopicPartition(topic, n): len(log) for topic in logs for n, log in enumerate(logs[topic])}
+        return {place: end for place, end in ends.items() if place in self.positions or not self.positions}
+
     async def commit(self, positions: Mapping[TopicPartition, int]) -> None:
         self._cluster.require_available()
         self._cluster.commit(self.group, positions)

@@ -92,6 +92,13 @@ class Consumer(Protocol):
     def assigned(self) -> Collection[TopicPartition]:
         """Return the partitions this member holds."""
 
+    async def ends(self) -> Mapping[TopicPartition, int]:
+        """Ask where each partition held ends now, or each of the topics where none is held.
+
+        Raises:
+            BusUnavailableError: the cluster does not answer for all of them.
+        """
+
     async def commit(self, positions: Mapping[TopicPartition, int]) -> None:
         """Commit the next offset of each partition.
 

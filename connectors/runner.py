@@ -1,20 +1,16 @@
 """Runs many connectors in one process: one bus per agency and system, every source in its own task."""
 
 import asyncio
-import random
-import signal
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Self, TypeAlias
 
-from bus import Backoff, Bus, BusUnavailableError, Settings
+from bus import Backoff, Bus, Check, Outage, Settings, serve, waited_out
 from connectors.config import ConnectorConfig, SinkConfig, SourceConfig
 from connectors.health import Health
 from connectors.sink_runner import SinkRunner
 from connectors.source_runner import SourceRunner
-from contracts import Catalog, visible_logger
-
-_LOG = visible_logger("govbus.connectors")
+from contracts import Catalog
 
 MakeBus: TypeAlias = Callable[[str, str], Bus]
 """Makes the bus of an agency and one of its systems."""
@@ -48,6 +44,8 @@ class Runner:
         self._configs = tuple(configs)
         self._backoff = backoff or Backoff()
         self._stop_seconds = stop_seconds
+        self._settings = settings
+        self._starting = Outage("the start of the connectors")
         self._make_bus: MakeBus = make_bus or (
             lambda agency, system: Bus(agency, system=system, settings=settings, catalog=catalog)
         )
@@ -89,20 +87,11 @@ class Runner:
                 self._tasks.append(asyncio.create_task(source.run(), name=f"source {config.name}"))
 
     async def _started(self, agency: str, system: str, sinks: Sequence[SinkRunner]) -> Bus:
-        attempt = 0
-        while True:
-            bus = self._make_bus(agency, system)
-            for sink in sinks:
-                sink.subscribe(bus)
-            try:
-                await bus.start()
-            except BusUnavailableError:
-                attempt += 1
-                seconds = self._backoff.wait_seconds(attempt, random.random())  # noqa: S311 - jitter
-                _LOG.warning("%s/%s: no broker answers; trying again in %.1f s", agency, system, seconds)
-                await asyncio.sleep(seconds)
-            else:
-                return bus
+        bus = self._make_bus(agency, system)
+        for sink in sinks:
+            sink.subscribe(bus)
+        await waited_out(bus.start, self._starting, self._backoff)
+        return bus
 
     async def stop(self) -> None:
         """Finish the current batches, stop the buses, close every connector. May be called twice."""
@@ -123,26 +112,29 @@ class Runner:
         Raises:
             BusError: A subscription ended by itself, for example because its access was revoked.
         """
-        signalled = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, signalled.set)
-        waiting = asyncio.create_task(signalled.wait())
-        serving = asyncio.create_task(self._serve())
-        try:
-            await asyncio.wait([waiting, serving], return_when=asyncio.FIRST_COMPLETED)
-            if serving.done():
-                serving.result()
-        finally:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.remove_signal_handler(number)
-            waiting.cancel()
-            serving.cancel()
-            await asyncio.gather(waiting, serving, return_exceptions=True)
-            await self.stop()
+        await serve(self, self._settings or Settings())
 
-    async def _serve(self) -> None:
-        await self.start()
+    @property
+    def checks(self) -> Mapping[str, Check]:
+        """Whether Kafka answers every bus, and no connector needs a person; a legacy system may be away."""
+        return {"kafka": self._kafka_fault, "connectors": self._connectors_fault}
+
+    async def _kafka_fault(self) -> str | None:
+        if not self._buses:
+            return self._starting.fault or "the connectors have not started yet"
+        found = await asyncio.gather(*(check() for bus in self._buses for check in bus.checks.values()))
+        return next((fault for fault in found if fault), None)
+
+    async def _connectors_fault(self) -> str | None:
+        failed = [f"{one.agency}/{one.name} ({one.reason})" for one in self.health() if one.state == "failed"]
+        return f"needs a person: {', '.join(failed)}" if failed else None
+
+    async def wait(self) -> None:
+        """Wait until nothing is left to do.
+
+        Raises:
+            BusError: A subscription ended by itself, for example because its access was revoked.
+        """
         watching = [asyncio.create_task(bus.wait()) for bus in self._buses]
         try:
             open_ends = {*self._tasks, *watching}

@@ -7,19 +7,22 @@ import asyncio
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import click
 import orjson
 
-from bus import Settings
-from contracts import Catalog, say, say_json, visible_console
+from bus import Outage, Settings, waited_out
+from contracts import Catalog, say, say_json, visible_console, visible_logger
 from observability.database.schema import database_file
 from observability.database.store import Store
 from observability.errors import StoreError
 from observability.terminal import listing, marks_of, waiting, waterfall
 from observability.views import State
+
+_log = visible_logger(__name__)
 
 FINDINGS = 100
 
@@ -157,16 +160,16 @@ def monitor(metrics_port: int | None, database: str | None, folder: Path | None)
 
     catalog = _catalog(folder)
     url = database or default_database()
-    with (
-        Store(url, catalog.services) as store,
-        set_up("govbus-monitor", metrics_port=metrics_port) as telemetry,
-    ):
-        derive(telemetry.meter_provider.get_meter(METER), store, catalog.agencies)
+    with set_up("govbus-monitor", metrics_port=metrics_port) as telemetry:
+        meter = telemetry.meter_provider.get_meter(METER)
+
+        def opened(store: Store) -> None:
+            derive(meter, store, catalog.agencies)
+            _log.info("reading receipts into %s", database_file(url) or "the database")
+
         if metrics_port is not None:
-            say(f"metrics: http://127.0.0.1:{metrics_port}/metrics", err=True)
-        target = database_file(url) or "the database"
-        say(f"reading receipts into {target}; press Ctrl-C to stop", err=True)
-        asyncio.run(watch(Settings(), store))
+            _log.info("metrics: http://127.0.0.1:%d/metrics", metrics_port)
+        asyncio.run(watch(Settings(), lambda: Store(url, catalog.services), opened))
 
 
 @click.command()
@@ -183,9 +186,12 @@ def console(host: str, port: int, database: str | None, folder: Path | None) -> 
     """Serve the web pages for operators until stopped."""
     from observability.console.app import application, listen, server  # noqa: PLC0415 - loads the web server
 
+    services = _catalog(folder).services
+    opened = partial(asyncio.to_thread, Store, database or default_database(), services)
     with (
-        Store(database or default_database(), _catalog(folder).services) as store,
+        asyncio.run(waited_out(opened, Outage("the monitor's database"))) as store,
         listen(host, port) as listener,
     ):
-        say(f"console: http://{host}:{listener.getsockname()[1]}/ - press Ctrl-C to stop", err=True)
-        server(application(store)).run(sockets=[listener])
+        address = f"[{host}]" if ":" in host else host
+        _log.info("console: http://%s:%d/", address, listener.getsockname()[1])
+        server(application(store, hosts=[host])).run(sockets=[listener])

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from typing import Literal, Self
 
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 
 ErrorReason = Literal[
     "database-unusable",
@@ -21,6 +21,12 @@ ErrorReason = Literal[
     "telemetry-settings",
     "unknown-service",
 ]
+
+
+STATES_PASS = frozenset({"08", "25", "40", "53", "55", "57", "58"})
+"""Classes of SQLSTATE that pass: no connection, read-only, conflict, no room, not ready, stopped, system."""
+
+SQLITE_PASSES = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR")
 
 
 class ObservabilityError(Exception):
@@ -53,7 +59,7 @@ class StoreError(ObservabilityError):
             f"cannot use the monitor's database `{shown or '(not a URL)'}` - {why} - "
             "give a SQLAlchemy URL with --database or GOVBUS_DATABASE, such as sqlite:////path/monitor.db",
             reason="database-unusable",
-            retriable=isinstance(cause, DBAPIError),
+            retriable=_may_pass(cause),
         )
 
     @classmethod
@@ -114,6 +120,16 @@ class TelemetryError(ObservabilityError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, reason="telemetry-settings", retriable=False)
+
+
+def _may_pass(cause: Exception) -> bool:
+    """Return whether a fault of the database may pass: away, busy or full, but no wrong name."""
+    if not isinstance(cause, DBAPIError):
+        return False
+    if (name := getattr(cause.orig, "sqlite_errorname", None)) is not None:
+        return str(name).startswith(SQLITE_PASSES)
+    state = getattr(cause.orig, "sqlstate", None)
+    return isinstance(cause, OperationalError | InterfaceError) if state is None else state[:2] in STATES_PASS
 
 
 def _shown(url: str) -> str | None:

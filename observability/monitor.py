@@ -3,22 +3,35 @@
 Law of this file: a batch is in the database before its offsets are committed, and the database counts a
 receipt once; so a crash between the two, a rebalance or a replay changes no number. A record that holds no
 receipts is counted, logged by its place, and skipped. While the database does not answer, nothing is
-committed and the same batch is written again.
+committed and the same batch is written again. What is away is waited for, and said once.
 """
 
 import asyncio
-import signal
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
-from typing import Protocol
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Protocol, Self
 
-from bus import RECEIPTS_TOPICS, Backoff, BusError, Record, Settings, TopicPartition, open_consumer
+from bus import (
+    RECEIPTS_TOPICS,
+    Backoff,
+    BusError,
+    Check,
+    Outage,
+    Record,
+    Settings,
+    TopicPartition,
+    open_consumer,
+    serve,
+)
 from contracts import visible_logger
 from observability.database.intake import Place
 from observability.database.store import Store
 from observability.errors import StoreError
 from observability.identity import AnyReceipt
+from observability.readiness import StoreReadiness, behind
 from observability.receipt_reader import read
 
 GROUP = "govbus.monitor"
@@ -27,6 +40,11 @@ GROUP = "govbus.monitor"
 POLL_SECONDS = 0.5
 MAX_RECORDS = 500
 BACKOFF = Backoff(first_seconds=0.5, longest_seconds=30.0)
+
+NOTE_EVERY = timedelta(seconds=5)
+"""How often the database is told up to when it is complete."""
+
+STARTING = "it is not open yet"
 
 _log = visible_logger(__name__)
 
@@ -41,6 +59,15 @@ class ReceiptConsumer(Protocol):
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Set the position that the group continues from."""
+
+    async def ends(self) -> Mapping[TopicPartition, int]:
+        """Ask where each partition held ends now."""
+
+    async def position(self, partition: TopicPartition) -> int:
+        """Return the offset that is read next."""
+
+    def assigned(self) -> Collection[TopicPartition]:
+        """Return the partitions held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +86,30 @@ class Monitor:
         store: where receipts are written.
         consumer: subscribed to the receipts topics, in group `GROUP`.
         max_records: at most this many in one poll; a record holds many receipts.
+        clock: the current time.
+
+    Attributes:
+        read_until: up to when everything that was written is in the database; at first, when this one began.
     """
 
-    def __init__(self, store: Store, consumer: ReceiptConsumer, *, max_records: int = MAX_RECORDS) -> None:
+    def __init__(
+        self,
+        store: Store,
+        consumer: ReceiptConsumer,
+        *,
+        max_records: int = MAX_RECORDS,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._store = store
         self._consumer = consumer
         self._max_records = max_records
+        self._clock = clock
         self._stopping = asyncio.Event()
+        self._kafka = Outage("receipts")
+        self._database = Outage("the monitor's database")
+        self._asked: tuple[datetime, Mapping[TopicPartition, int]] | None = None
+        self._noted = datetime.min.replace(tzinfo=UTC)
+        self.read_until = clock()
 
     def stop(self) -> None:
         """Make `run` return after the current batch; call it from the event loop."""
@@ -88,8 +132,11 @@ class Monitor:
             StoreError, BusError: as `run` says.
         """
         batch = gather(await self._poll())
-        if not batch.offsets:
-            return 0
+        new = await self._take(batch) if batch.offsets else 0
+        await self._look_how_far()
+        return new
+
+    async def _take(self, batch: ReceiptBatch) -> int:
         new = await self._apply(batch)
         if new is None:
             return 0
@@ -104,27 +151,60 @@ class Monitor:
 
     async def _poll(self) -> Mapping[TopicPartition, Sequence[Record]]:
         try:
-            return await self._consumer.poll(POLL_SECONDS, self._max_records)
+            found = await self._consumer.poll(POLL_SECONDS, self._max_records)
         except BusError as error:
             if not error.retriable:
                 raise
-            _log.warning("receipts not read, trying again in %.1f s: %s", BACKOFF.first_seconds, error.reason)
+            self._kafka.begins(error)
             await self._pause(BACKOFF.first_seconds)
             return {}
+        self._kafka.ends()
+        return found
 
     async def _apply(self, batch: ReceiptBatch) -> int | None:
         attempt = 1
         while True:
             try:
-                return await asyncio.to_thread(self._store.apply, batch.receipts, batch.undecodable)
+                new = await asyncio.to_thread(self._store.apply, batch.receipts, batch.undecodable)
             except StoreError as error:
                 if not error.retriable:
                     raise
-                pause = BACKOFF.wait_seconds(attempt)
-                _log.warning("batch not written, trying again in %.1f s: %s", pause, error.reason)
-            if await self._pause(pause):
+                self._database.begins(error)
+            else:
+                self._database.ends()
+                return new
+            if await self._pause(BACKOFF.wait_seconds(attempt)):
                 return None
             attempt += 1
+
+    async def _look_how_far(self) -> None:
+        """Take note if everything is in the database that was written when the ends were asked for last."""
+        if self._asked is None:
+            return
+        at, ends = self._asked
+        try:
+            for place in self._consumer.assigned():
+                if await self._consumer.position(place) < ends.get(place, 0):
+                    return
+        except BusError:
+            return  # it is being assigned
+        self.read_until, self._asked = at, None
+        if at - self._noted >= NOTE_EVERY:
+            with suppress(StoreError):  # the next batch meets the fault, and waits for its end
+                await asyncio.to_thread(self._store.note_read_until, at)
+                self._noted = at
+
+    # Health
+
+    async def kafka_fault(self) -> str | None:
+        """Ask Kafka where the receipts end now; raise what it answers instead."""
+        at, ends = self._clock(), await self._consumer.ends()
+        self._asked = self._asked or (at, ends)
+        return None
+
+    async def receipts_fault(self) -> str | None:
+        """Return that receipts have waited for too long; None if not, or if there are none."""
+        return behind(self.read_until, self._clock())
 
     async def _pause(self, seconds: float) -> bool:
         with suppress(TimeoutError):
@@ -155,15 +235,82 @@ def gather(found: Mapping[TopicPartition, Sequence[Record]]) -> ReceiptBatch:
     return ReceiptBatch(tuple(receipts), tuple(undecodable), offsets)
 
 
-async def watch(settings: Settings, store: Store) -> None:
-    """Run a monitor on the cluster of `settings` until SIGINT or SIGTERM.
+class MonitorService:
+    """A monitor from the opening of its database to its end, for `bus.serve`.
+
+    Args:
+        settings: the cluster.
+        open_store: opens the database.
+        opened: called with the database once it is open.
+    """
+
+    def __init__(
+        self, settings: Settings, open_store: Callable[[], Store], opened: Callable[[Store], object]
+    ) -> None:
+        self._settings = settings
+        self._open_store = open_store
+        self._opened = opened
+        self._stack = AsyncExitStack()
+        self._store: Store | None = None
+        self._monitor: Monitor | None = None
+        self._running: asyncio.Task[None] | None = None
+        self._readiness: StoreReadiness | None = None
+
+    @property
+    def checks(self) -> Mapping[str, Check]:
+        """Whether Kafka and the database answer, and the database is complete."""
+        return {"kafka": self._kafka, "database": self._database, "receipts": self._receipts}
+
+    async def _kafka(self) -> str | None:
+        return STARTING if self._monitor is None else await self._monitor.kafka_fault()
+
+    async def _receipts(self) -> str | None:
+        return STARTING if self._monitor is None else await self._monitor.receipts_fault()
+
+    async def _database(self) -> str | None:
+        return STARTING if self._readiness is None else await self._readiness.database_fault()
+
+    async def __aenter__(self) -> Self:
+        """Open the database, and join the group that reads the receipts."""
+        if self._store is None:
+            self._store = await asyncio.to_thread(self._open_store)
+            self._readiness = StoreReadiness(self._store, lambda: datetime.now(UTC))
+            self._opened(self._store)
+        consumer = await self._stack.enter_async_context(
+            open_consumer(self._settings, group=GROUP, topics=RECEIPTS_TOPICS)
+        )
+        self._monitor = Monitor(self._store, consumer)
+        self._running = asyncio.create_task(self._monitor.run())
+        return self
+
+    async def wait(self) -> None:
+        """Raise what ends the monitor, as `Monitor.run` says."""
+        if self._running is not None:
+            await asyncio.shield(self._running)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Write the batch in hand, and leave the group."""
+        if self._monitor is not None and self._running is not None:
+            self._monitor.stop()
+            await asyncio.wait([self._running])
+        await self._stack.aclose()
+        if self._store is not None:
+            self._store.close()
+
+
+async def watch(
+    settings: Settings, open_store: Callable[[], Store], opened: Callable[[Store], object]
+) -> None:
+    """Run a monitor until SIGINT or SIGTERM; wait for what is away, at the start too.
+
+    Args:
+        settings: the cluster.
+        open_store: opens the database.
+        opened: called with the database once it is open.
 
     Raises:
         StoreError, BusError: as `Monitor.run` says.
     """
-    async with open_consumer(settings, group=GROUP, topics=RECEIPTS_TOPICS) as consumer:
-        monitor = Monitor(store, consumer)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, monitor.stop)
-        await monitor.run()
+    await serve(MonitorService(settings, open_store, opened), settings)

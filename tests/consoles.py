@@ -10,20 +10,21 @@ from observability.console.app import application, listen, server
 
 
 @contextmanager
-def running(store: Store, port: int = 0, **options: Any) -> Iterator[str]:
+def running(store: Store, port: int = 0, host: str = "127.0.0.1", **options: Any) -> Iterator[str]:
     """Serve the console over `store` while the block runs; the value is its address.
 
     Args:
         store: what the pages show.
         port: TCP port; 0 takes a free one.
+        host: address to listen on.
         options: those of `application`.
     """
-    with listen("127.0.0.1", port) as listener:
+    with listen(host, port) as listener:
         web = server(application(store, **options))
         thread = threading.Thread(target=web.run, args=([listener],), name="console", daemon=True)
         thread.start()
         try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+            yield f"http://{host}:{listener.getsockname()[1]}"
         finally:
             web.should_exit = True
             thread.join(timeout=5.0)

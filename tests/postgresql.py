@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -40,14 +41,32 @@ def private_server(*settings: str) -> Iterator[str]:
 
     try:
         run(initdb, "-D", str(data), "-U", "govbus", "-A", "trust", "-E", "UTF8", "--no-sync")
-        said = " ".join(f"-c {line}" for line in ("listen_addresses=", "fsync=off", *settings))
-        run(pg_ctl, "-D", str(data), "-w", "-l", str(folder / "log"), "-o", f"-k {folder} {said}", "start")
+        with (data / "postgresql.auto.conf").open("a") as config:
+            for line in (
+                "listen_addresses=''",
+                "fsync=off",
+                f"unix_socket_directories='{folder}'",
+                *settings,
+            ):
+                config.write(f"{line}\n")
+        run(pg_ctl, "-D", str(data), "-w", "-l", str(folder / "log"), "start")
         try:
             yield f"postgresql+psycopg://govbus@/%s?host={folder}"
         finally:
-            run(pg_ctl, "-D", str(data), "-m", "immediate", "stop")
+            if (data / "postmaster.pid").exists():
+                run(pg_ctl, "-D", str(data), "-m", "immediate", "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def turn(server: str, command: Literal["start", "stop"]) -> None:
+    """Stop a server of `private_server`, or start it again, with its data and under its address."""
+    data = Path(server.partition("?host=")[2]) / "data"
+    pg_ctl = _program("pg_ctl")
+    assert pg_ctl is not None
+    how = ("-m", "immediate") if command == "stop" else ("-l", str(data.parent / "log"))
+    arguments = [pg_ctl, "-D", str(data), "-w", *how, command]
+    subprocess.run(arguments, user=_owner(), cwd=data, check=True, capture_output=True, timeout=60)
 
 
 def new_database(server: str) -> str:

@@ -12,6 +12,7 @@ from time import monotonic
 
 from bus import envelope
 from bus.errors import BusError, TopicMissingError
+from bus.outage import Outage
 from bus.record import Record
 from bus.settings import Settings
 from bus.topics import REGISTRY_TOPIC
@@ -123,14 +124,16 @@ class Follower:
         return True
 
     async def _run(self, reader: Consumer) -> None:
+        outage = Outage(REGISTRY_TOPIC)
         while True:
             try:
                 batches = await reader.poll(POLL_SECONDS, MAX_RECORDS)
+                outage.ends()
                 records = [record for found in batches.values() for record in found]
                 async with self._turn:
                     await self._take({_key(record): self._opened(record) for record in records})
             except BusError as error:
-                logger.warning("the registry could not be read: %s", error)
+                outage.begins(error)
                 await asyncio.sleep(AGAIN_SECONDS)
 
     def _opened(self, record: Record) -> RegistryEntry:

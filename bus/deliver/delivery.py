@@ -20,6 +20,7 @@ from bus.deliver.partition import PartitionState
 from bus.deliver.subscription import Subscription
 from bus.errors import BusError, BusUnavailableError, RefusedError
 from bus.event import Event, Republisher
+from bus.outage import Outage
 from bus.outcome import ACK, Ack, DeadLetter, Outcome, Reason, Retry
 from bus.parking.keys import KeyState, ParkedEvent, key_of
 from bus.parking.log import STALE, RowWriter
@@ -87,6 +88,8 @@ class Delivery:
         self._fetch = fetch
         self._learn = learn
         self._handler_ended = handler_ended
+        self._unwritten = Outage(f"the dead letters of {subscription.group}")
+        self._unread = Outage(f"the parked events of {subscription.group}")
 
     async def drain(self, partition: PartitionState, records: Sequence[Record]) -> None:
         """Handle what is due, then `records` in order, until the last, an outage, or the partition leaves."""
@@ -207,9 +210,10 @@ class Delivery:
         try:
             record = parked.record or await self._read_back(parked, results)
         except BusError as error:
-            logger.warning("%s could not read a parked event: %s", self.subscription.group, error)
+            self._unread.begins(error)
             partition.rest(WITHOUT_BROKER_SECONDS)
             return
+        self._unread.ends()
         if parked.reason == STALE:
             self._release(partition, key, parked, record, results)
             self.offsets.done(partition.partition, None)
@@ -316,8 +320,9 @@ class Delivery:
             except RefusedError:
                 await self._set_aside(without_value(written))
         except BusError as error:
-            logger.warning("%s could not write a dead letter: %s", self.subscription.group, error)
+            self._unwritten.begins(error)
             return False
+        self._unwritten.ends()
         self._log(record, letter, attempts, "dead letter, its key is held" if held else "dead letter")
         return True
 

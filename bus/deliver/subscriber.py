@@ -19,6 +19,7 @@ from bus.deliver.partition import PartitionState, PartitionTransactions
 from bus.deliver.subscription import Subscription
 from bus.errors import BusError, BusUnavailableError, FencedError
 from bus.group_times import CANCEL_SECONDS, COMMIT_SECONDS, group_times
+from bus.outage import Outage
 from bus.parking.log import ParkingLog
 from bus.parking.rows import SubscriptionPartition
 from bus.record import Record, TopicPartition
@@ -73,6 +74,9 @@ class Subscriber:
         """Whether the subscription has come to its ends, where it has any."""
         self._revocations = 0
         self._parked = (0, 0)
+        self.outage = Outage(subscription.group)
+        """Whether the loop waits for the broker."""
+        self._not_committed = Outage(f"the commits of {subscription.group}")
         self._stopping = asyncio.Event()
         self._committing: asyncio.Task[None] | None = None
         self._commit_turn = asyncio.Lock()
@@ -136,8 +140,9 @@ class Subscriber:
         while not self._stopping.is_set():
             try:
                 await self._turn()
+                self.outage.ends()
             except (BusUnavailableError, FencedError) as error:
-                logger.warning("%s waits for the broker: %s", self.subscription.group, error)
+                self.outage.begins(error)
                 await asyncio.sleep(AGAIN_SECONDS)
             except Exception as error:
                 logger.error("%s has ended, and reads no more: %s", self.subscription.group, error)
@@ -316,7 +321,9 @@ class Subscriber:
             try:
                 await commit(self._offsets, delivery.receipts, delivery.rows, self._commit_offsets)
             except BusError as error:
-                logger.warning("%s could not commit yet: %s", self.subscription.group, error)
+                self._not_committed.begins(error)
+            else:
+                self._not_committed.ends()
 
     async def _commit_offsets(self, positions: Mapping[TopicPartition, int]) -> None:
         held = self._consumer.assigned()

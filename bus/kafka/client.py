@@ -1,6 +1,7 @@
 """Connecting to a cluster: aiokafka's arguments from the settings, starting and closing a client."""
 
 import asyncio
+import logging
 import ssl
 from traceback import walk_tb
 from typing import Any
@@ -11,6 +12,10 @@ from bus.errors import BusError, UsageError
 from bus.kafka.errors import translate
 from bus.kafka.refusal import find_refusal
 from bus.settings import Settings
+
+# aiokafka repeats the same lines many times a second while a broker is away; the bus says it once.
+if logging.getLogger("aiokafka").level == logging.NOTSET:
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 TASKS = {

@@ -1,7 +1,6 @@
 """Records from Kafka: one member of a consumer group; only explicit offsets are committed."""
 
 import asyncio
-import logging
 import re
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -14,11 +13,8 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import (
     ConsumerStoppedError,
-    GroupCoordinatorNotAvailableError,
-    IllegalStateError,
     KafkaError,
     KafkaTimeoutError,
-    NotLeaderForPartitionError,
 )
 from aiokafka.structs import TopicPartition as KafkaPartition
 
@@ -35,26 +31,10 @@ logger = visible_logger("govbus.kafka")
 
 REFETCH_MS = 500
 """How long one record may take to be fetched again."""
+FAULTS = (KafkaError, ConsumerStoppedError, AssertionError, TimeoutError)
+"""What aiokafka raises where it cannot do something now: also while its client ends, or is replaced."""
 BROKEN_POLLS = 3
 """After so many failures in a row that no outage explains, the group is joined anew."""
-_STARTING = (GroupCoordinatorNotAvailableError, NotLeaderForPartitionError)
-"""Errors of a cluster that is still starting a group or a topic."""
-
-
-def _is_news(record: logging.LogRecord) -> bool:
-    # A new cluster makes its group coordinator when the first group asks, and a new topic has no leader yet;
-    # aiokafka logs both as errors and tries again. The bus itself reports an outage.
-    if str(record.msg).startswith("Marking the coordinator dead"):
-        return False
-    return not any(isinstance(argument, _STARTING) for argument in _arguments(record))
-
-
-def _arguments(record: logging.LogRecord) -> tuple[object, ...]:
-    return record.args if isinstance(record.args, tuple) else ()
-
-
-for _name in ("aiokafka.consumer.group_coordinator", "aiokafka.consumer.fetcher"):
-    logging.getLogger(_name).addFilter(_is_news)
 
 
 def _is_for_us(error: BaseException) -> bool:
@@ -174,7 +154,7 @@ class KafkaConsumer:
             if self._astray:
                 await self._rewind()
             found = await self._poll(int(timeout_seconds * 1000), max_records)
-        except (KafkaError, ConsumerStoppedError, AssertionError, asyncio.CancelledError) as error:
+        except (*FAULTS, asyncio.CancelledError) as error:
             if _is_for_us(error):
                 raise
             self._astray = True
@@ -257,7 +237,7 @@ class KafkaConsumer:
                     await self._kafka.commit({place: offset})
                 else:
                     offset = (await self._kafka.beginning_offsets([place]))[place]
-        except (KafkaError, IllegalStateError, TimeoutError) as error:
+        except FAULTS as error:
             raise translate(error, f"group `{self.group}`") from error
         self.seek(partition, int(offset))
 
@@ -278,19 +258,37 @@ class KafkaConsumer:
         try:
             async with asyncio.timeout(self._settings.publish_timeout_seconds):
                 return int(await self._kafka.position(KafkaPartition(*partition)))
-        except (KafkaError, IllegalStateError, TimeoutError) as error:
+        except FAULTS as error:
             raise translate(error, f"topic `{partition.topic}`") from error
 
     def assigned(self) -> Collection[TopicPartition]:
         """Return the partitions held."""
         return {TopicPartition(*place) for place in self._kafka.assignment()}
 
+    async def ends(self) -> Mapping[TopicPartition, int]:
+        """Return where each partition held ends now, or each of the topics where none is held."""
+        try:
+            async with asyncio.timeout(self._settings.publish_timeout_seconds):
+                found = await self._ends()
+        except FAULTS as error:
+            raise translate(error, f"group `{self.group}`") from error
+        return {TopicPartition(*place): int(offset) for place, offset in found.items()}
+
+    async def _ends(self) -> Mapping[Any, int]:
+        kafka = self._kafka
+        if held := kafka.assignment():
+            return await kafka.end_offsets(held)  # type: ignore[no-any-return] # aiokafka has no types
+        topics = await kafka.topics()  # asks a broker, also where there is none of the topics yet
+        known = {topic: kafka.partitions_for_topic(topic) or () for topic in kafka.subscription() & topics}
+        places = [KafkaPartition(topic, number) for topic, numbers in known.items() for number in numbers]
+        return await kafka.end_offsets(places) if places else {}
+
     async def commit(self, positions: Mapping[TopicPartition, int]) -> None:
         """Commit offsets; those of a partition that has left are its new holder's."""
         offsets = {KafkaPartition(*place): offset for place, offset in positions.items()}
         try:
             await self._kafka.commit(offsets)
-        except (KafkaError, IllegalStateError) as error:
+        except FAULTS as error:
             raise translate(error, f"group `{self.group}`") from error
 
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import ConsumerStoppedError, KafkaError
 from aiokafka.structs import TopicPartition as KafkaPartition
 
 from bus.errors import BusUnavailableError
@@ -72,11 +72,13 @@ class OneOffReads:
         return record
 
     async def _ask(self, topic: str, question: Callable[[Any], Awaitable[Any]]) -> Any:
-        try:
-            async with self._turn, asyncio.timeout(self._settings.publish_timeout_seconds):
-                return await question(await self._opened())
-        except (KafkaError, TimeoutError) as error:
-            raise translate(error, f"topic `{topic}`") from error
+        async with self._turn:
+            try:
+                async with asyncio.timeout(self._settings.publish_timeout_seconds):
+                    return await question(await self._opened())
+            except (KafkaError, ConsumerStoppedError, AssertionError, TimeoutError) as error:
+                await self.close()  # a client whose own tasks have ended would never answer again
+                raise translate(error, f"topic `{topic}`") from error
 
     async def _opened(self) -> Any:
         if self._kafka is None:

@@ -157,6 +157,8 @@ class Producer:
         return len(found)
 
     async def _look_up(self, topic: str) -> set[int] | None:
+        if self._kafka is None:
+            raise BusUnavailableError("there is no connection to the cluster yet, or no longer")
         # aiokafka's own `partitions_for` asks until a missing topic appears.
         metadata = await self._kafka.client.fetch_all_metadata()
         found: set[int] | None = metadata.partitions_for_topic(topic)

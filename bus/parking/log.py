@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from bus.errors import BusError
+from bus.outage import Outage
 from bus.parking.keys import ParkedEvent, ParkedKeys
 from bus.parking.rows import (
     REDRIVEN,
@@ -250,11 +251,13 @@ class ParkingLog:
             self._open.pop(home, None)
 
     async def _run(self, reader: Consumer) -> None:
+        outage = Outage(self.topic)
         while True:
             try:
                 await self._turn(reader)
+                outage.ends()
             except BusError as error:
-                logger.warning("the parked events could not be read: %s", error)
+                outage.begins(error)
                 await asyncio.sleep(AGAIN_SECONDS)
             except Exception:  # if the reader ended, every partition would wait for ever
                 logger.exception("the parked events could not be read")

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bus import HealthWatch
 from connectors.demo.books import read_books
 from connectors.demo.check import settle
 from connectors.demo.dead_letters import DeadLetterReader
@@ -38,6 +39,7 @@ class Audit:
         faults: What goes wrong with the offices, in sentences.
         options: Of the demo.
         started: Monotonic time at which the command began.
+        health: What the run needs; while some of it is away, no case is given up.
     """
 
     folder: Path
@@ -48,6 +50,7 @@ class Audit:
     faults: Sequence[str]
     options: DemoOptions
     started: float
+    health: HealthWatch
 
     async def watch(self, processes: DemoProcesses, screen: Screen, clerks: asyncio.Task[None]) -> DemoResult:
         """Look until every case has an outcome, or nothing has changed for `DemoOptions.stall_seconds`.
@@ -71,7 +74,7 @@ class Audit:
                         task.result()
                 result, state = await self._look(first_completed)
                 first_completed = result.first_completed_seconds
-                if state != seen:
+                if state != seen or not self.health.report.ready:
                     changed, seen = time.monotonic(), state
                 ended = clerks.done() and time.monotonic() - changed >= self._patience(result)
                 screen.show(result, final=ended)

@@ -22,13 +22,24 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bus import BusUnavailableError, EmbeddedKafka, Settings, apply_topics
+import aiohttp
+
+from bus import (
+    Check,
+    EmbeddedKafka,
+    HealthWatch,
+    Outage,
+    Settings,
+    apply_topics,
+    health_served,
+    waited_out,
+)
 from connectors.demo import legacy
 from connectors.demo.audit import Audit
 from connectors.demo.books import BOOKS, STARTS
 from connectors.demo.cases import draw_cases
 from connectors.demo.clerks import enter_all
-from connectors.demo.dead_letters import read_dead_letters
+from connectors.demo.dead_letters import DeadLetterReader, read_dead_letters
 from connectors.demo.faults import describe_faults, draw_faults
 from connectors.demo.guard import KEPT
 from connectors.demo.legacy.office import OfficeFaults
@@ -86,9 +97,12 @@ async def run_country(options: DemoOptions, screen: Screen, started: float) -> i
             settings, catalog = await _prepare(environment)
             ports = await _ports(processes, run.folder)
             _start_govbus(processes, run.folder, environment, ports, options.port)
-            async with read_dead_letters(
-                settings, run.name, catalog.agencies, skip_earlier=not environment
-            ) as letters:
+            async with (
+                read_dead_letters(
+                    settings, run.name, catalog.agencies, skip_earlier=not environment
+                ) as letters,
+                _watched(settings, letters, options.port) as health,
+            ):
                 screen.note(f"five agencies are at work; console: http://127.0.0.1:{options.port}/")
                 audit = Audit(
                     folder=run.folder,
@@ -99,12 +113,13 @@ async def run_country(options: DemoOptions, screen: Screen, started: float) -> i
                     faults=describe_faults(faults),
                     options=options,
                     started=started,
+                    health=health,
                 )
                 result = await _work(audit, processes, ports, screen)
-            _conclude(result, screen, run.folder)
-            while options.stays:
-                processes.check()
-                await asyncio.sleep(STAY_SECONDS)
+                _conclude(result, screen, run.folder)
+                while options.stays:
+                    processes.check()
+                    await asyncio.sleep(STAY_SECONDS)
     return CLEAN if result.account.clean else FINDINGS
 
 
@@ -188,14 +203,41 @@ async def _prepare(environment: Mapping[str, str]) -> tuple[Settings, Catalog]:
         {name.removeprefix("GOVBUS_").lower(): value for name, value in environment.items()}
     )
     catalog = played(Catalog.open(settings.catalog))
-    try:
-        await apply_topics(settings, catalog)
-    except BusUnavailableError as error:
-        raise DemoError(
-            f"the demo has no Kafka - {error} - start the one that GOVBUS_BOOTSTRAP_SERVERS names, or unset "
-            "it and the demo brings its own"
-        ) from None
+    kafka = f"Kafka at {settings.bootstrap_servers}; without GOVBUS_BOOTSTRAP_SERVERS the demo brings its own"
+    await waited_out(lambda: apply_topics(settings, catalog), Outage(kafka))
     return settings, catalog
+
+
+@asynccontextmanager
+async def _watched(settings: Settings, letters: DeadLetterReader, port: int) -> AsyncIterator[HealthWatch]:
+    """Look at what the run needs, and answer for it: Kafka, and the console over the monitor's database."""
+    watch = HealthWatch({"kafka": letters.kafka_fault, "console": console_check(f"http://127.0.0.1:{port}")})
+    looking = asyncio.create_task(watch.run())
+    try:
+        async with health_served(settings, watch):
+            yield watch
+    finally:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+
+
+def console_check(address: str) -> Check:
+    """Return a check that tells what the console's own health tells, once that was well."""
+    was_well = False
+
+    async def check() -> str | None:
+        nonlocal was_well
+        try:
+            async with aiohttp.ClientSession() as session, session.get(f"{address}/healthz") as answer:
+                faults = {
+                    name: said for name, said in (await answer.json())["checks"].items() if said != "ok"
+                }
+        except aiohttp.ClientError as error:
+            faults = {"console": f"does not answer ({type(error).__name__})"}
+        was_well = was_well or not faults
+        return "; ".join(f"{name}: {said}" for name, said in faults.items()) or None if was_well else None
+
+    return check
 
 
 async def _ports(processes: DemoProcesses, folder: Path) -> dict[str, int]:
@@ -214,6 +256,7 @@ def _start_govbus(
 ) -> None:
     added = {
         **environment,
+        "GOVBUS_HEALTH_PORT": "",  # the demo answers for all of them
         "GOVBUS_DEMO_FOLDER": str(folder),
         "GOVBUS_DATABASE": _database(folder),
         "GOVBUS_STOP_TIMEOUT_SECONDS": "3",

@@ -60,8 +60,11 @@ def _reference_in(value: bytes | None) -> str | None:
 class DeadLetterReader:
     """Collects the dead letters of a run; made by `read_dead_letters`."""
 
-    def __init__(self, poll: Callable[[], Awaitable[Sequence[Record]]]) -> None:
+    def __init__(
+        self, poll: Callable[[], Awaitable[Sequence[Record]]], ends: Callable[[], Awaitable[object]]
+    ) -> None:
         self._poll = poll
+        self._ends = ends
         self._letters: dict[tuple[str, int, int], Record] = {}
 
     async def read(self) -> None:
@@ -72,6 +75,10 @@ class DeadLetterReader:
         """
         for record in await self._poll():
             self._letters[record.topic, record.partition, record.offset] = record
+
+    async def kafka_fault(self) -> None:
+        """Ask Kafka where the dead letters end now; raise what it answers instead."""
+        await self._ends()
 
     def rejections(self, places: Mapping[tuple[str, str, str], str]) -> tuple[Rejection, ...]:
         """Return what was rejected so far, traced to its case where the books have its place."""
@@ -105,4 +112,4 @@ async def read_dead_letters(
 
         while skip_earlier and (await poll() or not consumer.assigned()):
             pass
-        yield DeadLetterReader(poll)
+        yield DeadLetterReader(poll, consumer.ends)

@@ -21,11 +21,13 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from bus import HealthWatch
 from observability import formats
 from observability.console import pages
 from observability.console.guard import Guard
 from observability.database.store import Store
 from observability.errors import StoreError
+from observability.readiness import StoreReadiness
 
 INTERVAL_SECONDS = 2.0
 """How often a visible page updates itself."""
@@ -39,6 +41,7 @@ class Console:
     def __init__(self, store: Store, clock: Clock, interval_seconds: float = INTERVAL_SECONDS) -> None:
         self._store = store
         self._clock = clock
+        self._watch = HealthWatch(StoreReadiness(store, clock).checks)
         self._templates = _environment(interval_seconds)
 
     def overview(self, _request: Request) -> Response:
@@ -62,21 +65,21 @@ class Console:
             return RedirectResponse(request.url_for("overview").path, status_code=303)
         return RedirectResponse(request.url_for("transaction", id=wanted).path, status_code=303)
 
-    def health(self, _request: Request) -> Response:
-        """Return 200 if the store can be read; `freshness` is the time of the newest receipt."""
-        freshness = self._store.summary().freshness
-        return JSONResponse(
-            {"status": "ok", "freshness": None if freshness is None else formats.iso(freshness)}
-        )
+    async def alive(self, _request: Request) -> Response:
+        """Return 200: the console answers."""
+        return JSONResponse({"status": "alive"})
+
+    async def ready(self, _request: Request) -> Response:
+        """Return 200 if the database answers and a monitor keeps it complete, else 503 with what is wrong."""
+        report = await self._watch.look()
+        return JSONResponse(report.as_json(), report.status)
 
     def not_found(self, _request: Request, _error: Exception) -> Response:
         """Return 404 for an unknown address."""
         return self._missing("page")
 
-    def failed(self, request: Request, _error: Exception) -> Response:
+    def failed(self, _request: Request, _error: Exception) -> Response:
         """Return 503 if the store cannot be read."""
-        if request.url.path == "/healthz":
-            return JSONResponse({"status": "failed"}, status_code=503)
         return self._page("failed.html", None, status_code=503)
 
     def _missing(self, what: str) -> Response:
@@ -109,7 +112,9 @@ def application(
             Route("/services/{name}", console.service, name="service"),
             Route("/transactions", console.find, name="find"),
             Route("/transactions/{id:path}", console.transaction, name="transaction"),
-            Route("/healthz", console.health, name="health"),
+            Route("/livez", console.alive, name="alive"),
+            Route("/healthz", console.ready, name="health"),
+            Route("/readyz", console.ready, name="ready"),
             Mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static"),
         ],
         middleware=[Middleware(Guard, hosts=hosts)],
@@ -127,6 +132,7 @@ def server(console: Starlette) -> uvicorn.Server:
         console,
         access_log=False,
         lifespan="off",
+        log_config=None,
         log_level="warning",
         proxy_headers=False,
         server_header=False,

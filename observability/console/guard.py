@@ -1,7 +1,8 @@
 """Checks each request to the console, and adds security headers to each response.
 
-Law of this file: the `Host` header must be a known name, so that a foreign page cannot reach the console
-under its own name (DNS rebinding); no response lets the browser load anything from another site.
+Law of this file: the `Host` header must be a known name, or the address that was connected to, so that a
+foreign page cannot reach the console under its own name (DNS rebinding); no response lets the browser load
+anything from another site.
 """
 
 from collections.abc import Collection
@@ -10,7 +11,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+LOCALHOST = "localhost"
+LOOPBACK = frozenset({"127.0.0.1", "::1", LOCALHOST})
 """Names of the console for a browser on the same machine."""
 
 HEADERS = {
@@ -51,10 +53,16 @@ class Guard:
 
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-        elif host_name(Headers(scope=scope).get("host", "")) in self._hosts:
+        elif host_name(Headers(scope=scope).get("host", "")) in self._hosts | {address_of(scope)}:
             await self._app(scope, receive, guarded)
         else:
             await _MISDIRECTED(scope, receive, guarded)
+
+
+def address_of(scope: Scope) -> str:
+    """Return the address of this machine that a client has connected to; no foreign name stands for it."""
+    server = scope.get("server")
+    return str(server[0]).lower() if server else LOCALHOST
 
 
 def host_name(value: str) -> str:

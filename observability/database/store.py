@@ -4,7 +4,8 @@ Law of this file: applying the same receipts again, in any order, changes nothin
 the read; what needs a sample takes it from a bounded window, never from all rows.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from time import sleep
 from typing import Self, TypeVar
@@ -14,12 +15,12 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from bus import Backoff
 from contracts import Catalog, Service
-from observability.database import intake, queries
+from observability.database import intake, queries, reading
 from observability.database.intake import Place
 from observability.database.schema import open_engine
 from observability.errors import StoreError
 from observability.identity import AnyReceipt
-from observability.transaction_view import microseconds
+from observability.transaction_view import microseconds, moment_or_none
 from observability.views import (
     AgencyView,
     BreakdownView,
@@ -140,6 +141,25 @@ class Store:
         """Return dead letters, of deliveries and of source records that became no event, newest first."""
         return self._read(lambda connection: queries.find_dead_letters(connection, limit))
 
+    def read_until(self) -> datetime | None:
+        """Return up to when everything that was written is in the database; None if no monitor has said so.
+
+        It is the clock of a monitor's machine. It also answers whether the database can be read.
+        """
+        return moment_or_none(self._read(reading.read_until_us))
+
+    def note_read_until(self, moment: datetime) -> None:
+        """Note up to when everything that was written is in the database.
+
+        Raises:
+            StoreError: the database failed.
+        """
+        try:
+            with self._writing() as connection:
+                reading.note_read_until(connection, microseconds(moment))
+        except SQLAlchemyError as error:
+            raise StoreError.unusable(self.url, error) from error
+
     def close(self) -> None:
         """Release the database."""
         self._engine.dispose()
@@ -164,8 +184,13 @@ class Store:
         except SQLAlchemyError as error:
             raise StoreError.unusable(self.url, error) from None
 
-    def _write(self, batch: list[AnyReceipt], places: list[Place]) -> int:
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
         with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
+            yield connection
+
+    def _write(self, batch: list[AnyReceipt], places: list[Place]) -> int:
+        with self._writing() as connection:
             if not self._is_current:
                 intake.follow(connection, self._definitions)
             new = intake.apply(connection, self._definitions, batch, places)

@@ -3,9 +3,14 @@
 import asyncio
 import os
 import signal
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from bus import (
@@ -16,10 +21,14 @@ from bus import (
     EmbeddedKafka,
     Event,
     Receipt,
+    Settings,
     apply_topics,
 )
 from bus.kafka import transactional
 from bus.table import deliver
+from contracts import Catalog
+from tests.ports import held_port
+from tests.postgresql import new_database, private_server, turn
 from tests.small_catalog import SmallCountry, case
 from tests.worlds import PATIENCE_SECONDS, KafkaWorld, receipts, running, until
 
@@ -254,3 +263,76 @@ async def test_a_client_whose_own_tasks_have_ended_is_replaced(world: KafkaWorld
         await north.publish(world.country.opened, case(2), version="1.0")
         await until(lambda: 2 in seen)
         assert bus.serving
+
+
+SINK = """
+connector: http
+name: permit-office
+agency: municipality
+sink: {url: "http://127.0.0.1:9/businesses"}
+subscribe: {event: tax.business-registered, version: 1, purpose: issue-business-permit}
+"""
+
+
+@asynccontextmanager
+async def commands(
+    environment: dict[str, str], **lines: Sequence[str]
+) -> AsyncIterator[dict[str, tuple[subprocess.Popen[bytes], int]]]:
+    """Run commands that answer for their health; each must still run at the end of the block."""
+    with ExitStack() as stack:
+        found = {}
+        for name, arguments in lines.items():
+            port = stack.enter_context(held_port())
+            process = subprocess.Popen(  # noqa: ASYNC220 - a short fork is all that blocks
+                [sys.executable, "-c", "from bus.cli import main; main()", *arguments],
+                env={**os.environ, **environment, "GOVBUS_HEALTH_PORT": str(port)},
+            )
+            stack.callback(process.wait, PATIENCE_SECONDS)
+            stack.callback(process.kill)
+            found[name] = process, port
+        yield found
+        assert {name: process.poll() for name, (process, _) in found.items()} == dict.fromkeys(found)
+
+
+async def health(port: int) -> tuple[int, list[str]]:
+    """Return the status, and the names of what is wrong."""
+    try:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"http://127.0.0.1:{port}/healthz") as answer,
+        ):
+            checks = (await answer.json())["checks"]
+            return answer.status, [name for name, fault in checks.items() if fault != "ok"]
+    except aiohttp.ClientError:
+        return 0, []
+
+
+async def test_health_names_what_is_away_and_no_command_ends(node: EmbeddedKafka, tmp_path: Path) -> None:
+    """Monitor and connectors start before Kafka is there, and outlive a frozen Kafka and a lost database."""
+    (tmp_path / "sink.yaml").write_text(SINK)
+    with private_server() as server:
+        servers = node.bootstrap_servers
+        environment = {"GOVBUS_BOOTSTRAP_SERVERS": servers, "GOVBUS_DATABASE": new_database(server)}
+        await apply_topics(Settings(bootstrap_servers=servers), Catalog.open())
+        await asyncio.to_thread(node.stop)
+        async with commands(
+            environment, monitor=["monitor"], connect=["connect", "run", str(tmp_path / "sink.yaml")]
+        ) as running:
+            ports = [port for _, port in running.values()]
+
+            async def are(*wanted: tuple[int, list[str]]) -> bool:
+                return [await health(port) for port in ports] == list(wanted)
+
+            well: tuple[int, list[str]] = (200, [])
+            no_kafka = (503, ["kafka"])
+            await until(lambda: are((503, ["kafka", "receipts"]), no_kafka))
+            await asyncio.to_thread(node.start)
+            await until(lambda: are(well, well))
+            node.pause()
+            await until(lambda: are(no_kafka, no_kafka))
+            node.resume()
+            await until(lambda: are(well, well))
+            await asyncio.to_thread(turn, server, "stop")
+            await until(lambda: are((503, ["database"]), well))
+            await asyncio.to_thread(turn, server, "start")
+            await until(lambda: are(well, well))

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from http.client import HTTPConnection
 from itertools import pairwise
@@ -35,6 +35,7 @@ from tests.unit.observability.country import (
 )
 
 NOW = datetime.fromtimestamp((START + 10 * MINUTE) / 1e6, UTC)
+MISSING = f"receipts written after {NOW:%Y-%m-%dT%H:%M:%SZ} are not in the database yet"
 
 
 @dataclass(frozen=True)
@@ -305,7 +306,7 @@ def test_foreign_host_is_refused(store: Store, host: str) -> None:
 def test_own_and_named_hosts_are_answered(store: Store, host: str) -> None:
     """The loopback names always work, others when the console was told of them."""
     with running(store, hosts=["govbus.example"]) as address:
-        assert get(address, "/healthz", host=host).status == 200
+        assert get(address, "/livez", host=host).status == 200
 
 
 @pytest.mark.parametrize(
@@ -323,11 +324,39 @@ def test_console_only_reads(ask: Get, method: str) -> None:
     assert ask("/", method=method).status == 405
 
 
-def test_health_tells_how_fresh_the_store_is(store: Store, ask: Get) -> None:
-    """A probe learns that the store answers, and when its newest receipt was written."""
-    assert json.loads(ask("/healthz").text) == {"status": "ok", "freshness": None}
+def test_a_console_that_is_told_its_address_answers_to_it(store: Store) -> None:
+    """`--host 127.0.0.2`, or every address of the machine: what was connected to is its own name."""
+    with running(store, host="127.0.0.2") as address:
+        assert get(address, "/").status == 200
+        assert get(address, "/", host="127.0.0.3").status == 421
+    with running(store, host="0.0.0.0") as address:
+        place = address.replace("0.0.0.0", "127.0.0.4")
+        assert get(place, "/").status == 200
+        assert get(place, "/", host="console.example").status == 421
+
+
+def test_health_follows_the_monitor_behind_the_database(store: Store) -> None:
+    """Ready while a monitor keeps the database complete: without traffic too, and not with an old one."""
     fill(store)
-    assert json.loads(ask("/healthz").text)["freshness"].endswith("Z")
+    checks = []
+    for minutes in (None, 0, 0.5, 2):
+        if minutes is not None:
+            store.note_read_until(NOW)
+        at = NOW + timedelta(minutes=minutes or 0)
+        with running(store, clock=lambda at=at: at) as address:
+            assert get(address, "/livez").status == 200
+            assert get(address, "/readyz").status == get(address, "/healthz").status
+            answer = get(address, "/healthz")
+            checks.append((answer.status, json.loads(answer.text)["checks"]))
+    assert checks == [
+        (503, {"database": "ok", "receipts": "no monitor has read yet"}),
+        (200, {"database": "ok", "receipts": "ok"}),
+        (200, {"database": "ok", "receipts": "ok"}),
+        (
+            503,
+            {"database": "ok", "receipts": f"receipts written after {NOW:%Y-%m-%dT%H:%M:%SZ} are {MISSING}"},
+        ),
+    ]
 
 
 def test_silence_of_the_monitor_is_told(store: Store, ask: Get) -> None:
@@ -346,7 +375,7 @@ class Broken(Store):
         """Fail as a lost database does."""
         raise StoreError.missing("somewhere")
 
-    services = summary
+    services = read_until = summary
 
 
 def test_lost_database_is_told_in_words() -> None:

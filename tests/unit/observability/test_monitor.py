@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -118,6 +118,18 @@ class Scripted:
         if self.commit_error is not None:
             raise self.commit_error
         self.committed.append(positions)
+
+    async def ends(self) -> Mapping[TopicPartition, int]:
+        """Return where the one partition ends."""
+        return {TopicPartition(TOPIC, 0): 42}
+
+    async def position(self, partition: TopicPartition) -> int:
+        """Return the offset behind the record."""
+        return 42
+
+    def assigned(self) -> Collection[TopicPartition]:
+        """Return the one partition."""
+        return [TopicPartition(TOPIC, 0)]
 
 
 async def test_commit_that_fails_for_now_is_only_logged(
