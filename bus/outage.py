@@ -14,7 +14,7 @@ from contracts import visible_logger
 
 logger = visible_logger("govbus.outage")
 
-BACKOFF = Backoff(first_seconds=1.0, longest_seconds=15.0)
+BACKOFF = Backoff(first_seconds=1.0, longest_seconds=5.0)
 """The waits between two attempts to reach something that was not there at the start."""
 
 Result = TypeVar("Result")

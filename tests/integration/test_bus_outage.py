@@ -209,7 +209,7 @@ async def test_a_process_that_starts_before_its_broker_waits_for_it(
     await asyncio.to_thread(node.stop)
     running = asyncio.create_task(bus.run())
     try:
-        await until(lambda: "it is tried again" in caplog.text)
+        await until(lambda: "waiting for it" in caplog.text)
     finally:
         await restart(node, world)
     async with world.bus(world.country.north) as north:

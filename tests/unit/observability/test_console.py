@@ -354,7 +354,7 @@ def test_health_follows_the_monitor_behind_the_database(store: Store) -> None:
         (200, {"database": "ok", "receipts": "ok"}),
         (
             503,
-            {"database": "ok", "receipts": f"receipts written after {NOW:%Y-%m-%dT%H:%M:%SZ} are {MISSING}"},
+            {"database": "ok", "receipts": MISSING},
         ),
     ]
 
