@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from bus.backoff import Backoff
 from bus.bus import Bus
 from bus.cluster.topics import apply_topics
+from bus.dead_letters.record import Intended
 from bus.deliver.retry import RetryPolicy
 from bus.draft import Draft, Receipt
 from bus.envelope import agency_of
@@ -77,6 +78,7 @@ __all__ = [
     "HealthReport",
     "HealthWatch",
     "IdReusedError",
+    "Intended",
     "NotJsonError",
     "OlderVersionError",
     "Outage",

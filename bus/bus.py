@@ -12,7 +12,7 @@ from uuid_utils import uuid7
 
 from bus.clock_watch import ClockWatch
 from bus.cluster.registry import Follower, trusted_keys
-from bus.dead_letters.record import DeadLetterRecord, explain
+from bus.dead_letters.record import DeadLetterRecord, Intended, explain, origin_of
 from bus.deliver.bounded_reading import BoundedReading
 from bus.deliver.delivery import Delivery
 from bus.deliver.exactly_once import ExactlyOnce
@@ -201,6 +201,7 @@ class Bus(Publishing, BoundedReading):
         stage: str,
         where: Mapping[str, str] | None = None,
         detail: str = "",
+        intended: Intended = Intended(),  # noqa: B008 - a frozen value
         key: bytes | None = None,
         headers: Headers = (),
     ) -> None:
@@ -212,6 +213,7 @@ class Bus(Publishing, BoundedReading):
             stage: the step that failed, such as `read` or `translate`.
             where: its place, such as `{"file": "2026-01-31.csv", "line": "17"}`; no data.
             detail: one sentence for the operator; no data.
+            intended: the event that it should have become; its transaction is stuck at once.
             key: the original key, if it had one.
             headers: the original headers.
 
@@ -219,10 +221,13 @@ class Bus(Publishing, BoundedReading):
             BusUnavailableError: the broker did not acknowledge it.
         """
         added = explain(
-            reason, stage, detail, {"agency": self.agency, "system": self.system, **(where or {})}
+            reason,
+            stage,
+            detail,
+            {"agency": self.agency, "system": self.system, **(where or {}), **intended.facts},
         )
         place = await self._set_aside(DeadLetterRecord(key, value, (*headers, *added)))
-        self._publisher.dead_letter(place, reason.value, value or b"")
+        self._publisher.dead_letter(place, reason.value, value or b"", intended, origin_of(where or {}))
         await self._receipts.flush()
 
     async def _set_aside(self, letter: DeadLetterRecord) -> Position:

@@ -11,11 +11,11 @@
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import orjson
 
-from bus import BusError, ContractViolationError, Draft, Reason, UsageError
+from bus import BusError, ContractViolationError, Draft, Intended, Reason, UsageError
 from connectors.config import SourceConfig
 from connectors.errors import ConnectorError, RecordRejectedError, TryAgainError
 from connectors.identity import event_id, transaction_id
@@ -36,6 +36,7 @@ class DeadLetterDraft:
         stage: The step that failed.
         detail: One line for a person, without values.
         where: Where the record is.
+        intended: The event that it should have become.
     """
 
     raw: bytes
@@ -43,6 +44,7 @@ class DeadLetterDraft:
     stage: str
     detail: str
     where: Mapping[str, str]
+    intended: Intended = field(default_factory=Intended)
 
 
 def require_known(records: Iterable[SourceRecord | MalformedRecord], catalog: Catalog) -> None:

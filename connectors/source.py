@@ -21,7 +21,7 @@ So a source writes to Kafka at least once, and every event is handled once: its 
 `SourceRecord.identity`, and subscribers drop an id they have handled.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
@@ -73,11 +73,15 @@ class MalformedRecord:
         raw: The original bytes.
         problem: What is wrong with it, without its values.
         where: Where it is, without personal values.
+        data: The columns that could be read, by name; the transaction may be among them.
+        cells: Its texts, where it is not sure which column each belongs to.
     """
 
     raw: bytes
     problem: str
     where: Mapping[str, str] = field(default_factory=dict)
+    data: Mapping[str, Json] = field(default_factory=dict)
+    cells: Sequence[str] = ()
 
 
 def _do_nothing() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import cast
 
@@ -22,7 +23,8 @@ from connectors.config import SourceConfig
 from connectors.errors import ConfigurationError, ConnectorError, EndOfSourceError
 from connectors.health import Health
 from connectors.publication import DeadLetterDraft, plan, refused, require_known
-from connectors.source import Batch, EventRecord, SourceRecord
+from connectors.source import Batch, EventRecord, MalformedRecord, SourceRecord
+from connectors.transaction_finder import TransactionFinder
 from connectors.worker import Worker
 from contracts import ContractError, PartitionKeyError, visible_logger
 
@@ -66,6 +68,7 @@ class SourceRunner:
         self._worker = Worker(config.name)
         self._source = config.make()
         self._checkpoints = Checkpoints(bus.table(checkpoints_topic(config.agency)), config.name)
+        self._transactions = TransactionFinder(config)
         self._stopping = asyncio.Event()
         self._failures = 0
 
@@ -128,14 +131,19 @@ class SourceRunner:
         for start in range(0, len(batch.records), MAX_IN_FLIGHT):
             drafts: list[RecordDraft] = []
             dead_letters: list[DeadLetterDraft] = []
+            set_aside: list[tuple[SourceRecord | MalformedRecord, DeadLetterDraft]] = []
             for record in batch.records[start : start + MAX_IN_FLIGHT]:
                 planned = plan(record, self._config)
                 if isinstance(planned, DeadLetterDraft):
-                    dead_letters.append(planned)
+                    set_aside.append((record, planned))
                 elif planned is None:
                     self.health.counts["skipped"] += 1
                 else:
+                    self._transactions.learn(planned.transaction)
                     drafts.append((cast("SourceRecord", record), planned))
+            # Only now: the good records of a batch tell what its transactions look like.
+            for record, letter in set_aside:
+                dead_letters.append(replace(letter, intended=self._transactions.intended(record)))
             while drafts:
                 drafts, refusals = await self._submit(drafts)
                 dead_letters += refusals
@@ -154,7 +162,7 @@ class SourceRunner:
             try:
                 future = self._submit_one(record, draft)
             except (RefusedError, PartitionKeyError) as error:
-                dead_letters.append(refused(record, error, self._config.name))
+                dead_letters.append(self._refused(record, draft, error))
             except BusUnavailableError:
                 waiting += drafts[index:]
                 break
@@ -165,7 +173,7 @@ class SourceRunner:
             try:
                 await future  # one after the other costs nothing: most are done when the first one is
             except RefusedError as error:
-                dead_letters.append(refused(item[0], error, self._config.name))
+                dead_letters.append(self._refused(*item, error))
             except BusUnavailableError:
                 again.append(item)
             else:
@@ -179,10 +187,18 @@ class SourceRunner:
         event = cast("EventRecord", record).event
         return self._bus.submit(event.subject, draft, version=event.version, cause=event.cause)
 
+    def _refused(
+        self, record: SourceRecord, draft: Draft, error: RefusedError | PartitionKeyError
+    ) -> DeadLetterDraft:
+        letter = refused(record, error, self._config.name)
+        intended = self._transactions.intended(record)
+        return replace(letter, intended=replace(intended, transaction=draft.transaction))
+
     async def _write_dead_letter(self, draft: DeadLetterDraft) -> None:
         await self._bus.dead_letter(
-            draft.raw, reason=draft.reason, stage=draft.stage, where=draft.where, detail=draft.detail
-        )
+            draft.raw, reason=draft.reason, stage=draft.stage, where=draft.where, detail=draft.detail,
+            intended=draft.intended,
+        )  # fmt: skip
 
     async def _until_taken(self, write: Callable[[], Awaitable[None]]) -> None:
         """Call again until the broker takes it."""

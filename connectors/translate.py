@@ -70,9 +70,17 @@ class RecordMapping:
         return Translated(
             self.data.evaluate(record.data),
             self._time(record.data),
-            _text(self.transaction, record.data, "transaction"),
+            self.transaction_of(record.data),
             _text(self.key, record.data, "key"),
         )
+
+    def transaction_of(self, data: Mapping[str, Json]) -> str | None:
+        """The transaction that a record continues, None where the file maps none.
+
+        Raises:
+            RecordRejectedError: The record lacks it.
+        """
+        return _text(self.transaction, data, "transaction")
 
     def _time(self, root: Mapping[str, Json]) -> datetime | None:
         written = value_of(self.time, root)

@@ -7,7 +7,7 @@ runs from the first event to the last known moment of the transaction:
       > health           ..####                          4 ms + 52 ms ack
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from observability.formats import count, duration
-from observability.views import HopView, State, TransactionView, WaitView
+from observability.views import Cause, HopView, State, TransactionView, WaitView
 
 INDENT = "  "
 AGENCY_WIDTH = 18
@@ -32,6 +32,12 @@ STYLES: dict[State, str] = {
     "stuck": "bold red",
     "refused": "red",
     "untracked": "dim",
+}
+
+LOSSES: Mapping[Cause, str] = {
+    "dead-letter": "dead letter",
+    "set-aside": "record set aside",
+    "refused": "refused",
 }
 
 OUTCOME_STYLES = {"ack": "green", "retry": "yellow", "dead-letter": "bold red", "refused": "red"}
@@ -181,10 +187,10 @@ def _wait(wait: WaitView, view: TransactionView) -> Text:
     )
     now = view.started + timedelta(milliseconds=view.duration_ms)
     since = duration((now - wait.since) / timedelta(milliseconds=1))
-    if wait.cause in {"dead-letter", "refused"}:
-        what = "dead letter" if wait.cause == "dead-letter" else "refused"
+    if wait.cause is not None and wait.cause in LOSSES:
         why = f": {wait.reason}" if wait.reason else ""
-        return sentence + Text(f" for {since}, {what}{why}", "bold red")
+        where = f" at {wait.origin}" if wait.origin else ""
+        return sentence + Text(f" for {since}, {LOSSES[wait.cause]}{why}{where}", "bold red")
     if wait.cause == "deadline" and wait.due is not None:
         over = duration((now - wait.due) / timedelta(milliseconds=1))
         return sentence + Text(f", overdue by {over}", "bold red")

@@ -75,6 +75,7 @@ def _wait(wait: Wait, now_us: int) -> WaitView:
         due=moment_or_none(wait.due_us),
         cause=cause,
         reason=(wait.loss.reason or None) if wait.loss is not None and lost else None,
+        origin=(wait.loss.origin or None) if wait.loss is not None and lost else None,
     )
 
 

@@ -5,8 +5,8 @@ Law of this file: pure; `now` is an argument; the order of receipts changes noth
     refused     no event of it was published
     untracked   it names no service that the catalogue defines, so its end is unknown
     completed   every end event is published; it ended with the last of them
-    stuck       not completed, and an event it waits for is overdue or was refused by the bus, or the
-                delivery that should have caused that event became a dead letter
+    stuck       not completed, and an event it waits for is overdue or was refused by the bus, or what should
+                have caused it became a dead letter: a delivery, or the record of a source
     late        not completed, and past the deadline of the service
     open        not completed, nothing overdue
 
@@ -29,19 +29,23 @@ MICROSECONDS = 1_000_000
 
 
 class Loss(NamedTuple):
-    """Why an event will not come without help, and since when, in microseconds since the epoch."""
+    """Why an event will not come without help, and since when, in microseconds since the epoch.
+
+    `origin` is where the source's record is, as `file:line` or `table:position`, empty if there is none.
+    """
 
     at_us: int
-    cause: Literal["dead-letter", "refused"]
+    cause: Literal["dead-letter", "set-aside", "refused"]
     reason: str
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
     """An event that a transaction waits for; times in microseconds since the epoch.
 
-    `due_us` is None without a deadline; `loss` is None unless the bus refused the event, or the delivery that
-    should have caused it became a dead letter.
+    `due_us` is None without a deadline; `loss` is None unless the bus refused the event, or what should have
+    caused it became a dead letter.
     """
 
     event: str
@@ -220,11 +224,19 @@ def _losses(service: Service, publishes: Iterable[PublishReceipt], found: Iterab
     losses: dict[str, Loss] = {}
 
     def lose(event: str, loss: Loss) -> None:
-        losses[event] = min(loss, losses.get(event, loss))
+        # A record that the bus refuses leaves two receipts, and only its dead letter says where it is.
+        first, other = sorted((loss, losses.get(event, loss)))
+        losses[event] = first._replace(origin=first.origin or other.origin)
 
     for receipt in publishes:
-        if receipt.outcome == "refused":
-            lose(subject_of(receipt.type), Loss(receipt.broker_time_us, "refused", receipt.reason or ""))
+        at_us, reason = receipt.broker_time_us, receipt.reason or ""
+        match receipt.outcome:
+            case "published":
+                continue
+            case "refused":
+                lose(subject_of(receipt.type), Loss(at_us, "refused", reason))
+            case "dead-letter":
+                lose(subject_of(receipt.type), Loss(at_us, "set-aside", reason, receipt.origin or ""))
     for last in (hop.last for hop in found if hop.last.outcome == "dead-letter"):
         for step in steps(service):
             if (step.after, step.agency) == (subject_of(last.type), last.agency):

@@ -24,8 +24,9 @@ from bus import DeliveryOutcome, PublishOutcome
 State = Literal["open", "completed", "late", "stuck", "refused", "untracked"]
 """The state of a transaction; `observability.transactions` defines each."""
 
-Cause = Literal["deadline", "dead-letter", "refused"]
-"""Why a wait makes its transaction stuck."""
+Cause = Literal["deadline", "dead-letter", "set-aside", "refused"]
+"""Why a wait makes its transaction stuck: the event is overdue; the one before it is a dead letter of its
+agency; the record that should have become it was set aside by its source; or the bus refused it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class WaitView:
 
     `since` is when the event before it was published; `due` is `since` plus the deadline of the milestone,
     None if it has none; `cause` is None while nothing is wrong; `reason` is that of the refusal or the dead
-    letter.
+    letter; `origin` is where the source's record is that was set aside, as `file:line` or `table:position`.
     """
 
     event: str
@@ -53,6 +54,7 @@ class WaitView:
     due: datetime | None
     cause: Cause | None
     reason: str | None
+    origin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,8 +209,9 @@ class DeadLetterView:
     """One dead letter: a delivery, or a source record that became no event.
 
     Topic, partition and offset are those of the event; without an event those of the dead letter, and then
-    `subscription` is None and `attempts` 0. `type` is empty and `transaction` None if the record could not be
-    read. `resolved` is true if the event was acknowledged later (a redrive) or an operator discarded it.
+    `subscription` is None, `attempts` 0, and `origin` where the record is. `type` is empty and `transaction`
+    None if they are not known. `resolved` is true if the event was acknowledged later (a redrive) or an
+    operator discarded it.
     """
 
     event_id: str
@@ -224,6 +227,7 @@ class DeadLetterView:
     topic: str
     partition: int
     offset: int
+    origin: str | None
     resolved: bool
 
 

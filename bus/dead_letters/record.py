@@ -3,15 +3,42 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bus.envelope import MAX_ATTRIBUTE_BYTES
 from bus.outcome import DeadLetter
 from bus.record import Headers, Record
 from bus.topics import MAX_RECORD_BYTES
+from contracts import visible
 
 PREFIX = "govbus-dead-letter-"
 """Prefix of the headers that the bus adds; all others are the event's own."""
 
 RECORD_BYTES, HEADER_BYTES = 256, 16
 """Size limit of a record's and a header's overhead."""
+
+
+TYPE, SERVICE, TRANSACTION = "type", "service", "transaction"
+"""Facts of a dead letter of a source: the event that it should have become."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intended:
+    """The event that a record of a source should have become, as far as it is known.
+
+    Attributes:
+        type: Its type, `<subject>.v<major>`; empty if unknown.
+        service: The service it belongs to.
+        transaction: The transaction it would have continued or begun.
+    """
+
+    type: str = ""
+    service: str | None = None
+    transaction: str | None = None
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """What the headers of the dead letter say of it, as text that can always be written."""
+        facts = {TYPE: self.type, SERVICE: self.service or "", TRANSACTION: self.transaction or ""}
+        return {name: visible(text)[:MAX_ATTRIBUTE_BYTES] for name, text in facts.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +106,11 @@ def without_value(letter: DeadLetterRecord) -> DeadLetterRecord:
     omitted = "too large for the dead letters; it is at its topic, partition and offset until it expires"
     added = (f"{PREFIX}omitted", omitted.encode())
     return DeadLetterRecord(letter.key, None, (*letter.headers, added))
+
+
+def origin_of(where: Mapping[str, str]) -> str:
+    """Return the place of a source's record as `file:line` or `table:position`; empty if there is neither."""
+    return ":".join(where[name] for name in ("file", "line", "table", "position") if where.get(name))
 
 
 def explain(reason: str, stage: str, detail: str, where: Mapping[str, str]) -> Headers:

@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 import orjson
 
 from bus import envelope
-from bus.dead_letters.record import PREFIX
+from bus.dead_letters.record import PREFIX, SERVICE, TRANSACTION, TYPE
 from bus.errors import EnvelopeError
 from bus.outcome import DISCARDED
 from bus.parking.keys import ParkedEvent
@@ -132,23 +132,26 @@ def discard_receipt(letter: StoredDeadLetter, at_us: int) -> DeliveryReceipt:
     """Return the receipt of a discarded event.
 
     Args:
-        letter: of a subscription, or of a source: then its own place is event id and transaction.
+        letter: of a subscription, or of a source: then its own place is its event id, and stands for its
+            transaction if that is not known.
         at_us: when, in microseconds since the epoch on the broker's clock.
     """
     home = letter.home() or SubscriptionPartition("", TopicPartition(dead_letter_topic(letter.agency), 0))
     found = letter.why.get("offset", "") if letter.subscription else str(letter.offset)
     offset = int(found) if found.isdecimal() else letter.offset
     place = f"{home.partition.topic}/{home.partition.partition}/{offset}"
-    identity: envelope.Identity = (place, "", place, None, None)
+    why = letter.why
+    identity: envelope.Identity = (place, "", why.get(TRANSACTION, place), why.get(SERVICE), None)
     attributes: Mapping[str, bytes] = {}
     if letter.subscription:
         with suppress(EnvelopeError):
             attributes, identity = envelope.read_attributes(letter.headers)
     event_id, source, transaction, service, causation = identity
     version = attributes.get(envelope.DATASCHEMA, b"").decode().rpartition(":")[2]
+    type_ = attributes.get(envelope.TYPE, b"").decode() or why.get(TYPE, "")
     attempts, value = letter.why.get("attempts", ""), letter.value or b""
     return DeliveryReceipt(
-        event_id, source, attributes.get(envelope.TYPE, b"").decode(), version, letter.agency,
+        event_id, source, type_, version, letter.agency,
         letter.subscription, "", service, transaction or event_id, causation, DISCARDED,
         letter.why.get("reason"), int(attempts) if attempts.isdecimal() else 0, *home.partition, offset,
         letter.timestamp * 1000, letter.timestamp * 1000, at_us, at_us, 0, len(value),

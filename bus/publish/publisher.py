@@ -10,6 +10,7 @@ from uuid_utils import uuid7
 
 from bus import envelope, pipeline, telemetry
 from bus.clock import BrokerClock
+from bus.dead_letters.record import Intended
 from bus.draft import Draft, Receipt
 from bus.errors import BusError, IdReusedError, RefusedError
 from bus.event import Event
@@ -166,25 +167,32 @@ class Publisher:
         row = (
             stamp.id, stamp.service, transaction, stamp.causation, PUBLISHED, None, publication.partition,
             publication.offset, broker_us, stamp.started_us or broker_us, stamp.recorded_us, stamp.time_us,
-            publication.size_bytes, publication.digest,
+            publication.size_bytes, publication.digest, None,
         )  # fmt: skip
         self._add(publication.stamper.shared, transaction, row, publication)
 
-    def dead_letter(self, place: Position, reason: str, value: bytes) -> None:
+    def dead_letter(
+        self, place: Position, reason: str, value: bytes, intended: Intended, origin: str
+    ) -> None:
         """Add the receipt of a dead letter of something that never became an event.
 
         Args:
             place: where the dead letter is.
             reason: the reason of the dead letter.
             value: its bytes; the receipt has their size and hash.
+            intended: the event that it should have become.
+            origin: where the record is; empty if nobody said.
         """
         name = f"{place.topic}/{place.partition}/{place.offset}"
+        transaction = _writable(intended.transaction or name)
         broker_us = place.timestamp * 1000
         row = (
-            name, None, name, None, SET_ASIDE, reason, place.partition, place.offset, broker_us,
-            broker_us, broker_us, broker_us, len(value), sha256(value).hexdigest(),
+            name, intended.service, transaction, None, SET_ASIDE, reason, place.partition, place.offset,
+            broker_us, broker_us, broker_us, broker_us, len(value), sha256(value).hexdigest(),
+            _writable(origin) or None,
         )  # fmt: skip
-        self._add((self._agency, envelope.source_of(self._agency, ""), "", "", place.topic), name, row)
+        source = envelope.source_of(self._agency, "")
+        self._add((self._agency, source, intended.type, "", place.topic), transaction, row)
 
     def _refused(self, stamper: Stamper, stamp: Stamp, error: RefusedError) -> None:
         self._telemetry.refused(stamper.topic, error.reason)
@@ -196,7 +204,7 @@ class Publisher:
         now_us = self._clock.now_us()
         row = (
             event_id, service, transaction, cause, REFUSED, error.reason.value, -1, -1,
-            now_us, stamp.started_us or now_us, stamp.recorded_us, stamp.time_us, 0, "",
+            now_us, stamp.started_us or now_us, stamp.recorded_us, stamp.time_us, 0, "", None,
         )  # fmt: skip
         common = (*stamper.shared[:-1], "", self._clock.skew_us)
         self._refusals.add("publish", common, partition_of_transaction(transaction), (row,))

@@ -29,8 +29,10 @@ class PublishReceipt:
     """One publish: `published`, or `refused` with its reason (then topic is empty, offset -1).
 
     A dead letter of a source, which never became an event, leaves one too, with `dead-letter` as outcome and
-    its reason: topic, partition and offset are the dead letter's, `<topic>/<partition>/<offset>` is event id
-    and transaction, `type` is empty unless known, `service` is None. It belongs to no transaction.
+    its reason: topic, partition and offset are the dead letter's, `<topic>/<partition>/<offset>` is event id,
+    and `origin` is where the record is, as `file:line` or `table:position`. `type`, `service` and
+    `transaction` are those of the event it should have become. If its transaction is unknown, the event id
+    stands in its place, and it belongs to no transaction. An event has no `origin`.
     """
 
     event_id: str
@@ -53,6 +55,7 @@ class PublishReceipt:
     skew_us: int
     size_bytes: int
     data_hash: str
+    origin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

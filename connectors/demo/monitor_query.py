@@ -83,6 +83,13 @@ class MonitorReport:
         for transaction in transactions or ():
             self._services[transaction["service"]].append(transaction)
 
+    def count(self, state: str) -> int | None:
+        """Return how many transactions are in a state, None if the report does not list all of the run."""
+        if self.cut or not self.answered:
+            return None
+        transactions = [found for service in self._services.values() for found in service]
+        return len([found for found in transactions if found["state"] == state])
+
     def completed(self, service: Service) -> int:
         """Return how many transactions of a service are completed."""
         return self.took(service).count
@@ -123,7 +130,7 @@ def _published(transaction: Mapping[str, Any]) -> dict[str, datetime]:
     """Return when each event of a transaction was first published."""
     published: dict[str, datetime] = {}
     for hop in transaction["hops"]:
-        if hop["outcome"] != "refused":
+        if hop["subscriber"] is not None or hop["outcome"] == "published":
             at = datetime.fromisoformat(hop["published"])
             published[hop["subject"]] = min(at, published.get(hop["subject"], at))
     return published

@@ -86,6 +86,8 @@ class DemoResult:
             **asdict(account.total),
             "handled_twice": account.handled_twice,
             "monitor_completed": self.monitor_completed,
+            "monitor_stuck": self.report.count("stuck"),
+            "monitor_open": self.report.count("open"),
             "services": [
                 {
                     "service": name,

@@ -85,6 +85,8 @@ class Screen:
             f"in the monitor: {'unknown' if monitor is None else monitor}",
             style=None if monitor == books else "yellow",
         )
+        if stuck := result.report.count("stuck"):
+            self.say(f"begun but turned away later, so stuck in the monitor: {stuck}")
         for finding in _findings(result):
             self.say(finding, style="bold red")
 

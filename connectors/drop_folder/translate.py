@@ -77,7 +77,7 @@ def records_of(
     names = _names(form, rows)
     if names is None:
         return []
-    return [_record(row, names, form.encoding, file, identity) for row in rows]
+    return [_record(row, names, form, file, identity) for row in rows]
 
 
 def _decode(content: bytes, encoding: str) -> str:
@@ -150,13 +150,14 @@ def _names(form: CsvForm, rows: Iterator[CsvRow]) -> list[str] | None:
 
 
 def _record(
-    row: CsvRow, names: Sequence[str], encoding: str, file: str, identity: str
+    row: CsvRow, names: Sequence[str], form: CsvForm, file: str, identity: str
 ) -> SourceRecord | MalformedRecord:
     where = {"file": file, "line": str(row.line)}
-    raw = _encode(row.text, encoding)
-    problem = _problem(row, len(names), encoding)
+    raw = _encode(row.text, form.encoding)
+    problem = _problem(row, len(names), form.encoding)
     if problem is not None or row.fields is None:
-        return MalformedRecord(raw, problem or "Expected a row of CSV", where)
+        cells = row.fields or row.text.split(form.delimiter)
+        return MalformedRecord(raw, problem or "Expected a row of CSV", where, cells=cells)
     return SourceRecord(dict(zip(names, row.fields, strict=True)), f"{identity}/{row.line}", where, raw)
 
 

@@ -76,11 +76,14 @@ def record_of(row: Mapping[str, Any], position: Position, table: str) -> SourceR
     place = "/".join(_text_of(part) for part in position)
     where = {"table": table, "position": _text_of(position[0])}
     data: dict[str, Json] = {}
+    problem = None
     for name, value in row.items():
         try:
             data[name] = json_value(value)
         except UnreadableValueError as error:
-            return MalformedRecord(_raw(row), f"{error} - at `$.{name}`", where)
+            problem = problem or f"{error} - at `$.{name}`"
+    if problem is not None:
+        return MalformedRecord(_raw(row), problem, where, data)
     return SourceRecord(data, f"{table}/{place}", where)
 
 

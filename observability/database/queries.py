@@ -371,5 +371,6 @@ def _dead_letter(receipt: PublishReceipt | DeliveryReceipt, *, resolved: bool) -
         topic=receipt.topic,
         partition=receipt.partition,
         offset=receipt.offset,
+        origin=None if isinstance(receipt, DeliveryReceipt) else receipt.origin,
         resolved=resolved,
     )

@@ -31,7 +31,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from observability.errors import StoreError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raise it with every change of a table; a database of another version is refused."""
 
 BUSY_SECONDS = 30
@@ -66,6 +66,7 @@ publishes = Table(
     *(_whole(name) for name in ("offset", "broker_time_us", "started_at_us", "recorded_us")),
     *(_whole(name) for name in ("event_time_us", "skew_us", "size_bytes")),
     _text("data_hash"),
+    Column("origin", Text),
     Index("publishes_agency", "agency", "broker_time_us"),
     sqlite_with_rowid=False,
 )

@@ -87,6 +87,7 @@ def test_every_case_is_accounted_for_although_things_go_wrong(tmp_path: Path) ->
     assert (found["lost"], found["handled_twice"]) == (0, 0)
     assert turned_away == 7
     assert found["monitor_completed"] == found["completed"]
+    assert (found["monitor_stuck"], found["monitor_open"]) == (1, 0), "turned away unseen by the monitor"
     assert found["first_completed_seconds"] > 0
 
 

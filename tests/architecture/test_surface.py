@@ -35,6 +35,7 @@ PINNED: dict[str, list[str]] = {
         "HealthReport",
         "HealthWatch",
         "IdReusedError",
+        "Intended",
         "NotJsonError",
         "OlderVersionError",
         "Outage",

@@ -34,7 +34,7 @@ published = st.builds(
     event_id=text, source=text, type=text, version=text, agency=text, service=maybe, transaction=text,
     causation=maybe, outcome=st.sampled_from(get_args(PublishOutcome)), reason=maybe, topic=text,
     partition=number, offset=number, broker_time_us=number, started_at_us=number, recorded_us=number,
-    event_time_us=number, skew_us=number, size_bytes=number, data_hash=text,
+    event_time_us=number, skew_us=number, size_bytes=number, data_hash=text, origin=maybe,
 )  # fmt: skip
 delivered = st.builds(
     DeliveryReceipt,
@@ -91,6 +91,7 @@ def test_the_columns_are_pinned() -> None:
     assert PUBLISH_ROW == (
         "event_id", "service", "transaction", "causation", "outcome", "reason", "partition", "offset",
         "broker_time_us", "started_at_us", "recorded_us", "event_time_us", "size_bytes", "data_hash",
+        "origin",
     )  # fmt: skip
     assert DELIVERY_ROW == (
         "event_id", "source", "type", "version", "service", "transaction", "causation", "outcome", "reason",

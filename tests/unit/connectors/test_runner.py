@@ -10,7 +10,7 @@ import orjson
 import pytest
 from pydantic import BaseModel
 
-from bus import Event, TopicMissingError
+from bus import Event, PublishReceipt, TopicMissingError
 from bus.testing import InMemoryBus, InMemoryCluster
 from connectors import (
     Batch,
@@ -225,6 +225,77 @@ async def test_bad_records_go_to_the_dead_letters_with_their_place(
     shown = b" ".join(value or b"" for record in letters.values() for _, value in record.headers)
     assert b"Mensah" not in shown
     assert b"empire" not in shown
+
+
+async def set_aside(cluster: InMemoryCluster, count: int) -> dict[str | None, tuple[str, str | None, str]]:
+    """Return type, service and transaction of that many records that became no event, by their origin."""
+    await until(lambda: len(receipts_of(cluster)) == count)
+    return {row.origin: (row.type, row.service, row.transaction) for row in receipts_of(cluster)}
+
+
+def receipts_of(cluster: InMemoryCluster) -> list[PublishReceipt]:
+    """Return the receipts of records that became no event."""
+    rows = [row for row in cluster.receipts() if isinstance(row, PublishReceipt)]
+    return [row for row in rows if row.outcome == "dead-letter"]
+
+
+async def test_a_line_that_became_no_event_names_its_transaction_and_its_place(
+    tmp_path: Path, cluster: InMemoryCluster
+) -> None:
+    """Ragged, untranslatable or refused: what is known of the transaction is in the receipt."""
+    (tmp_path / "inbox").mkdir()
+    ragged = (*business(2), "one more")
+    unclear = (business(6)[0], business(7)[0])
+    nowhere = ("neither", "nor")
+    lines = (ragged, unclear, nowhere, business(1), (*business(3)[:2], "empire", *business(3)[3:]))
+    drop(tmp_path, "a.csv", *lines, (*business(4)[:-1], "31.02."))
+    source = folder_source(tmp_path)
+    source["publish"]["transaction"] = "$.reference"
+    async with runner_of(configured(tmp_path, source), cluster):
+        found = await set_aside(cluster, 5)
+    about = (f"{EVENT}.v1", "registering-a-business")
+    assert found["a.csv:2"] == (*about, business(2)[0])
+    assert found["a.csv:6"] == (*about, business(3)[0])
+    assert found["a.csv:7"] == (*about, business(4)[0])
+    letters = {row.event_id for row in receipts_of(cluster)}
+    assert {found["a.csv:3"][2], found["a.csv:4"][2]} <= letters
+
+
+@pytest.mark.parametrize("transaction", ["x" * 5_000, "a\nb"])
+async def test_a_transaction_that_the_bus_refuses_stops_nothing(
+    tmp_path: Path, cluster: InMemoryCluster, transaction: str
+) -> None:
+    """The bus refuses the event; its dead letter and receipt are written all the same."""
+    (tmp_path / "inbox").mkdir()
+    drop(tmp_path, "a.csv", business(1))
+    source = folder_source(tmp_path)
+    source["publish"]["transaction"] = {
+        "from": "$.reference",
+        "as": "lookup",
+        "values": {business(1)[0]: transaction},
+    }
+    async with runner_of(configured(tmp_path, source), cluster):
+        (found,) = await set_aside(cluster, 1)
+    assert found == "a.csv:2"
+    (letter,) = cluster.records(LETTERS)
+    assert sum(len(value or b"") for _, value in letter.headers) < 10_000
+
+
+async def test_a_row_that_cannot_be_read_names_its_transaction(
+    tmp_path: Path, cluster: InMemoryCluster
+) -> None:
+    """A column that cannot be read hides no other."""
+    file = tmp_path / "register.db"
+    make_register(file)
+    register_businesses(file, 1)
+    with sqlite3.connect(file) as register:
+        register.execute("UPDATE business SET business_name = CAST(x'ff' AS TEXT)")
+    register.close()
+    source = register_source(file)
+    source["publish"]["transaction"] = "$.reference"
+    async with runner_of(configured(tmp_path, source), cluster):
+        found = await set_aside(cluster, 1)
+    assert found == {"business:1": (f"{EVENT}.v1", "registering-a-business", business(1)[0])}
 
 
 async def test_a_row_that_does_not_translate_is_told_with_table_and_position(

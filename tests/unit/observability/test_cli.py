@@ -16,6 +16,7 @@ from observability.transaction_view import microseconds, moment
 from tests.unit.observability.country import (
     BORN,
     MINUTE,
+    NUMBER,
     RECORD,
     SECOND,
     SERVICES,
@@ -23,6 +24,7 @@ from tests.unit.observability.country import (
     delivered,
     published,
     refused,
+    set_aside,
     whole_birth,
 )
 
@@ -125,6 +127,15 @@ def test_show_as_json(database: str) -> None:
     """The waterfall's numbers, for a program."""
     view = json.loads(govbus("show", "case-1", "--json", "--database", database).stdout)
     assert (view["state"], view["duration_ms"], len(view["hops"])) == ("completed", 3_000.0, 5)
+
+
+def test_wait_says_which_record_was_set_aside_and_where_it_is() -> None:
+    """Whoever must correct it reads file and line."""
+    lost = set_aside("tax", START + SECOND, transaction="case-1", type=f"{NUMBER}.v1", origin="night.csv:17")
+    text = draw([published(BORN, START), lost], 20)
+    assert " ".join(text.split()).endswith(
+        "waits for tax.taxpayer-number-assigned for 20 s, record set aside: malformed-record at night.csv:17"
+    )
 
 
 def test_waterfall_says_what_went_wrong() -> None:

@@ -180,6 +180,24 @@ def test_refused_follow_up_is_stuck_with_its_reason(store: Store, ask: Get) -> N
     assert "contract-violation" in row
 
 
+def test_record_set_aside_makes_its_transaction_stuck_and_says_where_it_is(store: Store, ask: Get) -> None:
+    """The list, the page of the transaction and the dead letters name file and line."""
+    lost = set_aside(
+        "tax", START + 1, transaction="case-9", type=f"{NUMBER}.v1", service=BIRTH.name, origin="night.csv:17"
+    )
+    store.apply([published(BORN, START, "case-9"), lost])
+    text = ask("/").text
+    row = text[text.index('data-key="case-9"') :].partition("</tr>")[0]
+    assert f"{NUMBER}, its record was set aside: malformed-record at night.csv:17" in row
+    section = text[text.index('id="dead-letters-live"') :].partition("</table>")[0]
+    for said in ("as a source, at night.csv:17", "/transactions/case-9"):
+        assert said in section
+    page = ask("/transactions/case-9").text
+    row = page[page.index(f'data-key="wait {NUMBER}"') :].partition("</tr>")[0]
+    for said in ("record set aside", "malformed-record", "at night.csv:17"):
+        assert said in row
+
+
 def test_agencies_show_their_clocks(store: Store, ask: Get) -> None:
     """Each agency's clock is told as ahead or behind."""
     fill(store)

@@ -15,6 +15,7 @@ from bus import (
     DeadLetter,
     DeliveryReceipt,
     Event,
+    Intended,
     PublishReceipt,
     Reason,
     Retry,
@@ -116,17 +117,21 @@ async def refusal(country: Country) -> None:
 
 
 async def source_dead_letter(country: Country) -> None:
-    """Set a line of a source aside."""
+    """Set lines of a source aside, of a known transaction and of none."""
     async with country.bus(country.country.north) as north:
-        await north.dead_letter(b"1;x", reason=Reason.MALFORMED_RECORD, stage="read")
+        for transaction in (None, "case-0007"):
+            intended = Intended(f"{country.country.opened}.v1", "one-case", transaction)
+            await north.dead_letter(
+                b"1;x", reason=Reason.MALFORMED_RECORD, stage="read", where={"line": "7"}, intended=intended
+            )
 
 
 async def source_dead_letter_discarded(country: Country) -> None:
-    """Set a line of a source aside, and discard it."""
+    """Set lines of a source aside, and discard them."""
     await source_dead_letter(country)
     async with country.letters(country.country.north) as opened:
-        (letter,) = await opened.read()
-        await opened.discard(letter, MAE)
+        for letter in await opened.read():
+            await opened.discard(letter, MAE)
 
 
 async def deliveries(country: Country) -> None:
@@ -204,7 +209,10 @@ async def test_the_monitor_reads_what_each_writer_writes(
 ) -> None:
     """No receipt of the bus' own is called undecodable."""
     await write(country)
-    assert await country.monitored(caplog) == WRITERS[write]
+    found = await country.monitored(caplog)
+    assert found == WRITERS[write]
+    resolved = {letter.resolved for letter in country.store.dead_letters()}
+    assert resolved <= {DISCARDED in found}
 
 
 def test_every_outcome_has_a_writer_above() -> None:

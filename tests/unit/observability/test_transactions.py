@@ -22,6 +22,7 @@ from tests.unit.observability.country import (
     delivered,
     published,
     refused,
+    set_aside,
     whole_birth,
 )
 
@@ -117,6 +118,32 @@ def test_waits_name_event_agency_and_cause(
     assert [(wait.event, wait.agency, wait.cause(START + after_us)) for wait in waits] == expected
 
 
+NOT_SENT = set_aside(
+    "health", START + SECOND, transaction="case-1", type=f"{RECORD}.v1", origin="records.csv:17"
+)
+
+
+def test_record_of_a_source_that_is_set_aside_makes_its_transaction_stuck_at_once() -> None:
+    """The wait says why and where the record is; an event that is published later ends it."""
+    assessed = assess_all([*BORN_ONLY, NOT_SENT])
+    (wait, _) = assessed.waits
+    assert wait.loss == Loss(START + SECOND, "set-aside", "malformed-record", "records.csv:17")
+    assert (assessed.state(START + 2 * SECOND), wait.cause(START + 2 * SECOND)) == ("stuck", "set-aside")
+    mended = assess_all([*BORN_ONLY, NOT_SENT, published(RECORD, START + 9 * SECOND)])
+    assert mended.state(START + 10 * SECOND) == "open"
+
+
+def test_record_of_a_source_that_became_no_event_starts_nothing() -> None:
+    """Its transaction is as one whose event was refused."""
+    assert assess_all([NOT_SENT]).state(START + 2 * SECOND) == "refused"
+
+
+def test_refused_event_says_where_its_record_is() -> None:
+    """The dead letter that follows the refusal knows the place."""
+    (wait, _) = assess_all([*REFUSED, replace(NOT_SENT, broker_time_us=START + 2 * SECOND)]).waits
+    assert wait.loss == Loss(START + SECOND, "refused", "contract-violation", "records.csv:17")
+
+
 def test_first_loss_of_an_event_is_the_one_that_counts() -> None:
     """Its wait tells when it was lost, how, and the reason."""
     later = refused(NUMBER, START + 5 * SECOND, event_id="again", reason="too-large")
@@ -197,6 +224,7 @@ MIXED: Receipts = [
     *GIVEN_UP,
     *REDRIVEN,
     refused(RECORD, START + SECOND),
+    NOT_SENT,
     published(RECORD, START + 7 * SECOND),
     delivered(BORN, "health", START, queue_us=90, reason="duplicate"),
     delivered(BORN, "health", START, outcome="retry", reason="abandoned", queue_us=50),
