@@ -34,7 +34,16 @@ REPORT_NS = 100_000_000
 class BatchResults:
     """The finished records of one partition since the last report."""
 
-    __slots__ = ("_changes", "_offset", "_partition", "_passed", "_receipts", "_reported_ns", "_rows")
+    __slots__ = (
+        "_changes",
+        "_is_over",
+        "_offset",
+        "_partition",
+        "_passed",
+        "_receipts",
+        "_reported_ns",
+        "_rows",
+    )
 
     def __init__(self, receipts: "ReceiptRows", partition: TopicPartition) -> None:
         self._receipts = receipts
@@ -44,6 +53,7 @@ class BatchResults:
         self._changes: list[Callable[[], None]] = []
         self._offset: int | None = None
         self._passed = 0
+        self._is_over = False
 
     def handled(self, event: Event[Any], received_ns: int, finished_ns: int) -> None:
         """Add an acknowledged event."""
@@ -90,6 +100,8 @@ class BatchResults:
 
     def report(self) -> None:
         """Hand over receipts, parked rows and next offset of the finished records."""
+        if self._is_over:
+            return
         rows, offset, count = self._rows, self._offset, len(self._rows) + self._passed
         self._rows, self._offset, self._passed, self._reported_ns = [], None, 0, steady_ns()
         if count:
@@ -97,6 +109,11 @@ class BatchResults:
         changes, self._changes = self._changes, []
         for write in changes:
             write()
+
+    def end(self) -> None:
+        """Hand over what is finished, and nothing that comes later: the partition leaves."""
+        self.report()
+        self._is_over = True
 
 
 class ReceiptRows:

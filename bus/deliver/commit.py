@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from bus.crash_points import crash_point
 from bus.deliver.offsets import OffsetTracker
 from bus.parking.log import RowWriter
-from bus.receipts.writer import ReceiptLog
 from bus.record import TopicPartition
 from bus.transport import Transactional
 
@@ -17,22 +16,20 @@ CommitOffsets = Callable[[Mapping[TopicPartition, int]], Awaitable[None]]
 
 async def commit(
     offsets: OffsetTracker,
-    receipts: ReceiptLog,
     rows: RowWriter,
     commit_offsets: CommitOffsets,
     transaction: Transactional | None = None,
 ) -> None:
     """Commit the offsets of finished records. A kill between two steps repeats records and loses none.
 
-    1. Receipts are flushed: no record counts as handled without one. In a transaction, what handlers
-       published is acknowledged first, since each acknowledgement adds a receipt.
-    2. Parked rows are flushed: the next holder of a partition finds every event that waits.
-    3. Offsets are committed, in a transaction together with all of the above.
+    1. Receipts are flushed, then parked rows: no record counts as handled without a receipt, and the next
+       holder of a partition finds every event that waits. In a transaction, what handlers published is
+       acknowledged before, since each acknowledgement adds a receipt.
+    2. Offsets are committed, in a transaction together with all of the above.
 
     Args:
         offsets: the finished records; those of a commit that fails, or is cancelled, are given back.
-        receipts: their receipts, and in a transaction those of published events.
-        rows: the rows of events that were parked or released.
+        rows: the rows of events that were parked or released, and their receipts.
         commit_offsets: commits the next offset of each partition.
         transaction: the transaction that this commit ends, if any.
 
@@ -43,13 +40,12 @@ async def commit(
     try:
         while transaction is not None and transaction.unacknowledged:
             await transaction.drain()
-            await receipts.flush()
-        await receipts.flush()
+            await rows.receipts.flush()
         await rows.flush()
         crash_point("after-receipts" if transaction is None else "after-sends")
         await commit_offsets(positions)
     except BaseException:  # also when the commit is cancelled
-        offsets.give_back(positions)
+        offsets.give_back()
         raise
     offsets.committed()
     crash_point("after-commit")

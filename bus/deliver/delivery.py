@@ -77,7 +77,6 @@ class Delivery:
         handler_ended: HandlerEnd | None = None,
     ) -> None:
         self.subscription = subscription
-        self.receipts = receipts
         self.rows = rows
         self.offsets = OffsetTracker()
         self._bus = bus
@@ -93,20 +92,17 @@ class Delivery:
 
     async def drain(self, partition: PartitionState, records: Sequence[Record]) -> None:
         """Handle what is due, then `records` in order, until the last, an outage, or the partition leaves."""
-        results = BatchResults(self._receipt_rows, partition.partition)
-        partition.open_batch(results, records)
+        partition.open_batch(BatchResults(self._receipt_rows, partition.partition), records)
         try:
             if partition.parked.keys:
-                await self._retry_due(partition, results)
+                await self._retry_due(partition)
             if not records or partition.resume_at is None:
-                await self._handle_records(partition, records, results)
+                await self._handle_records(partition, records)
         finally:
-            results.report()
+            partition.report()
 
-    async def _handle_records(
-        self, partition: PartitionState, records: Sequence[Record], results: BatchResults
-    ) -> None:
-        recent, keys = partition.recent, partition.parked.keys
+    async def _handle_records(self, partition: PartitionState, records: Sequence[Record]) -> None:
+        recent, keys, results = partition.recent, partition.parked.keys, partition.results
         expected, topic = self.subscription.expected, partition.partition.topic
         now = steady_ns()
         for record in records:
@@ -118,16 +114,18 @@ class Delivery:
                 expected = self.subscription.expected
                 found = admit(record, expected[topic], recent)
             if isinstance(found, Event):
-                if keys and self._waits(partition, found, received, results):
+                if keys and self._waits(partition, found, received):
                     continue
                 outcome = await self._handle(partition, found, partition.attempt_of(record.offset), received)
+                if partition.has_left:
+                    return
                 now = steady_ns()
                 if outcome is ACK:  # the row `Ack` of the table, without the table: nearly all events
                     recent.handled(found)
                     results.handled(found, received, now)
                     continue
                 found = RejectedRecord(outcome, HANDLE, found)
-            if not await self._settle(partition, record, found, received, results):
+            if not await self._settle(partition, record, found, received):
                 return
             now = steady_ns()
         partition.close_batch(records)
@@ -146,13 +144,17 @@ class Delivery:
         partition.handler_begins(received)
         outcome = await handle(self.subscription, self.telemetry, partition, event)
         crash_point("after-handler")
+        if partition.has_left:
+            logger.warning(
+                "%s: a handler has ended after its partition %s/%d had left, so it counts for nothing; the "
+                "next holder handles the event",
+                self.subscription.group, *partition.partition,
+            )  # fmt: skip
         if self._handler_ended is not None:
-            self._handler_ended(acknowledged=outcome is ACK)
+            self._handler_ended(acknowledged=outcome is ACK and not partition.has_left)
         return outcome
 
-    def _waits(
-        self, partition: PartitionState, event: Event[Any], received: int, results: BatchResults
-    ) -> bool:
+    def _waits(self, partition: PartitionState, event: Event[Any], received: int) -> bool:
         """Park an event behind earlier ones of its key; return whether it waits."""
         record = event.record
         key = key_of(record)
@@ -160,13 +162,13 @@ class Delivery:
         if state is KeyState.FREE:
             return False
         if state is KeyState.PARKED:  # its row and receipt were written before
-            results.passed(record)
+            partition.results.passed(record)
             return True
         outcome = Retry(Reason.KEY_PARKED)
         decision = self._decide(partition, record, outcome, 0, state)
         assert isinstance(decision, ParkUntil)  # noqa: S101 - so says the table for `BEHIND`
-        self._park(partition, key, ParkedEvent(record.offset), record, decision=decision, results=results)
-        results.settled(record, event, outcome, 0, (received, received))
+        self._park(partition, key, ParkedEvent(record.offset), record, decision=decision)
+        partition.results.settled(record, event, outcome, 0, (received, received))
         return True
 
     async def _settle(
@@ -175,7 +177,6 @@ class Delivery:
         record: Record,
         rejection: RejectedRecord,
         received: int,
-        results: BatchResults,
     ) -> bool:
         """Settle a record that was not simply handled; return whether its offset may be committed."""
         attempt = partition.attempt_of(record.offset)
@@ -185,48 +186,48 @@ class Delivery:
         match decision:
             case RestPartition(seconds=seconds):
                 partition.rest_for(record.offset, seconds)
-                results.note(record, rejection.event, outcome, attempt, times)
+                partition.results.note(record, rejection.event, outcome, attempt, times)
                 return False
             case ParkUntil() | Hold():
-                self._park(partition, key_of(record), event, record, decision=decision, results=results)
+                self._park(partition, key_of(record), event, record, decision=decision)
             case Done() | WriteDeadLetter():
                 pass
             case _:
                 assert_never(decision)
-        results.settled(record, rejection.event, outcome, attempt, times)
+        partition.results.settled(record, rejection.event, outcome, attempt, times)
         return True
 
-    async def _retry_due(self, partition: PartitionState, results: BatchResults) -> None:
+    async def _retry_due(self, partition: PartitionState) -> None:
         """Try parked events that are due, those first that have been due for longest."""
         for _ in range(RETRIES_PER_TURN):
             due = partition.due(self._clock.now_us())
             if due is None or partition.must_stop:
                 return
-            await self._retry(partition, *due, results)
+            await self._retry(partition, *due)
 
-    async def _retry(
-        self, partition: PartitionState, key: bytes, parked: ParkedEvent, results: BatchResults
-    ) -> None:
+    async def _retry(self, partition: PartitionState, key: bytes, parked: ParkedEvent) -> None:
         try:
-            record = parked.record or await self._read_back(parked, results)
+            record = parked.record or await self._read_back(partition, parked)
         except BusError as error:
             self._unread.begins(error)
             partition.rest(WITHOUT_BROKER_SECONDS)
             return
         self._unread.ends()
         if parked.reason == STALE:
-            self._release(partition, key, parked, record, results)
+            self._release(partition, key, parked, record)
             self.offsets.done(partition.partition, None)
             return
         received, attempt = steady_ns(), parked.attempts + 1
         found = admit(record, self.subscription.expected[partition.partition.topic], partition.recent)
         if isinstance(found, Event):
             found = RejectedRecord(await self._handle(partition, found, attempt, received), HANDLE, found)
+            if partition.has_left:
+                return
             if found.outcome is ACK and found.event is not None:
                 partition.recent.handled(found.event)
         state = partition.key_state(key, parked)
         outcome, decision = await self._act(partition, record, found, parked, state)
-        results.note(record, found.event, outcome, attempt, (received, steady_ns()))
+        partition.results.note(record, found.event, outcome, attempt, (received, steady_ns()))
         overruled = partition.key_state(key, parked) is KeyState.OVERRULED
         match decision:
             case RestPartition(seconds=seconds):
@@ -234,16 +235,16 @@ class Delivery:
             case _ if overruled:
                 pass  # an operator has decided about the event meanwhile
             case ParkUntil() | Hold():
-                self._park(partition, key, parked, record, decision=decision, results=results)
+                self._park(partition, key, parked, record, decision=decision)
             case Done() | WriteDeadLetter():
-                self._release(partition, key, parked, record, results)
+                self._release(partition, key, parked, record)
             case _:
                 assert_never(decision)
 
-    async def _read_back(self, parked: ParkedEvent, results: BatchResults) -> Record:
+    async def _read_back(self, partition: PartitionState, parked: ParkedEvent) -> Record:
         """Return a parked event that is not kept in memory."""
         if parked.row_offset < 0:
-            results.report()
+            partition.report()
             await self.rows.flush()
         row = read_row(await self._fetch(parked.row_offset))
         if row is None or row.event is None or row.event.record is None:
@@ -334,7 +335,6 @@ class Delivery:
         record: Record,
         *,
         decision: ParkUntil | Hold,
-        results: BatchResults,
     ) -> None:
         """Let an event wait as decided, and write its row with the next commit."""
         match decision:
@@ -345,19 +345,12 @@ class Delivery:
             case _:
                 assert_never(decision)
         partition.park(key, parked, record)
-        results.parked_row(partial(self.rows.parked, partition.parked.home, parked, record))
+        partition.results.parked_row(partial(self.rows.parked, partition.parked.home, parked, record))
 
-    def _release(
-        self,
-        partition: PartitionState,
-        key: bytes,
-        parked: ParkedEvent,
-        record: Record,
-        results: BatchResults,
-    ) -> None:
+    def _release(self, partition: PartitionState, key: bytes, parked: ParkedEvent, record: Record) -> None:
         """Let an event wait no more, and write that with the next commit."""
         partition.release(key, parked.offset)
-        results.parked_row(partial(self.rows.released, partition.parked.home, parked, record))
+        partition.results.parked_row(partial(self.rows.released, partition.parked.home, parked, record))
 
     def _log(self, record: Record, outcome: Outcome, attempt: int, what: str) -> None:
         error = "" if isinstance(outcome, Ack) else outcome.error

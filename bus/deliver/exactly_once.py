@@ -137,9 +137,11 @@ class ExactlyOnce:
         try:
             await self._transport.begin()
             await delivery.drain(partition, records)
+            if partition.has_left:
+                return  # the next holder has aborted the transaction
             crash_point("inside-transaction")
             commit_offsets = partial(self._transport.commit, self._group)
-            await commit(delivery.offsets, self._receipts, delivery.rows, commit_offsets, self._transport)
+            await commit(delivery.offsets, delivery.rows, commit_offsets, self._transport)
         except BusError:
             await self._transport.abort()
             raise

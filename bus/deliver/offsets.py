@@ -45,10 +45,11 @@ class OffsetTracker:
         """Note that the offsets taken last are committed."""
         self._taken_records = 0
 
-    def give_back(self, positions: Mapping[TopicPartition, int]) -> None:
-        """Take back offsets that could not be committed; later progress wins."""
-        for partition, position in positions.items():
+    def give_back(self) -> None:
+        """Take back the offsets taken last, which could not be committed; later progress wins."""
+        for partition, position in self._taken.items():
             self._next[partition] = max(position, self._next.get(partition, 0))
+        self._taken = {}
         self.pending_records += self._taken_records
         self._taken_records = 0
 

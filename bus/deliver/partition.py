@@ -52,9 +52,9 @@ class PartitionState:
     """
 
     __slots__ = (
-        "attempts", "busy_since_ns", "end", "held_back", "ignoring", "in_hand", "leaving", "next_offset",
-        "parked", "partition", "recent", "resting_offset", "results", "resume_at", "task", "timed_out",
-        "transactions", "until_ns",
+        "_results", "attempts", "busy_since_ns", "end", "has_left", "held_back", "ignoring", "in_hand",
+        "leaving", "next_offset", "parked", "partition", "recent", "resting_offset", "resume_at", "task",
+        "timed_out", "transactions", "until_ns",
     )  # fmt: skip
 
     def __init__(
@@ -80,7 +80,9 @@ class PartitionState:
         """Records given to `task`; some may be finished and not reported yet."""
         self.leaving = False
         """Whether work ends after the record in hand."""
-        self.results: BatchResults | None = None
+        self.has_left = False
+        """Whether another process may hold it by now: what a late handler did counts there, not here."""
+        self._results: BatchResults | None = None
         self.held_back = False
         self.next_offset: int | None = None
         """Where to read on, if not behind the batch."""
@@ -103,7 +105,7 @@ class PartitionState:
 
     def open_batch(self, results: BatchResults, records: Sequence[Record]) -> None:
         """Collect the results of a batch; an error from here on makes it come again."""
-        self.results = results
+        self._results = results
         self.next_offset = None
         if records:
             self.next_offset = self.parked.reached = records[0].offset
@@ -136,10 +138,16 @@ class PartitionState:
         self.task, self.in_hand = None, 0
         return fault
 
+    @property
+    def results(self) -> BatchResults:
+        """The results of the batch in hand."""
+        assert self._results is not None  # noqa: S101 - a batch is open
+        return self._results
+
     def report(self) -> None:
         """Make finished records visible to the next commit, though a later one is still in hand."""
-        if self.results is not None:
-            self.results.report()
+        if self._results is not None:
+            self._results.report()
 
     def work_until(self, steady_at_ns: int) -> None:
         """Begin no record of a batch after that steady time."""
@@ -157,6 +165,12 @@ class PartitionState:
     def leave(self) -> None:
         """End after the record in hand: the partition, or the process, leaves."""
         self.leaving = True
+
+    def left(self) -> None:
+        """Report what is finished; what ends from now on moves nothing."""
+        self.leaving = self.has_left = True
+        if self._results is not None:
+            self._results.end()
 
     @property
     def must_stop(self) -> bool:

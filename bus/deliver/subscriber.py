@@ -132,9 +132,11 @@ class Subscriber:
             for task in self._tasks:
                 task.cancel()
             await asyncio.wait(self._tasks)
-        await self._commit_last()
-        await self._consumer.close()
-        await self._close(self._partitions, [one.transactions for one in self._partitions.values()])
+        try:
+            await self._commit_last()
+        finally:
+            await self._consumer.close()
+            await self._close(self._partitions, [one.transactions for one in self._partitions.values()])
 
     async def _run(self) -> None:
         while not self._stopping.is_set():
@@ -319,7 +321,7 @@ class Subscriber:
             if not self._offsets.pending_records and not delivery.rows.pending:
                 return
             try:
-                await commit(self._offsets, delivery.receipts, delivery.rows, self._commit_offsets)
+                await commit(self._offsets, delivery.rows, self._commit_offsets)
             except BusError as error:
                 self._not_committed.begins(error)
             else:
@@ -370,7 +372,7 @@ class Subscriber:
         if late:
             await asyncio.wait(late, timeout=seconds)
         for partition in partitions:
-            partition.report()
+            partition.left()
 
     async def _watch(self) -> None:
         """Interrupt a handler that takes longer than it may."""

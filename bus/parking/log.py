@@ -95,6 +95,10 @@ def _size(record: Record) -> int:
     return len(record.value or b"") + headers + OBJECT_BYTES
 
 
+_Mark = tuple[SubscriptionPartition, ParkedRow, ParkedEvent | None]
+"""A row to write, whose it is, and the event that waits, if it still does."""
+
+
 class RowWriter:
     """Writes the rows of one subscription's partitions, the latest state of each event.
 
@@ -106,11 +110,12 @@ class RowWriter:
     """
 
     def __init__(self, transport: Sender, topic: str, writer: str, receipts: ReceiptLog) -> None:
+        self.receipts = receipts
         self._transport = transport
-        self._receipts = receipts
         self._topic = topic
         self._writer = writer
-        self._marks: dict[bytes, tuple[SubscriptionPartition, ParkedRow, ParkedEvent | None]] = {}
+        self._marks: dict[bytes, _Mark] = {}
+        self._on_their_way: dict[bytes, _Mark] = {}
         self._turn = asyncio.Lock()
 
     @property
@@ -132,10 +137,12 @@ class RowWriter:
 
     def forget(self, homes: Collection[SubscriptionPartition]) -> None:
         """Drop the rows of partitions that have left: their new holder writes them."""
-        self._marks = {key: mark for key, mark in self._marks.items() if mark[0] not in homes}
+        for marks in self._marks, self._on_their_way:
+            for key in [key for key, mark in marks.items() if mark[0] in homes]:
+                del marks[key]
 
     async def flush(self) -> None:
-        """Return when the broker has every row, including those that another call is sending.
+        """Return when the broker has every receipt, then every row, those of another call included.
 
         Raises:
             BusError: some could not be written; the next call tries again.
@@ -144,33 +151,31 @@ class RowWriter:
             await self._flush()
 
     async def _flush(self) -> None:
-        if not self._marks:
-            return
         ready = dict(self._marks)
-        await self._receipts.flush()  # else a kill leaves an event released and without a receipt
+        await self.receipts.flush()  # else a kill leaves an event released and without a receipt
         marks = {key: mark for key, mark in ready.items() if key in self._marks}
         for key, mark in marks.items():
             if self._marks[key] is mark:
                 del self._marks[key]
+        self._on_their_way = dict(marks)
         sent = [
             deliver(self._transport, self._topic, row.key, row.value, list(row.headers), partition=0)
             for _, row, _ in marks.values()
         ]
         try:
             places = await asyncio.gather(*sent, return_exceptions=True)
-        except asyncio.CancelledError:
-            self._marks = {**marks, **self._marks}
-            raise
-        fault: BaseException | None = None
-        for (key, mark), place in zip(marks.items(), places, strict=True):
-            event = mark[2]
+            for (key, (_, _, event)), place in zip(marks.items(), places, strict=True):
+                if isinstance(place, BaseException):
+                    continue
+                self._on_their_way.pop(key, None)
+                if event is not None:
+                    event.row_offset = place.offset
+        finally:  # what was not written goes with the next flush, unless its partition has left meanwhile
+            late, self._on_their_way = self._on_their_way, {}
+            self._marks = {**late, **self._marks}
+        for place in places:
             if isinstance(place, BaseException):
-                fault = place
-                self._marks.setdefault(key, mark)
-            elif event is not None:
-                event.row_offset = place.offset
-        if fault is not None:
-            raise fault
+                raise place
 
 
 @dataclass(slots=True, eq=False)

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bus import Bus, Draft, Event, TopicPartition
+from bus import Bus, BusUnavailableError, Draft, Event, RetryPolicy, TopicPartition
 from bus.deliver.commit import commit
 from bus.deliver.offsets import OffsetTracker
 from bus.deliver.subscriber import Subscriber
@@ -56,7 +57,7 @@ class HangingCommits:
         async def commit(member: _Member, positions: Mapping[TopicPartition, int]) -> None:
             self.begun = True
             if self.error is not None:
-                raise self.error
+                raise type(self.error)(*self.error.args)
             if self.hang:
                 await asyncio.Event().wait()
             await original(member, positions)
@@ -109,9 +110,9 @@ async def test_a_cancelled_commit_gives_its_offsets_back() -> None:
 
     receipts.add("delivery", ("south",), 0, [("row",)])
     offsets.done(PLACE, 4, 3)
-    await cancelled(asyncio.create_task(commit(offsets, receipts, rows, commit_offsets)))
+    await cancelled(asyncio.create_task(commit(offsets, rows, commit_offsets)))
     assert (offsets.pending_records, offsets.uncommitted_records) == (3, 3)
-    again = asyncio.create_task(commit(offsets, receipts, rows, commit_offsets))
+    again = asyncio.create_task(commit(offsets, rows, commit_offsets))
     await asyncio.sleep(0.01)
     assert not committed, "an offset was committed before its receipt"
     sender.acknowledge()
@@ -146,6 +147,90 @@ async def test_rows_of_a_cancelled_flush_are_written_by_the_next() -> None:
     sender.acknowledge()
     await again
     assert rows.pending == 0
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_rows_of_a_partition_that_leaves_during_a_flush_are_dropped(*, fails: bool) -> None:
+    """However the flush ends: its new holder writes them, and these would overtake its own."""
+    sender = SlowSender()
+    rows = RowWriter(sender, "south.parked", "writer", ReceiptLog(sender, "south.receipts"))
+    rows.parked(HOME, ParkedEvent(4), RECORD)
+    flushing = asyncio.create_task(rows.flush())
+    await asyncio.sleep(0.01)
+    rows.forget([HOME])
+    if fails:
+        sender.sent[0].failed(BusUnavailableError("no broker answers"))
+        with pytest.raises(BusUnavailableError):
+            await flushing
+    else:
+        await cancelled(flushing)
+    assert rows.pending == 0
+
+
+async def test_a_commit_that_fails_at_the_stop_leaves_nothing_open(
+    world: MemoryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is raised, the group is left, so that others go on at once."""
+    commits, seen, closed = HangingCommits(monkeypatch), list[int](), list[str]()
+
+    async def close(member: _Member) -> None:
+        closed.append(member.group)
+
+    monkeypatch.setattr(_Member, "close", close)
+    commits.error = RuntimeError("commit")
+    stack = await running(subscribed(world, seen))
+    await publish(world, 1)
+    await until(lambda: commits.begun)
+    with pytest.raises(RuntimeError, match="commit"):
+        await stack.aclose()
+    assert f"{world.country.south}.edge" in closed
+
+
+async def test_a_handler_that_outlives_its_partition_moves_nothing(
+    world: MemoryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It swallows its interruption; when it ends, others have handled its event, and later ones."""
+    monkeypatch.setattr("bus.group_times.SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr("bus.deliver.subscriber.CANCEL_SECONDS", 0.0)
+    begun, may_end, stubborn = asyncio.Event(), asyncio.Event(), set[int]()
+    bus = world.bus(world.country.south, commit_interval_seconds=0.01)
+
+    @bus.subscribe(
+        world.country.opened, version=1, purpose="close-cases", name="edge", timeout_seconds=0.1,
+        retry=RetryPolicy((), when_exhausted="release"),
+    )  # fmt: skip
+    async def swallows(event: Event[Any]) -> None:
+        if event.data["number"] in stubborn:
+            return
+        stubborn.add(event.data["number"])
+        begun.set()
+        while not may_end.is_set():
+            with suppress(asyncio.CancelledError):
+                await may_end.wait()
+        if event.data["number"] == 2:
+            raise RuntimeError
+
+    group = f"{world.country.south}.edge"
+    for number, late in ((1, "is acknowledged"), (2, "fails")):
+        begun.clear()
+        may_end.clear()
+        async with bus:
+            await publish(world, number)
+            await begun.wait()
+            (subscriber,) = bus._subscribers
+            (task,) = [one.task for one in subscriber._partitions.values() if one.task is not None]
+            async with subscribed(world, []):
+                await publish(world, number)
+                await until(lambda: _counted(world, group, 2 * number))  # noqa: B023
+            may_end.set()
+            await asyncio.wait([task])
+            await subscriber._commit()
+            assert await world.committed(group, world.country.topic) == 2 * number, late
+    assert await world.records(f"{world.country.south}.dead-letters") == []
+
+
+async def _counted(world: MemoryWorld, group: str, count: int) -> bool:
+    return await world.committed(group, world.country.topic) == count
 
 
 async def test_a_stop_during_a_hanging_commit_ends_in_order(
