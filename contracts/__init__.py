@@ -57,6 +57,7 @@ from contracts.visible_text import visible
 if TYPE_CHECKING:
     from contracts.documents.document import Document, read_yaml_documents
     from contracts.terminal import say, say_json, visible_console
+    from contracts.web.server import serve_web
 
 # The parser of YAML, and what draws on a terminal, load only where they are used: most processes never are.
 _LATER = {
@@ -65,6 +66,7 @@ _LATER = {
     "visible_console": "contracts.terminal",
     "say": "contracts.terminal",
     "say_json": "contracts.terminal",
+    "serve_web": "contracts.web.server",
 }
 
 __all__ = [
@@ -110,6 +112,7 @@ __all__ = [
     "registry_entries",
     "say",
     "say_json",
+    "serve_web",
     "visible",
     "visible_console",
     "visible_logger",

@@ -181,17 +181,22 @@ def monitor(metrics_port: int | None, database: str | None, folder: Path | None)
     show_default=True,
     help="Port; 0 takes a free one.",
 )
+@click.option(
+    "--allow-host",
+    "hosts",
+    multiple=True,
+    metavar="NAME",
+    help="A further name under which clients reach it; can be repeated.",
+)
 @_database_options
-def console(host: str, port: int, database: str | None, folder: Path | None) -> None:
+def console(
+    *, host: str, port: int, hosts: tuple[str, ...], database: str | None, folder: Path | None
+) -> None:
     """Serve the web pages for operators until stopped."""
-    from observability.console.app import application, listen, server  # noqa: PLC0415 - loads the web server
+    from contracts import serve_web  # noqa: PLC0415 - loads the web server
+    from observability.console.app import application  # noqa: PLC0415
 
     services = _catalog(folder).services
     opened = partial(asyncio.to_thread, Store, database or default_database(), services)
-    with (
-        asyncio.run(waited_out(opened, Outage("the monitor's database"))) as store,
-        listen(host, port) as listener,
-    ):
-        address = f"[{host}]" if ":" in host else host
-        _log.info("console: http://%s:%d/", address, listener.getsockname()[1])
-        server(application(store, hosts=[host])).run(sockets=[listener])
+    with asyncio.run(waited_out(opened, Outage("the monitor's database"))) as store:
+        serve_web(application(store), host, port, (host, *hosts), "console")

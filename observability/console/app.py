@@ -4,18 +4,14 @@ Law of this file: it only reads the store. Every page is complete without script
 again and replaces what changed.
 """
 
-import os
-import socket
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
-import uvicorn
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
@@ -24,7 +20,6 @@ from starlette.staticfiles import StaticFiles
 from bus import HealthWatch
 from observability import formats
 from observability.console import pages
-from observability.console.guard import Guard
 from observability.database.store import Store
 from observability.errors import StoreError
 from observability.readiness import StoreReadiness
@@ -93,7 +88,6 @@ class Console:
 def application(
     store: Store,
     *,
-    hosts: Collection[str] = (),
     clock: Clock = lambda: datetime.now(UTC),
     interval_seconds: float = INTERVAL_SECONDS,
 ) -> Starlette:
@@ -101,7 +95,6 @@ def application(
 
     Args:
         store: what the pages show.
-        hosts: names of the console besides the loopback ones, without port.
         clock: the current time.
         interval_seconds: how often a visible page updates itself.
     """
@@ -117,50 +110,12 @@ def application(
             Route("/readyz", console.ready, name="ready"),
             Mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static"),
         ],
-        middleware=[Middleware(Guard, hosts=hosts)],
         exception_handlers={
             404: console.not_found,
             SQLAlchemyError: console.failed,
             StoreError: console.failed,
         },
     )
-
-
-def server(console: Starlette) -> uvicorn.Server:
-    """Return a web server for `application`."""
-    config = uvicorn.Config(
-        console,
-        access_log=False,
-        lifespan="off",
-        log_config=None,
-        log_level="warning",
-        proxy_headers=False,
-        server_header=False,
-        timeout_graceful_shutdown=2,
-        ws="none",
-    )
-    return uvicorn.Server(config)
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket; any address but loopback opens the console to the network, without a login.
-
-    Args:
-        host: address to listen on.
-        port: TCP port; 0 takes a free one.
-
-    Raises:
-        OSError: the address is in use, or not of this machine.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family)
-    except OSError as error:
-        why = os.strerror(error.errno) if error.errno else type(error).__name__
-        message = (
-            f"cannot listen on {host} port {port} - {why} - stop what uses it, or choose another with --port"
-        )
-        raise OSError(message) from error
 
 
 def _environment(interval_seconds: float) -> Environment:

@@ -136,6 +136,7 @@ PINNED: dict[str, list[str]] = {
         "registry_entries",
         "say",
         "say_json",
+        "serve_web",
         "visible",
         "visible_console",
         "visible_logger",

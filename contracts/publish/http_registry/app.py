@@ -19,7 +19,6 @@ from contracts.publish.http_registry.request import MAX_BODY_BYTES, RegistryRequ
 from contracts.publish.http_registry.routes import answer_for
 
 MEDIA_TYPE: Final = "application/vnd.schemaregistry.v1+json"
-BODY_SECONDS: Final = 10.0
 AT_ONCE: Final = 4
 """Requests with a schema that are processed at the same time; others wait."""
 
@@ -31,12 +30,10 @@ class RegistryApp:
 
     Args:
         catalog: The catalogue.
-        body_seconds: The time limit for receiving a body.
     """
 
-    def __init__(self, catalog: Catalog, *, body_seconds: float = BODY_SECONDS) -> None:
+    def __init__(self, catalog: Catalog) -> None:
         self._holdings = Holdings(catalog)
-        self._body_seconds = body_seconds
         self._working = asyncio.Semaphore(AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,13 +67,9 @@ class RegistryApp:
 
     async def _body(self, request: Request) -> bytes:
         chunks, size = [], 0
-        try:
-            async with asyncio.timeout(self._body_seconds):
-                async for chunk in request.stream():
-                    size += len(chunk)
-                    if size > MAX_BODY_BYTES:
-                        raise errors.too_large(MAX_BODY_BYTES)
-                    chunks.append(chunk)
-        except TimeoutError:
-            raise errors.too_slow(self._body_seconds) from None
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > MAX_BODY_BYTES:
+                raise errors.too_large(MAX_BODY_BYTES)
+            chunks.append(chunk)
         return b"".join(chunks)

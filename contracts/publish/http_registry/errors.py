@@ -80,11 +80,6 @@ def too_large(limit: int) -> RegistryError:
     return RegistryError(413, f"Expected a body of at most {limit:,} bytes, got more")
 
 
-def too_slow(seconds: float) -> RegistryError:
-    """The body did not arrive in time."""
-    return RegistryError(408, f"Expected the body within {seconds:g} seconds")
-
-
 def unreadable(why: str) -> RegistryError:
     """The request is malformed."""
     return RegistryError(400, why)

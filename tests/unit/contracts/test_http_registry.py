@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import re
-import socket
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -308,13 +307,6 @@ def test_a_reference_that_leads_nowhere_is_no_schema(port: int) -> None:
     schema = {"$schema": DIALECT, "$ref": "http://127.0.0.1:9/never"}
     path = f"/compatibility/subjects/{SUBJECT}/versions/latest"
     assert code_of(port, "POST", path, sent(schema)) == (422, 42201)
-
-
-def test_a_body_that_does_not_come_is_not_waited_for(catalog: Catalog) -> None:
-    """A client that promises a body and sends none is answered in time."""
-    with served(catalog, body_seconds=0.2) as port, socket.create_connection(("127.0.0.1", port), 60) as slow:
-        slow.sendall(f"POST /subjects/{SUBJECT} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{{".encode())
-        assert slow.recv(12) == b"HTTP/1.1 408"
 
 
 def test_lists_can_be_had_in_parts(port: int) -> None:

@@ -14,8 +14,8 @@ from typing import NoReturn
 
 import pytest
 
+from contracts.web.guard import host_name
 from observability import Store, StoreError
-from observability.console.guard import host_name
 from observability.console.pages import overview
 from tests.consoles import running
 from tests.unit.observability.country import (

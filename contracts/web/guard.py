@@ -1,7 +1,7 @@
-"""Checks each request to the console, and adds security headers to each response.
+"""Checks each request to a web server, and adds security headers to each response.
 
 Law of this file: the `Host` header must be a known name, or the address that was connected to, so that a
-foreign page cannot reach the console under its own name (DNS rebinding); no response lets the browser load
+foreign page cannot reach the server under its own name (DNS rebinding); no response lets the browser load
 anything from another site.
 """
 
@@ -11,9 +11,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-LOCALHOST = "localhost"
-LOOPBACK = frozenset({"127.0.0.1", "::1", LOCALHOST})
-"""Names of the console for a browser on the same machine."""
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+"""Names of the server for a client on the same machine."""
 
 HEADERS = {
     "cache-control": "no-store",
@@ -34,9 +33,11 @@ HEADERS = {
 class Guard:
     """ASGI middleware: answers an unknown `Host` with 421 and adds `HEADERS` to every response.
 
+    Known are the loopback names, the address that the connection was made to, and `hosts`.
+
     Args:
         app: the application behind it.
-        hosts: names of the console besides the loopback ones, without port.
+        hosts: further names of the server, without port.
     """
 
     def __init__(self, app: ASGIApp, hosts: Collection[str] = ()) -> None:
@@ -44,7 +45,7 @@ class Guard:
         self._hosts = LOOPBACK | {host.lower() for host in hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one connection."""
+        """Handle one request."""
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -52,17 +53,15 @@ class Guard:
             await send(message)
 
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
-        elif host_name(Headers(scope=scope).get("host", "")) in self._hosts | {address_of(scope)}:
+            return
+        # A target may name a host too, which would count instead of the header (RFC 9112, section 3.2.2).
+        host = host_name(Headers(scope=scope).get("host", ""))
+        if scope["method"] == "CONNECT" or not scope["raw_path"].startswith(b"/"):
+            await _NO_PATH(scope, receive, guarded)
+        elif host in self._hosts or host == _own_address(scope):
             await self._app(scope, receive, guarded)
         else:
             await _MISDIRECTED(scope, receive, guarded)
-
-
-def address_of(scope: Scope) -> str:
-    """Return the address of this machine that a client has connected to; no foreign name stands for it."""
-    server = scope.get("server")
-    return str(server[0]).lower() if server else LOCALHOST
 
 
 def host_name(value: str) -> str:
@@ -71,7 +70,14 @@ def host_name(value: str) -> str:
     return name.lstrip("[") if bracket else name.split(":", 1)[0]
 
 
+def _own_address(scope: Scope) -> str | None:
+    server = scope.get("server")
+    return server[0] if server else None
+
+
 _MISDIRECTED = PlainTextResponse(
-    "The console does not answer to this host name. Open it as http://127.0.0.1 with its port.\n",
+    "This server does not answer to this host name. Open it as http://127.0.0.1 with its port, "
+    "or start it with --allow-host and the name.\n",
     status_code=421,
 )
+_NO_PATH = PlainTextResponse("Expected a path, such as `/`, got another target.\n", status_code=400)

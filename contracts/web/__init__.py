@@ -1,0 +1,1 @@
+"""What the registry and the console have in common as web servers."""
