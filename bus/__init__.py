@@ -10,6 +10,7 @@ from bus.dead_letters.record import Intended
 from bus.deliver.retry import RetryPolicy
 from bus.draft import Draft, Receipt
 from bus.envelope import agency_of
+from bus.environment import Environment
 from bus.errors import (
     AccessDeniedError,
     BufferFullError,
@@ -71,6 +72,7 @@ __all__ = [
     "Draft",
     "EmbeddedKafka",
     "EnvelopeError",
+    "Environment",
     "Event",
     "EventTooLargeError",
     "FencedError",

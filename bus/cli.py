@@ -6,12 +6,11 @@ is one line on stderr. A room loads when one of its commands runs, so `govbus --
 
 import ast
 import asyncio
-import logging
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from importlib.machinery import PathFinder
 from importlib.metadata import EntryPoint, entry_points, version
@@ -21,16 +20,20 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bus.errors import UsageError
+from bus.logs import set_up_logs
 from bus.rooms import room_files, stranger
-from contracts import say
+from contracts import say, visible_logger
 
 if TYPE_CHECKING:
     from bus.embedded.kafka import EmbeddedKafka
 
 COMMANDS = "govbus.commands"
 TELEMETRY = "govbus.telemetry"
-SERVING = (("connect", "run"),)
+EXPORTING = (("connect", "run"),)
 """The commands that publish and deliver until stopped, and leave their telemetry to the frame."""
+SERVING = (*EXPORTING, ("monitor",), ("console",), ("contracts", "serve"))
+"""The commands that run until stopped, and are watched by their log."""
 
 FAILED = 1
 INTERRUPTED = 130
@@ -99,9 +102,17 @@ def govbus() -> None:
 
 def main() -> None:
     """Run the command line of this process and exit."""
-    # What a command fails on it says itself; the client's own account of it is for those who ask.
-    logging.getLogger("aiokafka").setLevel(os.environ.get("GOVBUS_LOG", "CRITICAL").upper())
-    sys.exit(run(sys.argv[1:]))
+    arguments = sys.argv[1:]
+    serving = _is_one_of(SERVING, arguments)
+    try:
+        set_up_logs(f"govbus-{arguments[0]}" if serving else "govbus", serving=serving)
+    except UsageError as error:
+        sys.exit(_failed(str(error)))
+    sys.exit(run(arguments))
+
+
+def _is_one_of(commands: tuple[tuple[str, ...], ...], arguments: Sequence[str]) -> bool:
+    return any(tuple(arguments[: len(names)]) == names for names in commands)
 
 
 def run(arguments: list[str]) -> int:
@@ -120,7 +131,7 @@ def run(arguments: list[str]) -> int:
         say(*said.getvalue().rstrip("\n").split("\n"), err=True)
         return error.exit_code
     except click.ClickException as error:
-        return _failed(error.format_message())
+        return _failed(error.format_message(), arguments)
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except BrokenPipeError:
@@ -130,7 +141,7 @@ def run(arguments: list[str]) -> int:
     except Exception as error:
         if os.environ.get("GOVBUS_TRACEBACK"):
             raise
-        return _failed(_sentence(error))
+        return _failed(_sentence(error), arguments)
     return code if isinstance(code, int) else 0
 
 
@@ -138,14 +149,17 @@ def _telemetry(arguments: list[str]) -> ExitStack:
     """Set up what the environment asks to export; without such a variable the SDK isn't even loaded."""
     asked = any(name.startswith("OTEL_") and "_EXPORTER" in name for name in os.environ)
     with ExitStack() as stack:
-        if asked and tuple(arguments[:2]) in SERVING and "--help" not in arguments:
+        if asked and _is_one_of(EXPORTING, arguments) and "--help" not in arguments:
             for point in entry_points(group=TELEMETRY):
                 stack.enter_context(point.load()(f"govbus-{arguments[0]}"))
         return stack.pop_all()
 
 
-def _failed(sentence: str) -> int:
-    say(f"error: {sentence}", err=True)
+def _failed(sentence: str, arguments: Sequence[str] = ()) -> int:
+    if _is_one_of(SERVING, arguments):  # it is looked for in the log, by its time
+        visible_logger("govbus").error("%s", sentence)
+    else:
+        say(f"error: {sentence}", err=True)
     return FAILED
 
 

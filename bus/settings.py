@@ -1,23 +1,58 @@
-"""Where the cluster is and how to reach it: read from `GOVBUS_*` variables, never from code."""
+"""Where the cluster is and how to reach it: from `GOVBUS_*` variables or their files, never from code."""
 
 import getpass
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from bus.environment import SUFFIX, Environment
+
+PREFIX = "GOVBUS_"
+
+
+class SettingsFiles(PydanticBaseSettingsSource):
+    """The fields whose values stand in files; see `bus/environment.py`."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Return the value of a field, None where no variable names its file."""
+        del field
+        name = PREFIX + field_name.upper()
+        in_file = os.environ.get(name + SUFFIX)
+        return (Environment()[name] if in_file else None), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Return every field that stands in a file."""
+        found = {
+            name: self.get_field_value(field, name) for name, field in self.settings_cls.model_fields.items()
+        }
+        return {name: value for name, (value, *_) in found.items() if value is not None}
 
 
 class Settings(BaseSettings):
     """Connection and limits of one process.
 
-    Every field is read from the variable `GOVBUS_<NAME>`. Times are seconds, sizes are bytes.
+    Every field is read from the variable `GOVBUS_<NAME>`, or from the file that `GOVBUS_<NAME>_FILE` names.
+    Times are seconds, sizes are bytes.
     """
 
-    model_config = SettingsConfigDict(
-        env_prefix="GOVBUS_", env_ignore_empty=True, extra="ignore", frozen=True
-    )
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read what was given in code, then files that variables name, then variables."""
+        del dotenv_settings, file_secret_settings
+        return init_settings, SettingsFiles(settings_cls), env_settings
 
     bootstrap_servers: str = "127.0.0.1:9092"
     """`host:port` of one or more brokers, separated by commas."""

@@ -5,7 +5,6 @@ Exit codes: 0 clean, 100 findings, 1 the tool failed, 2 wrong usage.
 
 import asyncio
 import gc
-import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from connectors.errors import ConfigurationError
 from connectors.reachability import check_reachability
 from connectors.registry import connectors_available
 from connectors.runner import Runner
-from contracts import Catalog, ContractError, Finding, VisibleFilter, say, say_json, visible_console
+from contracts import Catalog, ContractError, Finding, say, say_json, visible_console
 
 FINDINGS = 100
 FAILED = 1
@@ -62,9 +61,6 @@ def run(files: Sequence[Path], catalog: Path | None) -> None:
         say(str(finding), err=True)
     if findings:
         raise click.exceptions.Exit(FINDINGS)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(VisibleFilter())  # for what other libraries log
     runner = Runner(configs, catalog=contracts)
     gc.collect()
     gc.freeze()  # collecting garbage in the catalogue over and over took a seventh of the time

@@ -1,6 +1,5 @@
 """Reads configuration files; everything wrong in them is reported at once, each thing with its place."""
 
-import os
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -9,6 +8,7 @@ from typing import Any, Final, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from bus import Environment
 from connectors.codes import (
     BAD_MAPPING,
     MISSING_FIELD,
@@ -55,7 +55,7 @@ def load(
     Returns:
         The connectors without findings, and everything wrong with the others.
     """
-    variables = os.environ if environment is None else environment
+    variables = Environment() if environment is None else environment
     configs: dict[tuple[str, str], ConnectorConfig] = {}
     findings: list[Finding] = []
     for document in (document for file in files for document in _documents(str(file))):

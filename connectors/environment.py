@@ -1,7 +1,7 @@
 """Environment variables in a configuration file, so that no secret is written in it. Pure.
 
-`${ENV:NAME}` in a text stands for the variable NAME. A secret written out under `source:` or `sink:` is a
-finding. What counts as one:
+`${ENV:NAME}` in a text stands for the variable NAME, or for the file that NAME_FILE names. A secret written
+out under `source:` or `sink:` is a finding. What counts as one:
 
 - an option whose name says so, such as `password` or `api_key`, unless it names a file;
 - every HTTP header but those that are known to carry none;

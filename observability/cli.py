@@ -14,9 +14,9 @@ from typing import Any, TypeVar, get_args
 import click
 import orjson
 
-from bus import Outage, Settings, waited_out
+from bus import Environment, Outage, Settings, waited_out
 from contracts import Catalog, say, say_json, visible_console, visible_logger
-from observability.database.schema import database_file
+from observability.database.schema import database_file, with_password
 from observability.database.store import Store
 from observability.errors import StoreError
 from observability.terminal import listing, marks_of, waiting, waterfall
@@ -38,12 +38,19 @@ def default_database() -> str:
     return f"sqlite:///{folder / 'monitor.db'}"
 
 
+def _database_url(given: str | None) -> str:
+    """Return the URL of the database, with the password that the environment has for it."""
+    environment = Environment()
+    url = given or environment.get("GOVBUS_DATABASE") or default_database()
+    password = environment.get("GOVBUS_DATABASE_PASSWORD")
+    return with_password(url, password) if password else url
+
+
 def _database_options(command: Command) -> Command:
     database = click.option(
         "--database",
-        envvar="GOVBUS_DATABASE",
         metavar="URL",
-        help="SQLAlchemy URL of the monitor's database; a SQLite file in your state folder by default.",
+        help="URL of the monitor's database; by default GOVBUS_DATABASE, or a file in your state folder.",
     )
     folder = click.option(
         "--catalog",
@@ -60,7 +67,7 @@ def _catalog(folder: Path | None) -> Catalog:
 
 @contextmanager
 def _open_store(database: str | None, catalog: Catalog) -> Iterator[Store]:
-    url = database or default_database()
+    url = _database_url(database)
     file = database_file(url)
     if file is not None and not file.exists():
         raise StoreError.missing(str(file))
@@ -159,7 +166,7 @@ def monitor(metrics_port: int | None, database: str | None, folder: Path | None)
     from observability.providers import set_up  # noqa: PLC0415
 
     catalog = _catalog(folder)
-    url = database or default_database()
+    url = _database_url(database)
     with set_up("govbus-monitor", metrics_port=metrics_port) as telemetry:
         meter = telemetry.meter_provider.get_meter(METER)
 
@@ -197,6 +204,6 @@ def console(
     from observability.console.app import application  # noqa: PLC0415
 
     services = _catalog(folder).services
-    opened = partial(asyncio.to_thread, Store, database or default_database(), services)
+    opened = partial(asyncio.to_thread, Store, _database_url(database), services)
     with asyncio.run(waited_out(opened, Outage("the monitor's database"))) as store:
         serve_web(application(store), host, port, (host, *hosts), "console")

@@ -20,6 +20,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
+from threading import Thread
 from typing import Any, Self
 
 from opentelemetry import metrics, trace
@@ -36,10 +37,16 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
 from prometheus_client import CollectorRegistry, start_http_server
 
+from contracts import visible_logger
 from observability.errors import TelemetryError
+
+_log = visible_logger(__name__)
 
 LOOPBACK = "127.0.0.1"
 PROMETHEUS_PORT = 9464
+
+SHUTDOWN_SECONDS = 3.0
+"""How long an exporter may hold up the end of a process: the work does not wait for its telemetry."""
 
 Stop = Callable[[], object]
 
@@ -53,7 +60,14 @@ class TelemetryProviders:
     _stops: tuple[Stop, ...]
 
     def shutdown(self) -> None:
-        """Export what is left; release ports and threads."""
+        """Export what is left, if that goes quickly; release ports and threads."""
+        ending = Thread(target=self._shut_down, name="govbus-telemetry", daemon=True)
+        ending.start()
+        ending.join(SHUTDOWN_SECONDS)
+        if ending.is_alive():
+            _log.warning("the last telemetry was not taken within %.0f s, and is dropped", SHUTDOWN_SECONDS)
+
+    def _shut_down(self) -> None:
         for stop in self._stops:
             stop()
 
@@ -99,7 +113,7 @@ def _build(resource: Resource, metrics_port: int | None, stops: list[Stop]) -> T
     disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
     spans = [] if disabled else [_span_exporter(name) for name in _names("traces", os.environ)]
     if spans:
-        tracer_provider = TracerProvider(resource=resource)
+        tracer_provider = TracerProvider(resource=resource, shutdown_on_exit=False)
         for exporter in spans:
             tracer_provider.add_span_processor(BatchSpanProcessor(exporter))
         stops.append(tracer_provider.shutdown)
@@ -107,7 +121,7 @@ def _build(resource: Resource, metrics_port: int | None, stops: list[Stop]) -> T
     if metrics_port is not None:
         readers.append(_prometheus(LOOPBACK, metrics_port, stops))
     if readers:
-        meter_provider = MeterProvider(readers, resource)
+        meter_provider = MeterProvider(readers, resource, shutdown_on_exit=False)
         stops.insert(0, meter_provider.shutdown)
     return TelemetryProviders(tracer_provider, meter_provider, tuple(stops))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
 import threading
@@ -72,7 +71,6 @@ def run(options: DemoOptions) -> int:
         0 clean, 100 findings, 130 or 143 when it was stopped by a signal.
     """
     started = time.monotonic()
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a broker that just started is slow to answer
     return asyncio.run(_run(options, started))
 
 

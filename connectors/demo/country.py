@@ -27,6 +27,7 @@ import aiohttp
 from bus import (
     Check,
     EmbeddedKafka,
+    Environment,
     HealthWatch,
     Outage,
     Settings,
@@ -170,7 +171,7 @@ def _refuse_taken_port(port: int) -> None:
 @asynccontextmanager
 async def _cluster(screen: Screen) -> AsyncIterator[Mapping[str, str]]:
     """Yield the environment of a Kafka of the demo's own; empty where the environment names a cluster."""
-    servers = os.environ.get("GOVBUS_BOOTSTRAP_SERVERS")
+    servers = Environment().get("GOVBUS_BOOTSTRAP_SERVERS")
     if servers:
         screen.note(f"using the Kafka cluster at {servers}")
         yield {}
@@ -272,7 +273,8 @@ def _start_govbus(
 
 def _database(folder: Path) -> str:
     """Return the database of the monitor that the cluster has already, or one of the run's own."""
-    standing = os.environ.get("GOVBUS_BOOTSTRAP_SERVERS") and os.environ.get("GOVBUS_DATABASE")
+    environment = Environment()
+    standing = environment.get("GOVBUS_BOOTSTRAP_SERVERS") and environment.get("GOVBUS_DATABASE")
     return standing or f"sqlite:///{folder / 'monitor.db'}"
 
 

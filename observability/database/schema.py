@@ -203,6 +203,21 @@ def database_file(url: str) -> Path | None:
     return Path(parsed.database)
 
 
+def with_password(url: str, password: str) -> str:
+    """Return a URL with a password, where it names a server and has none. Pure.
+
+    Raises:
+        StoreError: the URL is wrong.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise StoreError.unusable(url, error) from error
+    if parsed.get_backend_name() == "sqlite" or parsed.password is not None:
+        return url
+    return parsed.set(password=password).render_as_string(hide_password=False)
+
+
 def _engine(url: URL) -> Engine:
     if url.get_backend_name() != "sqlite":
         return create_engine(url, pool_pre_ping=True, isolation_level="REPEATABLE READ")

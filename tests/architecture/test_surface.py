@@ -28,6 +28,7 @@ PINNED: dict[str, list[str]] = {
         "Draft",
         "EmbeddedKafka",
         "EnvelopeError",
+        "Environment",
         "Event",
         "EventTooLargeError",
         "FencedError",

@@ -11,6 +11,7 @@ from rich.console import Console
 from contracts import Catalog
 from observability import Store, StoreError
 from observability.cli import default_database, transactions
+from observability.database.schema import with_password
 from observability.terminal import ASCII, UNICODE, waterfall
 from observability.transaction_view import microseconds, moment
 from tests.unit.observability.country import (
@@ -210,3 +211,23 @@ def test_default_database_is_in_the_users_state_folder(monkeypatch: pytest.Monke
     assert default_database() == "sqlite:////somewhere/govbus/monitor.db"
     monkeypatch.delenv("XDG_STATE_HOME")
     assert default_database().endswith("/.local/state/govbus/monitor.db")
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("postgresql+psycopg://govbus@db/monitor", "postgresql+psycopg://govbus:p%40ss@db/monitor"),
+        ("postgresql+psycopg://govbus:own@db/monitor", "postgresql+psycopg://govbus:own@db/monitor"),
+        ("sqlite:////var/lib/monitor.db", "sqlite:////var/lib/monitor.db"),
+    ],
+)
+def test_a_password_of_its_own_is_put_into_the_address(url: str, expected: str) -> None:
+    """`GOVBUS_DATABASE_PASSWORD`, or its file, where the address of a server has none."""
+    assert with_password(url, "p@ss") == expected
+
+
+def test_the_database_may_stand_in_a_file(database: str, tmp_path: Path) -> None:
+    """`GOVBUS_DATABASE_FILE` names it, as with every variable."""
+    (tmp_path / "url").write_text(f"{database}\n")
+    runner = CliRunner(env={"COLUMNS": "80", "GOVBUS_DATABASE_FILE": str(tmp_path / "url")})
+    assert "case-1" in runner.invoke(transactions, ["list"]).stdout

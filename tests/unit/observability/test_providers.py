@@ -2,16 +2,18 @@
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from urllib.request import urlopen
 
 import pytest
 from opentelemetry import metrics, trace
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 
+from observability import providers
 from observability.errors import TelemetryError
 from observability.providers import build
 from tests.ports import held_port
@@ -201,3 +203,35 @@ def test_meter_provider_is_the_sdks(port: int) -> None:
     """Whoever asks for metrics gets instruments that count."""
     with build("govbus", metrics_port=port) as telemetry:
         assert isinstance(telemetry.meter_provider, MeterProvider)
+
+
+class Hanging(SpanExporter):
+    """An exporter whose collector never answers."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+        self.end = threading.Event()
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Wait."""
+        del spans
+        self.asked.set()
+        self.end.wait()
+        return SpanExportResult.FAILURE
+
+
+def test_a_collector_that_hangs_does_not_hold_up_the_end(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The work is done; its last telemetry is dropped, and that is said."""
+    exporter = Hanging()
+    monkeypatch.setattr(providers, "SHUTDOWN_SECONDS", 0.05)
+    monkeypatch.setattr(providers, "_span_exporter", lambda _name: exporter)
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "hanging")
+    built = build("govbus-monitor")
+    with built.tracer_provider.get_tracer("test").start_as_current_span("work"):
+        pass
+    built.shutdown()
+    assert exporter.asked.wait(60)
+    assert "is dropped" in caplog.text
+    exporter.end.set()
