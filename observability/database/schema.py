@@ -204,7 +204,7 @@ def database_file(url: str) -> Path | None:
 
 
 def with_password(url: str, password: str) -> str:
-    """Return a URL with a password, where it names a server and has none. Pure.
+    """Return a URL with a password, where it names a server and has none.
 
     Raises:
         StoreError: the URL is wrong.

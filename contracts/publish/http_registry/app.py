@@ -19,6 +19,8 @@ from contracts.publish.http_registry.request import MAX_BODY_BYTES, RegistryRequ
 from contracts.publish.http_registry.routes import answer_for
 
 MEDIA_TYPE: Final = "application/vnd.schemaregistry.v1+json"
+HEALTH: Final = (["livez"], ["healthz"], ["readyz"])
+"""Where the registry answers for its health: it needs nothing but the catalogue, which it has read."""
 AT_ONCE: Final = 4
 """Requests with a schema that are processed at the same time; others wait."""
 
@@ -58,6 +60,8 @@ class RegistryApp:
         query = query_of(request.scope["query_string"])
         if not words:
             return {}
+        if words in HEALTH and request.method in {"GET", "HEAD"}:
+            return {"status": "ready", "checks": {"catalogue": "ok"}}
         answer, own = answer_for("GET" if request.method == "HEAD" else request.method, words)
         if request.method != "POST":
             return answer(self._holdings, RegistryRequest(own, query))

@@ -338,3 +338,13 @@ def test_the_client_of_the_readme_works() -> None:
     with served(Catalog.open()) as port:
         exec(compile(code.replace("8081", str(port)), "README.md", "exec"), names)  # the page's own code
         names["client"].close()
+
+
+@pytest.mark.parametrize("path", ["/livez", "/healthz", "/readyz"])
+def test_the_registry_answers_for_its_health(port: int, path: str) -> None:
+    """It is ready once it serves: it needs nothing but the catalogue that it has read."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    assert (answer.status, json.loads(answer.read())["status"]) == (200, "ready")
+    connection.close()
