@@ -394,6 +394,7 @@ class Bus(Publishing, BoundedReading):
 
         Raises:
             BusError: a subscription ended by itself, for example because its access was revoked.
+            SystemExit: with 78, where a newer process runs under the `GOVBUS_INSTANCE` of this one.
         """
         await serve(self, self.settings)
 

@@ -12,6 +12,7 @@ BusError
 ├── BusUnavailableError          the broker is away: repeat later (retriable)
 │   └── BufferFullError          more waits for acknowledgement than the limit: await some first
 ├── FencedError                  another process took over the transactions: end this one
+├── InstanceTakenError           another process runs under this one's name: end this one, start it no more
 ├── TopicMissingError            apply the catalogue's topics first
 ├── AccessDeniedError            the cluster refuses this agency: ask for the grant
 └── UsageError                   the program is wrong: mend the code
@@ -117,6 +118,25 @@ class FencedError(BusError):
     """Another process took over; this transaction is not committed."""
 
     reason = Reason.BUS_UNAVAILABLE
+
+
+class InstanceTakenError(BusError):
+    """A newer process runs under the `GOVBUS_INSTANCE` of this one, and has taken its place.
+
+    Args:
+        group: the consumer group.
+        instance: the name.
+    """
+
+    reason = Reason.BUS_UNAVAILABLE
+
+    def __init__(self, group: str, instance: str) -> None:
+        self.group, self.instance = group, instance
+        super().__init__(
+            f"Expected one process under the name `{instance}`, got a newer one, which goes on - group "
+            f"`{group}`. End this process, and do not restart it under that name: give each process its own "
+            "GOVBUS_INSTANCE"
+        )
 
 
 class TopicMissingError(BusError):

@@ -6,9 +6,17 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from bus.errors import InstanceTakenError
 from bus.health import Check, HealthWatch, health_served
 from bus.outage import Outage, waited_out
 from bus.settings import Settings
+from contracts import visible_logger
+
+logger = visible_logger("govbus.serving")
+
+NAME_TAKEN = 78
+"""Exit code of a process whose `GOVBUS_INSTANCE` a newer one has taken, EX_CONFIG of `sysexits.h`. Whoever
+restarts processes must leave such a one alone: under its name it would put out the newer one in turn."""
 
 
 class Serving(Protocol):
@@ -39,6 +47,9 @@ async def serve(service: Serving, settings: Settings) -> None:
     Args:
         service: what serves.
         settings: say where its health is answered for.
+
+    Raises:
+        SystemExit: with `NAME_TAKEN`, where a newer process runs under the name of this one.
     """
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
@@ -50,6 +61,9 @@ async def serve(service: Serving, settings: Settings) -> None:
         async with health_served(settings, watch):
             if await _has_started(service, stop):
                 await _serve(service, watch, stop)
+    except InstanceTakenError as error:
+        logger.critical("%s", error)
+        raise SystemExit(NAME_TAKEN) from error
     finally:
         await _end(stop)
         for number in (signal.SIGTERM, signal.SIGINT):

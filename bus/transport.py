@@ -68,7 +68,12 @@ class Consumer(Protocol):
     async def poll(
         self, timeout_seconds: float, max_records: int
     ) -> Mapping[TopicPartition, Sequence[Record]]:
-        """Return the next records by partition, or nothing after `timeout_seconds`."""
+        """Return the next records by partition, or nothing after `timeout_seconds`.
+
+        Raises:
+            BusUnavailableError: no broker answers.
+            InstanceTakenError: a newer process runs under the name of this one.
+        """
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         """Read `offset` next from `partition`."""

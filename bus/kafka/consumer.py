@@ -18,10 +18,11 @@ from aiokafka.errors import (
 )
 from aiokafka.structs import TopicPartition as KafkaPartition
 
-from bus.errors import UsageError
+from bus.errors import BusError, InstanceTakenError, UsageError
 from bus.group_times import CLOSE_SECONDS, HEARTBEAT_SECONDS, SESSION_SECONDS, GroupTimes, group_times
 from bus.kafka.client import begin, connection, end
 from bus.kafka.errors import translate
+from bus.kafka.membership import Membership
 from bus.record import Record, StoredRecord, TopicPartition
 from bus.settings import Settings
 from bus.transport import Consumer, Revoked
@@ -95,6 +96,7 @@ class KafkaConsumer:
         self._settings = settings
         self._times = times or group_times()
         self._kafka: Any = None
+        self._membership: Membership | None = None
         self._next: dict[TopicPartition, int] = {}
         self._astray = False
         self._broken = 0
@@ -118,9 +120,25 @@ class KafkaConsumer:
             metadata_max_age_ms=30_000,
             partition_assignment_strategy=[self._assignor()],
         )
+        if self.group is not None:
+            instance, seconds = self._settings.instance, self._times.answer_seconds
+            self._membership = Membership(self._kafka._client, instance, seconds)  # noqa: SLF001 - no public way
         topics, pattern = (self._topics, None) if isinstance(self._topics, list) else ((), self._topics)
         self._kafka.subscribe(topics, pattern, _Listener(self._revoked, self._next))
-        await begin(self._kafka, self._settings, f"group `{self.group}`")
+        try:
+            await begin(self._kafka, self._settings, f"group `{self.group}`")
+        except BusError:
+            self._require_name()
+            raise
+
+    def _require_name(self) -> None:
+        """Fail where a newer process has taken the name of this one."""
+        if self._membership is not None and self._membership.is_fenced:
+            raise InstanceTakenError(self.group or "", self._settings.instance or "")
+
+    def _fault(self, error: BaseException) -> BusError:
+        self._require_name()
+        return translate(error, f"group `{self.group}`")
 
     def _assignor(self) -> Any:
         # By range, partition n of every topic goes to the same member.
@@ -148,6 +166,7 @@ class KafkaConsumer:
         self, timeout_seconds: float, max_records: int
     ) -> Mapping[TopicPartition, Sequence[Record]]:
         """Return the next records by partition."""
+        self._require_name()
         try:
             if self._broken >= BROKEN_POLLS:
                 await self._join_anew()
@@ -159,7 +178,7 @@ class KafkaConsumer:
                 raise
             self._astray = True
             self._broken = 0 if _may_be_an_outage(error) else self._broken + 1
-            raise translate(error, f"group `{self.group}`") from error
+            raise self._fault(error) from error
         self._broken = 0
         return found
 
@@ -238,7 +257,7 @@ class KafkaConsumer:
                 else:
                     offset = (await self._kafka.beginning_offsets([place]))[place]
         except FAULTS as error:
-            raise translate(error, f"group `{self.group}`") from error
+            raise self._fault(error) from error
         self.seek(partition, int(offset))
 
     def pause(self, partition: TopicPartition) -> None:
@@ -289,7 +308,7 @@ class KafkaConsumer:
         try:
             await self._kafka.commit(offsets)
         except FAULTS as error:
-            raise translate(error, f"group `{self.group}`") from error
+            raise self._fault(error) from error
 
 
 _SUBSCRIBED: WeakSet[KafkaConsumer] = WeakSet()

@@ -8,7 +8,9 @@ from aiokafka.protocol.admin import (
     DeleteAclsRequest_v1,
 )
 from aiokafka.protocol.api import Request, RequestStruct, Response
-from aiokafka.protocol.types import Array, Boolean, Float64, Int8, Int16, Int32, Schema, String
+from aiokafka.protocol.commit import OffsetCommitResponse_v3
+from aiokafka.protocol.group import HeartbeatResponse_v1
+from aiokafka.protocol.types import Array, Boolean, Float64, Int8, Int16, Int32, Int64, Schema, String
 
 _TEXT = String("utf-8")
 
@@ -89,6 +91,51 @@ class _AlterClientQuotas(RequestStruct):  # type: ignore[misc]
     )
 
 
+class _HeartbeatResponse(Response):  # type: ignore[misc]
+    API_KEY = 12
+    API_VERSION = 3
+    SCHEMA = HeartbeatResponse_v1.SCHEMA
+
+
+class _Heartbeat(RequestStruct):  # type: ignore[misc]
+    API_KEY = 12
+    API_VERSION = 3
+    RESPONSE_TYPE = _HeartbeatResponse
+    SCHEMA = Schema(
+        ("group", _TEXT), ("generation_id", Int32), ("member_id", _TEXT), ("group_instance_id", _TEXT)
+    )
+
+
+class _OffsetCommitResponse(Response):  # type: ignore[misc]
+    API_KEY = 8
+    API_VERSION = 7
+    SCHEMA = OffsetCommitResponse_v3.SCHEMA
+
+
+class _OffsetCommit(RequestStruct):  # type: ignore[misc]
+    API_KEY = 8
+    API_VERSION = 7
+    RESPONSE_TYPE = _OffsetCommitResponse
+    SCHEMA = Schema(
+        ("group", _TEXT),
+        ("generation_id", Int32),
+        ("member_id", _TEXT),
+        ("group_instance_id", _TEXT),
+        (
+            "topics",
+            Array(
+                ("topic", _TEXT),
+                (
+                    "partitions",
+                    Array(
+                        ("partition", Int32), ("offset", Int64), ("leader_epoch", Int32), ("metadata", _TEXT)
+                    ),
+                ),
+            ),
+        ),
+    )
+
+
 TOPIC = 2
 SET, DELETE = 0, 1
 
@@ -103,6 +150,34 @@ def alter_quotas(user: str, quotas: dict[str, float | None]) -> Any:
     """Return the request that sets some of a user's quotas; None removes one."""
     rows = [(key, value or 0.0, value is None) for key, value in quotas.items()]
     return _Rows(_AlterClientQuotas, [([("user", user)], rows)], False)
+
+
+def heartbeat(group: str, generation: int, member: str, instance: str) -> Any:
+    """Return the request that keeps a member in its group, under its name."""
+    return _Rows(_Heartbeat, group, generation, member, instance)
+
+
+def commit_offsets(
+    group: str,
+    generation: int,
+    member: str,
+    instance: str,
+    topics: Sequence[tuple[str, Sequence[tuple[int, int, str]]]],
+) -> Any:
+    """Return the request that commits offsets of a member under its name.
+
+    Args:
+        group: the consumer group.
+        generation: the generation of the group that the member is in.
+        member: its id.
+        instance: its name.
+        topics: each topic's partitions, with the next offset and the metadata of each.
+    """
+    rows = [
+        (topic, [(number, offset, -1, metadata) for number, offset, metadata in partitions])
+        for topic, partitions in topics
+    ]
+    return _Rows(_OffsetCommit, group, generation, member, instance, rows)
 
 
 def create_access(rows: Sequence[tuple[Any, ...]]) -> Any:

@@ -36,6 +36,7 @@ PINNED: dict[str, list[str]] = {
         "HealthReport",
         "HealthWatch",
         "IdReusedError",
+        "InstanceTakenError",
         "Intended",
         "NotJsonError",
         "OlderVersionError",
