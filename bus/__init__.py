@@ -39,7 +39,7 @@ from bus.receipts.receipts import DeliveryReceipt, PublishReceipt, decode_receip
 from bus.record import Record, StoredRecord, TopicPartition
 from bus.serving import serve
 from bus.settings import Settings
-from bus.topics import RECEIPTS_TOPICS, checkpoints_topic, receipts_topic
+from bus.topics import RECEIPTS_TOPICS, checkpoints_topic, is_replay, receipts_topic
 
 if TYPE_CHECKING:
     from bus.database.handled_events import HandledEvents
@@ -110,6 +110,7 @@ __all__ = [
     "decode_receipts",
     "encode_receipts",
     "health_served",
+    "is_replay",
     "open_consumer",
     "outbox_table",
     "receipts_topic",

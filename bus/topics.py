@@ -32,6 +32,11 @@ DEAD_LETTER_RETENTION_DAYS = 30
 RECEIPT_RETENTION_DAYS = 30
 
 
+def is_replay(subscription: str) -> bool:
+    """Return whether a subscription is that of a replay, which ends with its window."""
+    return REPLAY in subscription
+
+
 @dataclass(frozen=True, slots=True)
 class TopicSpec:
     """A topic that the catalogue needs."""

@@ -19,6 +19,7 @@ from contracts import Catalog, say, say_json, visible_console, visible_logger
 from observability.database.schema import database_file, with_password
 from observability.database.store import Store
 from observability.errors import StoreError
+from observability.silence import SILENT_AFTER_SECONDS, Addressee
 from observability.terminal import listing, marks_of, waiting, waterfall
 from observability.views import State
 
@@ -58,7 +59,15 @@ def _database_options(command: Command) -> Command:
         type=click.Path(path_type=Path, exists=True, file_okay=False),
         help="Folder of the catalogue; by default GOVBUS_CATALOG, or the reference catalogue.",
     )
-    return database(folder(command))
+    silent = click.option(
+        "--silent-after",
+        envvar="GOVBUS_SILENT_AFTER_SECONDS",
+        type=click.FloatRange(min=1.0),
+        default=SILENT_AFTER_SECONDS,
+        show_default=True,
+        help="Seconds after which an agency that receives nothing is silent.",
+    )
+    return database(folder(silent(command)))
 
 
 def _catalog(folder: Path | None) -> Catalog:
@@ -66,13 +75,18 @@ def _catalog(folder: Path | None) -> Catalog:
 
 
 @contextmanager
-def _open_store(database: str | None, catalog: Catalog) -> Iterator[Store]:
+def _open_store(database: str | None, catalog: Catalog, silent_after: float) -> Iterator[Store]:
     url = _database_url(database)
     file = database_file(url)
     if file is not None and not file.exists():
         raise StoreError.missing(str(file))
-    with Store(url, catalog.services) as store:
+    with _make_store(url, catalog, silent_after) as store:
         yield store
+
+
+def _make_store(url: str, catalog: Catalog, silent_after: float) -> Store:
+    grants = frozenset(Addressee(grant.consumer, grant.subject) for grant in catalog.subscriptions.values())
+    return Store(url, catalog.services, grants=grants, silent_after_seconds=silent_after)
 
 
 def _print_json(value: object) -> None:
@@ -95,7 +109,9 @@ def transactions() -> None:
     "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Show at most this many."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--fail-on", type=click.Choice(("late", "stuck")), help="Exit with 100 if there is any.")
+@click.option(
+    "--fail-on", type=click.Choice(("late", "stuck", "agency-silent")), help="Exit with 100 if there is any."
+)
 @_database_options
 @click.pass_context
 def list_command(
@@ -108,10 +124,11 @@ def list_command(
     fail_on: Any,
     database: str | None,
     folder: Path | None,
+    silent_after: float,
 ) -> None:
-    """List transactions, newest first; late or stuck ones oldest first."""
+    """List transactions, newest first; late, stuck or agency-silent ones oldest first."""
     catalog = _catalog(folder)
-    with _open_store(database, catalog) as store:
+    with _open_store(database, catalog, silent_after) as store:
         found = store.transactions(state, service, limit)
         failed = bool(fail_on and store.transactions(fail_on, service, 1))
     if as_json:
@@ -132,10 +149,12 @@ def list_command(
 @click.argument("transaction_id", metavar="ID")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @_database_options
-def show_command(transaction_id: str, as_json: bool, database: str | None, folder: Path | None) -> None:
+def show_command(
+    transaction_id: str, as_json: bool, database: str | None, folder: Path | None, silent_after: float
+) -> None:
     """Show one transaction as a waterfall of events and deliveries."""
     catalog = _catalog(folder)
-    with _open_store(database, catalog) as store:
+    with _open_store(database, catalog, silent_after) as store:
         view = store.transaction(transaction_id)
     if view is None:
         raise click.ClickException(
@@ -158,7 +177,7 @@ def show_command(transaction_id: str, as_json: bool, database: str | None, folde
     help="Serve Prometheus metrics on 127.0.0.1.",
 )
 @_database_options
-def monitor(metrics_port: int | None, database: str | None, folder: Path | None) -> None:
+def monitor(metrics_port: int | None, database: str | None, folder: Path | None, silent_after: float) -> None:
     """Read receipts from Kafka into the database until stopped."""
     # These load an SDK or a client that the other commands do not need.
     from observability.metrics import METER, derive  # noqa: PLC0415
@@ -176,7 +195,7 @@ def monitor(metrics_port: int | None, database: str | None, folder: Path | None)
 
         if metrics_port is not None:
             _log.info("metrics: http://127.0.0.1:%d/metrics", metrics_port)
-        asyncio.run(watch(Settings(), lambda: Store(url, catalog.services), opened))
+        asyncio.run(watch(Settings(), lambda: _make_store(url, catalog, silent_after), opened))
 
 
 @click.command()
@@ -197,13 +216,19 @@ def monitor(metrics_port: int | None, database: str | None, folder: Path | None)
 )
 @_database_options
 def console(
-    *, host: str, port: int, hosts: tuple[str, ...], database: str | None, folder: Path | None
+    *,
+    host: str,
+    port: int,
+    hosts: tuple[str, ...],
+    database: str | None,
+    folder: Path | None,
+    silent_after: float,
 ) -> None:
     """Serve the web pages for operators until stopped."""
     from contracts import serve_web  # noqa: PLC0415 - loads the web server
     from observability.console.app import application  # noqa: PLC0415
 
-    services = _catalog(folder).services
-    opened = partial(asyncio.to_thread, Store, _database_url(database), services)
+    catalog = _catalog(folder)
+    opened = partial(asyncio.to_thread, _make_store, _database_url(database), catalog, silent_after)
     with asyncio.run(waited_out(opened, Outage("the monitor's database"))) as store:
         serve_web(application(store), host, port, (host, *hosts), "console")

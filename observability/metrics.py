@@ -111,6 +111,35 @@ def _dead_letters(snapshot: MetricsSnapshot) -> Iterator[Observation]:
         yield Observation(number, {"agency": agency, "reason": reason})
 
 
+def _lags(snapshot: MetricsSnapshot) -> Iterator[Observation]:
+    for agency, event, lag_ms in snapshot.lags:
+        yield Observation(lag_ms / 1000, {"agency": agency, "event": event})
+
+
+def _silent(snapshot: MetricsSnapshot) -> Iterator[Observation]:
+    for agency in snapshot.agencies:
+        if agency.activity is not None:
+            since = agency.activity.silent_since
+            seconds = 0.0 if since is None else (snapshot.at - since).total_seconds()
+            yield Observation(max(0.0, seconds), {"agency": agency.name})
+
+
+def _owed(snapshot: MetricsSnapshot) -> Iterator[Observation]:
+    for agency in snapshot.agencies:
+        if agency.activity is not None:
+            yield Observation(agency.activity.owes, {"agency": agency.name})
+
+
+def _since_last(snapshot: MetricsSnapshot) -> Iterator[Observation]:
+    for agency in snapshot.agencies:
+        if agency.activity is not None:
+            for act in ("received", "handled", "published"):
+                last = getattr(agency.activity, act)
+                if last is not None:
+                    seconds = max(0.0, (snapshot.at - last).total_seconds())
+                    yield Observation(seconds, {"agency": agency.name, "act": act})
+
+
 def _age(snapshot: MetricsSnapshot) -> Iterator[Observation]:
     if snapshot.summary.freshness is not None:
         yield Observation((snapshot.at - snapshot.summary.freshness).total_seconds())
@@ -174,6 +203,14 @@ METRICS: tuple[Metric, ...] = (
         _of_service(lambda service: service.stuck),
     ),
     Metric(
+        "govbus.service.agency_silent",
+        "gauge",
+        "{transaction}",
+        "Transactions not stuck that wait for an agency which receives nothing",
+        ("service",),
+        _of_service(lambda service: service.agency_silent),
+    ),
+    Metric(
         "govbus.service.step.duration",
         "gauge",
         "s",
@@ -230,6 +267,38 @@ METRICS: tuple[Metric, ...] = (
         _deliveries,
     ),
     Metric(
+        "govbus.agency.silent",
+        "gauge",
+        "s",
+        "Age of the oldest event that waits for an agency while it receives nothing, 0 if it is not silent",
+        ("agency",),
+        _silent,
+    ),
+    Metric(
+        "govbus.agency.owed",
+        "gauge",
+        "{event}",
+        "Events of an agency that transactions in flight wait for",
+        ("agency",),
+        _owed,
+    ),
+    Metric(
+        "govbus.agency.idle",
+        "gauge",
+        "s",
+        "Time since an agency last received, handled or published an event",
+        ("agency", "act"),
+        _since_last,
+    ),
+    Metric(
+        "govbus.subscription.lag",
+        "gauge",
+        "s",
+        "Age of the oldest event that a subscription has not received, by the times of records",
+        ("agency", "event"),
+        _lags,
+    ),
+    Metric(
         "govbus.dead_letters",
         "gauge",
         "{record}",
@@ -253,7 +322,22 @@ METRICS: tuple[Metric, ...] = (
         (),
         lambda snapshot: [Observation(snapshot.summary.undecodable)],
     ),
-    Metric("govbus.receipts.age", "gauge", "s", "Age of the newest receipt", (), _age),
+    Metric(
+        "govbus.receipts.future",
+        "counter",
+        "{receipt}",
+        "Receipts from after the monitor's own time, by more than a minute",
+        (),
+        lambda snapshot: [Observation(snapshot.summary.future)],
+    ),
+    Metric(
+        "govbus.receipts.age",
+        "gauge",
+        "s",
+        "Age of the newest receipt; one from the future counts for nothing",
+        (),
+        _age,
+    ),
 )
 """All metrics, from the whole to the part as on a dashboard."""
 

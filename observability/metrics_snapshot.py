@@ -33,6 +33,8 @@ class MetricsSnapshot:
     breakdowns: tuple[BreakdownView, ...]
     dead_letters: tuple[tuple[str, str, int], ...]
     """Agency, reason and number."""
+    lags: tuple[tuple[str, str, float], ...]
+    """Agency, subject of the event and lag in milliseconds."""
 
 
 class SnapshotCache:
@@ -66,6 +68,7 @@ class SnapshotCache:
             agencies=bounded(self._store.agencies(), self._agencies),
             breakdowns=tuple(self._breakdown(service) for service in services),
             dead_letters=self._dead_letters(),
+            lags=self._lags(services),
         )
 
     def _breakdown(self, service: ServiceView) -> BreakdownView:
@@ -77,6 +80,15 @@ class SnapshotCache:
             if path.subscriber in self._agencies and subject_of(path.type) in events
         ]
         return replace(whole, paths=tuple(bounded_paths))
+
+    def _lags(self, services: Iterable[ServiceView]) -> tuple[tuple[str, str, float], ...]:
+        events = {milestone.event for service in services for milestone in service.milestones}
+        worst: dict[tuple[str, str], float] = {}
+        for found in self._store.subscriptions():
+            agency, subject = found.agency, subject_of(found.topic)
+            key = (agency if agency in self._agencies else OTHER, subject if subject in events else OTHER)
+            worst[key] = max(found.lag_ms, worst.get(key, 0.0))
+        return tuple((agency, subject, lag_ms) for (agency, subject), lag_ms in sorted(worst.items()))
 
     def _dead_letters(self) -> tuple[tuple[str, str, int], ...]:
         reasons = frozenset(Reason)
@@ -104,6 +116,7 @@ def bounded(agencies: Iterable[AgencyView], known: Collection[str]) -> tuple[Age
                 set_aside=sum(agency.set_aside for agency in rest),
                 dead_lettered=sum(agency.dead_lettered for agency in rest),
                 handle_p95_ms=None,
+                activity=None,
             )
         )
     return tuple(shown)

@@ -30,6 +30,7 @@ STYLES: dict[State, str] = {
     "completed": "green",
     "late": "yellow",
     "stuck": "bold red",
+    "agency-silent": "bold magenta",
     "refused": "red",
     "untracked": "dim",
 }
@@ -191,6 +192,9 @@ def _wait(wait: WaitView, view: TransactionView) -> Text:
         why = f": {wait.reason}" if wait.reason else ""
         where = f" at {wait.origin}" if wait.origin else ""
         return sentence + Text(f" for {since}, {LOSSES[wait.cause]}{why}{where}", "bold red")
+    if wait.silent_since is not None:
+        silent = duration((now - wait.silent_since) / timedelta(milliseconds=1))
+        return sentence + Text(f" for {since}, agency-silent: receives nothing for {silent}", "bold magenta")
     if wait.cause == "deadline" and wait.due is not None:
         over = duration((now - wait.due) / timedelta(milliseconds=1))
         return sentence + Text(f", overdue by {over}", "bold red")

@@ -3,13 +3,14 @@
 Law of this file: pure; a published event is shown once for each subscription that received it, else once.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from bus import DeliveryReceipt, PublishReceipt, agency_of
 from contracts import Service
 from observability.identity import settle_deliveries, settle_publishes
 from observability.latency import Hop, hops, milliseconds
+from observability.silence import NOBODY, Addressee, Silences
 from observability.transactions import Assessment, Wait, assess, subject_of
 from observability.views import HopView, TransactionView, WaitView
 
@@ -38,21 +39,24 @@ def transaction_view(
     publishes: Sequence[PublishReceipt],
     deliveries: Sequence[DeliveryReceipt],
     now_us: int,
+    *,
+    silences: Silences = NOBODY,
+    grants: Collection[Addressee] | None = None,
 ) -> TransactionView:
     """Return the view of one transaction at `now_us` (microseconds since the epoch)."""
-    assessed = assess(services, publishes, deliveries)
+    assessed = assess(services, publishes, deliveries, grants)
     shown = _hops(publishes, deliveries)
     started = moment(assessed.started_us) if assessed.started_us is not None else shown[0].published
     return TransactionView(
         id=transaction_id,
         service=assessed.service,
-        state=assessed.state(now_us),
+        state=assessed.state(now_us, silences),
         late=assessed.is_late(now_us),
         started=started,
         ended=moment_or_none(assessed.completed_us),
         due=moment_or_none(assessed.late_at_us),
         duration_ms=_duration_us(assessed, now_us) / 1000,
-        waits_for=tuple(_wait(wait, now_us) for wait in assessed.waits),
+        waits_for=tuple(_wait(wait, now_us, silences) for wait in assessed.waits),
         hops=shown,
     )
 
@@ -65,8 +69,8 @@ def _duration_us(assessed: Assessment, now_us: int) -> int:
     return max(0, (assessed.completed_us or running) - assessed.started_us)
 
 
-def _wait(wait: Wait, now_us: int) -> WaitView:
-    cause = wait.cause(now_us)
+def _wait(wait: Wait, now_us: int, silences: Silences) -> WaitView:
+    cause = wait.cause(now_us, silences)
     lost = wait.loss is not None and wait.loss.cause == cause
     return WaitView(
         event=wait.event,
@@ -76,6 +80,7 @@ def _wait(wait: Wait, now_us: int) -> WaitView:
         cause=cause,
         reason=(wait.loss.reason or None) if wait.loss is not None and lost else None,
         origin=(wait.loss.origin or None) if wait.loss is not None and lost else None,
+        silent_since=moment_or_none(wait.silent_since_us(silences)),
     )
 
 

@@ -7,6 +7,8 @@ Law of this file: pure; `now` is an argument; the order of receipts changes noth
     completed   every end event is published; it ended with the last of them
     stuck       not completed, and an event it waits for is overdue or was refused by the bus, or what should
                 have caused it became a dead letter: a delivery, or the record of a source
+    agency-silent   not completed, not stuck, and an agency it waits for receives nothing; see
+                `observability.silence`
     late        not completed, and past the deadline of the service
     open        not completed, nothing overdue
 
@@ -15,14 +17,15 @@ that took longer than the deadline is marked late too. A dead letter that is red
 nothing stuck, nor does an event that was refused and published later.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from bus import DeliveryReceipt, PublishReceipt
 from contracts import Service
 from observability.identity import AnyReceipt, is_attempt, settle_deliveries, settle_publishes
 from observability.latency import Hop, hops
+from observability.silence import NOBODY, Addressee, Silences
 from observability.views import Cause, State
 
 MICROSECONDS = 1_000_000
@@ -44,8 +47,9 @@ class Loss(NamedTuple):
 class Wait:
     """An event that a transaction waits for; times in microseconds since the epoch.
 
-    `due_us` is None without a deadline; `loss` is None unless the bus refused the event, or what should have
-    caused it became a dead letter.
+    `after` is the event before it, and `received` whether its agency has received that, or need not over
+    the bus. `due_us` is None without a deadline; `loss` is None unless the bus refused the event, or what
+    should have caused it became a dead letter.
     """
 
     event: str
@@ -53,6 +57,8 @@ class Wait:
     since_us: int
     due_us: int | None
     loss: Loss | None
+    after: str = ""
+    received: bool = True
 
     @property
     def stuck_at_us(self) -> int | None:
@@ -60,10 +66,19 @@ class Wait:
         lost_us = None if self.loss is None else self.loss.at_us
         return min((at for at in (self.due_us, lost_us) if at is not None), default=None)
 
-    def cause(self, now_us: int) -> Cause | None:
-        """Return why this wait makes the transaction stuck, None while it does not."""
+    def silent_since_us(self, silences: Silences) -> int | None:
+        """Return since when its agency receives nothing of what it should answer, None if it does."""
+        addressee = Addressee(self.agency, self.after)
+        if self.received or addressee not in silences:
+            return None
+        return max(self.since_us, silences[addressee])
+
+    def cause(self, now_us: int, silences: Silences = NOBODY) -> Cause | None:
+        """Return why the event does not come, None while nothing is wrong."""
         if self.loss is not None and now_us > self.loss.at_us:
             return self.loss.cause
+        if self.silent_since_us(silences) is not None:
+            return "agency-silent"
         return "deadline" if self.due_us is not None and now_us > self.due_us else None
 
 
@@ -92,8 +107,8 @@ class Assessment:
         """Return whether it took, or has taken so far, longer than its deadline."""
         return self.late_at_us is not None and (self.completed_us or now_us) > self.late_at_us
 
-    def state(self, now_us: int) -> State:
-        """Return the state of the transaction at `now_us`."""
+    def state(self, now_us: int, silences: Silences = NOBODY) -> State:
+        """Return the state of the transaction at `now_us`, while these agencies are silent."""
         if self.started_us is None:
             return "refused"
         if not self.tracked:
@@ -102,6 +117,8 @@ class Assessment:
             return "completed"
         if self.stuck_at_us is not None and now_us > self.stuck_at_us:
             return "stuck"
+        if any(wait.silent_since_us(silences) is not None for wait in self.waits):
+            return "agency-silent"
         return "late" if self.is_late(now_us) else "open"
 
 
@@ -143,6 +160,7 @@ def assess(
     services: Mapping[str, Service],
     publishes: Iterable[PublishReceipt],
     deliveries: Iterable[DeliveryReceipt],
+    grants: Collection[Addressee] | None = None,
 ) -> Assessment:
     """Return what the receipts of one transaction show.
 
@@ -150,6 +168,7 @@ def assess(
         services: the service definitions by name.
         publishes: the publish receipts of the transaction.
         deliveries: the delivery receipts of the transaction.
+        grants: which agency may receive which events; all of them if None.
 
     Raises:
         ValueError: there is no receipt at all.
@@ -173,7 +192,13 @@ def assess(
         return Assessment(name, service is not None, started, None, None, last, ())
     completed = _completed(service, published)
     losses = {} if completed is not None else _losses(service, settled, hops(delivered))
+    received = {
+        Addressee(receipt.agency, subject_of(receipt.type))
+        for receipt in delivered
+        if is_attempt(receipt.outcome)
+    }
     waits = () if completed is not None else _waits(service, published, started, losses)
+    waits = tuple(replace(wait, received=_has(wait, received, grants)) for wait in waits)
     late_at = started + round(service.deadline_seconds * MICROSECONDS)
     return Assessment(name, True, started, completed, late_at, last, waits)
 
@@ -215,8 +240,15 @@ def _waits(
             continue
         since, seconds = known[step.after], step.deadline_seconds
         due = None if seconds is None else since + round(seconds * MICROSECONDS)
-        waits.append(Wait(step.event, step.agency, since, due, losses.get(step.event)))
+        waits.append(Wait(step.event, step.agency, since, due, losses.get(step.event), step.after))
     return tuple(sorted(waits, key=lambda wait: (wait.since_us, wait.event)))
+
+
+def _has(wait: Wait, received: Collection[Addressee], grants: Collection[Addressee] | None) -> bool:
+    """Return whether the agency of a wait has received the event before it, or need not over the bus."""
+    addressee = Addressee(wait.agency, wait.after)
+    own = wait.after.partition(".")[0] == wait.agency
+    return own or addressee in received or (grants is not None and addressee not in grants)
 
 
 def _losses(service: Service, publishes: Iterable[PublishReceipt], found: Iterable[Hop]) -> dict[str, Loss]:

@@ -21,12 +21,13 @@ from typing import Literal
 
 from bus import DeliveryOutcome, PublishOutcome
 
-State = Literal["open", "completed", "late", "stuck", "refused", "untracked"]
+State = Literal["open", "completed", "late", "stuck", "agency-silent", "refused", "untracked"]
 """The state of a transaction; `observability.transactions` defines each."""
 
-Cause = Literal["deadline", "dead-letter", "set-aside", "refused"]
-"""Why a wait makes its transaction stuck: the event is overdue; the one before it is a dead letter of its
-agency; the record that should have become it was set aside by its source; or the bus refused it."""
+Cause = Literal["deadline", "dead-letter", "set-aside", "refused", "agency-silent"]
+"""Why an event does not come: it is overdue; the one before it is a dead letter of its agency; the record
+that should have become it was set aside by its source; the bus refused it; or its agency receives nothing.
+The last alone does not make the transaction stuck."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,8 @@ class WaitView:
 
     `since` is when the event before it was published; `due` is `since` plus the deadline of the milestone,
     None if it has none; `cause` is None while nothing is wrong; `reason` is that of the refusal or the dead
-    letter; `origin` is where the source's record is that was set aside, as `file:line` or `table:position`.
+    letter; `origin` is where the source's record is that was set aside, as `file:line` or `table:position`;
+    `silent_since` is the oldest event that a silent agency has not received.
     """
 
     event: str
@@ -55,6 +57,7 @@ class WaitView:
     cause: Cause | None
     reason: str | None
     origin: str | None = None
+    silent_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +142,7 @@ class ServiceView:
     completed_late: int
     late: int
     stuck: int
+    agency_silent: int
     p50_ms: float | None
     p95_ms: float | None
     p99_ms: float | None
@@ -183,6 +187,39 @@ class BreakdownView:
 
 
 @dataclass(frozen=True, slots=True)
+class AgencyActivity:
+    """What an agency did last, and what waits for it.
+
+    `received`, `handled` and `published` are when it last did each, None if never. `lag_ms` is the age of the
+    oldest event that one of its subscriptions has not received, 0 if there is none. `silent_since` is the
+    oldest event that waits for it while it receives nothing, None unless it is silent. `owes` counts the
+    events that cases in flight wait for from it, `owes_since` is since when the oldest waits.
+    """
+
+    received: datetime | None
+    handled: datetime | None
+    published: datetime | None
+    lag_ms: float
+    silent_since: datetime | None
+    owes: int
+    owes_since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionView:
+    """One subscription of an agency in one topic.
+
+    `lag_ms` is the age of the oldest event that it has not received, by the times of records; 0 if it has
+    received all.
+    """
+
+    agency: str
+    subscription: str
+    topic: str
+    lag_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class AgencyView:
     """One agency that has published or received.
 
@@ -202,6 +239,7 @@ class AgencyView:
     set_aside: int
     dead_lettered: int
     handle_p95_ms: float | None
+    activity: AgencyActivity | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +284,7 @@ class SummaryView:
     completed: int
     late: int
     stuck: int
+    agency_silent: int
     untracked: int
     refused: int
     dead_letters: int
@@ -253,4 +292,5 @@ class SummaryView:
     delivered: int
     receipts: int
     undecodable: int
+    future: int
     freshness: datetime | None

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Row, Table, delete, insert, select, update
 
 from bus import DeliveryReceipt, PublishReceipt
 from contracts import Service
+from observability.database.progress import advance, owe
 from observability.database.schema import (
     definitions,
     deliveries,
@@ -36,7 +37,13 @@ from observability.identity import (
     settle_publishes,
     transaction_of,
 )
+from observability.silence import Addressee
 from observability.transactions import Assessment, assess, newest_us, steps, subject_of
+
+AHEAD_US = 60_000_000
+"""How far a receipt may be ahead of the monitor's clock; one that is further is from the future."""
+
+Grants = Collection[Addressee] | None
 
 CHUNK = 500
 """Most ids in one query."""
@@ -93,8 +100,20 @@ def apply(
     services: Mapping[str, Service],
     receipts: Iterable[AnyReceipt],
     places: Iterable[Place],
+    *,
+    now_us: int,
+    grants: Grants = None,
 ) -> int:
-    """Write a batch and return how many of its receipts and undecodable records are new."""
+    """Write a batch and return how many of its receipts and undecodable records are new.
+
+    Args:
+        connection: of the write.
+        services: the service definitions by name.
+        receipts: the receipts of the batch.
+        places: the records that held none.
+        now_us: the time of the write; a receipt from after it is stored, and moves nothing forward.
+        grants: which agency may receive which events; all of them if None.
+    """
     batch = [
         receipt if receipt.transaction else replace(receipt, transaction=transaction_of(receipt))
         for receipt in receipts
@@ -105,14 +124,20 @@ def apply(
     delivered = settle_deliveries(row for row in batch if isinstance(row, DeliveryReceipt))
     changed = _merge(connection, publishes, stored.publishes, published, counts)
     changed += _merge(connection, deliveries, stored.deliveries, delivered, counts)
-    _reassess(connection, services, stored, {receipt.transaction for receipt in changed}, counts)
-    _refresh(connection, max(map(newest_us, changed), default=0), counts)
+    _reassess(
+        connection, services, stored, {receipt.transaction for receipt in changed}, counts, grants=grants
+    )
+    latest_us = now_us + AHEAD_US
+    known = [at for receipt in changed if (at := newest_us(receipt)) <= latest_us]
+    counts["store", "", "future"] += len(changed) - len(known)
+    _refresh(connection, max(known, default=0), counts)
+    advance(connection, changed, latest_us)
     new = counts["store", "", "receipts"] + _keep_places(connection, places)
     _add(connection, counts)
     return new
 
 
-def follow(connection: Connection, services: Mapping[str, Service]) -> None:
+def follow(connection: Connection, services: Mapping[str, Service], grants: Grants = None) -> None:
     """Assess the transactions that are not completed again, where the definition of their service changed."""
     known = {row.service: row.digest for row in connection.execute(select(definitions))}
     current = {name: _digest(service) for name, service in services.items()}
@@ -122,7 +147,7 @@ def follow(connection: Connection, services: Mapping[str, Service]) -> None:
         query = select(transactions.c.id).where(transactions.c.service == name, open_or_untracked)
         for chunk in chunks(list(connection.scalars(query))):
             counts: Counter[Measure] = Counter()
-            _reassess(connection, services, load(connection, chunk), set(chunk), counts)
+            _reassess(connection, services, load(connection, chunk), set(chunk), counts, grants=grants)
             _add(connection, counts)
     if changed:
         connection.execute(delete(definitions))
@@ -192,19 +217,26 @@ def _reassess(
     stored: StoredReceipts,
     touched: Collection[str],
     counts: Counter[Measure],
+    *,
+    grants: Grants,
 ) -> None:
     for chunk in chunks(touched):
         for row in connection.execute(select(transactions).where(transactions.c.id.in_(chunk))):
             counts.subtract(_progress(row))
         connection.execute(delete(transactions).where(transactions.c.id.in_(chunk)))
     rows = []
+    owed = {}
     for id_, (published, delivered) in stored.by_transaction().items():
         if id_ in touched:
-            now = assess(services, published, delivered)
+            now = assess(services, published, delivered, grants)
+            owed[id_] = now.waits
             counts.update(_progress(now))
             rows.append({"id": id_, **{name: getattr(now, name) for name in ASSESSED}})
     if rows:
         connection.execute(insert(transactions), rows)
+    for chunk in chunks(touched):
+        changes = owe(connection, chunk, {id_: owed[id_] for id_ in chunk if id_ in owed})
+        counts.update({("agency", agency, "owed"): number for agency, number in changes.items()})
 
 
 def _progress(found: Row[Any] | Assessment) -> list[Measure]:

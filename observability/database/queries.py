@@ -5,13 +5,22 @@ flight; samples come from the newest rows, as many as the constants below say.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, case, exists, func, or_, select
 
 from bus import DeliveryReceipt, PublishReceipt, agency_of
 from contracts import Service
 from observability.database.intake import chunks, delivery_columns, load, publish_columns
+from observability.database.progress import (
+    find_lags,
+    find_silences,
+    last_received_and_handled_us,
+    owed_since,
+    waits_for_silent,
+)
 from observability.database.schema import (
     completed_late,
     deliveries,
@@ -25,9 +34,11 @@ from observability.database.schema import (
 )
 from observability.identity import ATTEMPTS, RESOLVING, is_eventless
 from observability.latency import Hop, hops, milliseconds, percentile, percentiles, skew
+from observability.silence import Addressee, Silences
 from observability.transaction_view import moment, moment_or_none, transaction_view
 from observability.transactions import ServiceStep, newest_us, steps, subject_of
 from observability.views import (
+    AgencyActivity,
     AgencyView,
     BreakdownView,
     DeadLetterView,
@@ -36,6 +47,7 @@ from observability.views import (
     ServiceView,
     State,
     StepView,
+    SubscriptionView,
     SummaryView,
     TransactionView,
 )
@@ -59,10 +71,41 @@ Totals = Counter[tuple[str, str, str]]
 """Value by scope, name and measure."""
 
 
+class Moment(NamedTuple):
+    """When a view is read, in microseconds since the epoch, and what may be received.
+
+    `read_us` is up to when the monitor has read everything, at most now; silence is judged by it. Who has
+    received nothing since before `cutoff_us`, although something waits, is silent.
+    """
+
+    now_us: int
+    read_us: int
+    cutoff_us: int
+    grants: Collection[Addressee] | None
+
+
+def _silences(connection: Connection, moment: Moment) -> Silences:
+    return find_silences(connection, find_lags(connection, moment.read_us), moment.cutoff_us)
+
+
 def _totals(connection: Connection) -> Totals:
     """Return all totals."""
     rows = connection.execute(select(totals.c.scope, totals.c.name, totals.c.measure, totals.c.value))
     return Counter({(scope, name, measure): value for scope, name, measure, value in rows})
+
+
+def _silent_counts(connection: Connection, at: Moment) -> Counter[str]:
+    """Return how many transactions in flight wait for a silent agency, by service."""
+    silences = _silences(connection, at)
+    if not silences:
+        return Counter()
+    query = select(transactions.c.service, func.count()).where(_agency_silent(at, silences))
+    return Counter(dict(connection.execute(query.group_by(transactions.c.service)).all()))
+
+
+def _agency_silent(at: Moment, silences: Silences) -> ColumnElement[bool]:
+    stuck = transactions.c.stuck_at_us.is_not(None) & (transactions.c.stuck_at_us < at.now_us)
+    return in_flight & ~stuck & waits_for_silent(silences, at.cutoff_us)
 
 
 def _in_flight_counts(connection: Connection, now_us: int) -> Mapping[str, tuple[int, int]]:
@@ -73,10 +116,10 @@ def _in_flight_counts(connection: Connection, now_us: int) -> Mapping[str, tuple
     return {service: (int(stuck), int(late)) for service, stuck, late in connection.execute(query)}
 
 
-def summarize(connection: Connection, now_us: int) -> SummaryView:
+def summarize(connection: Connection, at: Moment) -> SummaryView:
     """Return totals over all receipts."""
     stored = _totals(connection)
-    in_flight_by_service = _in_flight_counts(connection, now_us)
+    in_flight_by_service = _in_flight_counts(connection, at.now_us)
     started, completed, late = (
         _sum(stored, "service", measure) for measure in ("started", "completed", "late")
     )
@@ -87,6 +130,7 @@ def summarize(connection: Connection, now_us: int) -> SummaryView:
         completed=completed,
         late=late + sum(late for _, late in in_flight_by_service.values()),
         stuck=sum(stuck for stuck, _ in in_flight_by_service.values()),
+        agency_silent=_silent_counts(connection, at).total(),
         untracked=untracked,
         refused=_sum(stored, "agency", "refused"),
         dead_letters=sum(dead_letters_by_reason(connection).values()),
@@ -94,14 +138,15 @@ def summarize(connection: Connection, now_us: int) -> SummaryView:
         delivered=_sum(stored, "agency", "ack"),
         receipts=stored["store", "", "receipts"],
         undecodable=connection.scalar(select(func.count()).select_from(undecodable)) or 0,
-        freshness=moment_or_none(stored.get(("store", "", "newest_us"))),
+        future=stored["store", "", "future"],
+        freshness=_latest_moment(stored.get(("store", "", "newest_us")), at),
     )
 
 
 def find_transactions(
     connection: Connection,
     services: Mapping[str, Service],
-    now_us: int,
+    at: Moment,
     *,
     state: State | None,
     service: str | None,
@@ -111,35 +156,52 @@ def find_transactions(
     query = select(transactions.c.id)
     if service is not None:
         query = query.where(transactions.c.service == service)
+    silences = _silences(connection, at)
+    if state == "agency-silent" and not silences:
+        return ()
     if state is not None:
-        query = query.where(_in_state(state, now_us))
+        query = query.where(_in_state(state, at, silences))
     started, id_ = transactions.c.started_us, transactions.c.id
-    order = (started, id_) if state in ("late", "stuck") else (started.desc(), id_.desc())
+    troubled = state in ("late", "stuck", "agency-silent")
+    order = (started, id_) if troubled else (started.desc(), id_.desc())
     if state is None:
         query = query.where(started.is_not(None))
     ids = list(connection.scalars(query.order_by(*order).limit(limit)))
     found = load(connection, ids).by_transaction()
-    return tuple(transaction_view(id_, services, *found[id_], now_us) for id_ in ids)
+    return tuple(
+        transaction_view(id_, services, *found[id_], at.now_us, silences=silences, grants=at.grants)
+        for id_ in ids
+    )
 
 
 def find_transaction(
-    connection: Connection, services: Mapping[str, Service], transaction_id: str, now_us: int
+    connection: Connection, services: Mapping[str, Service], transaction_id: str, at: Moment
 ) -> TransactionView | None:
     """Return one transaction, None if no receipt names it."""
     found = load(connection, [transaction_id]).by_transaction()
     if transaction_id not in found:
         return None
-    return transaction_view(transaction_id, services, *found[transaction_id], now_us)
+    silences = _silences(connection, at)
+    receipts = found[transaction_id]
+    return transaction_view(
+        transaction_id, services, *receipts, at.now_us, silences=silences, grants=at.grants
+    )
 
 
 def find_services(
-    connection: Connection, services: Mapping[str, Service], now_us: int
+    connection: Connection, services: Mapping[str, Service], at: Moment
 ) -> tuple[ServiceView, ...]:
     """Return every service of the catalogue with its measurements, sorted by name."""
     stored = _totals(connection)
-    in_flight_by_service = _in_flight_counts(connection, now_us)
+    in_flight_by_service = _in_flight_counts(connection, at.now_us)
+    silent = _silent_counts(connection, at)
     return tuple(
-        _service(service, stored, in_flight_by_service.get(name, (0, 0)), _durations_us(connection, name))
+        _service(
+            service,
+            stored,
+            (*in_flight_by_service.get(name, (0, 0)), silent[name]),
+            _durations_us(connection, name),
+        )
         for name, service in sorted(services.items())
     )
 
@@ -163,11 +225,57 @@ def break_down(connection: Connection, service: Service) -> BreakdownView:
     )
 
 
-def find_agencies(connection: Connection) -> tuple[AgencyView, ...]:
-    """Return every agency with receipts, sorted by name."""
+def find_agencies(connection: Connection, at: Moment) -> tuple[AgencyView, ...]:
+    """Return every agency with receipts, and every one that a case waits for, sorted by name."""
     stored = _totals(connection)
-    names = sorted({name for scope, name, _ in stored if scope == "agency"})
-    return tuple(_agency(connection, name, stored) for name in names)
+    lags = find_lags(connection, at.read_us)
+    silences = find_silences(connection, lags, at.cutoff_us)
+    owed = {name: moment(since_us) for name, _, since_us in owed_since(connection)}
+    last = last_received_and_handled_us(connection)
+    names = sorted({name for (scope, name, _), value in stored.items() if scope == "agency" and value})
+    found = []
+    for name in names:
+        received_us, handled_us = last.get(name, (0, 0))
+        behind = [lag.since_us for lag in lags if lag.agency == name and lag.since_us is not None]
+        silent = [since_us for addressee, since_us in silences.items() if addressee.agency == name]
+        activity = AgencyActivity(
+            received=_latest_moment(received_us, at),
+            handled=_latest_moment(handled_us, at),
+            published=_latest_moment(_last_published_us(connection, name, at), at),
+            lag_ms=(at.read_us - min(behind, default=at.read_us)) / 1000,
+            silent_since=moment_or_none(min(silent, default=None)),
+            owes=stored["agency", name, "owed"],
+            owes_since=owed.get(name),
+        )
+        found.append(_agency(connection, name, stored, activity))
+    return tuple(found)
+
+
+def _latest_moment(latest_us: int | None, at: Moment) -> datetime | None:
+    """Return the newest time of something, never after now; None if there is none."""
+    return moment(min(latest_us, at.now_us)) if latest_us else None
+
+
+def _last_published_us(connection: Connection, agency: str, at: Moment) -> int | None:
+    query = select(publishes.c.broker_time_us).where(
+        publishes.c.agency == agency,
+        publishes.c.outcome == "published",
+        publishes.c.broker_time_us <= at.now_us,
+    )
+    return connection.scalar(query.order_by(publishes.c.broker_time_us.desc()).limit(1))
+
+
+def find_subscriptions(connection: Connection, at: Moment) -> tuple[SubscriptionView, ...]:
+    """Return how far every subscription is behind."""
+    return tuple(
+        SubscriptionView(
+            agency=lag.agency,
+            subscription=lag.subscription,
+            topic=lag.topic,
+            lag_ms=0.0 if lag.since_us is None else max(0, at.read_us - lag.since_us) / 1000,
+        )
+        for lag in find_lags(connection, at.read_us)
+    )
 
 
 def find_dead_letters(connection: Connection, limit: int) -> tuple[DeadLetterView, ...]:
@@ -197,12 +305,14 @@ def dead_letters_by_reason(connection: Connection) -> Mapping[tuple[str, str], i
     return found
 
 
-def _in_state(state: State, now_us: int) -> ColumnElement[bool]:
+def _in_state(state: State, at: Moment, silences: Silences) -> ColumnElement[bool]:
+    if state == "agency-silent":
+        return _agency_silent(at, silences)
     conditions: Mapping[State, ColumnElement[bool]] = {
         "open": in_flight,
         "completed": transactions.c.completed_us.is_not(None),
-        "late": or_(completed_late, in_flight & (transactions.c.late_at_us < now_us)),
-        "stuck": in_flight & (transactions.c.stuck_at_us < now_us),
+        "late": or_(completed_late, in_flight & (transactions.c.late_at_us < at.now_us)),
+        "stuck": in_flight & (transactions.c.stuck_at_us < at.now_us),
         "refused": transactions.c.started_us.is_(None),
         "untracked": ~transactions.c.tracked & transactions.c.started_us.is_not(None),
     }
@@ -210,12 +320,12 @@ def _in_state(state: State, now_us: int) -> ColumnElement[bool]:
 
 
 def _service(
-    service: Service, stored: Totals, in_flight_count: tuple[int, int], took_us: list[int]
+    service: Service, stored: Totals, in_flight_count: tuple[int, int, int], took_us: list[int]
 ) -> ServiceView:
     started, completed, late = (
         stored["service", service.name, measure] for measure in ("started", "completed", "late")
     )
-    stuck, overdue = in_flight_count
+    stuck, overdue, silent = in_flight_count
     took = percentiles(took_us)
     milestones = _milestones(service, stored)
     judged = completed + overdue
@@ -232,6 +342,7 @@ def _service(
         completed_late=late,
         late=late + overdue,
         stuck=stuck,
+        agency_silent=silent,
         p50_ms=took.p50_ms,
         p95_ms=took.p95_ms,
         p99_ms=took.p99_ms,
@@ -329,7 +440,7 @@ def _paths(connection: Connection, service: str) -> tuple[PathView, ...]:
     )
 
 
-def _agency(connection: Connection, name: str, stored: Totals) -> AgencyView:
+def _agency(connection: Connection, name: str, stored: Totals, activity: AgencyActivity) -> AgencyView:
     attempts = (deliveries.c.agency == name) & deliveries.c.outcome.in_(ATTEMPTS)
     received = _latest(connection, attempts, AGENCY_WINDOW)
     query = (
@@ -352,6 +463,7 @@ def _agency(connection: Connection, name: str, stored: Totals) -> AgencyView:
         set_aside=stored["agency", name, "set-aside"],
         dead_lettered=stored["agency", name, "dead-letter"],
         handle_p95_ms=milliseconds(percentile(handled, 95)),
+        activity=activity,
     )
 
 

@@ -31,7 +31,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from observability.errors import StoreError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raise it with every change of a table; a database of another version is refused."""
 
 BUSY_SECONDS = 30
@@ -68,6 +68,7 @@ publishes = Table(
     _text("data_hash"),
     Column("origin", Text),
     Index("publishes_agency", "agency", "broker_time_us"),
+    Index("publishes_place", "topic", "partition", "broker_time_us"),
     sqlite_with_rowid=False,
 )
 
@@ -138,6 +139,50 @@ Index(
     transactions.c.started_us,
     sqlite_where=completed_late,
     postgresql_where=completed_late,
+)
+
+waits = Table(
+    "waits",
+    metadata,
+    _text("transaction", primary_key=True),
+    _text("event", primary_key=True),
+    _text("agency"),
+    _text("subject"),
+    _whole("since_us"),
+    Column("received", Boolean, nullable=False),
+    Index("waits_owed", "agency", "since_us"),
+)
+"""What transactions in flight wait for: `subject` is the event that `agency` should answer."""
+
+not_received = ~waits.c.received
+Index(
+    "waits_not_received",
+    waits.c.agency,
+    waits.c.subject,
+    waits.c.since_us,
+    sqlite_where=not_received,
+    postgresql_where=not_received,
+)
+
+heads = Table(
+    "heads",
+    metadata,
+    _text("topic", primary_key=True),
+    Column("partition", Integer, primary_key=True, autoincrement=False),
+    _whole("broker_time_us"),
+    _whole("offset"),
+)
+
+reports = Table(
+    "reports",
+    metadata,
+    _text("agency", primary_key=True),
+    _text("subscription", primary_key=True),
+    _text("topic", primary_key=True),
+    Column("partition", Integer, primary_key=True, autoincrement=False),
+    *(_whole(name) for name in ("broker_time_us", "offset")),
+    *(_whole(name) for name in ("first_us", "received_us", "handled_us", "finished_us")),
+    Index("reports_topic", "topic"),
 )
 
 totals = Table(

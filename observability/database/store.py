@@ -4,7 +4,7 @@ Law of this file: applying the same receipts again, in any order, changes nothin
 the read; what needs a sample takes it from a bounded window, never from all rows.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from time import sleep
@@ -20,6 +20,7 @@ from observability.database.intake import Place
 from observability.database.schema import open_engine
 from observability.errors import StoreError
 from observability.identity import AnyReceipt
+from observability.silence import SILENT_AFTER_SECONDS, Addressee
 from observability.transaction_view import microseconds, moment_or_none
 from observability.views import (
     AgencyView,
@@ -27,6 +28,7 @@ from observability.views import (
     DeadLetterView,
     ServiceView,
     State,
+    SubscriptionView,
     SummaryView,
     TransactionView,
 )
@@ -49,6 +51,8 @@ class Store:
     Args:
         url: SQLAlchemy database URL, for example `sqlite:////var/lib/govbus/monitor.db`.
         services: the service definitions by name; those of the packaged reference catalogue if None.
+        grants: which agency may receive which events; all that cases wait for if None.
+        silent_after_seconds: how long an agency may receive nothing of what waits for it.
         clock: the current time, which decides what is overdue.
 
     Raises:
@@ -60,9 +64,13 @@ class Store:
         url: str,
         services: Mapping[str, Service] | None = None,
         *,
+        grants: Collection[Addressee] | None = None,
+        silent_after_seconds: float = SILENT_AFTER_SECONDS,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.url = url
+        self._grants = grants
+        self._silent_after_us = round(silent_after_seconds * 1_000_000)
         self._definitions = Catalog.open().services if services is None else services
         self._clock = clock
         self._engine = open_engine(url)
@@ -90,7 +98,7 @@ class Store:
 
     def summary(self) -> SummaryView:
         """Return totals over all receipts, and the time of the newest one."""
-        return self._read(lambda connection: queries.summarize(connection, self._now_us()))
+        return self._read(lambda connection: queries.summarize(connection, self._moment(connection)))
 
     def transactions(
         self, state: State | None = None, service: str | None = None, limit: int = 50
@@ -105,7 +113,12 @@ class Store:
         """
         return self._read(
             lambda connection: queries.find_transactions(
-                connection, self._definitions, self._now_us(), state=state, service=service, limit=limit
+                connection,
+                self._definitions,
+                self._moment(connection),
+                state=state,
+                service=service,
+                limit=limit,
             )
         )
 
@@ -113,14 +126,14 @@ class Store:
         """Return one transaction, None if no receipt names it."""
         return self._read(
             lambda connection: queries.find_transaction(
-                connection, self._definitions, transaction_id, self._now_us()
+                connection, self._definitions, transaction_id, self._moment(connection)
             )
         )
 
     def services(self) -> tuple[ServiceView, ...]:
         """Return every service of the catalogue with its measurements, sorted by name."""
         return self._read(
-            lambda connection: queries.find_services(connection, self._definitions, self._now_us())
+            lambda connection: queries.find_services(connection, self._definitions, self._moment(connection))
         )
 
     def breakdown(self, service: str) -> BreakdownView:
@@ -135,7 +148,11 @@ class Store:
 
     def agencies(self) -> tuple[AgencyView, ...]:
         """Return every agency with receipts, sorted by name."""
-        return self._read(queries.find_agencies)
+        return self._read(lambda connection: queries.find_agencies(connection, self._moment(connection)))
+
+    def subscriptions(self) -> tuple[SubscriptionView, ...]:
+        """Return how far every subscription is behind, by agency, name and topic."""
+        return self._read(lambda connection: queries.find_subscriptions(connection, self._moment(connection)))
 
     def dead_letters(self, limit: int = 50) -> tuple[DeadLetterView, ...]:
         """Return dead letters, of deliveries and of source records that became no event, newest first."""
@@ -174,8 +191,10 @@ class Store:
         """Return the number of unresolved dead letters by agency and reason."""
         return self._read(queries.dead_letters_by_reason)
 
-    def _now_us(self) -> int:
-        return microseconds(self._clock())
+    def _moment(self, connection: Connection) -> queries.Moment:
+        now_us = microseconds(self._clock())
+        read_us = min(now_us, reading.read_until_us(connection) or now_us)
+        return queries.Moment(now_us, read_us, read_us - self._silent_after_us, self._grants)
 
     def _read(self, query: Callable[[Connection], Answer]) -> Answer:
         try:
@@ -192,8 +211,15 @@ class Store:
     def _write(self, batch: list[AnyReceipt], places: list[Place]) -> int:
         with self._writing() as connection:
             if not self._is_current:
-                intake.follow(connection, self._definitions)
-            new = intake.apply(connection, self._definitions, batch, places)
+                intake.follow(connection, self._definitions, self._grants)
+            new = intake.apply(
+                connection,
+                self._definitions,
+                batch,
+                places,
+                now_us=microseconds(self._clock()),
+                grants=self._grants,
+            )
         self._is_current = True
         return new
 

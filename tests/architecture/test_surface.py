@@ -65,6 +65,7 @@ PINNED: dict[str, list[str]] = {
         "decode_receipts",
         "encode_receipts",
         "health_served",
+        "is_replay",
         "open_consumer",
         "outbox_table",
         "receipts_topic",

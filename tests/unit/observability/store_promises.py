@@ -9,12 +9,14 @@ import pytest
 
 from observability import Store, StoreError
 from observability.receipt_reader import LARGEST, SMALLEST
+from observability.silence import Addressee
 from observability.transaction_view import moment
 from observability.views import State
 from tests.unit.observability.country import (
     ALLOWANCE,
     BIRTH,
     BORN,
+    MINUTE,
     NUMBER,
     RECORD,
     SECOND,
@@ -264,6 +266,99 @@ class StorePromises:
         assert (store.summary().stuck, store.services()[0].stuck, store.summary().refused) == (1, 1, 1)
         store.apply([published(ALLOWANCE, START + 9 * SECOND, event_id="mended")])
         assert [view.state for view in store.transactions()] == ["completed"]
+
+    def test_silent_agency_is_named_by_its_cases_its_metric_and_its_lag(
+        self, store: Store, clock: Clock
+    ) -> None:
+        """Who receives nothing of what waits for it is silent after 65 s, until it receives again."""
+        store.apply([*whole_birth("case-1"), published(BORN, START + 10 * SECOND, "case-2")])
+        store.apply([delivered(BORN, "health", START + 10 * SECOND, "case-2")])
+        store.apply([published(RECORD, START + 11 * SECOND, "case-2")])
+        clock.now = moment(START + 39 * SECOND)
+        assert [view.state for view in store.transactions("open")] == ["open"]
+        relaxed = replace(
+            BIRTH, milestones=tuple(replace(each, deadline_seconds=None) for each in BIRTH.milestones)
+        )
+        with Store(store.url, {BIRTH.name: relaxed}, clock=clock) as other:  # type: ignore[arg-type] # by hand
+            other.apply([])
+            clock.now = moment(START + 75 * SECOND)
+            assert [view.state for view in other.transactions("open")] == ["open"]
+            clock.now = moment(START + 75 * SECOND + SECOND // 1000)
+            (view,) = other.transactions("agency-silent")
+            assert (view.id, view.state) == ("case-2", "agency-silent")
+            (wait,) = view.waits_for
+            assert (wait.event, wait.cause, wait.silent_since) == (
+                NUMBER,
+                "agency-silent",
+                moment(START + 10 * SECOND),
+            )
+            assert (other.summary().agency_silent, other.services()[0].agency_silent) == (1, 1)
+            activity = {agency.name: agency.activity for agency in other.agencies()}
+            assert {name for name, found in activity.items() if found and found.silent_since} == {"tax"}
+            tax = activity["tax"]
+            assert tax is not None
+            assert (tax.owes, tax.owes_since, tax.lag_ms) == (1, moment(START + 10 * SECOND), 65_001.0)
+            assert (tax.received, tax.handled) == (moment(START + 4_000), moment(START + 24_000))
+            assert tax.published == moment(START + 2 * SECOND)
+            assert {(each.agency, each.lag_ms) for each in other.subscriptions() if each.lag_ms} == {
+                ("tax", 65_001.0)
+            }
+            other.apply([delivered(BORN, "tax", START + 10 * SECOND, "case-2", queue_us=65 * SECOND)])
+            assert other.summary().agency_silent == 0
+            assert [view.state for view in other.transactions("open")] == ["open"]
+            assert not any(each.lag_ms for each in other.subscriptions())
+
+    def test_agency_that_never_reported_is_silent_for_the_cases_that_wait_for_it(
+        self, store: Store, clock: Clock, url: str
+    ) -> None:
+        """Unless it may not receive the event at all, as the catalogue says."""
+        relaxed = replace(
+            BIRTH, milestones=tuple(replace(each, deadline_seconds=None) for each in BIRTH.milestones)
+        )
+        clock.now = moment(START + 100 * SECOND)
+        for grants, silent in ((None, {"health", "tax"}), ({Addressee("tax", BORN)}, {"tax"}), ((), set())):
+            with Store(url, {BIRTH.name: relaxed}, grants=grants, clock=clock) as other:  # type: ignore[arg-type]
+                other.apply([published(BORN, START, f"case-{grants}")])
+                view = other.transaction(f"case-{grants}")
+                assert view is not None
+                assert {wait.agency for wait in view.waits_for if wait.silent_since} == silent
+
+    def test_monitor_that_is_behind_calls_nobody_silent(self, store: Store, clock: Clock) -> None:
+        """The receipts that are missing may be written, and not read yet."""
+        store.apply([published(BORN, START, service=None)])
+        store.apply(
+            [delivered(BORN, "tax", START, service=None), published(BORN, START + SECOND, "b", service=None)]
+        )
+        store.note_read_until(moment(START + 60 * SECOND))
+        clock.now = moment(START + 900 * SECOND)
+        (lag,) = store.subscriptions()
+        assert lag.lag_ms == 59_000.0
+        store.note_read_until(moment(START + 800 * SECOND))
+        assert {
+            agency.name for agency in store.agencies() if agency.activity and agency.activity.silent_since
+        } == {"tax"}
+
+    def test_replay_and_a_subscription_gone_for_a_week_have_no_lag(self, store: Store, clock: Clock) -> None:
+        """The one has ended, the other is forgotten as by Kafka."""
+        again = delivered(BORN, "tax", START, subscription="office.replay.again")
+        store.apply([published(BORN, START), again, delivered(BORN, "health", START)])
+        store.apply([published(BORN, START + SECOND, "case-2")])
+        clock.now = moment(START + 6 * 24 * 60 * MINUTE)
+        assert [lag.agency for lag in store.subscriptions()] == ["health"]
+        clock.now = moment(START + 8 * 24 * 60 * MINUTE)
+        assert store.subscriptions() == ()
+
+    def test_receipt_from_the_future_makes_nothing_newer(self, store: Store, clock: Clock) -> None:
+        """It is counted, and neither the freshness nor a subscription's progress follows it."""
+        clock.now = moment(START + 10 * SECOND)
+        store.apply([published(BORN, START), delivered(BORN, "tax", START)])
+        ahead = START + 400 * 24 * 60 * MINUTE
+        store.apply([delivered(BORN, "tax", ahead, "case-9"), published(RECORD, ahead, "case-9")])
+        summary = store.summary()
+        assert (summary.future, summary.freshness) == (2, moment(START + 24_000))
+        store.apply([published(BORN, START + SECOND, "case-2")])
+        (lag,) = store.subscriptions()
+        assert lag.lag_ms == 9_000.0
 
     def test_undecodable_record_is_counted_once(self, store: Store) -> None:
         """Its place identifies it."""

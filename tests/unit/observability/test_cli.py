@@ -65,7 +65,7 @@ def test_list_shows_state_time_and_what_is_waited_for(database: str) -> None:
         "case-1       completed   3 s  birth-of-a-child",
         "",
         "case-2",
-        "  waits for health.record-opened for 1 d",
+        "  waits for health.record-opened for 1 d, agency-silent: receives nothing for 1 d",
         "  waits for tax.taxpayer-number-assigned for 1 d, dead letter: target-rejected",
     ]
 

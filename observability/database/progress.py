@@ -1,0 +1,247 @@
+"""How far each subscription has come, by the times of records, and what agencies owe.
+
+Law of this file: nothing here is read from the whole history. `heads` is the newest record of a partition,
+`reports` how far each subscription has come in it; only where they differ one receipt is looked up. `waits`
+are the events that transactions in flight wait for. A replay is no progress. A subscription that has reported
+nothing for `FORGOTTEN_DAYS` is gone, as for Kafka; the cases that wait for its agency still tell.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+
+from bus import DeliveryReceipt, PublishReceipt, is_replay
+from observability.database.schema import heads, not_received, publishes, reports, totals, transactions, waits
+from observability.identity import AnyReceipt, is_attempt
+from observability.silence import Addressee, NotReceived, Silences, silences
+from observability.transactions import Wait, subject_of
+
+FORGOTTEN_DAYS = 7
+_DAY_US = 86_400_000_000
+
+Key = tuple[str, ...]
+Values = dict[str, Any]
+
+
+class Lag(NamedTuple):
+    """How far a subscription is behind: broker time of the oldest event it has not received; None if none."""
+
+    agency: str
+    subscription: str
+    topic: str
+    since_us: int | None
+
+
+def advance(connection: Connection, changed: Iterable[AnyReceipt], now_us: int) -> None:
+    """Take note of how far topics and subscriptions have come; nothing from after `now_us` counts."""
+    new: dict[str, dict[Key, Values]] = {heads.name: {}, reports.name: {}}
+    for receipt in changed:
+        place = {"topic": receipt.topic, "partition": receipt.partition}
+        reached = {"broker_time_us": receipt.broker_time_us, "offset": receipt.offset}
+        if isinstance(receipt, PublishReceipt):
+            if receipt.outcome == "published" and receipt.broker_time_us <= now_us:
+                _keep(new[heads.name], {**place, **reached}, heads)
+        elif _is_progress(receipt, now_us):
+            by = {"agency": receipt.agency, "subscription": receipt.subscription}
+            handled_us = receipt.finished_us if receipt.outcome == "ack" else 0
+            times = {
+                "first_us": receipt.received_us,
+                "received_us": receipt.received_us,
+                "handled_us": handled_us,
+                "finished_us": receipt.finished_us,
+            }
+            _keep(new[reports.name], {**by, **place, **reached, **times}, reports)
+    for table in (heads, reports):
+        _write(connection, table, new[table.name])
+
+
+def _is_progress(receipt: DeliveryReceipt, now_us: int) -> bool:
+    in_time = max(receipt.finished_us, receipt.broker_time_us) <= now_us
+    return in_time and is_attempt(receipt.outcome) and not is_replay(receipt.subscription)
+
+
+def _keep(found: dict[Key, Values], row: Values, table: Table) -> None:
+    key = tuple(row[column.name] for column in table.primary_key.columns)
+    found[key] = _merged(found[key], row) if key in found else row
+
+
+def _merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> Values:
+    merged = dict(max(one, other, key=lambda row: (row["broker_time_us"], row["offset"])))
+    if "first_us" in merged:
+        merged["first_us"] = min(one["first_us"], other["first_us"])
+        merged |= {name: max(one[name], other[name]) for name in ("received_us", "handled_us", "finished_us")}
+    return merged
+
+
+def _write(connection: Connection, table: Table, rows: Mapping[Key, Values]) -> None:
+    keys = [column.name for column in table.primary_key.columns]
+    topics = sorted({row["topic"] for row in rows.values()})
+    stored = {}
+    for start in range(0, len(topics), 500):
+        query = select(table).where(table.c.topic.in_(topics[start : start + 500]))
+        for row in connection.execute(query).mappings():
+            stored[tuple(row[name] for name in keys)] = dict(row)
+    fresh = [row for key, row in rows.items() if key not in stored]
+    moved = [
+        merged
+        for key, row in rows.items()
+        if key in stored and (merged := _merged(stored[key], row)) != stored[key]
+    ]
+    if fresh:
+        connection.execute(insert(table), fresh)
+    if moved:
+        same = [table.c[name] == bindparam(f"key_{name}") for name in keys]
+        values: Values = {name: bindparam(f"new_{name}") for name in moved[0] if name not in keys}
+        change = update(table).where(*same).values(values)
+        connection.execute(change, [_bound(row, keys) for row in moved])
+
+
+def _bound(row: Values, keys: Collection[str]) -> Values:
+    return {f"{'key' if name in keys else 'new'}_{name}": value for name, value in row.items()}
+
+
+def owe(connection: Connection, ids: Sequence[str], owed: Mapping[str, Iterable[Wait]]) -> dict[str, int]:
+    """Write what some transactions wait for, and return by how much the waits for each agency change.
+
+    Args:
+        connection: of the write.
+        ids: the transactions; what was stored of them is replaced.
+        owed: their waits.
+    """
+    changes: dict[str, int] = defaultdict(int)
+    old = select(waits.c.agency, func.count()).where(waits.c.transaction.in_(ids)).group_by(waits.c.agency)
+    for agency, number in connection.execute(old):
+        changes[agency] -= number
+    connection.execute(delete(waits).where(waits.c.transaction.in_(ids)))
+    rows = []
+    for id_, found in owed.items():
+        for wait in found:
+            changes[wait.agency] += 1
+            rows.append(
+                {
+                    "transaction": id_,
+                    "event": wait.event,
+                    "agency": wait.agency,
+                    "subject": wait.after,
+                    "since_us": wait.since_us,
+                    "received": wait.received,
+                }
+            )
+    if rows:
+        connection.execute(insert(waits), rows)
+    return changes
+
+
+def find_lags(connection: Connection, now_us: int) -> list[Lag]:
+    """Return how far each subscription is behind in each topic that it reads."""
+    newest: dict[str, dict[int, tuple[int, int]]] = defaultdict(dict)
+    for head in connection.execute(select(heads)):
+        newest[head.topic][head.partition] = (head.broker_time_us, head.offset)
+    found: dict[tuple[str, str, str], dict[int, Row[Any]]] = defaultdict(dict)
+    for report in connection.execute(select(reports)):
+        found[report.agency, report.subscription, report.topic][report.partition] = report
+    lags = []
+    for (agency, subscription, topic), reached in sorted(found.items()):
+        if max(report.finished_us for report in reached.values()) < now_us - FORGOTTEN_DAYS * _DAY_US:
+            continue
+        first_us = min(report.first_us for report in reached.values())
+        behind = (
+            _oldest_after(connection, topic, partition, reached.get(partition), first_us)
+            for partition, head in newest[topic].items()
+            if partition not in reached or _place(reached[partition]) < head
+        )
+        lags.append(
+            Lag(agency, subscription, topic, min((at for at in behind if at is not None), default=None))
+        )
+    return lags
+
+
+def _place(report: Row[Any]) -> tuple[int, int]:
+    return report.broker_time_us, report.offset
+
+
+def _oldest_after(
+    connection: Connection, topic: str, partition: int, report: Row[Any] | None, first_us: int
+) -> int | None:
+    at, offset = publishes.c.broker_time_us, publishes.c.offset
+    after: ColumnElement[bool] = at >= first_us
+    if report is not None:
+        after = (at >= report.broker_time_us) & ~((at == report.broker_time_us) & (offset <= report.offset))
+    query = select(at).where(publishes.c.topic == topic, publishes.c.partition == partition, after)
+    query = query.where(publishes.c.outcome == "published")
+    return connection.scalar(query.order_by(at).limit(1))
+
+
+def reported_us(connection: Connection) -> dict[Addressee, int]:
+    """Return when each agency last reported an event of each subject."""
+    query = select(reports.c.agency, reports.c.topic, func.max(reports.c.finished_us))
+    found: dict[Addressee, int] = {}
+    for agency, topic, at in connection.execute(query.group_by(reports.c.agency, reports.c.topic)):
+        addressee = Addressee(agency, subject_of(topic))
+        found[addressee] = max(at, found.get(addressee, at))
+    return found
+
+
+def last_received_and_handled_us(connection: Connection) -> dict[str, tuple[int, int]]:
+    """Return when each agency last received and last handled an event; 0 for never."""
+    query = select(reports.c.agency, func.max(reports.c.received_us), func.max(reports.c.handled_us))
+    return {agency: (got, done) for agency, got, done in connection.execute(query.group_by(reports.c.agency))}
+
+
+def find_silences(connection: Connection, lags: Iterable[Lag], cutoff_us: int) -> Silences:
+    """Return who is silent, of those that cases wait for and of those that subscribe."""
+    oldest = (
+        select(waits.c.agency, waits.c.subject, func.min(waits.c.since_us))
+        .where(not_received, waits.c.since_us < cutoff_us)
+        .group_by(waits.c.agency, waits.c.subject)
+    )
+    waiting = [
+        NotReceived(Addressee(agency, subject), at) for agency, subject, at in connection.execute(oldest)
+    ]
+    waiting += [
+        NotReceived(Addressee(lag.agency, subject_of(lag.topic)), lag.since_us)
+        for lag in lags
+        if lag.since_us is not None
+    ]
+    return silences(waiting, reported_us(connection), cutoff_us)
+
+
+def waits_for_silent(found: Silences, cutoff_us: int) -> ColumnElement[bool]:
+    """Return whether a transaction waits for an agency that is silent; of a query over `transactions`."""
+    silent = select(waits.c.transaction).where(not_received, waits.c.since_us < cutoff_us, _of(found))
+    return transactions.c.id.in_(silent)
+
+
+def _of(found: Silences) -> ColumnElement[bool]:
+    alternatives = [
+        and_(waits.c.agency == addressee.agency, waits.c.subject == addressee.subject)
+        for addressee in sorted(found)
+    ]
+    first, *rest = alternatives
+    for alternative in rest:
+        first = first | alternative
+    return first
+
+
+def owed_since(connection: Connection) -> Iterator[tuple[str, int, int]]:
+    """Give each agency that owes events, how many, and since when the oldest."""
+    owing = select(totals.c.name, totals.c.value).where(
+        totals.c.scope == "agency", totals.c.measure == "owed", totals.c.value > 0
+    )
+    for agency, number in connection.execute(owing).all():
+        oldest = select(func.min(waits.c.since_us)).where(waits.c.agency == agency)
+        yield agency, number, connection.scalar(oldest) or 0
