@@ -8,11 +8,10 @@ import asyncio
 from collections import deque
 from contextlib import suppress
 from functools import partial
-from itertools import count
+from itertools import count, islice
 from time import monotonic, time_ns
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from bus.clock import BrokerClock, steady_ns
@@ -20,6 +19,7 @@ from bus.errors import BusError, BusUnavailableError, EnvelopeError, TopicMissin
 from bus.group_times import CLOSE_SECONDS
 from bus.kafka.client import begin, connection, end
 from bus.kafka.errors import translate
+from bus.kafka.splitting import BatchParts, SplittingProducer
 from bus.record import TopicPartition
 from bus.settings import Settings
 from bus.topics import partition_of
@@ -53,7 +53,7 @@ class Producer:
 
     async def start(self) -> None:
         """Connect; `BusUnavailableError` where no broker answers."""
-        self._kafka = AIOKafkaProducer(
+        self._kafka = SplittingProducer(
             **connection(self._settings),
             acks="all",
             enable_idempotence=True,
@@ -216,9 +216,9 @@ class _Batch:
 
     __slots__ = ("builder", "records")
 
-    def __init__(self, builder: Any) -> None:
+    def __init__(self, builder: Any, records: list[Outgoing] | None = None) -> None:
         self.builder = builder
-        self.records: list[Outgoing] = []
+        self.records = records or []
 
     def add(self, record: Outgoing) -> bool:
         """Encode a record and drop its bytes; return False if the batch is full."""
@@ -278,7 +278,22 @@ class _Queue:
 
     def _done(self, batch: _Batch, sent_ns: int, future: "asyncio.Future[Any]") -> None:
         error = asyncio.CancelledError() if future.cancelled() else future.exception()
-        self._settle(batch, sent_ns, error, None if error else future.result())
+        metadata = None if error else future.result()
+        if isinstance(metadata, BatchParts):
+            self._go_on_in_parts(batch, metadata)
+        else:
+            self._settle(batch, sent_ns, error, metadata)
+
+    def _go_on_in_parts(self, batch: _Batch, parts: BatchParts) -> None:
+        """Wait for the parts of a batch that was too large; aiokafka sends them ahead of all others."""
+        if batch not in self._in_flight:
+            return  # given up already
+        self._in_flight.remove(batch)
+        records = iter(batch.records)
+        for size, future in zip(parts.sizes, parts.futures, strict=True):
+            part = _Batch(None, list(islice(records, size)))
+            self._in_flight.append(part)
+            future.add_done_callback(partial(self._done, part, steady_ns()))
 
     def _settle(self, batch: _Batch, sent_ns: int, error: BaseException | None, metadata: Any = None) -> None:
         if batch not in self._in_flight:

@@ -1,0 +1,83 @@
+"""A topic that takes less than a batch holds, or less than a record: what fits arrives, in order, once."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+
+import orjson
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+
+from bus import Draft, EnvelopeError
+from bus.kafka.requests import alter_topic_config
+from bus.kafka.transport import KafkaTransport
+from bus.table import deliver
+from tests.small_catalog import case
+from tests.worlds import KafkaWorld, until
+
+LIMIT_BYTES = 8_000
+EVENTS = 60
+
+
+@pytest.fixture
+async def world(kafka_world: KafkaWorld) -> AsyncIterator[KafkaWorld]:
+    """A country whose topic of cases takes few bytes at once."""
+    topic = kafka_world.country.topic
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_world.bootstrap_servers)
+    transport = KafkaTransport(kafka_world.settings())
+    try:
+        await admin.start()
+        await transport.start()
+        await admin._send_request(alter_topic_config(topic, {"max.message.bytes": str(LIMIT_BYTES)}))
+        await until(lambda: _refuses(transport, topic, b"x" * LIMIT_BYTES))
+        yield kafka_world
+    finally:
+        await transport.stop()
+        await admin.close()
+
+
+def _incompressible(number: int) -> str:
+    return random.Random(number).randbytes(500).hex()
+
+
+async def _refuses(transport: KafkaTransport, topic: str, value: bytes) -> bool:
+    try:
+        await deliver(transport, topic, b"probe", value, partition=0)
+    except EnvelopeError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("compression", [None, "gzip"])
+@pytest.mark.parametrize("together", [False, True])
+async def test_a_batch_above_the_limit_is_split(
+    world: KafkaWorld, compression: str | None, *, together: bool
+) -> None:
+    """Its events arrive in order, each once, and each receipt has the place of its event."""
+    drafts = [Draft(case(number, note=_incompressible(number)), key="k") for number in range(EVENTS)]
+    async with world.bus(world.country.north, compression=compression) as bus:
+        if together:
+            async with bus.transaction() as transaction:
+                receipts = await transaction.publish_many(world.country.opened, drafts, version="1.1")
+        else:
+            receipts = await bus.publish_many(world.country.opened, drafts, version="1.1")
+    found = [one for one in await world.records(world.country.topic, committed=True) if one.key == b"k"]
+    assert [orjson.loads(one.value or b"")["number"] for one in found] == list(range(EVENTS))
+    assert [(one.partition, one.offset) for one in found] == [(one.partition, one.offset) for one in receipts]
+
+
+async def test_what_fits_passes_by_a_record_that_never_does(world: KafkaWorld) -> None:
+    """That one is refused; those of its batch, before and behind it, arrive in order, and later ones too."""
+    transport, topic = KafkaTransport(world.settings()), world.country.topic
+    values = [b"%d" % number for number in range(9)]
+    values[2] = values[5] = values[6] = b"x" * LIMIT_BYTES
+    await transport.start()
+    try:
+        for part in (values[:8], values[8:]):
+            sent = [deliver(transport, topic, b"k", value, partition=1) for value in part]
+            for value, got in zip(part, await asyncio.gather(*sent, return_exceptions=True), strict=True):
+                assert isinstance(got, EnvelopeError) == (len(value) == LIMIT_BYTES), got
+    finally:
+        await transport.stop()
+    found = [one.value for one in await world.records(topic) if one.key == b"k"]
+    assert found == [b"0", b"1", b"3", b"4", b"7", b"8"]
