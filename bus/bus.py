@@ -22,13 +22,14 @@ from bus.deliver.subscriber import Subscriber
 from bus.deliver.subscription import Subscription
 from bus.deliver.versions import expectations, renewed
 from bus.deliver.watchdog import Watchdog
-from bus.errors import BusError, UsageError
+from bus.errors import BusError, BusUnavailableError, UsageError
 from bus.health import Check
 from bus.kafka.injection import Injection
 from bus.kafka.transport import KafkaTransport
 from bus.outcome import Reason
 from bus.parking.log import ParkingLog, RowWriter
 from bus.publish.context import BusContext
+from bus.publish.spreading import Spreading
 from bus.publish.surface import Publishing
 from bus.publish.transactions import Transaction, Transactions
 from bus.receipts.writer import ReceiptLog
@@ -97,7 +98,13 @@ class Bus(Publishing, BoundedReading):
     def _make_context(self) -> None:
         self._telemetry = Telemetry(self.agency, self._transport.clock)
         self._context = BusContext(
-            self.agency, self.system, self.settings, self.catalog, self._transport, self._telemetry
+            self.agency,
+            self.system,
+            self.settings,
+            self.catalog,
+            self._transport,
+            self._telemetry,
+            Spreading(self.catalog),
         )
         self._publisher = self._context.publisher(self._transport, self._receipts)
         self._transactions = Transactions(self._context, self._receipts)
@@ -284,7 +291,8 @@ class Bus(Publishing, BoundedReading):
     async def _follow(self) -> None:
         if self._trusted is not None:
             refused = self._telemetry.registry_refused
-            self._follower = Follower(self._transport, self._trusted, self.adopt, refused)
+            grow = self._context.spreading.grow
+            self._follower = Follower(self._transport, self._trusted, self.adopt, grow, refused)
             self._context.learn = self._follower.learn
             await self._follower.start()
 
@@ -300,6 +308,7 @@ class Bus(Publishing, BoundedReading):
             logger.warning("a catalogue without agency `%s` is ignored", self.agency)
             return
         self.catalog = self._context.catalog = catalog
+        self._context.spreading.adopt(catalog)
         self._publisher.adopt(catalog)
         today = datetime.now(UTC).date()
         for name, subscription in self._subscriptions.items():
@@ -349,11 +358,13 @@ class Bus(Publishing, BoundedReading):
                 if parking is not None:
                     await parking.stop()
             async with asyncio.timeout(self.settings.publish_timeout_seconds):
+                await self._publisher.released(self.settings.publish_timeout_seconds)
                 await self._transport.drain()  # an acknowledged event still wants its receipt written
                 await self._receipts.flush()
         except (BusError, TimeoutError):
             logger.warning("%s stopped before the broker had every receipt", self.agency)
         finally:
+            self._publisher.ended(BusUnavailableError("the bus stopped before the event could be sent"))
             await self._transport.stop()
             self._started = False
 

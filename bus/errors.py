@@ -14,6 +14,7 @@ BusError
 ├── FencedError                  another process took over the transactions: end this one
 ├── InstanceTakenError           another process runs under this one's name: end this one, start it no more
 ├── TopicMissingError            apply the catalogue's topics first
+│   └── PartitionMissingError    grow the topic first
 ├── AccessDeniedError            the cluster refuses this agency: ask for the grant
 └── UsageError                   the program is wrong: mend the code
 """
@@ -147,6 +148,23 @@ class TopicMissingError(BusError):
     def __init__(self, topic: str) -> None:
         self.topic = topic
         super().__init__(f"Expected topic `{topic}` in the cluster, got none. Run `govbus topics apply`")
+
+
+class PartitionMissingError(TopicMissingError):
+    """A topic has fewer partitions than the catalogue says.
+
+    Args:
+        topic: the topic.
+        wanted: how many the catalogue says.
+        found: how many it has.
+    """
+
+    def __init__(self, topic: str, wanted: int, found: int) -> None:
+        super().__init__(topic)
+        self.args = (
+            f"Expected at least {wanted} partitions of topic `{topic}`, as the catalogue says, got {found}. "
+            "Run `govbus contracts apply --grow`",
+        )
 
 
 class AccessDeniedError(BusError):

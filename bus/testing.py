@@ -16,7 +16,7 @@ from typing import Any
 
 from bus.bus import Bus
 from bus.clock import BrokerClock
-from bus.errors import BusUnavailableError, TopicMissingError
+from bus.errors import BusUnavailableError, PartitionMissingError, TopicMissingError
 from bus.group_times import GroupTimes
 from bus.memory.transactional import MemoryTransactional, OpenRecords
 from bus.receipts.receipts import DeliveryReceipt, PublishReceipt, decode_receipts
@@ -92,6 +92,8 @@ class InMemoryCluster:
         logs = self.log(topic)
         if partition is None:
             partition = 0 if key is None else partition_of(key, len(logs))
+        if partition >= len(logs):
+            raise PartitionMissingError(topic, partition + 1, len(logs))
         log = logs[partition]
         record = StoredRecord(topic, partition, len(log), time_ns() // 1_000_000, key, value, tuple(headers))
         log.append(record)

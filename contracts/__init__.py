@@ -8,6 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from contracts.catalog import Catalog
 from contracts.cluster.copies import copies_for, is_alone
+from contracts.cluster.growth import (
+    GROWTH,
+    LEASE_MS,
+    Growth,
+    counts_of,
+    growths_of,
+    paused_growth,
+    settled_growth,
+    switched_growth,
+)
 from contracts.cluster.plan import (
     Access,
     ClusterState,
@@ -70,6 +80,8 @@ _LATER = {
 }
 
 __all__ = [
+    "GROWTH",
+    "LEASE_MS",
     "Access",
     "Agency",
     "Catalog",
@@ -84,6 +96,7 @@ __all__ = [
     "DataPath",
     "Document",
     "Finding",
+    "Growth",
     "KeyRule",
     "Milestone",
     "PartitionKeyError",
@@ -107,12 +120,17 @@ __all__ = [
     "VisibleFilter",
     "compare_states",
     "copies_for",
+    "counts_of",
+    "growths_of",
     "is_alone",
+    "paused_growth",
     "read_yaml_documents",
     "registry_entries",
     "say",
     "say_json",
     "serve_web",
+    "settled_growth",
+    "switched_growth",
     "visible",
     "visible_console",
     "visible_logger",

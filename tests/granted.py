@@ -63,6 +63,15 @@ class GuardedCountry(SmallCountry):
         contract["versions"].append({"number": number, "file": file.name, "sha256": digest})
         (place / "contract.yaml").write_text(yaml.safe_dump(contract))
 
+    def partitions(self) -> int:
+        """Return over how many partitions opened cases are spread."""
+        return Catalog.open(self.folder).contract(self.opened).partitions
+
+    def set_partitions(self, count: int) -> None:
+        """Write over how many partitions opened cases are to be spread."""
+        place = self.folder / "agencies" / self.north / "case-opened" / "contract.yaml"
+        place.write_text(yaml.safe_dump({**yaml.safe_load(place.read_text()), "partitions": count}))
+
     def add_agency(self, name: str, events: int) -> None:
         """Write an agency with some events like the opened case."""
         origin = self.folder / "agencies" / self.north
@@ -98,6 +107,10 @@ class GuardedCountry(SmallCountry):
     def rollout(self, **more: Any) -> Rollout:
         """Return a rollout of the folder as it is now."""
         return Rollout(self.folder, settings=self.settings(**more))
+
+    def grower(self, seconds: float, **more: Any) -> Rollout:
+        """Return a rollout that may grow partitions, each within `seconds`."""
+        return Rollout(self.folder, settings=self.settings(**more), grow=True, grow_seconds=seconds)
 
     async def apply(self, **more: Any) -> Plan:
         """Apply the folder as it is now."""

@@ -32,6 +32,7 @@ from contracts import (
     SubscriptionGrant,
     TopicState,
     copies_for,
+    counts_of,
 )
 
 MONITOR = "govbus-monitor"
@@ -83,6 +84,7 @@ def desired_state(
     }
     return ClusterState(
         topics=desired_topics(catalog, found or ClusterState()),
+        counts={subject: contract.partitions for subject, contract in catalog.contracts.items()},
         access=frozenset(access | set(_monitor(catalog))),
         quotas=dict.fromkeys(catalog.agencies, quota),
         entries=entries,
@@ -149,6 +151,25 @@ def _monitor(catalog: Catalog) -> Iterator[Access]:
 
 def _may(operation: str, user: str, resource: str, name: str, *, prefixed: bool = False) -> Access:
     return Access(principal(user), resource, name, prefixed, operation)
+
+
+def counts_in_force(
+    catalog: Catalog, found: ClusterState, registered: Mapping[str, RegistryEntry] | None
+) -> dict[str, int]:
+    """Return over how many partitions the publishers of each event spread its keys now.
+
+    Args:
+        catalog: the catalogue in hand.
+        found: the cluster as it is.
+        registered: the registry topic; None if it is left alone. What it does not say, the topics do, as far
+            as they have fewer partitions than the catalogue wants.
+    """
+    counts = {}
+    for subject, contract in catalog.contracts.items():
+        topics = (topic_of(subject, major) for major in {version.major for version in contract.versions})
+        held = [found.topics[topic].partitions for topic in topics if topic in found.topics]
+        counts[subject] = min([contract.partitions, *held])
+    return counts | counts_of((registered or {}).values())
 
 
 def scope_of(catalog: Catalog, registered: Iterable[str]) -> PlanScope:

@@ -6,7 +6,7 @@ process keeps the catalogue it has. A refused entry is logged and counted, once.
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from time import monotonic
 
@@ -17,7 +17,18 @@ from bus.record import Record
 from bus.settings import Settings
 from bus.topics import REGISTRY_TOPIC
 from bus.transport import Consumer, Transport
-from contracts import Catalog, CatalogError, RegistryEntry, TrustedKeys, visible_logger, write_registry_folder
+from contracts import (
+    GROWTH,
+    LEASE_MS,
+    Catalog,
+    CatalogError,
+    Growth,
+    RegistryEntry,
+    TrustedKeys,
+    growths_of,
+    visible_logger,
+    write_registry_folder,
+)
 
 logger = visible_logger("govbus.registry")
 
@@ -46,8 +57,12 @@ async def read_registry(transport: Transport, trusted: TrustedKeys) -> dict[str,
         records = await transport.read_all(REGISTRY_TOPIC)
     except TopicMissingError:
         return {}
-    latest = {_key(record): record.value for record in records}
-    return {key: trusted.open(key, value) for key, value in latest.items() if value is not None}
+    latest = {_key(record): record for record in records}
+    return {
+        key: trusted.open(key, record.value, record.timestamp)
+        for key, record in latest.items()
+        if record.value is not None
+    }
 
 
 class Follower:
@@ -57,6 +72,7 @@ class Follower:
         transport: the cluster.
         trusted: the keys whose entries are trusted.
         adopt: called with a valid catalogue.
+        grow: called with news of growing partitions.
         refused: called with the fault of each refused entry.
     """
 
@@ -65,13 +81,17 @@ class Follower:
         transport: Transport,
         trusted: TrustedKeys,
         adopt: Callable[[Catalog], None],
+        grow: Callable[[Iterable[Growth]], None],
         refused: Callable[[str], None],
     ) -> None:
         self._transport = transport
         self._trusted = trusted
         self._adopt = adopt
+        self._grow = grow
         self._refused = refused
         self._entries: dict[str, RegistryEntry] = {}
+        self._growths: dict[str, Growth] = {}
+        self._leases: set[asyncio.Task[None]] = set()
         self._reader: Consumer | None = None
         self._task: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
@@ -95,6 +115,8 @@ class Follower:
 
     async def stop(self) -> None:
         """Stop following."""
+        for lease in self._leases:
+            lease.cancel()
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -137,7 +159,32 @@ class Follower:
                 await asyncio.sleep(AGAIN_SECONDS)
 
     def _opened(self, record: Record) -> RegistryEntry:
-        return self._trusted.open(_key(record), record.value)
+        return self._trusted.open(_key(record), record.value, record.timestamp)
+
+    def _take_growths(self, growths: Mapping[str, Growth]) -> None:
+        self._growths |= growths
+        for growth in growths.values():
+            if growth.is_paused:
+                lease = asyncio.create_task(self._lapse(growth))
+                self._leases.add(lease)
+                lease.add_done_callback(self._leases.discard)
+        self._grow(growths.values())
+
+    async def _lapse(self, growth: Growth) -> None:
+        """Go on as before where nobody has renewed the lease of a pause."""
+        await asyncio.sleep(LEASE_MS / 1000)
+        while self._growths[growth.subject] == growth:
+            try:
+                async with self._turn:
+                    await self._read_whole()  # a switch that counts is in the topic by now
+            except BusError as error:
+                logger.warning("the registry could not be read: %s", error)
+                await asyncio.sleep(AGAIN_SECONDS)
+                continue
+            if self._growths[growth.subject] == growth:
+                logger.warning("nobody goes on with the growth of `%s`: it is off", growth.subject)
+                over = self._growths[growth.subject] = Growth(growth.subject, growth.partitions)
+                self._grow([over])
 
     async def _read_whole(self) -> None:
         await self._take(await read_registry(self._transport, self._trusted))
@@ -153,6 +200,9 @@ class Follower:
         if not believed:
             return
         self._entries |= believed
+        self._take_growths(growths_of(believed.values()))
+        if all(key.startswith(GROWTH) for key in believed):
+            return
         try:
             catalog = await asyncio.to_thread(_catalog_of, tuple(self._entries.values()))
         except CatalogError as error:

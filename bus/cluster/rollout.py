@@ -14,10 +14,13 @@ from pathlib import Path
 import orjson
 from uuid_utils import uuid7
 
-from bus.cluster.desired import desired_state, scope_of
+from bus.cluster.desired import counts_in_force, desired_state, scope_of
+from bus.cluster.growing import GROW_SECONDS, Growing
+from bus.cluster.readers import Readers
 from bus.cluster.registry import read_registry
 from bus.errors import UsageError
 from bus.kafka.cluster import Cluster
+from bus.kafka.groups import Groups
 from bus.kafka.lock import held
 from bus.kafka.transport import KafkaTransport
 from bus.settings import Settings
@@ -25,6 +28,7 @@ from bus.table import deliver
 from bus.topics import AUDIT_TOPIC, REGISTRY_TOPIC
 from bus.transport import Transport
 from contracts import (
+    LEASE_MS,
     Catalog,
     Plan,
     PlannedChange,
@@ -32,13 +36,18 @@ from contracts import (
     SigningKey,
     TrustedKeys,
     compare_states,
+    growths_of,
     is_alone,
     registry_entries,
+    settled_growth,
     withdrawal,
     write_registry_folder,
 )
 
 LOCK = "govbus.apply"
+GROW_LOCK = "govbus.grow"
+GROW_SESSION_MS = LEASE_MS * 3 // 2
+"""Longer than a lease: who lost the lock can switch no more when the next one takes it."""
 LOCK_WAIT_SECONDS = 20.0
 IN_FORCE_SECONDS = 30.0
 LOOK_SECONDS = 0.1
@@ -58,16 +67,29 @@ class Rollout:
     Args:
         folder: the catalogue.
         settings: the cluster; from the `GOVBUS_*` variables if absent.
-        allow_destroy: allow deleting topics and published versions, and shorter retention.
+        allow_destroy: allow deleting topics and published versions, and weaker topics.
+        grow: allow pausing publishers while the partitions of their events grow.
+        grow_seconds: how long one growth may take, pauses included.
+        tell: called with who holds a growth up.
     """
 
     def __init__(
-        self, folder: Path, *, settings: Settings | None = None, allow_destroy: bool = False
+        self,
+        folder: Path,
+        *,
+        settings: Settings | None = None,
+        allow_destroy: bool = False,
+        grow: bool = False,
+        grow_seconds: float = GROW_SECONDS,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._settings = settings or Settings()
         self._folder = folder
         self._catalog = Catalog.open(folder)
         self._allow_destroy = allow_destroy
+        self._grow = grow
+        self._grow_seconds = grow_seconds
+        self._tell = tell
         self._key = SigningKey.read(self._settings.registry_key) if self._settings.registry_key else None
         self._trusted = _trusted(self._settings, self._key)
 
@@ -105,8 +127,14 @@ class Rollout:
                 f"the cluster is one broker: topics get one copy, not the {policy.replication_factor} of "
                 "`cluster.yaml`"
             )
-        observed = replace(observed, entries=found)
-        plan = compare_states(desired, observed, scope, allow_destroy=self._allow_destroy)
+        growths = growths_of((found or {}).values()).values()
+        observed = replace(
+            observed,
+            entries=found,
+            counts=counts_in_force(self._catalog, observed, found),
+            paused=frozenset(growth.subject for growth in growths if growth.is_paused),
+        )
+        plan = compare_states(desired, observed, scope, allow_destroy=self._allow_destroy, grow=self._grow)
         return replace(plan, notes=tuple(notes))
 
     async def apply(
@@ -176,19 +204,48 @@ class Rollout:
                 await cluster.set_quotas(first.name.removeprefix("User:"), dict(first.quota))
             case "topic":
                 await _change_topic(cluster, first)
+            case "growth":
+                await self._grow_event(transport, first, author)
             case "entry":
                 await self._write(transport, first, author)
+
+    async def _grow_event(self, transport: Transport, change: PlannedChange, author: Author) -> None:
+        if self._key is None:  # nobody waits for a registry that there is not
+            return
+        key, (before, after) = self._key, change.counts
+
+        async def write(entry: RegistryEntry) -> int:
+            value = key.sign(entry, datetime.now(UTC), author.commit)
+            place = await deliver(transport, REGISTRY_TOPIC, entry.key.encode(), value, partition=0)
+            return place.timestamp
+
+        if before == after:
+            await write(settled_growth(change.name, before))
+            return
+        lock = held(
+            self._settings,
+            group=GROW_LOCK,
+            topic=AUDIT_TOPIC,
+            wait_seconds=LOCK_WAIT_SECONDS,
+            session_ms=GROW_SESSION_MS,
+        )
+        async with lock, Groups.open(self._settings) as groups:
+            readers = Readers(groups, transport, self._catalog, change.name)
+            growing = Growing(
+                change.name, before, after, write=write, holders=readers.holders, tell=self._tell
+            )
+            await growing.run(self._grow_seconds)
 
     async def _write(self, transport: Transport, change: PlannedChange, author: Author) -> None:
         assert change.entry is not None and self._key is not None  # noqa: S101, PT018 - looked at before
         entry = change.entry
         if change.action == "-" and entry.fault:
-            await deliver(transport, REGISTRY_TOPIC, change.name.encode(), None)
+            await deliver(transport, REGISTRY_TOPIC, change.name.encode(), None, partition=0)
             return
         if change.action == "-":
             entry = withdrawal(entry)
         value = self._key.sign(entry, datetime.now(UTC), author.commit)
-        await deliver(transport, REGISTRY_TOPIC, change.name.encode(), value)
+        await deliver(transport, REGISTRY_TOPIC, change.name.encode(), value, partition=0)
 
 
 def _trusted(settings: Settings, key: SigningKey | None) -> TrustedKeys | None:

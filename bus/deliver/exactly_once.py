@@ -92,11 +92,12 @@ class ExactlyOnce:
     ) -> None:
         self.partition = partition
         self._group = subscription.group
+        self._publish_timeout_seconds = context.settings.publish_timeout_seconds
         self._take_seconds = take_seconds(COMMIT_SECONDS, context.settings.transaction_timeout_seconds)
         identity = f"{subscription.group}.{partition.topic}.{partition.partition}"
         self._transport = context.transport.transactional(identity)
         self._receipts = ReceiptLog(self._transport, receipts_topic(context.agency))
-        self._publisher = context.publisher(self._transport, self._receipts)
+        self._publisher = context.publisher(self._transport, self._receipts, together=True)
         self._published = HeldPublishing(context, self._publisher)
         self._letters = dead_letter_topic(context.agency)
         self._delivery = Delivery(
@@ -140,11 +141,14 @@ class ExactlyOnce:
             if partition.has_left:
                 return  # the next holder has aborted the transaction
             crash_point("inside-transaction")
+            await self._publisher.released(self._publish_timeout_seconds)
             commit_offsets = partial(self._transport.commit, self._group)
             await commit(delivery.offsets, delivery.rows, commit_offsets, self._transport)
         except BusError:
             await self._transport.abort()
             raise
+        finally:
+            self._publisher.ended()
 
     async def close(self) -> None:
         """Disconnect; what is not committed is aborted."""
@@ -158,4 +162,4 @@ class ExactlyOnce:
         """Send what a handler has published, if it acknowledged the event."""
         for publication in self._published.take_held():
             if acknowledged:
-                self._transport.send(publication)
+                self._publisher.emit(publication)

@@ -30,6 +30,8 @@ from contracts import visible_logger
 
 logger = visible_logger("govbus.kafka")
 
+METADATA_MS = 30_000
+"""How soon a topic or partition that was added is read."""
 REFETCH_MS = 500
 """How long one record may take to be fetched again."""
 FAULTS = (KafkaError, ConsumerStoppedError, AssertionError, TimeoutError)
@@ -117,7 +119,7 @@ class KafkaConsumer:
             rebalance_timeout_ms=int(self._times.rebalance_seconds * 1000),
             max_poll_interval_ms=int(self._times.idle_seconds * 1000),
             group_instance_id=None if self.group is None else self._settings.instance,
-            metadata_max_age_ms=30_000,
+            metadata_max_age_ms=METADATA_MS,
             partition_assignment_strategy=[self._assignor()],
         )
         if self.group is not None:

@@ -19,7 +19,9 @@ LOOK_SECONDS = 0.5
 
 
 @asynccontextmanager
-async def held(settings: Settings, *, group: str, topic: str, wait_seconds: float) -> AsyncIterator[None]:
+async def held(
+    settings: Settings, *, group: str, topic: str, wait_seconds: float, session_ms: int = SESSION_MS
+) -> AsyncIterator[None]:
     """Hold a lock for the block.
 
     Args:
@@ -27,6 +29,7 @@ async def held(settings: Settings, *, group: str, topic: str, wait_seconds: floa
         group: the lock's name.
         topic: any topic that exists.
         wait_seconds: how long to wait for another holder, one that was killed included.
+        session_ms: after this long a broker counts a holder that is gone as gone.
 
     Raises:
         BusUnavailableError: another holds it.
@@ -35,7 +38,7 @@ async def held(settings: Settings, *, group: str, topic: str, wait_seconds: floa
     await begin(admin, settings, settings.bootstrap_servers)
     try:
         await _until_free(admin, group, wait_seconds)
-        member = _member(settings, group, topic)
+        member = _member(settings, group, topic, session_ms)
         await begin(member, settings, f"group `{group}`")
         try:
             # Whoever came at the same moment sees us too: then neither goes on.
@@ -50,14 +53,14 @@ async def held(settings: Settings, *, group: str, topic: str, wait_seconds: floa
         await end(admin)
 
 
-def _member(settings: Settings, group: str, topic: str) -> AIOKafkaConsumer:
+def _member(settings: Settings, group: str, topic: str, session_ms: int) -> AIOKafkaConsumer:
     return AIOKafkaConsumer(
         topic,
         **connection(settings),
         group_id=group,
         enable_auto_commit=False,
-        session_timeout_ms=SESSION_MS,
-        heartbeat_interval_ms=SESSION_MS // 6,
+        session_timeout_ms=session_ms,
+        heartbeat_interval_ms=session_ms // 6,
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from aiokafka.errors import KafkaError
 
 from bus.clock import BrokerClock, steady_ns
-from bus.errors import BusError, BusUnavailableError, EnvelopeError, TopicMissingError
+from bus.errors import BusError, BusUnavailableError, EnvelopeError, PartitionMissingError, TopicMissingError
 from bus.group_times import CLOSE_SECONDS
 from bus.kafka.client import begin, connection, end
 from bus.kafka.errors import translate
@@ -101,7 +101,7 @@ class Producer:
         self.unacknowledged += 1
         self._empty.clear()
         partitions = self._partitions.get(outgoing.topic)
-        if partitions is not None:
+        if partitions is not None and (outgoing.partition or 0) < partitions:
             self._enqueue(outgoing, partitions)
             return
         waiting = self._unresolved.get(outgoing.topic)
@@ -135,7 +135,11 @@ class Producer:
                 outgoing.failed(error)
             return
         for outgoing in self._unresolved.pop(topic):
-            self._enqueue(outgoing, partitions)
+            if (outgoing.partition or 0) < partitions:
+                self._enqueue(outgoing, partitions)
+            else:
+                self.settled(1)
+                outgoing.failed(PartitionMissingError(topic, (outgoing.partition or 0) + 1, partitions))
 
     async def partitions(self, topic: str) -> int:
         """Return how many partitions a topic has.
@@ -151,6 +155,10 @@ class Producer:
                     if monotonic() > deadline:
                         raise TopicMissingError(topic)
                     await asyncio.sleep(0.1)
+                cluster = self._kafka.client.cluster
+                # aiokafka asserts that it knows a partition; it learns of new ones every few minutes.
+                while len(cluster.partitions_for_topic(topic) or found) < len(found):
+                    await self._kafka.client.force_metadata_update()
         except (KafkaError, TimeoutError) as error:
             raise translate(error, f"topic `{topic}`") from error
         self._partitions[topic] = len(found)

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from bus.publish.publisher import Publisher
+from bus.publish.spreading import Spreading
 from bus.receipts.writer import ReceiptLog
 from bus.record import Record
 from bus.settings import Settings
@@ -24,11 +25,17 @@ class BusContext:
     catalog: Catalog
     transport: Transport
     telemetry: Telemetry
+    spreading: Spreading
     learn: Learn | None = None
     """Reads the registry because of a version that is unknown here."""
 
     def publisher(
-        self, sender: Sender, receipts: ReceiptLog, refusals: ReceiptLog | None = None
+        self,
+        sender: Sender,
+        receipts: ReceiptLog,
+        refusals: ReceiptLog | None = None,
+        *,
+        together: bool = False,
     ) -> Publisher:
         """Return a publisher of the agency's events.
 
@@ -36,6 +43,7 @@ class BusContext:
             sender: sends the events.
             receipts: takes their receipts.
             refusals: takes the receipts of refused events; `receipts` if absent.
+            together: whether it sends in transactions.
         """
         return Publisher(
             self.catalog,
@@ -45,4 +53,6 @@ class BusContext:
             self.telemetry,
             clock=self.transport.clock,
             refusals=refusals or receipts,
+            spreading=self.spreading,
+            together=together,
         )

@@ -25,6 +25,9 @@ class ReceiptMaker(Protocol):
     def write_receipt(self, publication: "Publication") -> None:
         """Write its receipt."""
 
+    def landed(self, publication: "Publication") -> None:
+        """Note that the broker took it, or that it failed."""
+
 
 class Publication(Outgoing):
     """An event between its stamp and its receipt."""
@@ -54,6 +57,11 @@ class Publication(Outgoing):
         """The same event, published again meanwhile."""
 
     @property
+    def subject(self) -> str:
+        """The event's subject."""
+        return self.stamper.contract.contract.subject
+
+    @property
     def lost(self) -> bool:
         """Whether it failed."""
         return self.error is not None
@@ -69,10 +77,12 @@ class Publication(Outgoing):
     def acknowledged(self, partition: int, offset: int, timestamp: int) -> None:
         """Write the receipt; the caller's wait ends when the broker has that too."""
         self.partition, self.offset, self.timestamp = partition, offset, timestamp
+        self.receipts.landed(self)
         self.receipts.write_receipt(self)
 
     def failed(self, error: BusError) -> None:
         """End the caller's wait with the error."""
+        self.receipts.landed(self)
         self.settle(error)
 
     def settle(self, error: BusError | None) -> None:

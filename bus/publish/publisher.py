@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from functools import partial
 from hashlib import sha256
 from time import time_ns
 from typing import Any
@@ -12,11 +13,12 @@ from bus import envelope, pipeline, telemetry
 from bus.clock import BrokerClock
 from bus.dead_letters.record import Intended
 from bus.draft import Draft, Receipt
-from bus.errors import BusError, IdReusedError, RefusedError
+from bus.errors import BusError, BusUnavailableError, IdReusedError, RefusedError
 from bus.event import Event
 from bus.outcome import PUBLISHED, REFUSED, SET_ASIDE
 from bus.publish.publication import Publication, PublicationWaiter, Together
 from bus.publish.recent_ids import RecentIds
+from bus.publish.spreading import Spreading
 from bus.publish.stampers import Stampers
 from bus.publish.waiting import PublishWindow
 from bus.receipts.receipts import partition_of_transaction
@@ -45,6 +47,8 @@ class Publisher:
         *,
         clock: BrokerClock,
         refusals: ReceiptLog,
+        spreading: Spreading,
+        together: bool = False,
     ) -> None:
         self._agency = agency
         self._transport = transport
@@ -52,6 +56,11 @@ class Publisher:
         self._telemetry = measure
         self._clock = clock
         self._refusals = refusals
+        self._spreading = spreading
+        self.wrote: set[str] | None = set() if together else None
+        """The subjects of its open transaction; None outside of transactions."""
+        self.held = 0
+        """Events that wait for a growth to end."""
         self._stampers = Stampers(catalog, agency)
         self._recent = RecentIds()
 
@@ -92,7 +101,35 @@ class Publisher:
                 publications[0].follow(before)
                 return
         for publication in publications:
-            self._transport.send(publication)
+            self.emit(publication)
+
+    def emit(self, publication: Publication) -> None:
+        """Send a prepared event, now or when its subject does not grow any more."""
+        self._spreading.send(self, publication)
+
+    def hand_over(self, publication: Publication) -> None:
+        """Send an event to its partition."""
+        self._transport.send(publication)
+
+    def landed(self, publication: Publication) -> None:
+        """Note that the broker took an event, or that it failed."""
+        if publication.partition is not None:  # it was not held until it failed
+            self._spreading.landed(publication.subject)
+
+    async def opened(self, subject: str, timeout_seconds: float) -> None:
+        """Wait while a subject grows; see `Spreading.opened`."""
+        await self._spreading.opened(self, subject, timeout_seconds)
+
+    async def released(self, timeout_seconds: float) -> None:
+        """Wait until none of its events is held; see `Spreading.released`."""
+        await self._spreading.released(self, timeout_seconds)
+
+    def ended(self, error: BusError | None = None) -> None:
+        """Note the end of its transaction, or of the bus; what is held fails."""
+        if self.wrote is not None:
+            self.wrote.clear()
+        if self.held:
+            self._spreading.drop(self, error or BusUnavailableError("the transaction was aborted"))
 
     def _first(self, publication: Publication) -> Publication:
         try:
@@ -145,7 +182,8 @@ class Publisher:
             BusError: the first event that was refused or not acknowledged; those before it are published.
         """
         timeout_seconds = settings.publish_timeout_seconds
-        window = PublishWindow(min(WINDOW_EVENTS, settings.max_unacknowledged))
+        opened = partial(self.opened, stamper.contract.contract.subject, timeout_seconds)
+        window = PublishWindow(min(WINDOW_EVENTS, settings.max_unacknowledged), opened)
         for count, item in enumerate(items, 1):
             if count % YIELD_EVERY == 0:
                 await asyncio.sleep(0)  # let other tasks run

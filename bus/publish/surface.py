@@ -49,13 +49,15 @@ class Publishing:
             EventTooLargeError: it is larger than the contract allows.
             EnvelopeError: an attribute is not allowed.
             ContractError: the catalogue has no such contract or version.
-            BusUnavailableError: no acknowledgement within `publish_timeout_seconds`.
+            BusUnavailableError: no acknowledgement within `publish_timeout_seconds`; while the event's
+                partitions grow, that time stands still.
         """
         future = self.submit(
             subject, Draft.made(data, **options), version=version, system=system, cause=cause
         )
         if future.done():
             return future.result()
+        await self._publisher.opened(subject, self.settings.publish_timeout_seconds)
         try:
             async with asyncio.timeout(self.settings.publish_timeout_seconds):
                 return await future
@@ -87,7 +89,7 @@ class Publishing:
             RefusedError: the event is wrong; nothing was sent.
             BufferFullError: too many events wait for acknowledgement; await some of them first.
         """
-        if self._transport.unacknowledged >= self.settings.max_unacknowledged:
+        if self._transport.unacknowledged + self._publisher.held >= self.settings.max_unacknowledged:
             raise BufferFullError(
                 f"Expected fewer than {self.settings.max_unacknowledged} events on their way, got that many. "
                 "Await earlier futures first, or use `publish_many`"

@@ -28,7 +28,7 @@ class Transaction(Publishing):
         self._transport: Sender = transactional
         self._transactional = transactional
         self._receipts = ReceiptLog(transactional, receipts_topic(context.agency))
-        self._publisher = context.publisher(transactional, self._receipts, refusals)
+        self._publisher = context.publisher(transactional, self._receipts, refusals, together=True)
         self._written: list[tuple[Table, str, bytes | None]] = []
 
     async def put(self, table: Table, key: str, value: bytes | None) -> None:
@@ -45,6 +45,10 @@ class Transaction(Publishing):
         await deliver(self._transport, table.topic, key.encode(), value)
         self._written.append((table, key, value))
 
+    def ended(self) -> None:
+        """Fail what still waits: the transaction is aborted."""
+        self._publisher.ended()
+
     async def commit(self) -> None:
         """Commit; called at the end of the block.
 
@@ -52,6 +56,7 @@ class Transaction(Publishing):
             FencedError: another process has taken over; nothing is committed.
             BusError: it is not known whether it is committed: repeat with the same ids.
         """
+        await self._publisher.released(self.settings.publish_timeout_seconds)
         while self._transactional.unacknowledged:
             await self._transactional.drain()
             await self._receipts.flush()
@@ -84,6 +89,7 @@ class Transactions:
             yield transaction
             await transaction.commit()
         except BaseException:
+            transaction.ended()
             await transactional.abort()
             await transactional.stop()
             raise

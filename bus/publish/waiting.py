@@ -1,6 +1,7 @@
 """Waiting for publications: one caller, or one call with many events."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from bus.draft import Receipt
 from bus.errors import BusError, BusUnavailableError
@@ -28,8 +29,9 @@ class Waiter:
 class PublishWindow:
     """The unacknowledged events of one `publish_many`: one wake-up for all instead of a future each."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, opened: Callable[[], Awaitable[None]]) -> None:
         self._size = size
+        self._opened = opened
         self._receipts: list[Receipt | None] = []
         self._open = 0
         self._error: BusError | None = None
@@ -78,6 +80,8 @@ class PublishWindow:
         return [receipt for receipt in self._receipts if receipt is not None]
 
     async def _wait(self, limit: int, timeout_seconds: float) -> None:
+        if self._open > limit:
+            await self._opened()
         try:
             async with asyncio.timeout(timeout_seconds):
                 while self._open > limit:

@@ -13,6 +13,11 @@ _FIX: Final = "run `govbus contracts apply`, or change the catalogue"
 RULES_BY_KIND: Final[dict[Kind, Rule]] = {
     "topic": Rule("drift-topic", "topics are configured as their contracts say", _FIX),
     "access": Rule("drift-access", "access is decided in the catalogue only", _FIX),
+    "growth": Rule(
+        "drift-partitions",
+        "publishers spread the events of a key by one number of partitions, that of the contract",
+        "run `govbus contracts apply --grow`, or change the contract back",
+    ),
     "quota": Rule("drift-quota", "no agency may use up the capacity of the cluster", _FIX),
     "entry": Rule(
         "drift-registry",
@@ -37,6 +42,8 @@ def _file(change: PlannedChange) -> str:
     name = change.name
     if change.kind == "topic" and (match := re.fullmatch(r"(.+)\.(.+)\.v[0-9]+", name)):
         return f"agencies/{match[1]}/{match[2]}/contract.yaml"
+    if change.kind == "growth":
+        return f"agencies/{name.replace('.', '/', 1)}/contract.yaml"
     if change.kind == "entry":
         kind, _, rest = name.partition("/")
         if kind in ("contract", "version"):

@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 from contracts.cluster.weakening import FOR_EVER, RETENTION, weakenings
 
 Action: TypeAlias = Literal["+", "~", "-"]
-Kind: TypeAlias = Literal["topic", "access", "quota", "entry"]
+Kind: TypeAlias = Literal["topic", "access", "quota", "growth", "entry"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,7 @@ class RegistryEntry:
         sha256: For a version, the hash of its schema; otherwise empty.
         withdrawn: Whether it marks the key as removed.
         fault: Why the entry in the topic is not trusted; empty when it is.
+        timestamp: When the broker took it, in its milliseconds since the epoch; 0 if it is not from a topic.
     """
 
     key: str
@@ -85,6 +86,7 @@ class RegistryEntry:
     sha256: str = ""
     withdrawn: bool = False
     fault: str = ""
+    timestamp: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,8 @@ class ClusterState:
         brokers: How many there are.
         default_copies: What the brokers give a topic for which nobody says otherwise.
         defaults: What the brokers give to settings that a topic does not have, as far as it is known.
+        counts: The partitions of each event that its publishers use, by subject.
+        paused: The subjects whose publishers wait for a growth that nobody has ended.
     """
 
     topics: Mapping[str, TopicState] = field(default_factory=dict)
@@ -108,6 +112,8 @@ class ClusterState:
     brokers: int = 1
     default_copies: Copies = Copies(1, 1)
     defaults: Mapping[str, str] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    paused: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +130,7 @@ class PlannedChange:
         topic: The desired topic.
         access: The grant to add or remove.
         entry: The entry to write.
+        counts: For a growth, the partitions in force and those wanted.
     """
 
     action: Action
@@ -137,6 +144,7 @@ class PlannedChange:
     quota: Mapping[str, float | None] = field(default_factory=dict)
     config: Mapping[str, str | None] = field(default_factory=dict)
     entry: RegistryEntry | None = None
+    counts: tuple[int, int] = (0, 0)
 
     def as_json(self) -> dict[str, object]:
         """The change as a flat JSON object."""
@@ -148,11 +156,15 @@ class PlannedChange:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The changes in their order, the number of unchanged items, and notes on what was not compared."""
+    """The changes in their order, the number of unchanged items, and notes on what was not compared.
+
+    `left` holds differences that do no harm and that `apply` leaves; `verify` reports them.
+    """
 
     changes: tuple[PlannedChange, ...]
     unchanged: int
     notes: tuple[str, ...] = ()
+    left: tuple[PlannedChange, ...] = ()
 
     @property
     def refusals(self) -> tuple[PlannedChange, ...]:
@@ -195,7 +207,12 @@ class PlanScope:
 
 
 def compare_states(
-    desired: ClusterState, observed: ClusterState, scope: PlanScope, *, allow_destroy: bool = False
+    desired: ClusterState,
+    observed: ClusterState,
+    scope: PlanScope,
+    *,
+    allow_destroy: bool = False,
+    grow: bool = False,
 ) -> Plan:
     """Return the changes that make the cluster match the catalogue.
 
@@ -204,6 +221,7 @@ def compare_states(
         observed: The state of the cluster.
         scope: What the catalogue manages.
         allow_destroy: Allow removing topics and versions, and what makes a topic keep or protect less.
+        grow: Allow pausing publishers while the partitions of their events grow.
     """
     topics = frozenset(name for name in {*desired.topics, *observed.topics} if scope.owns_topic(name))
     wanted = desired.access if observed.access is not None else None
@@ -214,12 +232,14 @@ def compare_states(
         *_topics(desired, observed, allow_destroy=allow_destroy),
         *(_granted(access) for access in sorted((wanted or frozenset()) - found)),
         *_quotas(desired, observed, scope),
+        *_growths(desired, observed, allow_destroy=allow_destroy, grow=grow),
         *_entries(desired, observed, allow_destroy=allow_destroy),
         *(_topic_gone(observed.topics[name], allow_destroy=allow_destroy) for name in gone),
     ]
     compared = len(desired.topics) + len(wanted or ()) + len(desired.quotas)
     compared += 0 if observed.entries is None else len(desired.entries or ())
-    return Plan(tuple(changes), compared - sum(change.action != "-" for change in changes))
+    left = tuple(_added_by_others(desired, observed))
+    return Plan(tuple(changes), compared - sum(change.action != "-" for change in changes), left=left)
 
 
 def _granted(access: Access) -> PlannedChange:
@@ -250,28 +270,62 @@ def _changed(
 ) -> PlannedChange | None:
     keys = sorted({*topic.config, *found.config})
     config = {key: topic.config.get(key) for key in keys if topic.config.get(key) != found.config.get(key)}
-    counts = {
-        "partitions": (found.partitions, topic.partitions), "replicas": (found.replicas, topic.replicas)
-    }  # fmt: skip
+    # Fewer partitions than there are do no harm: publishers use those that the catalogue says.
+    partitions = max(found.partitions, topic.partitions)
+    counts = {"partitions": (found.partitions, partitions), "replicas": (found.replicas, topic.replicas)}
     what = [f"{name}: {before} -> {after}" for name, (before, after) in counts.items() if before != after]
     what += [
         f"{key}: {_shown(key, found.config.get(key))} -> {_shown(key, new)}" for key, new in config.items()
     ]
     if not what:
         return None
-    why = refusal = ""
-    if topic.partitions > found.partitions:
-        why = "keys move to other partitions: order per key is not kept across the change"
-    elif topic.partitions < found.partitions:
-        refusal = "Kafka cannot remove partitions: increase `partitions` in the contract again"
-    if not refusal and topic.replicas != found.replicas:
-        refusal = _impossible(topic, observed)
+    refusal = _impossible(topic, observed) if topic.replicas != found.replicas else ""
     weaker = list(dict.fromkeys(weakenings(found.config, topic.config, observed.defaults)))
     if topic.replicas < found.replicas:
         weaker.insert(0, "fewer brokers would hold each event")
     if not refusal and not allow_destroy and weaker:
         refusal = f"{', '.join(weaker)}: `--allow-destroy` allows it"
-    return PlannedChange("~", "topic", topic.name, tuple(what), why, refusal, topic=topic, config=config)
+    return PlannedChange("~", "topic", topic.name, tuple(what), "", refusal, topic=topic, config=config)
+
+
+def _growths(
+    desired: ClusterState, observed: ClusterState, *, allow_destroy: bool, grow: bool
+) -> Iterator[PlannedChange]:
+    registered = observed.entries is not None
+    for subject, wanted in sorted(desired.counts.items()):
+        found = observed.counts.get(subject, wanted)
+        what: tuple[str, ...] = (f"partitions: {found} -> {wanted}",)
+        refusal = ""
+        if wanted == found and subject not in observed.paused:
+            continue
+        if wanted == found:
+            what, why = (), "a growth was not ended: publishers go on with as many partitions as before"
+        elif wanted < found:
+            why = ""
+            refusal = "Kafka cannot remove partitions: increase `partitions` in the contract again"
+        elif registered:
+            why = "publishers wait until every subscriber has caught up: order per key is kept"
+            refusal = "" if grow else "publishers would have to wait: `--grow` allows it"
+        else:
+            why = "order per key is kept only if publishers are stopped and subscribers have caught up"
+            if not (grow and allow_destroy):
+                refusal = (
+                    "without the registry (GOVBUS_REGISTRY_KEY) nobody can make publishers wait: stop them, "
+                    "let every subscriber catch up, then `--grow --allow-destroy` allows it"
+                )
+        yield PlannedChange("~", "growth", subject, what, why, refusal, counts=(found, wanted))
+
+
+def _added_by_others(desired: ClusterState, observed: ClusterState) -> Iterator[PlannedChange]:
+    for name, topic in sorted(desired.topics.items()):
+        found = observed.topics.get(name)
+        if found is not None and found.partitions > topic.partitions:
+            what = (f"partitions: {topic.partitions} -> {found.partitions}",)
+            why = (
+                f"somebody else added partitions; publishers go on with {topic.partitions}, subscribers read "
+                "all, and order per key is kept"
+            )
+            yield PlannedChange("~", "topic", name, what, why, topic=found)
 
 
 def _impossible(topic: TopicState, observed: ClusterState) -> str:

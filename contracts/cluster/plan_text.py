@@ -9,7 +9,8 @@ from typing import Final
 from contracts.cluster.plan import Kind, Plan, PlannedChange
 
 _TITLES: Final[dict[Kind, str]] = {
-    "access": "Access", "topic": "Topics", "quota": "Quotas", "entry": "Registry",
+    "access": "Access", "topic": "Topics", "quota": "Quotas",
+    "growth": "Partitions", "entry": "Registry",
 }  # fmt: skip
 
 _SAME_FOR_ALL: Final = ("max.message.bytes", "message.timestamp.type")
@@ -22,6 +23,8 @@ def render_plan(plan: Plan) -> list[str]:
         changes = [change for change in plan.changes if change.kind == kind]
         if changes:
             lines += [title, *(_access(changes) if kind == "access" else _each(changes)), ""]
+    if plan.left:
+        lines += ["Left as it is", *_each(list(plan.left)), ""]
     return [*lines, *(f"Note: {note}" for note in plan.notes), summary(plan)]
 
 

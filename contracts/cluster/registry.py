@@ -107,8 +107,14 @@ class TrustedKeys:
             raise RegistryKeyError(f"Expected a PEM file with Ed25519 public keys - at `{file}`")
         return cls(found)
 
-    def open(self, key: str, value: bytes | None) -> RegistryEntry:
-        """Verify the entry under a key of the topic; an entry with a `fault` must not be used."""
+    def open(self, key: str, value: bytes | None, timestamp: int = 0) -> RegistryEntry:
+        """Verify the entry under a key of the topic; an entry with a `fault` must not be used.
+
+        Args:
+            key: The record's key.
+            value: The record's value.
+            timestamp: The record's time, in milliseconds since the epoch.
+        """
         if value is None:
             return RegistryEntry(key, b"", fault="removed without a signature")
         try:
@@ -122,7 +128,7 @@ class TrustedKeys:
             self._is_good(key_id, signature, signed) for key_id, signature in signatures
         ):
             return RegistryEntry(key, b"", fault="not signed with a trusted key")
-        return _opened(key, json.loads(payload)["content"])
+        return _opened(key, json.loads(payload)["content"], timestamp)
 
     def _is_good(self, key_id: Any, signature: bytes, signed: bytes) -> bool:
         key = self.by_id.get(key_id) if isinstance(key_id, str) else None
@@ -135,10 +141,11 @@ class TrustedKeys:
         return True
 
 
-def _opened(key: str, content: dict[str, Any]) -> RegistryEntry:
+def _opened(key: str, content: dict[str, Any], timestamp: int) -> RegistryEntry:
     if content.get("key") != key:
         return RegistryEntry(key, b"", fault="signed for another key")
-    return RegistryEntry(key, canonical(content), content.get("sha256", ""), "documents" not in content)
+    withdrawn = "documents" not in content
+    return RegistryEntry(key, canonical(content), content.get("sha256", ""), withdrawn, timestamp=timestamp)
 
 
 def withdrawal(entry: RegistryEntry) -> RegistryEntry:
@@ -200,7 +207,9 @@ def _contract_entries(root: Path, contract: LoadedContract) -> Iterable[Registry
     folder = root / contract.folder
     rest = (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink())
     names = (path.relative_to(root).as_posix() for path in rest if _belongs(path.relative_to(folder)))
-    yield _entry(root, f"contract/{subject}", [name for name in names if name not in listed])
+    partitions = contract.contract.partitions
+    files = [name for name in names if name not in listed]
+    yield _entry(root, f"contract/{subject}", files, partitions=partitions)
 
 
 def _belongs(path: Path) -> bool:

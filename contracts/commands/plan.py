@@ -38,7 +38,7 @@ CLUSTER: Final = "govbus.contracts.cluster"
 
 
 class ClusterAdapter(Protocol):
-    """The class of the entry point; it is called with the catalogue's folder and `allow_destroy`."""
+    """The class of the entry point; it is called with the catalogue's folder and the options of `apply`."""
 
     async def plan(self, today: date) -> Plan:
         """Return the changes to make."""
@@ -50,9 +50,9 @@ class ClusterAdapter(Protocol):
         """Return the author of the changes, for the audit topic."""
 
 
-def _cluster(root: Path, *, allow_destroy: bool = False) -> ClusterAdapter:
+def _cluster(root: Path, **options: Any) -> ClusterAdapter:
     for point in entry_points(group=CLUSTER):
-        found: ClusterAdapter = point.load()(root, allow_destroy=allow_destroy)
+        found: ClusterAdapter = point.load()(root, **options)
         return found
     raise click.ClickException("no installed package provides access to a cluster - install all of govbus")
 
@@ -64,16 +64,24 @@ destroy_option = click.option(
 )
 
 
+grow_option = click.option(
+    "--grow",
+    is_flag=True,
+    help="Let publishers of events whose partitions grow wait until every subscriber has caught up.",
+)
+
+
 @click.command()
 @catalog_option
 @json_option
 @destroy_option
+@grow_option
 @failing_plainly
-def plan(catalog: Path | None, as_json: bool, allow_destroy: bool) -> None:
+def plan(catalog: Path | None, as_json: bool, allow_destroy: bool, grow: bool) -> None:
     """Show what `apply` would change in the cluster. Exits with 100 if a change is refused."""
     root = catalog or REFERENCE_CATALOG
     _require_sound(root)
-    found = asyncio.run(_cluster(root, allow_destroy=allow_destroy).plan(_today()))
+    found = asyncio.run(_cluster(root, allow_destroy=allow_destroy, grow=grow).plan(_today()))
     _show(found, as_json=as_json)
     if found.refusals:
         raise click.exceptions.Exit(FINDINGS)
@@ -83,13 +91,28 @@ def plan(catalog: Path | None, as_json: bool, allow_destroy: bool) -> None:
 @catalog_option
 @json_option
 @destroy_option
+@grow_option
+@click.option(
+    "--grow-seconds",
+    type=click.FloatRange(min=1),
+    default=600.0,
+    show_default=True,
+    help="How long each growth may take before it is given up.",
+)
 @click.option(
     "--by", envvar="GOVBUS_APPLIED_BY", help="Author for the audit topic; by default this user and machine."
 )
 @click.option("--commit", envvar="GOVBUS_COMMIT", help="Commit of the catalogue; by default git's HEAD.")
 @failing_plainly
 def apply(
-    catalog: Path | None, as_json: bool, allow_destroy: bool, by: str | None, commit: str | None
+    catalog: Path | None,
+    *,
+    as_json: bool,
+    allow_destroy: bool,
+    grow: bool,
+    grow_seconds: float,
+    by: str | None,
+    commit: str | None,
 ) -> None:
     """Make the cluster match the catalogue.
 
@@ -98,7 +121,13 @@ def apply(
     """
     root = catalog or REFERENCE_CATALOG
     _require_sound(root)
-    cluster = _cluster(root, allow_destroy=allow_destroy)
+    cluster = _cluster(
+        root,
+        allow_destroy=allow_destroy,
+        grow=grow,
+        grow_seconds=grow_seconds,
+        tell=lambda line: say(f"waiting: {line}", err=True),
+    )
     author = cluster.author(by or f"{getpass.getuser()}@{socket.gethostname()}", commit or _commit(root))
     made: list[PlannedChange] = []
 
@@ -131,7 +160,7 @@ def verify(catalog: Path | None, form: Format) -> None:
     found = asyncio.run(_cluster(root, allow_destroy=True).plan(_today()))
     for note in found.notes:
         say(f"note: {note}", err=True)
-    conclude([drift(change) for change in found.changes], form, root)
+    conclude([drift(change) for change in (*found.changes, *found.left)], form, root)
 
 
 def _require_sound(root: Path) -> None:
@@ -150,6 +179,7 @@ def _show(found: Plan, *, as_json: bool) -> None:
     shown = {
         "changes": [change.as_json() for change in found.changes],
         "unchanged": found.unchanged,
+        "left": [change.as_json() for change in found.left],
         "notes": list(found.notes),
     }
     say_json(shown, indent=2)

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -13,13 +14,14 @@ import orjson
 import pytest
 from confluent_kafka import Producer
 
-from bus import Bus, BusUnavailableError, EmbeddedKafka, Event
+from bus import Bus, BusUnavailableError, EmbeddedKafka, Event, RetryPolicy
 from bus.cluster.rollout import LOCK
+from bus.kafka import consumer
 from bus.kafka.lock import held
 from bus.kafka.transport import KafkaTransport
-from bus.topics import AUDIT_TOPIC, REGISTRY_TOPIC
+from bus.topics import AUDIT_TOPIC, REGISTRY_TOPIC, partition_of
 from contracts import UnknownVersionError
-from tests.granted import AUTHOR, TODAY, GuardedCountry, administrator, client, make_keys, until
+from tests.granted import AUTHOR, LIBRDKAFKA, TODAY, GuardedCountry, administrator, client, make_keys, until
 from tests.small_catalog import case
 
 APPLY = """
@@ -35,6 +37,15 @@ def done(change):
         time.sleep(600)
 asyncio.run(Rollout(Path(sys.argv[1])).apply(date(2026, 11, 24), Author("killed", ""), done))
 """
+
+GROW = """
+import asyncio, sys
+from datetime import date
+from pathlib import Path
+from bus.cluster.rollout import Author, Rollout
+asyncio.run(Rollout(Path(sys.argv[1]), grow=True).apply(date(2026, 11, 24), Author("killed", "")))
+"""
+KEYS = [f"case-{number:04}" for number in range(24)]
 
 
 @pytest.fixture(scope="module")
@@ -192,6 +203,142 @@ async def test_two_do_not_apply_at_once(country: GuardedCountry) -> None:
         with pytest.raises(BusUnavailableError, match="is running"):
             async with held(settings, group=LOCK, topic=AUDIT_TOPIC, wait_seconds=0.5):
                 pass
+
+
+async def test_partitions_that_others_add_move_no_key(
+    country: GuardedCountry, keys: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Publishers go by the catalogue, subscribers read all, and the plan names what was done."""
+    monkeypatch.setattr(consumer, "METADATA_MS", 500)
+    count = country.partitions()
+    public = {"registry_public_key": keys["registry_public_key"]}
+    admin = administrator(country.node)
+    more = LIBRDKAFKA.NewPartitions(country.topic, count + 2)
+    admin.create_partitions([more])[country.topic].result(timeout=30)
+    received: list[str] = []
+    south = country.bus(country.south, **public)
+
+    @south.subscribe(country.opened, version=1, purpose="close-cases", name="foreign-partitions")
+    async def handle(event: Event[Any]) -> None:
+        received.append(event.data["reference"])
+
+    async with south, country.bus(country.north, **public) as north:
+        sent = await north.publish_many(country.opened, [case(1, key) for key in KEYS], version="1.0")
+        await until(lambda: set(received) >= set(KEYS))
+    assert [receipt.partition for receipt in sent] == [partition_of(key.encode(), count) for key in KEYS]
+    plan = await country.rollout(**keys).plan(TODAY)
+    assert plan.changes == ()
+    assert [(change.name, change.what) for change in plan.left] == [
+        (country.topic, (f"partitions: {count} -> {count + 2}",))
+    ]
+
+
+async def test_partitions_grow_while_events_are_published_and_none_overtakes(
+    country: GuardedCountry, keys: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the first operator is killed in the middle: publishers go on by themselves."""
+    monkeypatch.setattr(consumer, "METADATA_MS", 500)
+    public = {"registry_public_key": keys["registry_public_key"]}
+    _forget_groups(country)
+    received: dict[str, list[int]] = {key: [] for key in KEYS}
+    partitions: set[int] = set()
+    south = country.bus(country.south, **public)
+
+    @south.subscribe(country.opened, version=1, purpose="close-cases", name="grow")
+    async def handle(event: Event[Any]) -> None:
+        received[event.data["reference"]].append(event.data["number"])
+
+    async with south, country.bus(country.north, **public) as north:
+        stop, rounds = asyncio.Event(), 0
+
+        async def publish() -> None:
+            nonlocal rounds
+            while not stop.is_set():
+                rounds += 1
+                sent = await north.publish_many(
+                    country.opened, [case(rounds, key) for key in KEYS], version="1.0"
+                )
+                partitions.update(receipt.partition for receipt in sent)
+                await asyncio.sleep(0.02)
+
+        publishing = asyncio.create_task(publish())
+        try:
+            await until(lambda: all(received.values()))
+            before = country.partitions()
+            country.set_partitions(before + 3)
+            refused = await country.apply(**keys)
+            assert [(change.kind, change.name) for change in refused.refusals] == [("growth", country.opened)]
+            is_open = partial(north._context.spreading.is_open, country.opened)
+            operator = _operator(country, keys)
+            await until(lambda: not is_open())
+            operator.kill()
+            operator.wait()
+            await until(is_open)
+            rolled_back = rounds
+            await until(lambda: rounds > rolled_back + 1)
+            assert max(partitions) < before
+            rollout = country.grower(300, **keys)
+            assert not (await rollout.apply(TODAY, AUTHOR)).refusals
+            await until(lambda: max(partitions) == before + 2)
+            switched = rounds
+            await until(lambda: rounds > switched + 1)
+        finally:
+            stop.set()
+            await publishing
+        await until(lambda: all(rounds in numbers for numbers in received.values()))
+    assert {key: list(dict.fromkeys(numbers)) for key, numbers in received.items()} == {
+        key: list(range(1, rounds + 1)) for key in KEYS
+    }
+    assert (await country.rollout(**keys).plan(TODAY)).changes == ()
+
+
+async def test_a_growth_that_is_held_up_is_given_up_and_names_who_holds_it(
+    country: GuardedCountry, keys: dict[str, Path]
+) -> None:
+    """A key that is parked may not be overtaken; publishers go on as before."""
+    public = {"registry_public_key": keys["registry_public_key"]}
+    failed = asyncio.Event()
+    south = country.bus(country.south, **public)
+
+    @south.subscribe(
+        country.opened,
+        version=1,
+        purpose="close-cases",
+        name="hold-up",
+        retry=RetryPolicy(schedule_seconds=(600,)),
+    )
+    async def handle(event: Event[Any]) -> None:
+        if event.data["reference"] == "case-held":
+            failed.set()
+            raise RuntimeError
+
+    async with south, country.bus(country.north, **public) as north:
+        await north.publish(country.opened, case(1, "case-held"), version="1.0")
+        await asyncio.wait_for(failed.wait(), 60)
+        before = country.partitions()
+        country.set_partitions(before + 1)
+        with pytest.raises(BusUnavailableError, match=f"`{country.south}` holds 1 event parked"):
+            await country.grower(2, **keys).apply(TODAY, AUTHOR)
+        country.set_partitions(before)
+        sent = await north.publish(country.opened, case(2, KEYS[1]), version="1.0")
+    assert sent.partition == partition_of(KEYS[1].encode(), before)
+
+
+def _forget_groups(country: GuardedCountry) -> None:
+    """Delete the groups of earlier tests: nobody reads on for them, so they would hold a growth up."""
+    admin = administrator(country.node)
+    groups = [group.group_id for group in admin.list_consumer_groups().result(timeout=30).valid]
+    for done in admin.delete_consumer_groups(groups).values() if groups else ():
+        done.result(timeout=30)
+
+
+def _operator(country: GuardedCountry, keys: dict[str, Path]) -> subprocess.Popen[str]:
+    paths = {f"GOVBUS_{name.upper()}": str(path) for name, path in keys.items()}
+    return subprocess.Popen(
+        [sys.executable, "-c", GROW, str(country.folder)],
+        text=True,
+        env={**os.environ, **country.node.environment(), **paths},
+    )
 
 
 def _killed_in_the_middle(country: GuardedCountry, keys: dict[str, Path]) -> list[str]:

@@ -184,19 +184,6 @@ def test_events_may_be_kept_longer() -> None:
     assert not plan.refusals
 
 
-def test_a_topic_does_not_lose_partitions_even_with_leave() -> None:
-    """Kafka cannot."""
-    plan = compare_states(of(topic(2)), of(topic(3)), SCOPE, allow_destroy=True)
-    assert [change.refusal[:30] for change in plan.refusals] == ["Kafka cannot remove partitions"]
-
-
-def test_more_partitions_are_told_with_what_they_do() -> None:
-    """Keys move."""
-    plan = compare_states(of(topic(6)), of(topic(3)), SCOPE)
-    assert plan.changes[0].what == ("partitions: 3 -> 6",)
-    assert "order per key" in plan.changes[0].why
-
-
 def test_a_setting_made_by_hand_goes_back_to_the_default() -> None:
     """It may lose events, as `retention.bytes` does."""
     by_hand = TopicState(TOPIC, 3, {**topic().config, "retention.bytes": "1"})

@@ -1,0 +1,68 @@
+"""Who holds a growth up: whoever has not read all of an event, or holds some of it parked."""
+
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from bus.cluster.readers import Readers, parked_of
+from bus.parking.keys import ParkedEvent
+from bus.parking.rows import ParkedRow, SubscriptionPartition, erase_row, write_row
+from bus.record import StoredRecord, TopicPartition
+from bus.testing import InMemoryBus, InMemoryCluster
+from tests.small_catalog import SmallCountry
+
+
+def _row(row: ParkedRow, offset: int) -> StoredRecord:
+    return StoredRecord("health.parked", 0, offset, 1, row.key, row.value, tuple(row.headers))
+
+
+def test_parked_is_what_no_later_row_has_released() -> None:
+    """Of the topics that are asked for, whatever the subscription."""
+    rows = []
+    for offset, topic in enumerate(("tax.a.v1", "tax.a.v1", "tax.b.v1")):
+        home = SubscriptionPartition(f"health.x{offset}", TopicPartition(topic, 0))
+        record = StoredRecord(topic, 0, offset, 1, b"key", b"{}", ())
+        rows.append(_row(write_row(home, ParkedEvent(offset), record, "one"), offset))
+    released = erase_row(SubscriptionPartition("health.x1", TopicPartition("tax.a.v1", 0)), 1, b"key", "one")
+    assert parked_of(rows, ["tax.a.v1"]) == 2
+    assert parked_of([*rows, _row(released, 3)], ["tax.a.v1", "tax.c.v1"]) == 1
+
+
+class Known:
+    """Groups whose positions are known."""
+
+    def __init__(self, positions: dict[str, dict[TopicPartition, int]]) -> None:
+        self.known = positions
+
+    async def positions(self, topics: Any) -> dict[str, dict[TopicPartition, int]]:
+        """Return what each has committed."""
+        return {
+            group: {place: offset for place, offset in committed.items() if place.topic in topics}
+            for group, committed in self.known.items()
+        }
+
+    async def unread(self, gaps: MappingProxyType[TopicPartition, tuple[int, int]]) -> int:
+        """Return how many records lie between."""
+        return sum(end - start for start, end in gaps.values())
+
+
+async def test_every_group_that_read_the_event_counts_but_no_replay(tmp_path: Path) -> None:
+    """Also one whose processes are away; partitions in which it has committed nothing are unread."""
+    country = SmallCountry(tmp_path)
+    cluster = InMemoryCluster(country.catalog)
+    for partition in (0, 0, 1):
+        cluster.append(country.topic, b"{}", key=b"k", partition=partition)
+    first, other = TopicPartition(country.topic, 0), TopicPartition("others", 0)
+    groups: Any = Known(
+        {
+            f"{country.south}.done": {first: 2, TopicPartition(country.topic, 1): 1},
+            f"{country.south}.away": {first: 1},
+            f"{country.south}.away.replay.7": {first: 0},
+            "warehouse.stock": {other: 0},
+        }
+    )
+    transport = InMemoryBus(country.north, cluster=cluster).transport
+    found = await Readers(groups, transport, country.catalog, country.opened).holders()
+    assert found.ends == (2, 1, 0)
+    assert (found.behind, found.parked) == (2, False)
+    assert found.named == (f"group `{country.south}.away` is 2 events behind",)
