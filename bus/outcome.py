@@ -53,6 +53,8 @@ class Reason(StrEnum):
     """The value is null: a deletion marker, which events do not use."""
     TOO_LARGE = "too-large"
     """The value is larger than the contract allows."""
+    TOPIC_REPLACED = "topic-replaced"
+    """The event waited for its next attempt when its topic was deleted and made again."""
     UNKNOWN_TYPE = "unknown-type"
     """The event's type is not the one this topic holds."""
     UNKNOWN_VERSION = "unknown-version"

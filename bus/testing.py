@@ -14,6 +14,8 @@ from itertools import count
 from time import time_ns
 from typing import Any
 
+from uuid_utils import uuid7
+
 from bus.bus import Bus
 from bus.clock import BrokerClock
 from bus.errors import BusUnavailableError, PartitionMissingError, TopicMissingError
@@ -22,6 +24,7 @@ from bus.memory.transactional import MemoryTransactional, OpenRecords
 from bus.receipts.receipts import DeliveryReceipt, PublishReceipt, decode_receipts
 from bus.record import Record, StoredRecord, TopicPartition
 from bus.settings import Settings
+from bus.standing import CommittedOffset, Standing
 from bus.topics import RECEIPTS_TOPICS, partition_of, topics_of
 from bus.transport import Consumer, Outgoing, Revoked, Transactional
 from contracts import Catalog
@@ -44,7 +47,8 @@ class InMemoryCluster:
         """Set to False to take the broker away: sends fail, polls and commits too."""
         self._logs: dict[str, list[list[StoredRecord]]] = {}
         self.open_records = OpenRecords()
-        self._committed: dict[tuple[str, TopicPartition], int] = {}
+        self._ids: dict[str, str] = {}
+        self._committed: dict[tuple[str, TopicPartition], CommittedOffset] = {}
         self._groups: dict[str, list[_Member]] = defaultdict(list)
         for spec in topics_of(self.catalog):
             self.create_topic(spec.name, spec.partitions)
@@ -52,10 +56,13 @@ class InMemoryCluster:
     def create_topic(self, name: str, partitions: int = 1) -> None:
         """Create a topic; an existing one stays as it is."""
         self._logs.setdefault(name, [[] for _ in range(partitions)])
+        self._ids.setdefault(name, str(uuid7()))
 
     def delete_topic(self, name: str) -> None:
-        """Remove a topic with all its records."""
-        del self._logs[name]
+        """Remove a topic with all its records, and what groups have committed of it."""
+        self.open_records.drop(name)
+        del self._logs[name], self._ids[name]
+        self._committed = {at: one for at, one in self._committed.items() if at[1].topic != name}
 
     def records(self, topic: str) -> list[StoredRecord]:
         """Return every record of a topic, by partition and offset.
@@ -104,7 +111,20 @@ class InMemoryCluster:
 
     def committed(self, group: str) -> dict[TopicPartition, int]:
         """Return the next offset of each partition a group has committed."""
-        return {place: offset for (name, place), offset in self._committed.items() if name == group}
+        return {place: at.offset for (name, place), at in self._committed.items() if name == group}
+
+    def topic_id(self, topic: str) -> str | None:
+        """Return the id of a topic, which it has until it is deleted; None if there is none."""
+        return self._ids.get(topic)
+
+    def standing(self, group: str, place: TopicPartition) -> Standing:
+        """Return how a group stands in a partition.
+
+        Raises:
+            TopicMissingError: there is no such topic.
+        """
+        log = self.log(place.topic)[place.partition]
+        return Standing(self._ids[place.topic], 0, len(log), self._committed.get((group, place)))
 
     @asynccontextmanager
     async def open_consumer(
@@ -151,7 +171,9 @@ class InMemoryCluster:
             # Over a pattern, one member holds the same partition numbers of all topics.
             turn = place.partition if isinstance(members[0].wanted, re.Pattern) else index
             member = members[turn % len(members)]
-            member.positions[place] = self._committed.get((group, place), 0)
+            committed = self._committed.get((group, place))
+            member.positions[place] = 0 if committed is None else committed.offset
+            member.ids[place.topic] = self._ids[place.topic]
 
     def _matching(self, wanted: Sequence[str] | re.Pattern[str]) -> list[str]:
         return list(filter(wanted.match, self._logs)) if isinstance(wanted, re.Pattern) else list(wanted)
@@ -161,10 +183,11 @@ class InMemoryCluster:
         if self._matching(member.wanted) != member.topics:
             await self._rebalance(member.group, self._groups[member.group])
 
-    def commit(self, group: str, positions: Mapping[TopicPartition, int]) -> None:
-        """Store the committed offsets of a group."""
+    def commit(self, group: str, positions: Mapping[TopicPartition, int | CommittedOffset]) -> None:
+        """Store the committed offsets of a group; plain numbers are those of somebody else than the bus."""
         for place, offset in positions.items():
-            self._committed[group, place] = offset
+            at = CommittedOffset(offset) if isinstance(offset, int) else offset
+            self._committed[group, place] = at
 
     def require_available(self) -> None:
         """Fail while the broker is away.
@@ -190,6 +213,8 @@ class _Member:
         self.wanted = wanted
         self.topics: list[str] = []
         self.positions: dict[TopicPartition, int] = {}
+        self.ids: dict[str, str] = {}
+        """The id of each topic that is read."""
         self.arrived = asyncio.Event()
         self._cluster = cluster
         self._revoked = revoked
@@ -228,7 +253,7 @@ class _Member:
     def _take(self, max_records: int) -> dict[TopicPartition, Sequence[Record]]:
         found: dict[TopicPartition, Sequence[Record]] = {}
         for place, position in self.positions.items():
-            if place in self._paused or max_records <= 0:
+            if place in self._paused or max_records <= 0 or not self._is_same(place):
                 continue
             log = self._cluster.log(place.topic)[place.partition]
             end = min(self._cluster.open_records.readable(place, log), position + max_records)
@@ -237,6 +262,24 @@ class _Member:
             if records:
                 found[place] = records
                 max_records -= len(records)
+        return found
+
+    def _is_same(self, place: TopicPartition) -> bool:
+        """Whether the topic is that of the positions; a member without subscription begins anew."""
+        now = self._cluster.topic_id(place.topic)
+        if now is not None and self._revoked is None and now != self.ids[place.topic]:
+            self.ids[place.topic] = now
+            self.positions |= {held: 0 for held in self.positions if held.topic == place.topic}
+        return now == self.ids[place.topic]
+
+    def displaced(self) -> Collection[TopicPartition]:
+        now = self._cluster.topic_id
+        return {place for place in self.positions if now(place.topic) not in (None, self.ids[place.topic])}
+
+    async def standings(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, Standing]:
+        self._cluster.require_available()
+        found = {place: self._cluster.standing(self.group, place) for place in partitions}
+        self.ids |= {place.topic: standing.topic_id for place, standing in found.items()}
         return found
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
@@ -269,7 +312,16 @@ class _Member:
 
     async def commit(self, positions: Mapping[TopicPartition, int]) -> None:
         self._cluster.require_available()
-        self._cluster.commit(self.group, positions)
+        gone = self.displaced()
+        now_us = time_ns() // 1000
+        self._cluster.commit(
+            self.group,
+            {
+                place: CommittedOffset(offset, self.ids[place.topic], now_us)
+                for place, offset in positions.items()
+                if place not in gone
+            },
+        )
 
 
 class _MemoryTransport:
@@ -310,7 +362,7 @@ class _MemoryTransport:
             partition=outgoing.partition,
         )  # fmt: skip
 
-    def _commit(self, group: str, positions: Mapping[TopicPartition, int]) -> None:
+    def _commit(self, group: str, positions: Mapping[TopicPartition, CommittedOffset]) -> None:
         self._cluster.require_available()
         self._cluster.commit(group, positions)
 
@@ -348,7 +400,11 @@ class _MemoryTransport:
         }
         return {TopicPartition(topic, n): offsets[0] for n, offsets in later.items()}
 
-    async def preset(self, group: str, positions: Mapping[TopicPartition, int]) -> None:
+    async def topic_ids(self, topics: Collection[str]) -> Mapping[str, str]:
+        found = {topic: self._cluster.topic_id(topic) for topic in topics}
+        return {topic: topic_id for topic, topic_id in found.items() if topic_id is not None}
+
+    async def preset(self, group: str, positions: Mapping[TopicPartition, CommittedOffset]) -> None:
         self._commit(group, positions)
 
     async def fetch(self, place: TopicPartition, offset: int) -> Record:

@@ -8,6 +8,7 @@ from bus.clock import BrokerClock
 from bus.errors import BusError
 from bus.group_times import GroupTimes
 from bus.record import Headers, Record, TopicPartition
+from bus.standing import CommittedOffset, Standing
 
 Revoked = Callable[[Collection[TopicPartition]], Awaitable[None]]
 """Called before partitions leave this consumer; what it awaits still happens under the old ownership."""
@@ -104,8 +105,22 @@ class Consumer(Protocol):
             BusUnavailableError: the cluster does not answer for all of them.
         """
 
+    async def standings(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, Standing]:
+        """Return how the group stands in partitions; what is read from now on is of the topics they name.
+
+        Raises:
+            BusUnavailableError: the cluster does not answer, or a topic is not there.
+        """
+
+    def displaced(self) -> Collection[TopicPartition]:
+        """Return the partitions whose position means nothing any more, until `standings` is asked for them.
+
+        Their topic was made again, or the record at the position is gone. A consumer that belongs to no
+        subscription goes on at the first record by itself.
+        """
+
     async def commit(self, positions: Mapping[TopicPartition, int]) -> None:
-        """Commit the next offset of each partition.
+        """Commit the next offset of each partition, but none of a topic that was made again since.
 
         Raises:
             BusUnavailableError: it could not be done now, or a partition is no longer held; the events
@@ -145,12 +160,12 @@ class Transactional(Sender, Protocol):
     async def drain(self) -> None:
         """Wait until every record handed over is acknowledged or failed."""
 
-    async def commit(self, group: str, positions: Mapping[TopicPartition, int]) -> None:
+    async def commit(self, group: str, positions: Mapping[TopicPartition, CommittedOffset]) -> None:
         """Commit all records, and with them the offsets of a group.
 
         Args:
             group: the consumer group; it may be empty if `positions` are.
-            positions: the next offset of each partition.
+            positions: the next offset of each partition, and of which topic.
 
         Raises:
             FencedError: another process has taken over; nothing is committed.
@@ -230,7 +245,10 @@ class Transport(Sender, Protocol):
         If there is none, it is the offset that the next record will have.
         """
 
-    async def preset(self, group: str, positions: Mapping[TopicPartition, int]) -> None:
+    async def topic_ids(self, topics: Collection[str]) -> Mapping[str, str]:
+        """Return the id of each topic that exists; a topic that is made again has another one."""
+
+    async def preset(self, group: str, positions: Mapping[TopicPartition, CommittedOffset]) -> None:
         """Commit the offsets at which a group without members will begin.
 
         Raises:

@@ -122,6 +122,12 @@ class DeadLetters:
                 f"Expected an event of a subscription, got a dead letter of a source - {letter.name}. "
                 "Correct it in its source; the connector reads it again"
             )
+        ids = await self._transport.topic_ids([home.partition.topic])
+        if ids.get(home.partition.topic) != letter.topic_id:
+            raise UsageError(
+                "Expected the topic that the event was read from, got one that was made since - "
+                f"{letter.name}. The letter does not hold the event, which is gone with its topic: discard it"
+            )
         try:
             found = await self._transport.fetch(home.partition, int(offset))
         except BusUnavailableError as error:

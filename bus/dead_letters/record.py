@@ -66,6 +66,7 @@ def dead_letter(
     first_us: int,
     last_us: int,
     held: bool = False,
+    topic_id: str = "",
 ) -> DeadLetterRecord:
     """Return the dead letter of a delivered record; null and binary headers stay as they are.
 
@@ -81,9 +82,11 @@ def dead_letter(
         first_us: broker time of the first attempt, in microseconds since the epoch.
         last_us: broker time of the last attempt.
         held: whether later events of its key wait for an operator's decision.
+        topic_id: of the topic that the record was read from.
     """
     where = {
         "topic": record.topic,
+        "topic-id": topic_id,
         "partition": str(record.partition),
         "offset": str(record.offset),
         "timestamp": str(record.timestamp),

@@ -85,6 +85,11 @@ class StoredDeadLetter:
         return self.why.get("subscription", "")
 
     @property
+    def topic_id(self) -> str:
+        """The id of the topic that its event was read from."""
+        return self.why.get("topic-id", "")
+
+    @property
     def held(self) -> bool:
         """Whether later events of its key wait for an operator."""
         return self.why.get("held") == "yes" and self.state == "open"
@@ -208,7 +213,10 @@ def redriven_row(letter: StoredDeadLetter, event: StoredRecord, writer: str) -> 
         return None
     first = letter.why.get("first-us", "")
     state = ParkedEvent(
-        event.offset, first_us=int(first) if first.isdecimal() else 0, reason=REDRIVEN
+        event.offset,
+        first_us=int(first) if first.isdecimal() else 0,
+        reason=REDRIVEN,
+        topic_id=letter.topic_id,
     )  # due at once
     return write_row(home, state, event, writer)
 
@@ -218,4 +226,4 @@ def released_row(letter: StoredDeadLetter, writer: str) -> ParkedRow | None:
     home, offset = letter.home(), letter.why.get("offset", "")
     if home is None or not letter.held or not offset.isdecimal():
         return None
-    return erase_row(home, int(offset), letter.key, writer)
+    return erase_row(home, letter.topic_id, int(offset), letter.key, writer)

@@ -35,6 +35,7 @@ logger = visible_logger("govbus.subscriber")
 
 RETRIES_PER_TURN = 100
 """How many parked events are tried before new ones have their turn."""
+REPLACED = "Its topic was deleted and made again while it waited; redrive it if it still counts"
 WITHOUT_BROKER_SECONDS = 1.0
 """How long a partition rests when a dead letter or a parked event cannot be written or read."""
 
@@ -165,9 +166,10 @@ class Delivery:
             partition.results.passed(record)
             return True
         outcome = Retry(Reason.KEY_PARKED)
-        decision = self._decide(partition, record, outcome, 0, state)
+        decision = self._decide(partition, record.offset, outcome, 0, state)
         assert isinstance(decision, ParkUntil)  # noqa: S101 - so says the table for `BEHIND`
-        self._park(partition, key, ParkedEvent(record.offset), record, decision=decision)
+        parked = ParkedEvent(record.offset, topic_id=partition.parked.topic_id)
+        self._park(partition, key, parked, record, decision=decision)
         partition.results.settled(record, event, outcome, 0, (received, received))
         return True
 
@@ -180,7 +182,9 @@ class Delivery:
     ) -> bool:
         """Settle a record that was not simply handled; return whether its offset may be committed."""
         attempt = partition.attempt_of(record.offset)
-        event = ParkedEvent(record.offset, first_us=self._clock.at_us(received))
+        event = ParkedEvent(
+            record.offset, first_us=self._clock.at_us(received), topic_id=partition.parked.topic_id
+        )
         outcome, decision = await self._act(partition, record, rejection, event, KeyState.FREE)
         times = (received, steady_ns())
         match decision:
@@ -218,20 +222,16 @@ class Delivery:
             self.offsets.done(partition.partition, None)
             return
         received, attempt = steady_ns(), parked.attempts + 1
-        found = admit(record, self.subscription.expected[partition.partition.topic], partition.recent)
-        if isinstance(found, Event):
-            found = RejectedRecord(await self._handle(partition, found, attempt, received), HANDLE, found)
-            if partition.has_left:
-                return
-            if found.outcome is ACK and found.event is not None:
-                partition.recent.handled(found.event)
+        found = await self._try_again(partition, parked, record, attempt, received)
+        if partition.has_left:
+            return
         state = partition.key_state(key, parked)
         outcome, decision = await self._act(partition, record, found, parked, state)
         partition.results.note(record, found.event, outcome, attempt, (received, steady_ns()))
         overruled = partition.key_state(key, parked) is KeyState.OVERRULED
         match decision:
             case RestPartition(seconds=seconds):
-                partition.rest_for(record.offset, seconds)
+                partition.rest_for(parked.offset, seconds)
             case _ if overruled:
                 pass  # an operator has decided about the event meanwhile
             case ParkUntil() | Hold():
@@ -240,6 +240,21 @@ class Delivery:
                 self._release(partition, key, parked, record)
             case _:
                 assert_never(decision)
+
+    async def _try_again(
+        self, partition: PartitionState, parked: ParkedEvent, record: Record, attempt: int, received: int
+    ) -> RejectedRecord:
+        """Return the outcome of another attempt at a parked event, with the event if it can be read."""
+        found = admit(record, self.subscription.expected[partition.partition.topic], partition.recent)
+        event = found.event if isinstance(found, RejectedRecord) else found
+        if parked.reason == Reason.TOPIC_REPLACED:
+            return RejectedRecord(DeadLetter(Reason.TOPIC_REPLACED, REPLACED), HANDLE, event)
+        if isinstance(found, RejectedRecord):
+            return found
+        outcome = await self._handle(partition, found, attempt, received)
+        if outcome is ACK and not partition.has_left:
+            partition.recent.handled(found)
+        return RejectedRecord(outcome, HANDLE, event)
 
     async def _read_back(self, partition: PartitionState, parked: ParkedEvent) -> Record:
         """Return a parked event that is not kept in memory."""
@@ -252,13 +267,13 @@ class Delivery:
         return row.event.record
 
     def _decide(
-        self, partition: PartitionState, record: Record, outcome: Outcome, attempts: int, state: KeyState
+        self, partition: PartitionState, offset: int, outcome: Outcome, attempts: int, state: KeyState
     ) -> Decision:
         return decide(
             outcome,
             self.subscription.retry,
             attempts=attempts,
-            rests=partition.attempt_of(record.offset),
+            rests=partition.attempt_of(offset),
             key=state,
             now_us=self._clock.now_us(),
             chance=random.random(),  # noqa: S311 - spreads load, keeps no secret
@@ -274,7 +289,7 @@ class Delivery:
     ) -> tuple[Outcome, Decision]:
         """Decide, and write the dead letter if there is one; return the final outcome and decision."""
         attempts = parked.attempts + 1
-        decision = self._decide(partition, record, rejection.outcome, attempts, state)
+        decision = self._decide(partition, parked.offset, rejection.outcome, attempts, state)
         outcome = rejection.outcome
         match decision:
             case Hold(letter=letter) | WriteDeadLetter(letter=letter):
@@ -283,7 +298,7 @@ class Delivery:
                     return outcome, RestPartition(WITHOUT_BROKER_SECONDS)
                 return letter, decision
             case RestPartition(seconds=seconds):
-                attempts = partition.attempt_of(record.offset)
+                attempts = partition.attempt_of(parked.offset)
                 self._log(record, outcome, attempts, f"the partition rests for {seconds:.1f} s")
             case ParkUntil(due_us=due_us):
                 wait = (due_us - self._clock.now_us()) / 1e6
@@ -314,6 +329,7 @@ class Delivery:
             first_us=parked.first_us,
             last_us=self._clock.now_us(),
             held=held,
+            topic_id=parked.topic_id,
         )
         try:
             try:

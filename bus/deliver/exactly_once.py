@@ -5,7 +5,7 @@ publishes is sent after it has returned, and is visible to readers after the com
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -27,6 +27,7 @@ from bus.publish.publisher import Publisher
 from bus.publish.surface import Publishing
 from bus.receipts.writer import ReceiptLog
 from bus.record import Position, Record, TopicPartition
+from bus.standing import CommittedOffset
 from bus.table import deliver
 from bus.topics import dead_letter_topic, receipts_topic
 from bus.transport import Consumer
@@ -93,6 +94,7 @@ class ExactlyOnce:
         self.partition = partition
         self._group = subscription.group
         self._publish_timeout_seconds = context.settings.publish_timeout_seconds
+        self._clock = context.transport.clock
         self._take_seconds = take_seconds(COMMIT_SECONDS, context.settings.transaction_timeout_seconds)
         identity = f"{subscription.group}.{partition.topic}.{partition.partition}"
         self._transport = context.transport.transactional(identity)
@@ -142,13 +144,18 @@ class ExactlyOnce:
                 return  # the next holder has aborted the transaction
             crash_point("inside-transaction")
             await self._publisher.released(self._publish_timeout_seconds)
-            commit_offsets = partial(self._transport.commit, self._group)
+            commit_offsets = partial(self._commit_offsets, partition.parked.topic_id)
             await commit(delivery.offsets, delivery.rows, commit_offsets, self._transport)
         except BusError:
             await self._transport.abort()
             raise
         finally:
             self._publisher.ended()
+
+    async def _commit_offsets(self, topic_id: str, positions: Mapping[TopicPartition, int]) -> None:
+        now_us = self._clock.now_us()
+        marked = {place: CommittedOffset(offset, topic_id, now_us) for place, offset in positions.items()}
+        await self._transport.commit(self._group, marked)
 
     async def close(self) -> None:
         """Disconnect; what is not committed is aborted."""

@@ -16,14 +16,16 @@ from bus.deliver.commit import commit
 from bus.deliver.delivery import Delivery
 from bus.deliver.offsets import OffsetTracker
 from bus.deliver.partition import PartitionState, PartitionTransactions
+from bus.deliver.start import Displacement, Start, start_of
 from bus.deliver.subscription import Subscription
-from bus.errors import BusError, BusUnavailableError, FencedError
+from bus.errors import BusError, BusUnavailableError, FencedError, UsageError
 from bus.group_times import CANCEL_SECONDS, COMMIT_SECONDS, group_times
 from bus.outage import Outage
 from bus.parking.log import ParkingLog
 from bus.parking.rows import SubscriptionPartition
 from bus.record import Record, TopicPartition
 from bus.settings import Settings
+from bus.standing import Standing
 from bus.transport import Consumer, Transport
 from contracts import Catalog, visible_logger
 
@@ -152,6 +154,7 @@ class Subscriber:
 
     async def _turn(self) -> None:
         await self._finish_batches()
+        await self._drop_displaced()
         await self._open_partitions()
         wait = self._end_rests()
         room = self._room()
@@ -188,15 +191,19 @@ class Subscriber:
         partitions: list[PartitionState] = []
         try:
             await asyncio.gather(*(one.open(self._consumer) for one in transactions.values()))
+            standings = await self._consumer.standings(new)
             opened = await self._parking.open(
-                [SubscriptionPartition(self.subscription.name, place) for place in new]
+                {
+                    SubscriptionPartition(self.subscription.name, place): standing.topic_id
+                    for place, standing in standings.items()
+                }
             )
-            reached = {place: await self._consumer.position(place) for place in new}
+            starts = {place: self._start(place, standing) for place, standing in standings.items()}
             partitions = [
                 PartitionState(
                     (place := parked.home.partition),
                     parked,
-                    reached=reached[place],
+                    reached=starts[place].offset,
                     end=self.subscription.ends.get(place),
                     transactions=transactions.get(place),
                 )
@@ -206,9 +213,40 @@ class Subscriber:
             if partitions and self._revocations == before:
                 self._partitions |= {one.partition: one for one in partitions}
                 for place in new:
+                    self._consumer.seek(place, starts[place].offset)
                     self._consumer.resume(place)
             else:  # it failed, or another process may hold by now what was read
                 await self._close(new, transactions.values())
+
+    def _start(self, place: TopicPartition, standing: Standing) -> Start:
+        """Return where to begin; say what is gone, or was replaced."""
+        start = start_of(standing)
+        if start.why is None:
+            return start
+        if start.why is Displacement.TOPIC_REPLACED and self.subscription.replay is not None:
+            raise UsageError(
+                "Expected the topic that the replay began with, got one that was made since - "
+                f"{place.topic}. Replay under a new id"
+            )
+        logger.error(
+            "%s: %s/%d: %s; %d offsets are gone, and it begins at %d", self.subscription.group, *place,
+            start.why, start.count, start.offset,
+        )  # fmt: skip
+        return start
+
+    async def _drop_displaced(self) -> None:
+        """Drop partitions whose position means nothing any more, once their work in hand has ended."""
+        for place in self._consumer.displaced():
+            partition = self._partitions.get(place)
+            if partition is None:
+                continue
+            self._consumer.pause(place)
+            partition.leave()
+            if partition.task is None:
+                await self._commit()  # what of it is done; nothing if the topic is another
+                self._offsets.forget([place])
+                self._partitions.pop(place, None)
+                await self._close([place], [partition.transactions])
 
     async def _close(
         self, partitions: Collection[TopicPartition], transactions: Collection[PartitionTransactions | None]

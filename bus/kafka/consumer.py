@@ -15,16 +15,23 @@ from aiokafka.errors import (
     ConsumerStoppedError,
     KafkaError,
     KafkaTimeoutError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+    UnknownTopicOrPartitionError,
 )
+from aiokafka.structs import OffsetAndMetadata
 from aiokafka.structs import TopicPartition as KafkaPartition
 
+from bus.clock import BrokerClock
 from bus.errors import BusError, InstanceTakenError, UsageError
 from bus.group_times import CLOSE_SECONDS, HEARTBEAT_SECONDS, SESSION_SECONDS, GroupTimes, group_times
 from bus.kafka.client import begin, connection, end
 from bus.kafka.errors import translate
 from bus.kafka.membership import Membership
+from bus.kafka.requests import topic_ids
 from bus.record import Record, StoredRecord, TopicPartition
 from bus.settings import Settings
+from bus.standing import CommittedOffset, Standing
 from bus.transport import Consumer, Revoked
 from contracts import visible_logger
 
@@ -36,6 +43,8 @@ REFETCH_MS = 500
 """How long one record may take to be fetched again."""
 FAULTS = (KafkaError, ConsumerStoppedError, AssertionError, TimeoutError)
 """What aiokafka raises where it cannot do something now: also while its client ends, or is replaced."""
+LOOK_SECONDS = 1.0
+"""How often to look for a topic that is gone."""
 BROKEN_POLLS = 3
 """After so many failures in a row that no outage explains, the group is joined anew."""
 
@@ -73,12 +82,17 @@ async def open_consumer(
             f"Expected another group, got `{group}`, in which a subscription of this process reads. "
             "A second member would take events from it, and commit offsets of events it never handled"
         )
-    consumer = KafkaConsumer(settings or Settings(), group, topics, None)
+    consumer = KafkaConsumer(settings or Settings(), BrokerClock(), group, topics)
     await consumer.start()
     try:
         yield consumer
     finally:
         await consumer.close()
+
+
+def wire(committed: CommittedOffset) -> Any:
+    """Return a commit as aiokafka takes it."""
+    return OffsetAndMetadata(committed.offset, committed.metadata)
 
 
 class KafkaConsumer:
@@ -87,9 +101,11 @@ class KafkaConsumer:
     def __init__(
         self,
         settings: Settings,
+        clock: BrokerClock,
         group: str | None,
         topics: Sequence[str] | re.Pattern[str],
-        revoked: Revoked | None,
+        *,
+        revoked: Revoked | None = None,
         times: GroupTimes | None = None,
     ) -> None:
         self.group = group
@@ -99,7 +115,17 @@ class KafkaConsumer:
         self._times = times or group_times()
         self._kafka: Any = None
         self._membership: Membership | None = None
+        self._clock = clock
         self._next: dict[TopicPartition, int] = {}
+        self._ids: dict[str, str] = {}
+        """The id of each topic that is read."""
+        self._ids_may_differ = True
+        self._fresh: set[TopicPartition] = set()
+        """Partitions whose standing was not looked at since they came."""
+        self._replaced: set[TopicPartition] = set()
+        """Partitions of topics that were made again."""
+        self._out_of_range: set[TopicPartition] = set()
+        self._looking: asyncio.TimerHandle | None = None
         self._astray = False
         self._broken = 0
 
@@ -111,7 +137,8 @@ class KafkaConsumer:
             **connection(self._settings),
             group_id=self.group,
             enable_auto_commit=False,
-            auto_offset_reset="earliest",
+            # A subscription is told what it misses; see `displaced`.
+            auto_offset_reset="earliest" if self._revoked is None else "none",
             isolation_level="read_committed",
             max_partition_fetch_bytes=1_048_576,
             session_timeout_ms=int(SESSION_SECONDS * 1000),
@@ -126,7 +153,9 @@ class KafkaConsumer:
             instance, seconds = self._settings.instance, self._times.answer_seconds
             self._membership = Membership(self._kafka._client, instance, seconds)  # noqa: SLF001 - no public way
         topics, pattern = (self._topics, None) if isinstance(self._topics, list) else ((), self._topics)
-        self._kafka.subscribe(topics, pattern, _Listener(self._revoked, self._next))
+        self._kafka.subscribe(topics, pattern, _Listener(self._revoked, self._next, self._fresh))
+        # Whatever makes aiokafka ask for metadata, such as a deleted topic, may have changed a topic's id.
+        self._kafka._client.cluster.add_listener(self._metadata_came)  # noqa: SLF001 - no public way
         try:
             await begin(self._kafka, self._settings, f"group `{self.group}`")
         except BusError:
@@ -150,6 +179,8 @@ class KafkaConsumer:
         """Leave the group."""
         if self._kafka is None:
             return
+        if self._looking is not None:
+            self._looking.cancel()
         _SUBSCRIBED.discard(self)
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
@@ -174,7 +205,18 @@ class KafkaConsumer:
                 await self._join_anew()
             if self._astray:
                 await self._rewind()
+            if self._fresh and self._revoked is None:
+                await self._take_up()
             found = await self._poll(int(timeout_seconds * 1000), max_records)
+            if self._ids_may_differ:
+                found = await self._of_same_topics(found)
+        except NoOffsetForPartitionError:
+            self._astray = True  # nobody has said yet where this partition begins
+            return {}
+        except OffsetOutOfRangeError as error:
+            self._out_of_range |= {TopicPartition(*place) for place in error.args[0]}
+            self._astray = self._ids_may_differ = True
+            return {}
         except (*FAULTS, asyncio.CancelledError) as error:
             if _is_for_us(error):
                 raise
@@ -227,6 +269,99 @@ class KafkaConsumer:
                 return {TopicPartition(*place): records}
         return {}
 
+    def _metadata_came(self, _: object) -> None:
+        self._ids_may_differ = True  # at the next poll, since a listener cannot ask
+
+    async def _of_same_topics(
+        self, found: Mapping[TopicPartition, Sequence[Record]]
+    ) -> Mapping[TopicPartition, Sequence[Record]]:
+        """Leave out what comes from a topic that was made again since its partitions were taken up."""
+        self._ids_may_differ = False
+        held = self.assigned()
+        try:
+            now = await topic_ids(self._kafka._client, {place.topic for place in held} | self._ids.keys())  # noqa: SLF001
+        except BaseException:
+            self._ids_may_differ = True
+            for place, records in found.items():
+                self._next[place] = records[0].offset
+            raise
+        known = self._kafka._client.cluster.topics()  # noqa: SLF001
+        if any(topic not in now or topic not in known for topic in self._ids):
+            self._look_again()
+        replaced = {topic for topic, topic_id in now.items() if self._ids.get(topic, topic_id) != topic_id}
+        if self._revoked is None:
+            self._ids |= now
+        for place in [place for place in held if place.topic in replaced]:
+            self._next.pop(place, None)
+            if self._revoked is not None or self.group is None:
+                self._replaced.add(place)
+            if self._revoked is None:
+                await self._kafka.seek_to_beginning(KafkaPartition(*place))
+        return {place: records for place, records in found.items() if place.topic not in replaced}
+
+    def _look_again(self) -> None:
+        """Ask soon for a topic that is gone: aiokafka would for the next time after `metadata_max_age_ms`."""
+        loop = asyncio.get_running_loop()
+        self._looking = loop.call_later(LOOK_SECONDS, self._kafka._client.force_metadata_update)  # noqa: SLF001
+
+    async def _take_up(self) -> None:
+        """Begin at the first record of a topic that was made again since this group committed."""
+        fresh = self._fresh & set(self.assigned())
+        for place, standing in (await self.standings(fresh)).items() if self.group is not None else ():
+            committed = standing.committed
+            if committed is not None and committed.topic_id not in ("", standing.topic_id):
+                logger.warning(
+                    "topic `%s` was made again: group `%s` begins at its first record",
+                    place.topic,
+                    self.group,
+                )
+                self.seek(place, standing.first)
+        self._fresh.clear()
+
+    async def standings(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, Standing]:
+        """Return how the group stands."""
+        places = [KafkaPartition(*place) for place in partitions]
+        if not places:
+            return {}
+        topics = {place.topic for place in partitions}
+        kafka = self._kafka
+        try:
+            async with asyncio.timeout(self._settings.publish_timeout_seconds):
+                ids = await topic_ids(kafka._client, topics)  # noqa: SLF001 - no public way
+                if missing := topics - ids.keys():
+                    raise UnknownTopicOrPartitionError(*missing)
+                first = await kafka.beginning_offsets(places)
+                end = await kafka.end_offsets(places)
+                committed = await self._committed(places)
+        except FAULTS as error:
+            raise self._fault(error) from error
+        refused = set(self._out_of_range)
+        self._ids |= ids
+        self._fresh -= set(partitions)
+        self._replaced -= set(partitions)
+        self._out_of_range -= set(partitions)
+        return {
+            TopicPartition(*place): Standing(
+                ids[place.topic], int(first[place]), int(end[place]), committed.get(place), place in refused
+            )
+            for place in places
+        }
+
+    async def _committed(self, places: Sequence[Any]) -> dict[Any, CommittedOffset]:
+        if self.group is None:
+            return {}
+        # `committed` of aiokafka leaves the metadata out.
+        found = await self._kafka._coordinator.fetch_committed_offsets(places)  # noqa: SLF001
+        return {
+            place: CommittedOffset.read(at.offset, at.metadata)
+            for place, at in found.items()
+            if at.offset >= 0
+        }
+
+    def displaced(self) -> Collection[TopicPartition]:
+        """Return the partitions whose position means nothing any more."""
+        return (self._replaced | self._out_of_range) & set(self.assigned())
+
     async def _rewind(self) -> None:
         """Seek behind the records returned last: a failed call discards what it had read."""
         for place in self._kafka.assignment():
@@ -252,10 +387,11 @@ class KafkaConsumer:
         place = KafkaPartition(*partition)
         try:
             async with asyncio.timeout(self._settings.publish_timeout_seconds):
-                offset = await self._kafka.committed(place)
-                if offset is not None:
+                committed = (await self._committed([place])).get(place)
+                if committed is not None:
                     # The same again changes nothing, and fails where the group has let this member go.
-                    await self._kafka.commit({place: offset})
+                    await self._kafka.commit({place: wire(committed)})
+                    offset = committed.offset
                 else:
                     offset = (await self._kafka.beginning_offsets([place]))[place]
         except FAULTS as error:
@@ -306,7 +442,14 @@ class KafkaConsumer:
 
     async def commit(self, positions: Mapping[TopicPartition, int]) -> None:
         """Commit offsets; those of a partition that has left are its new holder's."""
-        offsets = {KafkaPartition(*place): offset for place, offset in positions.items()}
+        now_us = self._clock.now_us()
+        offsets = {
+            KafkaPartition(*place): wire(CommittedOffset(offset, self._ids.get(place.topic, ""), now_us))
+            for place, offset in positions.items()
+            if place not in self._replaced
+        }
+        if not offsets:
+            return
         try:
             await self._kafka.commit(offsets)
         except FAULTS as error:
@@ -320,9 +463,12 @@ _SUBSCRIBED: WeakSet[KafkaConsumer] = WeakSet()
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
     """Passes on a revocation before the partitions leave."""
 
-    def __init__(self, revoked: Revoked | None, positions: dict[TopicPartition, int]) -> None:
+    def __init__(
+        self, revoked: Revoked | None, positions: dict[TopicPartition, int], fresh: set[TopicPartition]
+    ) -> None:
         self._revoked = revoked
         self._next = positions
+        self._fresh = fresh
 
     async def on_partitions_revoked(self, revoked: Collection[Any]) -> None:
         for place in revoked:
@@ -331,7 +477,8 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
             await self._revoked([TopicPartition(*place) for place in revoked])
 
     async def on_partitions_assigned(self, assigned: Collection[Any]) -> None:
-        """New partitions begin at their committed offsets, with nothing to do here."""
+        """Note which partitions came; where they begin is decided before they are read."""
+        self._fresh.update(TopicPartition(*place) for place in assigned)
 
 
 def _unreadable(place: Any, offset: int) -> Record:

@@ -6,6 +6,7 @@ batches, given to aiokafka one after another; aiokafka's idempotence keeps that 
 
 import asyncio
 from collections import deque
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from functools import partial
 from itertools import count, islice
@@ -19,6 +20,7 @@ from bus.errors import BusError, BusUnavailableError, EnvelopeError, PartitionMi
 from bus.group_times import CLOSE_SECONDS
 from bus.kafka.client import begin, connection, end
 from bus.kafka.errors import translate
+from bus.kafka.requests import topic_ids
 from bus.kafka.splitting import BatchParts, SplittingProducer
 from bus.record import TopicPartition
 from bus.settings import Settings
@@ -163,6 +165,18 @@ class Producer:
             raise translate(error, f"topic `{topic}`") from error
         self._partitions[topic] = len(found)
         return len(found)
+
+    async def topic_ids(self, topics: Collection[str]) -> Mapping[str, str]:
+        """Return the id of each topic that exists.
+
+        Raises:
+            BusUnavailableError: no broker answers.
+        """
+        try:
+            async with asyncio.timeout(self._settings.publish_timeout_seconds):
+                return await topic_ids(self._kafka.client, topics)
+        except (KafkaError, TimeoutError) as error:
+            raise translate(error, self._settings.bootstrap_servers) from error
 
     async def _look_up(self, topic: str) -> set[int] | None:
         if self._kafka is None:

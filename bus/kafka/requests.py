@@ -1,7 +1,9 @@
 """Requests that aiokafka does not have yet, by Kafka's own message definitions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from io import BytesIO
 from typing import Any
+from uuid import UUID
 
 from aiokafka.protocol.admin import (
     CreateAclsRequest_v1,
@@ -10,9 +12,24 @@ from aiokafka.protocol.admin import (
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.commit import OffsetCommitResponse_v3
 from aiokafka.protocol.group import HeartbeatResponse_v1
-from aiokafka.protocol.types import Array, Boolean, Float64, Int8, Int16, Int32, Int64, Schema, String
+from aiokafka.protocol.types import (
+    Array,
+    Boolean,
+    CompactArray,
+    CompactString,
+    Float64,
+    Int8,
+    Int16,
+    Int32,
+    Int64,
+    Schema,
+    String,
+    TaggedFields,
+)
 
 _TEXT = String("utf-8")
+_SHORT = CompactString("utf-8")
+_TAGS = ("tags", TaggedFields)
 
 
 class _Rows(Request[RequestStruct]):  # type: ignore[misc]
@@ -134,6 +151,93 @@ class _OffsetCommit(RequestStruct):  # type: ignore[misc]
             ),
         ),
     )
+
+
+class _Id:
+    """A UUID of Kafka: 16 bytes."""
+
+    @classmethod
+    def encode(cls, value: UUID) -> bytes:
+        return value.bytes
+
+    @classmethod
+    def decode(cls, data: BytesIO) -> UUID:
+        return UUID(bytes=data.read(16))
+
+    @classmethod
+    def repr(cls, value: UUID) -> str:
+        return str(value)
+
+
+class _MetadataResponse(Response):  # type: ignore[misc]
+    API_KEY = 3
+    API_VERSION = 10
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        (
+            "brokers",
+            CompactArray(("node_id", Int32), ("host", _SHORT), ("port", Int32), ("rack", _SHORT), _TAGS),
+        ),
+        ("cluster_id", _SHORT),
+        ("controller_id", Int32),
+        (
+            "topics",
+            CompactArray(
+                ("error_code", Int16),
+                ("name", _SHORT),
+                ("topic_id", _Id),
+                ("is_internal", Boolean),
+                (
+                    "partitions",
+                    CompactArray(
+                        ("error_code", Int16),
+                        ("partition_index", Int32),
+                        ("leader_id", Int32),
+                        ("leader_epoch", Int32),
+                        ("replica_nodes", CompactArray(Int32)),
+                        ("isr_nodes", CompactArray(Int32)),
+                        ("offline_replicas", CompactArray(Int32)),
+                        _TAGS,
+                    ),
+                ),
+                ("topic_authorized_operations", Int32),
+                _TAGS,
+            ),
+        ),
+        ("cluster_authorized_operations", Int32),
+        _TAGS,
+    )
+
+
+class _Metadata(RequestStruct):  # type: ignore[misc]
+    """Metadata in the first version that has topic ids (KIP-516)."""
+
+    FLEXIBLE_VERSION = True
+    API_KEY = 3
+    API_VERSION = 10
+    RESPONSE_TYPE = _MetadataResponse
+    SCHEMA = Schema(
+        ("topics", CompactArray(("topic_id", _Id), ("name", _SHORT), _TAGS)),
+        ("allow_auto_topic_creation", Boolean),
+        ("include_cluster_authorized_operations", Boolean),
+        ("include_topic_authorized_operations", Boolean),
+        _TAGS,
+    )
+
+
+def ask_for_ids(topics: Iterable[str]) -> Any:
+    """Return the request for the ids of topics."""
+    return _Rows(_Metadata, [(UUID(int=0), topic, {}) for topic in topics], False, False, False, {})
+
+
+async def topic_ids(client: Any, topics: Iterable[str]) -> Mapping[str, str]:
+    """Return the id of each of these topics that exists.
+
+    Raises:
+        KafkaError: no broker answers.
+    """
+    response = await client.send(client.get_random_node(), ask_for_ids(topics))
+    return {name: str(topic_id) for code, name, topic_id, *_ in response.topics if not code and topic_id.int}
 
 
 TOPIC = 2

@@ -10,16 +10,17 @@ from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from aiokafka.errors import IllegalOperation, KafkaError
-from aiokafka.structs import OffsetAndMetadata
 from aiokafka.structs import TopicPartition as KafkaPartition
 
 from bus.clock import BrokerClock
 from bus.crash_points import crash_point
 from bus.errors import BusError
+from bus.kafka.consumer import wire
 from bus.kafka.errors import translate
 from bus.kafka.producer import Producer
 from bus.record import TopicPartition
 from bus.settings import Settings
+from bus.standing import CommittedOffset
 from bus.transport import Outgoing
 
 ABORT_SECONDS = 5.0
@@ -63,13 +64,13 @@ class KafkaTransactional:
         """Wait until every record is acknowledged or failed."""
         await self._producer.drain()
 
-    async def commit(self, group: str, positions: Mapping[TopicPartition, int]) -> None:
+    async def commit(self, group: str, positions: Mapping[TopicPartition, CommittedOffset]) -> None:
         """Commit."""
         await self._ask(self._producer.drain())
         if self._producer.fault is not None:
             raise self._producer.fault
         if positions:
-            offsets = {KafkaPartition(*place): OffsetAndMetadata(at, "") for place, at in positions.items()}
+            offsets = {KafkaPartition(*place): wire(at) for place, at in positions.items()}
             await self._ask(self._producer.kafka.send_offsets_to_transaction(offsets, group))
         crash_point("after-offset-record")
         self._begun = False

@@ -11,13 +11,14 @@ from aiokafka.structs import TopicPartition as KafkaPartition
 from bus.clock import BrokerClock
 from bus.group_times import GroupTimes
 from bus.kafka.client import begin, connection, end
-from bus.kafka.consumer import KafkaConsumer
+from bus.kafka.consumer import KafkaConsumer, wire
 from bus.kafka.errors import translate
 from bus.kafka.one_off_reads import OneOffReads
 from bus.kafka.producer import Producer
 from bus.kafka.transactional import KafkaTransactional
 from bus.record import Record, TopicPartition
 from bus.settings import Settings
+from bus.standing import CommittedOffset
 from bus.transport import Consumer, Measure, Outgoing, Revoked, Transactional
 
 
@@ -61,11 +62,11 @@ class KafkaTransport:
         times: GroupTimes | None = None,
     ) -> Consumer:
         """Return a member of a group."""
-        return KafkaConsumer(self._settings, group, topics, revoked, times)
+        return KafkaConsumer(self._settings, self.clock, group, topics, revoked=revoked, times=times)
 
     def reader(self, topic: str) -> Consumer:
         """Return a consumer of a whole topic, in no group."""
-        return KafkaConsumer(self._settings, None, [topic], None)
+        return KafkaConsumer(self._settings, self.clock, None, [topic])
 
     async def require_topics(self, topics: Collection[str]) -> None:
         """Check that topics exist."""
@@ -90,7 +91,11 @@ class KafkaTransport:
         places = [TopicPartition(topic, number) for number in range(partitions)]
         return await self._one_off_reads.offsets_at(places, timestamp)
 
-    async def preset(self, group: str, positions: Mapping[TopicPartition, int]) -> None:
+    async def topic_ids(self, topics: Collection[str]) -> Mapping[str, str]:
+        """Return the id of each topic that exists."""
+        return await self._producer.topic_ids(topics)
+
+    async def preset(self, group: str, positions: Mapping[TopicPartition, CommittedOffset]) -> None:
         """Commit the first offsets of a new group."""
         places = [KafkaPartition(*place) for place in positions]
         consumer: Any = AIOKafkaConsumer(
@@ -99,7 +104,7 @@ class KafkaTransport:
         await begin(consumer, self._settings, f"group `{group}`")
         try:
             consumer.assign(places)
-            await consumer.commit({KafkaPartition(*place): offset for place, offset in positions.items()})
+            await consumer.commit({KafkaPartition(*place): wire(at) for place, at in positions.items()})
         except KafkaError as error:
             raise translate(error, f"group `{group}`") from error
         finally:

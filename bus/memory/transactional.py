@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from bus.errors import BusError, BusUnavailableError, FencedError, TopicMissingError
 from bus.record import StoredRecord, TopicPartition
+from bus.standing import CommittedOffset
 from bus.transport import Outgoing
 
 Append = Callable[[Outgoing], StoredRecord]
-Commit = Callable[[str, Mapping[TopicPartition, int]], None]
+Commit = Callable[[str, Mapping[TopicPartition, CommittedOffset]], None]
 
 
 class OpenRecords:
@@ -23,6 +24,12 @@ class OpenRecords:
     def readable(self, place: TopicPartition, log: Sequence[StoredRecord]) -> int:
         """Return the offset at which reading must stop: that of the first open record."""
         return min(self._open[place], default=len(log))
+
+    def drop(self, topic: str) -> None:
+        """Forget a topic that is deleted."""
+        for kept in (self._open, self._aborted):
+            for place in [place for place in kept if place.topic == topic]:
+                del kept[place]
 
     def shown(self, records: Sequence[StoredRecord]) -> list[StoredRecord]:
         """Return the committed records."""
@@ -99,7 +106,7 @@ class MemoryTransactional:
         """Wait for what is on its way."""
         await asyncio.sleep(0)  # what was handed over lands in this turn of the loop
 
-    async def commit(self, group: str, positions: Mapping[TopicPartition, int]) -> None:
+    async def commit(self, group: str, positions: Mapping[TopicPartition, CommittedOffset]) -> None:
         """Commit."""
         await self.drain()
         if self._fault is not None:

@@ -33,7 +33,7 @@ class ParkedEvent:
     """One parked event; times in microseconds since the epoch, on the broker's clock."""
 
     offset: int
-    """In its own topic."""
+    """In its own topic; below 0 if that was made again since: it comes before everything of the new one."""
     attempts: int = 0
     """How often it was tried and failed."""
     first_us: int = 0
@@ -48,6 +48,8 @@ class ParkedEvent:
     """Offset of its latest row in the topic of parked events; -1 while that is being written."""
     record: Record | None = None
     """The event itself, if it is kept in memory."""
+    topic_id: str = ""
+    """Of the topic it was published to."""
 
     def wait(self, attempts: int, reason: str, *, due_us: int = 0, held: bool = False) -> None:
         """Wait, until a time or for an operator."""

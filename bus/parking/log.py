@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from bus.errors import BusError
 from bus.outage import Outage
+from bus.outcome import Reason
 from bus.parking.keys import ParkedEvent, ParkedKeys
 from bus.parking.rows import (
     REDRIVEN,
@@ -37,6 +38,7 @@ OBJECT_BYTES = 160
 """Memory that a header takes beside its bytes, and a record too."""
 KEPT_BYTES = 4 * 1_048_576
 """Memory for the parked events of a partition; those beyond are read again when they are due."""
+FORMER = 1 << 62
 STALE = "stale"
 """Marks the stale row of an event that was handled already: the row is to be erased."""
 
@@ -46,6 +48,8 @@ class ParkedPartition:
     """The parked events of one partition that this process holds."""
 
     home: SubscriptionPartition
+    topic_id: str = ""
+    """Of the topic that is read now."""
     keys: ParkedKeys = field(default_factory=ParkedKeys)
     applied: int = 0
     """Offset in the topic of parked events up to which rows are known here."""
@@ -53,6 +57,8 @@ class ParkedPartition:
     reached: int = 0
     """Every event before this offset was read, here or by the previous holder."""
     kept_bytes: int = 0
+    former: dict[tuple[str, int], int] = field(default_factory=dict)
+    """The offsets below 0 of events whose topic was made again, by its id and their offset in it."""
 
     def keep(self, event: ParkedEvent, record: Record) -> None:
         """Keep the event itself in memory, if there is room."""
@@ -78,15 +84,25 @@ class ParkedPartition:
 
         A late row of the previous holder about an event that was read here is stale.
         """
-        event = row.event
-        if event is not None and event.reason != REDRIVEN and self.loaded and row.offset < self.reached:
-            if self.keys.find(row.key, row.offset) is not None:
+        event, offset = row.event, self._offset_of(row)
+        if event is not None:
+            event.offset = offset
+            if offset < 0 and event.reason != REDRIVEN and not event.held:
+                event.reason, event.due_us = Reason.TOPIC_REPLACED.value, 0
+        if event is not None and event.reason != REDRIVEN and self.loaded and 0 <= offset < self.reached:
+            if self.keys.find(row.key, offset) is not None:
                 return
             event.reason, event.due_us, event.held = STALE, 0, False
-        self.remove(row.key, row.offset)
+        self.remove(row.key, offset)
         if event is not None and event.record is not None:
             record, event.record = event.record, None
             self.put(row.key, event, record)
+
+    def _offset_of(self, row: ReadRow) -> int:
+        """Return the offset of an event here, where no two events have the same."""
+        if row.topic_id == self.topic_id:
+            return row.offset
+        return self.former.setdefault((row.topic_id, row.offset), len(self.former) - FORMER)
 
 
 def _size(record: Record) -> int:
@@ -129,7 +145,7 @@ class RowWriter:
 
     def released(self, home: SubscriptionPartition, event: ParkedEvent, record: Record) -> None:
         """Write, with the next flush, that an event is parked no more."""
-        self._mark(home, erase_row(home, event.offset, record.key, self._writer), None)
+        self._mark(home, erase_row(home, event.topic_id, record.offset, record.key, self._writer), None)
 
     def _mark(self, home: SubscriptionPartition, row: ParkedRow, event: ParkedEvent | None) -> None:
         self._marks.pop(row.key, None)
@@ -226,13 +242,16 @@ class ParkingLog:
         if self._reader is not None:
             await self._reader.close()
 
-    async def open(self, homes: Collection[SubscriptionPartition]) -> list[ParkedPartition]:
+    async def open(self, homes: Mapping[SubscriptionPartition, str]) -> list[ParkedPartition]:
         """Return the parked events of partitions that were assigned to this process.
+
+        Args:
+            homes: the partitions, each with the id of its topic.
 
         Raises:
             BusError: it could not be read.
         """
-        opened = {home: ParkedPartition(home) for home in homes}
+        opened = {home: ParkedPartition(home, topic_id) for home, topic_id in homes.items()}
         ends = await self._transport.ends(self.topic)
         if any(ends.values()) or self._has_read:
             waiter = _Waiter(opened, ends, asyncio.get_running_loop().create_future())
@@ -276,6 +295,7 @@ class ParkingLog:
                 self._open |= waiter.partitions  # not earlier: rows were skipped until now
                 waiter.begun = True
         batches = await reader.poll(POLL_SECONDS, MAX_RECORDS)
+        await self._know_topic(reader)
         self._has_read = self._has_read or bool(batches)
         for records in batches.values():
             for record in records:
@@ -286,6 +306,13 @@ class ParkingLog:
             for waiter in begun:
                 if not waiter.done.done() and _covers(known, waiter.ends):
                     waiter.done.set_result(None)
+
+    async def _know_topic(self, reader: Consumer) -> None:
+        """Take rows from the first on, if their topic was made again."""
+        if replaced := reader.displaced():
+            await reader.standings(replaced)
+            for partition in self._open.values():
+                partition.applied = 0
 
     def _take(self, record: Record) -> None:
         row = read_row(record)

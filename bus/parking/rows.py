@@ -1,9 +1,9 @@
 """A parked event on the wire: one record of the agency's topic of parked events. Pure.
 
-Wire format: the topic is compacted; its keys are `<subscription>/<topic>/<partition>/<offset>` of the event
-where it was published; the latest row of an event is its state, and a null value releases it. Value and
-headers are the event's own, except two headers: `govbus-parked-key` is the event's own key, `govbus-parked`
-is the rest as JSON.
+Wire format: the topic is compacted; its keys are `<subscription>/<topic>/<topic id>/<partition>/<offset>` of
+the event where it was published; the latest row of an event is its state, and a null value releases it. Value
+and headers are the event's own, except two headers: `govbus-parked-key` is the event's own key,
+`govbus-parked` is the rest as JSON.
 """
 
 from dataclasses import dataclass
@@ -26,10 +26,10 @@ class SubscriptionPartition:
     subscription: str
     partition: TopicPartition
 
-    def row_key(self, offset: int) -> bytes:
-        """Return the key of the row of the event at `offset`."""
+    def row_key(self, topic_id: str, offset: int) -> bytes:
+        """Return the key of the row of the event at `offset` of the topic with that id."""
         topic, partition = self.partition
-        return f"{self.subscription}/{topic}/{partition}/{offset}".encode()
+        return f"{self.subscription}/{topic}/{topic_id}/{partition}/{offset}".encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,7 @@ class ReadRow:
     """A row that was read: the parked event, or None if it is parked no more."""
 
     home: SubscriptionPartition
+    topic_id: str
     offset: int
     key: bytes
     writer: str
@@ -57,7 +58,7 @@ def write_row(home: SubscriptionPartition, event: ParkedEvent, record: Record, w
 
     Args:
         home: its subscription and partition.
-        event: its state.
+        event: its state, and the id of its topic.
         record: the event as it was read; the value of a held one is left out, its dead letter has it.
         writer: the writer's id, to recognise its own rows.
     """
@@ -69,15 +70,17 @@ def write_row(home: SubscriptionPartition, event: ParkedEvent, record: Record, w
     if record.key is not None:
         own.append((KEY, record.key))
     value = b"" if event.held else record.value or b""
-    return ParkedRow(home.row_key(event.offset), value, [*record.headers, *own])
+    return ParkedRow(home.row_key(event.topic_id, record.offset), value, [*record.headers, *own])
 
 
-def erase_row(home: SubscriptionPartition, offset: int, key: bytes | None, writer: str) -> ParkedRow:
+def erase_row(
+    home: SubscriptionPartition, topic_id: str, offset: int, key: bytes | None, writer: str
+) -> ParkedRow:
     """Return the row of an event that is parked no more."""
     own: list[tuple[str, bytes | None]] = [(STATE, orjson.dumps({"by": writer}))]
     if key is not None:
         own.append((KEY, key))
-    return ParkedRow(home.row_key(offset), None, own)
+    return ParkedRow(home.row_key(topic_id, offset), None, own)
 
 
 def read_row(row: Record) -> ReadRow | None:
@@ -86,7 +89,7 @@ def read_row(row: Record) -> ReadRow | None:
     A parked event's `record` is as it was read from its own topic.
     """
     try:
-        subscription, topic, partition, offset = (row.key or b"").decode().rsplit("/", 3)
+        subscription, topic, topic_id, partition, offset = (row.key or b"").decode().rsplit("/", 4)
         place = TopicPartition(topic, int(partition))
         named = {name: value for name, value in row.headers if name in (STATE, KEY)}
         state = orjson.loads(named[STATE] or b"")
@@ -94,15 +97,15 @@ def read_row(row: Record) -> ReadRow | None:
         shared = b"\0%d" % int(offset) if key is None else key
         home = SubscriptionPartition(subscription, place)
         if row.value is None:
-            return ReadRow(home, int(offset), shared, str(state["by"]), None)
+            return ReadRow(home, topic_id, int(offset), shared, str(state["by"]), None)
         headers = tuple(header for header in row.headers if header[0] not in (STATE, KEY))
         record = StoredRecord(
             topic, place.partition, int(offset), int(state["timestamp"]), key, row.value, headers
         )
         event = ParkedEvent(
             record.offset, int(state["attempts"]), int(state["first"]), int(state["due"]),
-            bool(state["held"]), str(state["reason"]), row.offset, record,
+            bool(state["held"]), str(state["reason"]), row.offset, record, topic_id,
         )  # fmt: skip
-        return ReadRow(home, record.offset, shared, str(state["by"]), event)
+        return ReadRow(home, topic_id, record.offset, shared, str(state["by"]), event)
     except (KeyError, TypeError, ValueError):
         return None

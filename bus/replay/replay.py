@@ -17,6 +17,7 @@ from bus.deliver.retry import RetryPolicy
 from bus.deliver.subscription import Subscription
 from bus.errors import UsageError
 from bus.record import TopicPartition
+from bus.standing import CommittedOffset
 from bus.table import deliver
 from bus.topics import REPLAY, audit_topic, group_of
 from bus.transport import Transport
@@ -160,7 +161,13 @@ async def _begun(bus: "Bus", subscription: Subscription, request: ReplayRequest)
         }
     offsets = await window(bus.transport, subscription, request)
     # The group first: a replay in the audit is continued, and must not begin at the earliest event.
-    await bus.transport.preset(subscription.group, {place: start for place, (start, _) in offsets.items()})
+    ids = await bus.transport.topic_ids({place.topic for place in offsets})
+    now_us = bus.transport.clock.now_us()
+    begins = {
+        place: CommittedOffset(start, ids.get(place.topic, ""), now_us)
+        for place, (start, _) in offsets.items()
+    }
+    await bus.transport.preset(subscription.group, begins)
     await _audit(bus, request, subscription.name, "begun", offsets)
     return offsets
 

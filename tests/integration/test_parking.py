@@ -269,16 +269,19 @@ async def test_a_row_that_comes_while_others_are_read_hides_none_of_them(world: 
 
     await transport.start()
     log = ParkingLog(transport, topic, "us")
+    topic_id = "b0b6b0a0-0000-4000-8000-000000000001"
     try:
         for record in records:
-            last = await write(write_row(home, ParkedEvent(record.offset), record, "another"))
+            last = await write(
+                write_row(home, ParkedEvent(record.offset, topic_id=topic_id), record, "another")
+            )
         await log.start()
         assert log._reader is not None
         reader = log._reader
         await until(lambda: _is_past(reader, TopicPartition(topic, 0), last))
-        opening = asyncio.create_task(log.open([home]))
+        opening = asyncio.create_task(log.open({home: topic_id}))
         await until(lambda: log._waiters)
-        await write(erase_row(home, 0, b"k", "operator"))
+        await write(erase_row(home, topic_id, 0, b"k", "operator"))
         (partition,) = await opening
         await until(lambda: [event.offset for event in partition.keys.queue(b"k")] == [1])
     finally:
@@ -305,9 +308,10 @@ async def test_what_comes_again_is_handled_before_what_waits_behind_it(world: Wo
 async def _write(world: World, record: Record, event: ParkedEvent) -> None:
     """Write the row of another process."""
     home = SubscriptionPartition(NAME, TopicPartition(record.topic, record.partition))
-    row = write_row(home, event, record, "another")
     transport = world.bus(world.country.south).transport
     await transport.start()
+    event.topic_id = (await transport.topic_ids([record.topic]))[record.topic]
+    row = write_row(home, event, record, "another")
     topic = f"{world.country.south}.parked"
     await deliver(transport, topic, row.key, row.value, list(row.headers), partition=0)
     await transport.stop()

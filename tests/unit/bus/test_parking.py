@@ -155,7 +155,7 @@ def test_of_a_held_event_no_bytes_are_kept() -> None:
 
 def test_a_null_value_lets_an_event_go() -> None:
     """It says whose, and nothing else."""
-    row = erase_row(HOME, 7, A, "me")
+    row = erase_row(HOME, "id", 7, A, "me")
     found = read_row(StoredRecord("south.parked", 0, 41, 1, row.key, row.value, tuple(row.headers)))
     assert found is not None
     assert (found.home, found.offset, found.key, found.event) == (HOME, 7, A, None)

@@ -23,7 +23,8 @@ def test_parked_is_what_no_later_row_has_released() -> None:
         home = SubscriptionPartition(f"health.x{offset}", TopicPartition(topic, 0))
         record = StoredRecord(topic, 0, offset, 1, b"key", b"{}", ())
         rows.append(_row(write_row(home, ParkedEvent(offset), record, "one"), offset))
-    released = erase_row(SubscriptionPartition("health.x1", TopicPartition("tax.a.v1", 0)), 1, b"key", "one")
+    home = SubscriptionPartition("health.x1", TopicPartition("tax.a.v1", 0))
+    released = erase_row(home, "", 1, b"key", "one")
     assert parked_of(rows, ["tax.a.v1"]) == 2
     assert parked_of([*rows, _row(released, 3)], ["tax.a.v1", "tax.c.v1"]) == 1
 
