@@ -69,12 +69,18 @@ class Processes(ABC):
     async def has_handled(self, share: float) -> None:
         """Wait until that share of the events is handled."""
 
-    def start(self, name: str, crash: str = "") -> "subprocess.Popen[bytes]":
-        """Start a process under a name; `crash` is where it kills itself, see `bus.crash_points`."""
+    def start(self, name: str, crash: str = "", instance: str = "") -> "subprocess.Popen[bytes]":
+        """Start a process.
+
+        Args:
+            name: how the kit calls it.
+            crash: where it kills itself, see `bus.crash_points`.
+            instance: its `GOVBUS_INSTANCE`; its name if empty.
+        """
         environment = {
             **os.environ,
             **_cluster(self.settings),
-            "GOVBUS_INSTANCE": name,
+            "GOVBUS_INSTANCE": instance or name,
             "GOVBUS_MAX_UNCOMMITTED": str(MAX_UNCOMMITTED),
             "GOVBUS_MAX_POLL_RECORDS": "50",
             "GOVBUS_MAX_TRANSACTION_RECORDS": "50",
@@ -89,14 +95,18 @@ class Processes(ABC):
 
     async def killed(self, name: str) -> None:
         """Wait until a process has killed itself; otherwise the fault did not happen."""
-        process = self.running[name]
+        await self.ends(name, -signal.SIGKILL)
+
+    async def ends(self, name: str, expected: int) -> None:
+        """Wait until a process ends with a code; otherwise the fault did not happen."""
+        process = self.running.pop(name)
         try:
             code = await asyncio.to_thread(process.wait, PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
             self.struck = False
             process.kill()
             return
-        if code != -signal.SIGKILL:
+        if code != expected:
             self.struck = False
             self._note_end(name, code)
 

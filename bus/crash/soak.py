@@ -112,11 +112,11 @@ class _Program(Processes):
     def _size(self) -> int:
         return self.journal.stat().st_size if self.journal.exists() else 0
 
-    def start(self, name: str, crash: str = "") -> "subprocess.Popen[bytes]":
+    def start(self, name: str, crash: str = "", instance: str = "") -> "subprocess.Popen[bytes]":
         """Start a process; one that runs under this name is killed first."""
         self.look(name)
         self.stop(name, signal.SIGKILL)
-        return Processes.start(self, name, crash)
+        return Processes.start(self, name, crash, instance)
 
     def stop(self, name: str, how: signal.Signals) -> None:
         """End a process if it runs; kill it where it takes longer."""

@@ -13,9 +13,8 @@ from bus import Bus, Event, RetryPolicy
 from bus.crash.agencies import journal_handler
 
 HANDLING_SECONDS = 0.002
-SLOW_SECONDS = 3.0
-"""The fault `slow-handler` lets one call take so long, where it may take `LIMIT_SECONDS`."""
-LIMIT_SECONDS = 1.0
+SLOW = {"slow-handler": (3.0, 1.0), "slow-rebalance": (12.0, 60.0)}
+"""How long one call of each process takes under a fault, and how long it may take."""
 
 
 async def main(*arguments: str) -> None:
@@ -23,19 +22,20 @@ async def main(*arguments: str) -> None:
     agency, opened, closed, journal, guarantee, fault = arguments
     exactly_once = guarantee == "exactly-once"
     handle = journal_handler(journal, closed if exactly_once else None)
-    bus, slow = Bus(agency), {"left": fault == "slow-handler"}
+    bus, slow = Bus(agency), {"left": fault in SLOW}
+    slow_seconds, limit_seconds = SLOW.get(fault, (0.0, 60.0))
 
     async def handle_in_time(event: Event[Any]) -> None:
         await asyncio.sleep(HANDLING_SECONDS)
         if slow["left"] and event.data["number"] > 100:
             slow["left"] = False
-            await asyncio.sleep(SLOW_SECONDS)
+            await asyncio.sleep(slow_seconds)
         await handle(event)
 
     bus.subscribe(
         opened, version=1, purpose="crash", name="crash", exactly_once=exactly_once,
         retry=RetryPolicy((0.3, 0.3, 1.0, 1.0), jitter=0),
-        timeout_seconds=LIMIT_SECONDS if fault == "slow-handler" else 60.0,
+        timeout_seconds=limit_seconds,
     )(handle_in_time)  # fmt: skip
     await bus.run()
 

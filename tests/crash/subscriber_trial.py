@@ -3,7 +3,7 @@
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from bus.crash.faults import FAULTS, PROCESS_FAULTS
 from bus.crash.processes import Processes, ProcessFault
 from bus.crash.trial import Trial, publish_until_acknowledged
 from bus.crash.verdict import Accepted, CrashVerdict, Handling, judge
+from bus.serving import NAME_TAKEN
 
 KEYS = 24
 QUIET_POLLS = 4
@@ -28,8 +29,29 @@ async def slow_handler(subscriber: Processes) -> None:
     await subscriber.has_handled(1 / 3)
 
 
-SHARED_BROKER_FAULTS = {**PROCESS_FAULTS, "slow-handler": slow_handler}
-SUBSCRIBER_FAULTS = (*FAULTS, "slow-handler")
+async def slow_rebalance(subscriber: Processes) -> None:
+    """Start a second subscriber while a handler of the first is at work for longer than a session lasts."""
+    subscriber.start("one")
+    await subscriber.has_handled(1 / 8)
+    subscriber.start("two")
+    await subscriber.has_handled(1 / 2)
+
+
+async def twin_instances(subscriber: Processes) -> None:
+    """Start a second subscriber under the name of the first, which must end and say why by its code."""
+    subscriber.start("one")
+    await subscriber.has_handled(subscriber.chance.uniform(1 / 24, 1 / 3))
+    subscriber.start("twin", instance="one")
+    await subscriber.ends("one", NAME_TAKEN)
+
+
+OWN_FAULTS: Mapping[str, ProcessFault] = {
+    "slow-handler": slow_handler,
+    "slow-rebalance": slow_rebalance,
+    "twin-instances": twin_instances,
+}
+SHARED_BROKER_FAULTS = {**PROCESS_FAULTS, **OWN_FAULTS}
+SUBSCRIBER_FAULTS = (*FAULTS, *OWN_FAULTS)
 
 
 @dataclass(slots=True)
