@@ -7,6 +7,7 @@ import asyncio
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -26,6 +27,8 @@ from observability.views import State
 _log = visible_logger(__name__)
 
 FINDINGS = 100
+KEEP_AT_LEAST_DAYS = 31
+"""Kafka keeps receipts for 30 days: what is deleted must not come again."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -84,9 +87,9 @@ def _open_store(database: str | None, catalog: Catalog, silent_after: float) -> 
         yield store
 
 
-def _make_store(url: str, catalog: Catalog, silent_after: float) -> Store:
+def _make_store(url: str, catalog: Catalog, silent_after: float, keep: timedelta | None = None) -> Store:
     grants = frozenset(Addressee(grant.consumer, grant.subject) for grant in catalog.subscriptions.values())
-    return Store(url, catalog.services, grants=grants, silent_after_seconds=silent_after)
+    return Store(url, catalog.services, grants=grants, silent_after_seconds=silent_after, keep=keep)
 
 
 def _print_json(value: object) -> None:
@@ -176,8 +179,21 @@ def show_command(
     type=click.IntRange(1, 65_535),
     help="Serve Prometheus metrics on 127.0.0.1.",
 )
+@click.option(
+    "--keep-days",
+    envvar="GOVBUS_RECEIPTS_KEEP_DAYS",
+    type=click.IntRange(min=KEEP_AT_LEAST_DAYS),
+    help="Days after which receipts of what has ended are deleted; all are kept by default.",
+)
 @_database_options
-def monitor(metrics_port: int | None, database: str | None, folder: Path | None, silent_after: float) -> None:
+def monitor(
+    *,
+    metrics_port: int | None,
+    keep_days: int | None,
+    database: str | None,
+    folder: Path | None,
+    silent_after: float,
+) -> None:
     """Read receipts from Kafka into the database until stopped."""
     # These load an SDK or a client that the other commands do not need.
     from observability.metrics import METER, derive  # noqa: PLC0415
@@ -195,7 +211,8 @@ def monitor(metrics_port: int | None, database: str | None, folder: Path | None,
 
         if metrics_port is not None:
             _log.info("metrics: http://127.0.0.1:%d/metrics", metrics_port)
-        asyncio.run(watch(Settings(), lambda: _make_store(url, catalog, silent_after), opened))
+        keep = None if keep_days is None else timedelta(days=keep_days)
+        asyncio.run(watch(Settings(), lambda: _make_store(url, catalog, silent_after, keep), opened))
 
 
 @click.command()

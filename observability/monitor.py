@@ -44,6 +44,9 @@ BACKOFF = Backoff(first_seconds=0.5, longest_seconds=30.0)
 NOTE_EVERY = timedelta(seconds=5)
 """How often the database is told up to when it is complete."""
 
+PRUNE_EVERY = timedelta(hours=1)
+"""How often the monitor looks whether there is something old to delete."""
+
 STARTING = "it is not open yet"
 
 _log = visible_logger(__name__)
@@ -108,7 +111,7 @@ class Monitor:
         self._kafka = Outage("receipts")
         self._database = Outage("the monitor's database")
         self._asked: tuple[datetime, Mapping[TopicPartition, int]] | None = None
-        self._noted = datetime.min.replace(tzinfo=UTC)
+        self._noted = self._pruned = datetime.min.replace(tzinfo=UTC)
         self.read_until = clock()
 
     def stop(self) -> None:
@@ -134,6 +137,7 @@ class Monitor:
         batch = gather(await self._poll())
         new = await self._take(batch) if batch.offsets else 0
         await self._look_how_far()
+        await self._prune()
         return new
 
     async def _take(self, batch: ReceiptBatch) -> int:
@@ -193,6 +197,16 @@ class Monitor:
             with suppress(StoreError):  # the next batch meets the fault, and waits for its end
                 await asyncio.to_thread(self._store.note_read_until, at)
                 self._noted = at
+
+    async def _prune(self) -> None:
+        """Delete a little of what is old, until there is no more; then look again after `PRUNE_EVERY`."""
+        now = self._clock()
+        if now - self._pruned < PRUNE_EVERY:
+            return
+        with suppress(StoreError):  # the next batch meets the fault, and waits for its end
+            if await asyncio.to_thread(self._store.prune):
+                return
+        self._pruned = now
 
     # Health
 

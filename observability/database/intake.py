@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Row, Table, delete, insert, select, update
 from bus import DeliveryReceipt, PublishReceipt
 from contracts import Service
 from observability.database.progress import advance, owe
+from observability.database.retention import pruned_us
 from observability.database.schema import (
     definitions,
     deliveries,
@@ -119,6 +120,7 @@ def apply(
         for receipt in receipts
     ]
     stored = load(connection, {receipt.transaction for receipt in batch})
+    batch = _not_pruned(batch, stored, pruned_us(connection))
     counts: Counter[Measure] = Counter()
     published = settle_publishes(row for row in batch if isinstance(row, PublishReceipt))
     delivered = settle_deliveries(row for row in batch if isinstance(row, DeliveryReceipt))
@@ -135,6 +137,14 @@ def apply(
     new = counts["store", "", "receipts"] + _keep_places(connection, places)
     _add(connection, counts)
     return new
+
+
+def _not_pruned(batch: list[AnyReceipt], stored: StoredReceipts, before_us: int) -> list[AnyReceipt]:
+    """Return the receipts that were not counted and deleted before."""
+    if all(newest_us(receipt) >= before_us for receipt in batch):
+        return batch
+    kept = {key[0] for key in (*stored.publishes, *stored.deliveries)}
+    return [receipt for receipt in batch if newest_us(receipt) >= before_us or receipt.transaction in kept]
 
 
 def follow(connection: Connection, services: Mapping[str, Service], grants: Grants = None) -> None:

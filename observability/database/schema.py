@@ -31,7 +31,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from observability.errors import StoreError
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Raise it with every change of a table; a database of another version is refused."""
 
 BUSY_SECONDS = 30
@@ -118,6 +118,7 @@ transactions = Table(
     _whole("last_us"),
     Index("transactions_completed", "service", "completed_us", "started_us"),
     Index("transactions_started", "started_us"),
+    Index("transactions_last", "last_us"),
     Index("transactions_service_started", "service", "started_us"),
 )
 

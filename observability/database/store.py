@@ -6,7 +6,7 @@ the read; what needs a sample takes it from a bounded window, never from all row
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from time import sleep
 from typing import Self, TypeVar
 
@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from bus import Backoff
 from contracts import Catalog, Service
-from observability.database import intake, queries, reading
+from observability.database import intake, queries, reading, retention
 from observability.database.intake import Place
 from observability.database.schema import open_engine
 from observability.errors import StoreError
@@ -53,6 +53,7 @@ class Store:
         services: the service definitions by name; those of the packaged reference catalogue if None.
         grants: which agency may receive which events; all that cases wait for if None.
         silent_after_seconds: how long an agency may receive nothing of what waits for it.
+        keep: how long `prune` leaves the receipts of what has ended; for ever if None.
         clock: the current time, which decides what is overdue.
 
     Raises:
@@ -66,11 +67,13 @@ class Store:
         *,
         grants: Collection[Addressee] | None = None,
         silent_after_seconds: float = SILENT_AFTER_SECONDS,
+        keep: timedelta | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.url = url
         self._grants = grants
         self._silent_after_us = round(silent_after_seconds * 1_000_000)
+        self._keep = keep
         self._definitions = Catalog.open().services if services is None else services
         self._clock = clock
         self._engine = open_engine(url)
@@ -95,6 +98,23 @@ class Store:
                     raise StoreError.unusable(self.url, error) from None
             sleep(BACKOFF.wait_seconds(attempt))
         raise StoreError.conflict()
+
+    def prune(self) -> int:
+        """Delete some receipts of what ended longer ago than `keep`, and return of how many transactions.
+
+        All counts stay. Call it again until it returns 0.
+
+        Raises:
+            StoreError: the database failed, and nothing was deleted.
+        """
+        if self._keep is None:
+            return 0
+        before_us = microseconds(self._clock() - self._keep)
+        try:
+            with self._writing() as connection:
+                return retention.prune(connection, before_us)
+        except SQLAlchemyError as error:
+            raise StoreError.unusable(self.url, error) from None
 
     def summary(self) -> SummaryView:
         """Return totals over all receipts, and the time of the newest one."""

@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from observability import Store, StoreError
+from observability.database import retention
 from observability.receipt_reader import LARGEST, SMALLEST
 from observability.silence import Addressee
 from observability.transaction_view import moment
@@ -359,6 +360,34 @@ class StorePromises:
         store.apply([published(BORN, START + SECOND, "case-2")])
         (lag,) = store.subscriptions()
         assert lag.lag_ms == 9_000.0
+
+    def test_what_ended_long_ago_is_deleted_and_stays_counted(
+        self, url: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A transaction goes as a whole; what is in flight stays; nothing is counted again."""
+        monkeypatch.setattr(retention, "BATCH", 10)
+        day = 24 * 60 * MINUTE
+        old = [row for number in range(12) for row in whole_birth(f"case-{number}", START + number)]
+        old += [set_aside("tax", START), unreadable("tax", START), refused(BORN, START, "case-refused")]
+        waits = published(BORN, START, "case-open")
+        recent = whole_birth("case-new", START + 35 * day)
+        with Store(url, SERVICES, keep=timedelta(days=31), clock=clock) as store:  # type: ignore[arg-type]
+            store.apply([*old, waits, *recent])
+            clock.now = moment(START + 40 * day)
+            before = (store.summary(), store.services()[0].completed, store.services()[0].milestones)
+            steps = []
+            while deleted := store.prune():
+                steps.append(deleted)
+            assert (max(steps), sum(steps)) == (10, 15)
+            after = (store.summary(), store.services()[0].completed, store.services()[0].milestones)
+            assert replace(before[0], dead_letters=0) == after[0]
+            assert before[1:] == after[1:]
+            assert {view.id for view in store.transactions(limit=1000)} == {"case-open", "case-new"}
+            assert store.apply([*old, waits, *recent]) == 0
+            assert store.apply([published(RECORD, START + SECOND, "case-open")]) == 1
+            assert replace(after[0], receipts=after[0].receipts + 1, published=after[0].published + 1) == (
+                store.summary()
+            )
 
     def test_undecodable_record_is_counted_once(self, store: Store) -> None:
         """Its place identifies it."""

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from bus import (
 from bus.testing import InMemoryCluster
 from observability import Monitor, Store, StoreError
 from observability.monitor import GROUP
-from tests.unit.observability.country import SERVICES, whole_birth
+from tests.unit.observability.country import MINUTE, SERVICES, START, whole_birth
 
 TOPIC = "tax.receipts"
 
@@ -47,6 +48,14 @@ async def read_all(cluster: InMemoryCluster, store: Store, steps: int = 3) -> in
     async with cluster.open_consumer(group=GROUP, topics=RECEIPTS_TOPICS) as consumer:
         monitor = Monitor(store, consumer)
         return sum([await monitor.step() for _ in range(steps)])
+
+
+async def test_old_receipts_are_deleted_beside_the_reading(tmp_path: Path, cluster: InMemoryCluster) -> None:
+    """A little with each step, and nothing without a limit."""
+    with Store(f"sqlite:///{tmp_path / 'k.db'}", SERVICES, keep=timedelta(days=31)) as store:
+        store.apply(whole_birth(start_us=START - 400 * 24 * 60 * MINUTE))
+        assert await read_all(cluster, store) == 0
+        assert (store.transactions(), store.summary().completed) == ((), 1)
 
 
 async def test_receipts_reach_the_store_and_offsets_are_committed_after(
