@@ -32,6 +32,7 @@ from bus.errors import (
 from bus.event import Event
 from bus.health import Check, HealthReport, HealthWatch, health_served
 from bus.kafka.consumer import open_consumer
+from bus.kafka.one_off_reads import open_offsets
 from bus.outage import Outage, waited_out
 from bus.outcome import Ack, DeadLetter, DeliveryOutcome, Outcome, PublishOutcome, Reason, Retry
 from bus.publish.transactions import Transaction
@@ -40,6 +41,7 @@ from bus.record import Record, StoredRecord, TopicPartition
 from bus.serving import serve
 from bus.settings import Settings
 from bus.topics import RECEIPTS_TOPICS, checkpoints_topic, is_replay, receipts_topic
+from bus.transport import Offsets
 
 if TYPE_CHECKING:
     from bus.database.handled_events import HandledEvents
@@ -84,6 +86,7 @@ __all__ = [
     "InstanceTakenError",
     "Intended",
     "NotJsonError",
+    "Offsets",
     "OlderVersionError",
     "Outage",
     "Outbox",
@@ -112,6 +115,7 @@ __all__ = [
     "health_served",
     "is_replay",
     "open_consumer",
+    "open_offsets",
     "outbox_table",
     "receipts_topic",
     "serve",

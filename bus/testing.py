@@ -26,7 +26,7 @@ from bus.record import Record, StoredRecord, TopicPartition
 from bus.settings import Settings
 from bus.standing import CommittedOffset, Standing
 from bus.topics import RECEIPTS_TOPICS, partition_of, topics_of
-from bus.transport import Consumer, Outgoing, Revoked, Transactional
+from bus.transport import Consumer, Offsets, Outgoing, Revoked, Transactional
 from contracts import Catalog
 
 __all__ = ["InMemoryBus", "InMemoryCluster"]
@@ -52,6 +52,10 @@ class InMemoryCluster:
         self._groups: dict[str, list[_Member]] = defaultdict(list)
         for spec in topics_of(self.catalog):
             self.create_topic(spec.name, spec.partitions)
+
+    def partitions(self) -> dict[str, int]:
+        """Return the number of partitions of every topic."""
+        return {name: len(logs) for name, logs in self._logs.items()}
 
     def create_topic(self, name: str, partitions: int = 1) -> None:
         """Create a topic; an existing one stays as it is."""
@@ -137,6 +141,10 @@ class InMemoryCluster:
             yield consumer
         finally:
             await consumer.close()
+
+    def offsets(self) -> Offsets:
+        """Return what a cluster says of its topics to who may describe them."""
+        return _MemoryOffsets(self)
 
     def log(self, topic: str) -> list[list[StoredRecord]]:
         """Return a topic's partitions.
@@ -324,6 +332,33 @@ class _Member:
         )
 
 
+class _MemoryOffsets:
+    """Where topics begin, end and stand at a time; see `bus.transport.Offsets`."""
+
+    def __init__(self, cluster: InMemoryCluster) -> None:
+        self._cluster = cluster
+
+    async def partitions(self) -> Mapping[str, int]:
+        self._cluster.require_available()
+        return self._cluster.partitions()
+
+    async def begins(self, places: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        self._cluster.require_available()
+        return dict.fromkeys(places, 0)
+
+    async def ends(self, places: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        self._cluster.require_available()
+        return {place: len(self._cluster.log(place.topic)[place.partition]) for place in places}
+
+    async def offsets_at(self, times: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, int]:
+        self._cluster.require_available()
+        return {place: self._offset_at(place, time) for place, time in times.items()}
+
+    def _offset_at(self, place: TopicPartition, time: int) -> int:
+        log = self._cluster.log(place.topic)[place.partition]
+        return next((one.offset for one in log if one.timestamp >= time), len(log))
+
+
 class _MemoryTransport:
     """A cluster in memory; see `bus.transport.Transport`."""
 
@@ -394,11 +429,8 @@ class _MemoryTransport:
         return {TopicPartition(topic, n): len(log) for n, log in enumerate(self._cluster.log(topic))}
 
     async def offsets_at(self, topic: str, timestamp: int) -> Mapping[TopicPartition, int]:
-        logs = enumerate(self._cluster.log(topic))
-        later = {
-            n: [one.offset for one in log if one.timestamp >= timestamp] or [len(log)] for n, log in logs
-        }
-        return {TopicPartition(topic, n): offsets[0] for n, offsets in later.items()}
+        places = [TopicPartition(topic, n) for n in range(len(self._cluster.log(topic)))]
+        return await self._cluster.offsets().offsets_at(dict.fromkeys(places, timestamp))
 
     async def topic_ids(self, topics: Collection[str]) -> Mapping[str, str]:
         found = {topic: self._cluster.topic_id(topic) for topic in topics}

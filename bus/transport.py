@@ -128,6 +128,25 @@ class Consumer(Protocol):
         """
 
 
+class Offsets(Protocol):
+    """What a cluster says of its topics to who may describe them.
+
+    Each method raises `BusUnavailableError` if the cluster does not answer in time.
+    """
+
+    async def partitions(self) -> Mapping[str, int]:
+        """Return the number of partitions of every topic that this user may know of."""
+
+    async def begins(self, places: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Return the offset of each partition's first record."""
+
+    async def ends(self, places: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Return the high watermark of each partition, open transactions included."""
+
+    async def offsets_at(self, times: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, int]:
+        """Return the offset of each partition's first record at or after a time (ms), else its end."""
+
+
 class Sender(Protocol):
     """Sends records."""
 

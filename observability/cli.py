@@ -21,7 +21,7 @@ from observability.database.schema import database_file, with_password
 from observability.database.store import Store
 from observability.errors import StoreError
 from observability.silence import SILENT_AFTER_SECONDS, Addressee
-from observability.terminal import listing, marks_of, waiting, waterfall
+from observability.terminal import listing, marks_of, refusals, waiting, waterfall
 from observability.views import State
 
 _log = visible_logger(__name__)
@@ -171,6 +171,23 @@ def show_command(
     service = catalog.services.get(view.service or "")
     title = service.title if service else None
     shown_on.print(waterfall(view, width, marks_of(shown_on), title), soft_wrap=True)
+
+
+@transactions.command("not-believed")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_database_options
+def not_believed_command(
+    *, as_json: bool, database: str | None, folder: Path | None, silent_after: float
+) -> None:
+    """List receipts that are not believed, by the agency that wrote them and why."""
+    with _open_store(database, _catalog(folder), silent_after) as store:
+        found = store.refusals()
+    if as_json:
+        _print_json(found)
+    elif not found:
+        say("every receipt is believed", err=True)
+    else:
+        visible_console().print(refusals(found), soft_wrap=True)
 
 
 @click.command()

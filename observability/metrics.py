@@ -318,9 +318,28 @@ METRICS: tuple[Metric, ...] = (
         "govbus.receipts.undecodable",
         "counter",
         "{record}",
-        "Records of the receipts topic without readable receipts",
+        "Records of receipts topics without readable receipts",
         (),
         lambda snapshot: [Observation(snapshot.summary.undecodable)],
+    ),
+    Metric(
+        "govbus.receipts.not_believed",
+        "counter",
+        "{receipt}",
+        "Receipts that are not believed, by who wrote them and why",
+        ("agency", "fault"),
+        lambda snapshot: [
+            Observation(number, {"agency": agency, "fault": fault})
+            for agency, fault, number in snapshot.not_believed
+        ],
+    ),
+    Metric(
+        "govbus.receipts.unchecked",
+        "gauge",
+        "{receipt}",
+        "Publishes whose topics could not be asked about them yet",
+        (),
+        lambda snapshot: [Observation(snapshot.summary.unchecked)],
     ),
     Metric(
         "govbus.receipts.future",

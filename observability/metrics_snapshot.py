@@ -35,6 +35,8 @@ class MetricsSnapshot:
     """Agency, reason and number."""
     lags: tuple[tuple[str, str, float], ...]
     """Agency, subject of the event and lag in milliseconds."""
+    not_believed: tuple[tuple[str, str, int], ...]
+    """Agency, fault and number."""
 
 
 class SnapshotCache:
@@ -69,6 +71,7 @@ class SnapshotCache:
             breakdowns=tuple(self._breakdown(service) for service in services),
             dead_letters=self._dead_letters(),
             lags=self._lags(services),
+            not_believed=self._not_believed(),
         )
 
     def _breakdown(self, service: ServiceView) -> BreakdownView:
@@ -97,6 +100,12 @@ class SnapshotCache:
             place = (agency if agency in self._agencies else OTHER, reason if reason in reasons else OTHER)
             found[place] += number
         return tuple((agency, reason, number) for (agency, reason), number in sorted(found.items()))
+
+    def _not_believed(self) -> tuple[tuple[str, str, int], ...]:
+        found: Counter[tuple[str, str]] = Counter()
+        for view in self._store.refusals():
+            found[view.agency if view.agency in self._agencies else OTHER, view.fault] += view.receipts
+        return tuple((agency, fault, number) for (agency, fault), number in sorted(found.items()))
 
 
 def bounded(agencies: Iterable[AgencyView], known: Collection[str]) -> tuple[AgencyView, ...]:

@@ -7,6 +7,7 @@ committed and the same batch is written again. What is away is waited for, and s
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
@@ -24,21 +25,26 @@ from bus import (
     Settings,
     TopicPartition,
     open_consumer,
+    open_offsets,
     serve,
 )
 from contracts import visible_logger
 from observability.database.intake import Place
 from observability.database.store import Store
 from observability.errors import StoreError
-from observability.identity import AnyReceipt
+from observability.judging import Judged, ask, judge, settled
 from observability.readiness import StoreReadiness, behind
 from observability.receipt_reader import read
+from observability.topic_check import TopicCheck
+from observability.trust import Word
 
 GROUP = "govbus.monitor"
 """The consumer group; monitors with the same database share the partitions."""
 
 POLL_SECONDS = 0.5
 MAX_RECORDS = 500
+CHECK_AGAIN_SECONDS = 2.0
+CHECK_AGAIN_ROWS = 2_000
 BACKOFF = Backoff(first_seconds=0.5, longest_seconds=30.0)
 
 NOTE_EVERY = timedelta(seconds=5)
@@ -77,7 +83,7 @@ class ReceiptConsumer(Protocol):
 class ReceiptBatch:
     """What one poll returned."""
 
-    receipts: tuple[AnyReceipt, ...]
+    words: tuple[Word, ...]
     undecodable: tuple[Place, ...]
     offsets: Mapping[TopicPartition, int]
 
@@ -88,6 +94,7 @@ class Monitor:
     Args:
         store: where receipts are written.
         consumer: subscribed to the receipts topics, in group `GROUP`.
+        check: asks the topics whether publishes are true.
         max_records: at most this many in one poll; a record holds many receipts.
         clock: the current time.
 
@@ -99,12 +106,15 @@ class Monitor:
         self,
         store: Store,
         consumer: ReceiptConsumer,
+        check: TopicCheck,
         *,
         max_records: int = MAX_RECORDS,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._store = store
         self._consumer = consumer
+        self._check = check
+        self._checked_at = 0.0
         self._max_records = max_records
         self._clock = clock
         self._stopping = asyncio.Event()
@@ -135,13 +145,14 @@ class Monitor:
             StoreError, BusError: as `run` says.
         """
         batch = gather(await self._poll())
+        await self._check_again()
         new = await self._take(batch) if batch.offsets else 0
         await self._look_how_far()
         await self._prune()
         return new
 
     async def _take(self, batch: ReceiptBatch) -> int:
-        new = await self._apply(batch)
+        new = await self._apply(batch, await judge(batch.words, self._check))
         if new is None:
             return 0
         try:
@@ -165,11 +176,17 @@ class Monitor:
         self._kafka.ends()
         return found
 
-    async def _apply(self, batch: ReceiptBatch) -> int | None:
+    async def _apply(self, batch: ReceiptBatch, judged: Judged) -> int | None:
         attempt = 1
         while True:
             try:
-                new = await asyncio.to_thread(self._store.apply, batch.receipts, batch.undecodable)
+                new = await asyncio.to_thread(
+                    self._store.apply,
+                    judged.receipts,
+                    batch.undecodable,
+                    refused=judged.refused,
+                    unchecked=judged.unchecked,
+                )
             except StoreError as error:
                 if not error.retriable:
                     raise
@@ -180,6 +197,19 @@ class Monitor:
             if await self._pause(BACKOFF.wait_seconds(attempt)):
                 return None
             attempt += 1
+
+    async def _check_again(self) -> None:
+        """Ask the topics about publishes that they could not be asked about before."""
+        if time.monotonic() < self._checked_at + CHECK_AGAIN_SECONDS:
+            return
+        try:
+            if words := await asyncio.to_thread(self._store.unchecked, CHECK_AGAIN_ROWS):
+                confirmed, refuted = settled(words, await ask(words, self._check))
+                await asyncio.to_thread(self._store.settle, confirmed, refuted)
+        except StoreError as error:
+            if not error.retriable:
+                raise
+        self._checked_at = time.monotonic()
 
     async def _look_how_far(self) -> None:
         """Take note if everything is in the database that was written when the ends were asked for last."""
@@ -226,17 +256,27 @@ class Monitor:
         return self._stopping.is_set()
 
 
+def speaker_of(topic: str) -> str:
+    """Return the agency that alone may write to a topic of receipts."""
+    found = RECEIPTS_TOPICS.match(topic)
+    return found[1] if found else ""
+
+
 def gather(found: Mapping[TopicPartition, Sequence[Record]]) -> ReceiptBatch:
     """Return the receipts in the records of one poll, and the offsets after them."""
-    receipts: list[AnyReceipt] = []
+    words: list[Word] = []
     undecodable: list[Place] = []
     offsets: dict[TopicPartition, int] = {}
     for place, records in found.items():
         for record in records:
             decoded = read(record.value)
-            receipts += decoded.receipts
+            at = (record.topic, record.partition, record.offset)
+            words += [
+                Word(speaker_of(record.topic), receipt, record.timestamp * 1000, at)
+                for receipt in decoded.receipts
+            ]
             if decoded.reason is not None:
-                undecodable.append((record.topic, record.partition, record.offset))
+                undecodable.append(at)
                 _log.warning(
                     "record of receipts not read: %s at topic %s partition %d offset %d",
                     decoded.reason,
@@ -246,7 +286,7 @@ def gather(found: Mapping[TopicPartition, Sequence[Record]]) -> ReceiptBatch:
                 )
         if records:
             offsets[place] = records[-1].offset + 1
-    return ReceiptBatch(tuple(receipts), tuple(undecodable), offsets)
+    return ReceiptBatch(tuple(words), tuple(undecodable), offsets)
 
 
 class MonitorService:
@@ -293,7 +333,8 @@ class MonitorService:
         consumer = await self._stack.enter_async_context(
             open_consumer(self._settings, group=GROUP, topics=RECEIPTS_TOPICS)
         )
-        self._monitor = Monitor(self._store, consumer)
+        offsets = await self._stack.enter_async_context(open_offsets(self._settings))
+        self._monitor = Monitor(self._store, consumer, TopicCheck(offsets))
         self._running = asyncio.create_task(self._monitor.run())
         return self
 

@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from observability.formats import count, duration
-from observability.views import Cause, HopView, State, TransactionView, WaitView
+from observability.views import Cause, HopView, RefusalView, State, TransactionView, WaitView
 
 INDENT = "  "
 AGENCY_WIDTH = 18
@@ -74,6 +74,16 @@ def listing(found: Iterable[TransactionView]) -> RenderableType:
         late = Text(" late", "yellow") if view.late and view.state == "completed" else Text()
         state = Text(view.state, STYLES[view.state]) + late
         table.add_row(view.id, state, duration(view.duration_ms), view.service or "-")
+    return table
+
+
+def refusals(found: Iterable[RefusalView]) -> RenderableType:
+    """Return a table of receipts that are not believed."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("AGENCY", "FAULT", "RECEIPTS"):
+        table.add_column(name, no_wrap=True, justify="right" if name == "RECEIPTS" else "left")
+    for view in found:
+        table.add_row(view.agency, view.fault, count(view.receipts, "receipt"))
     return table
 
 

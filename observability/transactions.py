@@ -2,8 +2,8 @@
 
 Law of this file: pure; `now` is an argument; the order of receipts changes nothing.
 
-    refused     no event of it was published
-    untracked   it names no service that the catalogue defines, so its end is unknown
+    refused     no publisher says that it published an event of it
+    untracked   no publisher says that it began a service of the catalogue, so its end is unknown
     completed   every end event is published; it ended with the last of them
     stuck       not completed, and an event it waits for is overdue or was refused by the bus, or what should
                 have caused it became a dead letter: a delivery, or the record of a source
@@ -178,18 +178,15 @@ def assess(
     found: list[AnyReceipt] = [*settled, *delivered]
     if not found:
         raise ValueError("Expected at least one receipt of the transaction, got none")
-    # A delivery proves its publish, even while the publish receipt is missing; a discarded letter has the
-    # time of the letter.
-    published_receipts = (receipt for receipt in settled if receipt.outcome == "published")
-    attempts = (receipt for receipt in delivered if is_attempt(receipt.outcome))
-    seen: list[AnyReceipt] = [*published_receipts, *attempts]
-    name = min((receipt.service for receipt in found if receipt.service), default=None)
-    service = services.get(name) if name else None
+    # What a delivery or a later event says of the start is not believed: it is another agency's event.
+    seen = [receipt for receipt in settled if receipt.outcome == "published"]
     published = _published(seen)
-    started = _started(service, published, seen)
+    service = _service(services, seen)
     last = max(map(newest_us, found))
-    if service is None or started is None:
-        return Assessment(name, service is not None, started, None, None, last, ())
+    if service is None:
+        name = min((receipt.service for receipt in seen or found if receipt.service), default=None)
+        return Assessment(name, False, min(published.values(), default=None), None, None, last, ())
+    started = published[service.start]
     completed = _completed(service, published)
     losses = {} if completed is not None else _losses(service, settled, hops(delivered))
     received = {
@@ -200,7 +197,7 @@ def assess(
     waits = () if completed is not None else _waits(service, published, started, losses)
     waits = tuple(replace(wait, received=_has(wait, received, grants)) for wait in waits)
     late_at = started + round(service.deadline_seconds * MICROSECONDS)
-    return Assessment(name, True, started, completed, late_at, last, waits)
+    return Assessment(service.name, True, started, completed, late_at, last, waits)
 
 
 def newest_us(receipt: AnyReceipt) -> int:
@@ -208,20 +205,22 @@ def newest_us(receipt: AnyReceipt) -> int:
     return receipt.broker_time_us if isinstance(receipt, PublishReceipt) else receipt.finished_us
 
 
-def _published(seen: Iterable[AnyReceipt]) -> dict[str, int]:
+def _service(services: Mapping[str, Service], seen: Iterable[PublishReceipt]) -> Service | None:
+    """Return the service of the transaction: that of its first start event, as its publisher says."""
+    starts = [
+        (receipt.broker_time_us, service.name)
+        for receipt in seen
+        if (service := services.get(receipt.service or "")) and service.start == subject_of(receipt.type)
+    ]
+    return services[min(starts)[1]] if starts else None
+
+
+def _published(seen: Iterable[PublishReceipt]) -> dict[str, int]:
     published: dict[str, int] = {}
     for receipt in seen:
         subject = subject_of(receipt.type)
         published[subject] = min(published.get(subject, receipt.broker_time_us), receipt.broker_time_us)
     return published
-
-
-def _started(service: Service | None, published: Mapping[str, int], seen: Iterable[AnyReceipt]) -> int | None:
-    # The receipt of the start event is measured; the start time in later receipts is only reported.
-    if service is not None and service.start in published:
-        return min(published.values())
-    reported = (receipt.started_at_us for receipt in seen if receipt.started_at_us > 0)
-    return min([*published.values(), *reported], default=None)
 
 
 def _completed(service: Service, published: Mapping[str, int]) -> int | None:

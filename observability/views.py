@@ -9,6 +9,7 @@
       PathView       one event to one subscription: queue and handling
     AgencyView       one agency: traffic and clock
     DeadLetterView   one dead letter: a delivery, or a source record that became no event
+    RefusalView      receipts of one agency that are not believed, and why
     SummaryView      totals over all receipts, and the time of the newest one
 
 Times are aware UTC datetimes on the broker's clock. Durations name their unit. No view holds personal
@@ -20,6 +21,7 @@ from datetime import datetime
 from typing import Literal
 
 from bus import DeliveryOutcome, PublishOutcome
+from observability.trust import Fault
 
 State = Literal["open", "completed", "late", "stuck", "agency-silent", "refused", "untracked"]
 """The state of a transaction; `observability.transactions` defines each."""
@@ -270,13 +272,23 @@ class DeadLetterView:
 
 
 @dataclass(frozen=True, slots=True)
+class RefusalView:
+    """How many receipts that `agency` wrote are not believed; `observability.trust` explains each fault."""
+
+    agency: str
+    fault: Fault
+    receipts: int
+
+
+@dataclass(frozen=True, slots=True)
 class SummaryView:
     """Totals over all receipts.
 
     `transactions` = `open` + `completed` + `untracked`; `stuck` ones are among `open`; `late` ones may be
     open or completed. `refused` counts events that the bus refused, `dead_letters` those not resolved,
-    `undecodable` records of the receipts topic without readable receipts. `freshness` is the broker time of
-    the newest receipt, None if there is none.
+    `undecodable` records of receipts topics without readable receipts, `unchecked` publishes whose topics
+    could not be asked about them yet. `freshness` is the broker time of the newest receipt, None if there is
+    none.
     """
 
     transactions: int
@@ -293,4 +305,5 @@ class SummaryView:
     receipts: int
     undecodable: int
     future: int
+    unchecked: int
     freshness: datetime | None

@@ -145,6 +145,10 @@ def _readable(catalog: Catalog, subscription: SubscriptionGrant, today: date) ->
 def _monitor(catalog: Catalog) -> Iterator[Access]:
     for agency in catalog.agencies:
         yield _may("read", MONITOR, "topic", receipts_topic(agency))
+        yield _may("describe", MONITOR, "topic", dead_letter_topic(agency))
+    for contract in catalog.contracts.values():
+        for major in {version.major for version in contract.versions}:
+            yield _may("describe", MONITOR, "topic", topic_of(contract.subject, major))
     yield _may("read", MONITOR, "topic", REGISTRY_TOPIC)
     yield _may("read", MONITOR, "group", "govbus.monitor", prefixed=True)
 

@@ -1,7 +1,8 @@
 """One-off reads: end offsets and single records."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
@@ -13,6 +14,7 @@ from bus.kafka.client import begin, connection, end
 from bus.kafka.errors import translate
 from bus.record import Record, TopicPartition
 from bus.settings import Settings
+from bus.transport import Offsets
 
 FETCH_BYTES = 4 * 1_048_576
 
@@ -39,17 +41,27 @@ class OneOffReads:
         found = await self._ask(places[0].topic, lambda kafka: kafka.end_offsets(wanted))
         return {TopicPartition(*place): int(offset) for place, offset in found.items()}
 
-    async def offsets_at(
-        self, places: Sequence[TopicPartition], timestamp: int
-    ) -> Mapping[TopicPartition, int]:
-        """Return the offset of each partition's first record at or after `timestamp`, else its end."""
-        ends = await self.ends(places)
+    async def begins(self, places: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Return the offset of each partition's first record."""
         if not places:
             return {}
-        wanted = {KafkaPartition(*place): timestamp for place in places}
-        found = await self._ask(places[0].topic, lambda kafka: kafka.offsets_for_times(wanted))
-        later = {TopicPartition(*place): at.offset for place, at in found.items() if at is not None}
-        return {place: later.get(place, end) for place, end in ends.items()}
+        wanted = [KafkaPartition(*place) for place in places]
+        found = await self._ask(places[0].topic, lambda kafka: kafka.beginning_offsets(wanted))
+        return {TopicPartition(*place): int(offset) for place, offset in found.items()}
+
+    async def offsets_at(self, times: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, int]:
+        """Return the offset of each partition's first record at or after a time (ms), else its end."""
+        if not times:
+            return {}
+        wanted = {KafkaPartition(*place): time for place, time in times.items()}
+        found = await self._ask(next(iter(times)).topic, lambda kafka: kafka.offsets_for_times(wanted))
+        later = {TopicPartition(*place): int(at.offset) for place, at in found.items() if at is not None}
+        return {**later, **await self.ends([place for place in times if place not in later])}
+
+    async def partitions(self) -> Mapping[str, int]:
+        """Return the number of partitions of every topic that this user may know of."""
+        found = await self._ask("*", _all_partitions)
+        return {topic: len(numbers) for topic, numbers in found.items()}
 
     async def fetch(self, place: TopicPartition, offset: int) -> Record:
         """Return the record at `offset`.
@@ -92,3 +104,22 @@ class OneOffReads:
             await begin(consumer, self._settings, self._settings.bootstrap_servers)
             self._kafka = consumer
         return self._kafka
+
+
+async def _all_partitions(kafka: Any) -> dict[str, set[int]]:
+    metadata = await kafka._client.fetch_all_metadata()  # noqa: SLF001 - `topics` hides the numbers
+    return {topic: metadata.partitions_for_topic(topic) or set() for topic in metadata.topics()}
+
+
+@asynccontextmanager
+async def open_offsets(settings: Settings | None = None) -> AsyncIterator[Offsets]:
+    """Answer where topics begin, end, and stand at a time, for who may describe but not read them.
+
+    Args:
+        settings: the cluster; from the environment if absent.
+    """
+    reads = OneOffReads(settings or Settings())
+    try:
+        yield reads
+    finally:
+        await reads.close()

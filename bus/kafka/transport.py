@@ -89,7 +89,7 @@ class KafkaTransport:
         """Return the offset of each partition at a time."""
         partitions = await self._producer.partitions(topic)
         places = [TopicPartition(topic, number) for number in range(partitions)]
-        return await self._one_off_reads.offsets_at(places, timestamp)
+        return await self._one_off_reads.offsets_at(dict.fromkeys(places, timestamp))
 
     async def topic_ids(self, topics: Collection[str]) -> Mapping[str, str]:
         """Return the id of each topic that exists."""

@@ -24,6 +24,7 @@ from observability.database.schema import (
     deliveries,
     in_flight,
     publishes,
+    refusals,
     totals,
     transactions,
     undecodable,
@@ -34,12 +35,14 @@ from observability.identity import (
     PublishKey,
     is_eventless,
     preferred,
+    publish_key,
     settle_deliveries,
     settle_publishes,
     transaction_of,
 )
 from observability.silence import Addressee
 from observability.transactions import Assessment, assess, newest_us, steps, subject_of
+from observability.trust import Fault, Refusal, contradicts, is_before_publish
 
 AHEAD_US = 60_000_000
 """How far a receipt may be ahead of the monitor's clock; one that is further is from the future."""
@@ -51,6 +54,8 @@ CHUNK = 500
 
 Place = tuple[str, int, int]
 """Topic, partition and offset of one record."""
+
+PLACE = ("topic", "partition", "offset")
 
 Measure = tuple[str, str, str]
 """Scope, name and measure: the key of a total."""
@@ -101,6 +106,7 @@ def apply(
     services: Mapping[str, Service],
     receipts: Iterable[AnyReceipt],
     places: Iterable[Place],
+    refused: Iterable[Refusal] = (),
     *,
     now_us: int,
     grants: Grants = None,
@@ -112,6 +118,7 @@ def apply(
         services: the service definitions by name.
         receipts: the receipts of the batch.
         places: the records that held none.
+        refused: the receipts that are not believed.
         now_us: the time of the write; a receipt from after it is stored, and moves nothing forward.
         grants: which agency may receive which events; all of them if None.
     """
@@ -122,10 +129,20 @@ def apply(
     stored = load(connection, {receipt.transaction for receipt in batch})
     batch = _not_pruned(batch, stored, pruned_us(connection))
     counts: Counter[Measure] = Counter()
-    published = settle_publishes(row for row in batch if isinstance(row, PublishReceipt))
+    publish_rows = [row for row in batch if isinstance(row, PublishReceipt)]
+    published = settle_publishes(publish_rows)
     delivered = settle_deliveries(row for row in batch if isinstance(row, DeliveryReceipt))
     changed = _merge(connection, publishes, stored.publishes, published, counts)
+    contradicting = [row for row in publish_rows if contradicts(stored.publishes[publish_key(row)], row)]
     changed += _merge(connection, deliveries, stored.deliveries, delivered, counts)
+    early = _take_out(connection, deliveries, stored.deliveries, _before_their_publish(stored), counts)
+    refused = [
+        *refused,
+        *(_refusal(row, "contradiction") for row in contradicting),
+        *(_refusal(row, "before-cause") for row in early),
+    ]
+    _note(connection, refused, counts)
+    changed = [row for row in changed if row not in early]
     _reassess(
         connection, services, stored, {receipt.transaction for receipt in changed}, counts, grants=grants
     )
@@ -193,13 +210,74 @@ def _merge(
         counts.update(_counted(counting))
         stored[key] = counting
         written.append(counting)
-    primary = table.primary_key.columns
     for key in replaced:
-        connection.execute(
-            delete(table).where(*(column == part for column, part in zip(primary, key, strict=True)))
-        )
+        connection.execute(delete(table).where(*of_key(table, key)))
     _insert(connection, table, written)
     return written
+
+
+def take_out_publishes(
+    connection: Connection,
+    services: Mapping[str, Service],
+    refuted: Mapping[PublishKey, Fault],
+    grants: Grants = None,
+) -> None:
+    """Take publishes out that turned out to be false, and count them as words not believed."""
+    counts: Counter[Measure] = Counter()
+    touched = {transaction for transaction, _, _ in refuted}
+    stored = load(connection, touched)
+    found = [key for key in refuted if key in stored.publishes]
+    gone = _take_out(connection, publishes, stored.publishes, found, counts)
+    _note(connection, [_refusal(row, refuted[publish_key(row)]) for row in gone], counts)
+    _reassess(connection, services, stored, touched, counts, grants=grants)
+    _add(connection, counts)
+
+
+def _before_their_publish(stored: StoredReceipts) -> list[DeliveryKey]:
+    return [
+        key
+        for key, delivery in stored.deliveries.items()
+        if (publish := stored.publishes.get((delivery.transaction, delivery.source, delivery.event_id)))
+        and is_before_publish(delivery, publish)
+    ]
+
+
+def _take_out(
+    connection: Connection,
+    table: Table,
+    stored: dict[Any, Any],
+    keys: Iterable[Any],
+    counts: Counter[Measure],
+) -> list[Any]:
+    """Delete rows of receipts, from the stored ones too, and return them."""
+    gone = []
+    for key in keys:
+        receipt = stored.pop(key)
+        counts.subtract(_counted(receipt))
+        connection.execute(delete(table).where(*of_key(table, key)))
+        gone.append(receipt)
+    return gone
+
+
+def of_key(table: Table, key: Iterable[Any]) -> list[Any]:
+    """Return the condition that selects the row of a primary key."""
+    return [column == part for column, part in zip(table.primary_key.columns, key, strict=True)]
+
+
+def _refusal(receipt: AnyReceipt, fault: Fault) -> Refusal:
+    return Refusal(receipt.agency, fault, (receipt.topic, receipt.partition, receipt.offset))
+
+
+def _note(connection: Connection, refused: Iterable[Refusal], counts: Counter[Measure]) -> None:
+    """Count what is not believed, once for each place that shows it."""
+    for (speaker, fault, place), number in Counter(
+        (refusal.speaker, refusal.fault, refusal.place) for refusal in refused
+    ).items():
+        row = {"speaker": speaker, "fault": fault, **dict(zip(PLACE, place, strict=True))}
+        where = [refusals.c[name] == value for name, value in row.items()]
+        if connection.execute(select(refusals).where(*where)).first() is None:
+            connection.execute(insert(refusals).values(row))
+            counts["not-believed", speaker, fault] += number
 
 
 def _insert(connection: Connection, table: Table, rows: Sequence[AnyReceipt]) -> None:
@@ -270,8 +348,8 @@ def _refresh(connection: Connection, newest_us: int, counts: Counter[Measure]) -
 
 def _keep_places(connection: Connection, places: Iterable[Place]) -> int:
     new = 0
-    for topic, partition, offset in set(places):
-        row = {"topic": topic, "partition": partition, "offset": offset}
+    for place in set(places):
+        row = dict(zip(PLACE, place, strict=True))
         where = [undecodable.c[name] == value for name, value in row.items()]
         if connection.execute(select(undecodable).where(*where)).first() is None:
             connection.execute(insert(undecodable).values(row))

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, case, exists, func, or_, selec
 
 from bus import DeliveryReceipt, PublishReceipt, agency_of
 from contracts import Service
+from observability.database.beliefs import count_unchecked
 from observability.database.intake import chunks, delivery_columns, load, publish_columns
 from observability.database.progress import (
     find_lags,
@@ -44,6 +45,7 @@ from observability.views import (
     DeadLetterView,
     MilestoneView,
     PathView,
+    RefusalView,
     ServiceView,
     State,
     StepView,
@@ -138,6 +140,7 @@ def summarize(connection: Connection, at: Moment) -> SummaryView:
         delivered=_sum(stored, "agency", "ack"),
         receipts=stored["store", "", "receipts"],
         undecodable=connection.scalar(select(func.count()).select_from(undecodable)) or 0,
+        unchecked=count_unchecked(connection),
         future=stored["store", "", "future"],
         freshness=_latest_moment(stored.get(("store", "", "newest_us")), at),
     )
@@ -303,6 +306,13 @@ def dead_letters_by_reason(connection: Connection) -> Mapping[tuple[str, str], i
         for name, why, number in connection.execute(query):
             found[name, why or "unknown"] += number
     return found
+
+
+def find_refusals(connection: Connection) -> tuple[RefusalView, ...]:
+    """Return the receipts that are not believed, by agency and fault."""
+    kept = select(totals.c.name, totals.c.measure, totals.c.value).where(totals.c.scope == "not-believed")
+    rows = connection.execute(kept.where(totals.c.value > 0).order_by(totals.c.name, totals.c.measure))
+    return tuple(RefusalView(agency, fault, receipts) for agency, fault, receipts in rows)
 
 
 def _in_state(state: State, at: Moment, silences: Silences) -> ColumnElement[bool]:

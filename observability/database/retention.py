@@ -17,6 +17,7 @@ from observability.database.schema import (
     set_aside,
     totals,
     transactions,
+    unchecked,
 )
 
 BATCH = 200
@@ -35,6 +36,7 @@ def prune(connection: Connection, before_us: int) -> int:
     for table, column in (
         (publishes, publishes.c.transaction),
         (deliveries, deliveries.c.transaction),
+        (unchecked, unchecked.c.transaction),
         (transactions, transactions.c.id),
     ):
         connection.execute(delete(table).where(column.in_(ids)))

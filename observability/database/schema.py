@@ -205,6 +205,25 @@ undecodable = Table(
     Column("offset", BigInteger, primary_key=True, autoincrement=False),
 )
 
+refusals = Table(
+    "refusals",
+    metadata,
+    _text("speaker", primary_key=True),
+    _text("fault", primary_key=True),
+    _text("topic", primary_key=True),
+    Column("partition", Integer, primary_key=True, autoincrement=False),
+    Column("offset", BigInteger, primary_key=True, autoincrement=False),
+)
+
+unchecked = Table(
+    "unchecked",
+    metadata,
+    _text("transaction", primary_key=True),
+    _text("source", primary_key=True),
+    _text("event_id", primary_key=True),
+    _whole("written_us"),
+)
+
 schema_version = Table("schema_version", metadata, Column("version", Integer, primary_key=True))
 
 

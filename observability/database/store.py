@@ -15,17 +15,19 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from bus import Backoff
 from contracts import Catalog, Service
-from observability.database import intake, queries, reading, retention
+from observability.database import beliefs, intake, queries, reading, retention
 from observability.database.intake import Place
 from observability.database.schema import open_engine
 from observability.errors import StoreError
-from observability.identity import AnyReceipt
+from observability.identity import AnyReceipt, PublishKey
 from observability.silence import SILENT_AFTER_SECONDS, Addressee
 from observability.transaction_view import microseconds, moment_or_none
+from observability.trust import Fault, Refusal, Word
 from observability.views import (
     AgencyView,
     BreakdownView,
     DeadLetterView,
+    RefusalView,
     ServiceView,
     State,
     SubscriptionView,
@@ -79,20 +81,70 @@ class Store:
         self._engine = open_engine(url)
         self._is_current = False
 
-    def apply(self, receipts: Iterable[AnyReceipt], undecodable: Iterable[Place] = ()) -> int:
+    def apply(
+        self,
+        receipts: Iterable[AnyReceipt],
+        undecodable: Iterable[Place] = (),
+        *,
+        refused: Iterable[Refusal] = (),
+        unchecked: Iterable[Word] = (),
+    ) -> int:
         """Write receipts in one database transaction and return how many are new.
 
         Args:
             receipts: in any order; duplicates and late ones are allowed.
             undecodable: the places of records that held no receipts; each is counted once.
+            refused: receipts that are not believed; each place is counted once.
+            unchecked: which of the receipts their topics could not be asked about.
 
         Raises:
             StoreError: the database failed, and nothing of the batch was written.
         """
         batch, places = list(receipts), list(undecodable)
+        faults, doubts = list(refused), list(unchecked)
+
+        def write(connection: Connection) -> int:
+            new = intake.apply(
+                connection,
+                self._definitions,
+                batch,
+                places,
+                faults,
+                now_us=microseconds(self._clock()),
+                grants=self._grants,
+            )
+            beliefs.remember(connection, doubts)
+            return new
+
+        return self._write(write)
+
+    def unchecked(self, limit: int) -> list[Word]:
+        """Return publishes that are believed unchecked, the oldest first."""
+        return self._read(lambda connection: beliefs.find_unchecked(connection, limit))
+
+    def settle(self, confirmed: Iterable[PublishKey], refuted: Mapping[PublishKey, Fault]) -> None:
+        """Write what the topics said of unchecked publishes.
+
+        Args:
+            confirmed: those that stay, and are asked about no more.
+            refuted: those that are not believed any more, and why.
+
+        Raises:
+            StoreError: the database failed, and nothing of it was written.
+        """
+        keys = [*confirmed, *refuted]
+
+        def write(connection: Connection) -> int:
+            beliefs.forget(connection, keys)
+            intake.take_out_publishes(connection, self._definitions, refuted, self._grants)
+            return len(keys)
+
+        self._write(write)
+
+    def _write(self, write: Callable[[Connection], int]) -> int:
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return self._write(batch, places)
+                return self._in_one_transaction(write)
             except DBAPIError as error:
                 if not _is_conflict(error):
                     raise StoreError.unusable(self.url, error) from None
@@ -178,6 +230,10 @@ class Store:
         """Return dead letters, of deliveries and of source records that became no event, newest first."""
         return self._read(lambda connection: queries.find_dead_letters(connection, limit))
 
+    def refusals(self) -> tuple[RefusalView, ...]:
+        """Return how many receipts of each agency are not believed, and why."""
+        return self._read(queries.find_refusals)
+
     def read_until(self) -> datetime | None:
         """Return up to when everything that was written is in the database; None if no monitor has said so.
 
@@ -228,18 +284,11 @@ class Store:
         with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
             yield connection
 
-    def _write(self, batch: list[AnyReceipt], places: list[Place]) -> int:
+    def _in_one_transaction(self, write: Callable[[Connection], int]) -> int:
         with self._writing() as connection:
             if not self._is_current:
                 intake.follow(connection, self._definitions, self._grants)
-            new = intake.apply(
-                connection,
-                self._definitions,
-                batch,
-                places,
-                now_us=microseconds(self._clock()),
-                grants=self._grants,
-            )
+            new = write(connection)
         self._is_current = True
         return new
 

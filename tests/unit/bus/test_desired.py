@@ -42,13 +42,18 @@ def test_an_agency_is_granted_its_own_and_nothing_else(tmp_path: Path) -> None:
 
 
 def test_the_monitor_reads_no_event(tmp_path: Path) -> None:
-    """Receipts hold no data."""
+    """Receipts hold no data; of the topics of events it is told offsets alone."""
     country = SmallCountry(tmp_path)
+    agencies = (country.north, country.south)
+    described = {country.topic, f"{country.closed}.v1", *(f"{agency}.dead-letters" for agency in agencies)}
     access = desired_state(country.catalog, TODAY).access or frozenset()
     assert {one.pattern for one in access if one.principal == f"User:{MONITOR}"} == {
         f"topic {country.north}.receipts", f"topic {country.south}.receipts",
         "topic govbus.registry", "group govbus.monitor*",
+        *(f"topic {topic}" for topic in described),
     }  # fmt: skip
+    told = {one.operation for one in access if one.principal == f"User:{MONITOR}" and one.name in described}
+    assert told == {"describe"}
 
 
 def test_a_grant_begins_with_its_approval_and_ends_with_its_last_day(tmp_path: Path) -> None:

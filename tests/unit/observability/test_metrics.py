@@ -13,6 +13,7 @@ from observability import Store
 from observability.metrics import METER, METRICS, derive
 from observability.metrics_snapshot import OTHER
 from observability.transaction_view import moment
+from observability.trust import Refusal
 from tests.unit.observability.country import (
     BIRTH,
     BORN,
@@ -46,7 +47,8 @@ def exposed(tmp_path: Path) -> Iterator[str]:
                 delivered(BORN, "stranger", START, "case-3", outcome="dead-letter", reason="made up"),
                 refused(BORN, START, "case-4"),
                 set_aside("tax", START, reason="target-rejected"),
-            ]
+            ],
+            refused=[Refusal("tax", "other-agency", ("tax.receipts", 0, 7))] * 2,
         )
         yield generate_latest(registry).decode()
         provider.shutdown()
@@ -61,6 +63,8 @@ def exposed(tmp_path: Path) -> Iterator[str]:
         'govbus_service_started_total{service="birth-of-a-child"} 3.0',
         'govbus_service_completed_total{on_time="true",service="birth-of-a-child"} 1.0',
         'govbus_service_completed_total{on_time="false",service="birth-of-a-child"} 1.0',
+        'govbus_receipts_not_believed_total{agency="tax",fault="other-agency"} 2.0',
+        "govbus_receipts_unchecked 0.0",
         'govbus_service_open{service="birth-of-a-child"} 1.0',
         'govbus_service_overdue{service="birth-of-a-child"} 1.0',
         'govbus_service_stuck{service="birth-of-a-child"} 1.0',

@@ -16,11 +16,14 @@ from bus import (
     StoredRecord,
     TopicPartition,
     encode_receipts,
+    receipts_topic,
 )
 from bus.testing import InMemoryCluster
 from observability import Monitor, Store, StoreError
 from observability.monitor import GROUP
-from tests.unit.observability.country import MINUTE, SERVICES, START, whole_birth
+from observability.topic_check import TopicCheck
+from tests.unit.observability.country import BORN, MINUTE, SERVICES, START, delivered, whole_birth
+from tests.unit.observability.writing import write
 
 TOPIC = "tax.receipts"
 
@@ -38,15 +41,10 @@ def cluster() -> InMemoryCluster:
     return InMemoryCluster()
 
 
-def write(cluster: InMemoryCluster, case: str, partition: int = 0) -> None:
-    """Write the receipts of one birth as one record."""
-    cluster.append(TOPIC, encode_receipts(whole_birth(case)), partition=partition)
-
-
 async def read_all(cluster: InMemoryCluster, store: Store, steps: int = 3) -> int:
     """Run a monitor for some polls and return how many receipts were news."""
     async with cluster.open_consumer(group=GROUP, topics=RECEIPTS_TOPICS) as consumer:
-        monitor = Monitor(store, consumer)
+        monitor = Monitor(store, consumer, TopicCheck(cluster.offsets()))
         return sum([await monitor.step() for _ in range(steps)])
 
 
@@ -62,27 +60,28 @@ async def test_receipts_reach_the_store_and_offsets_are_committed_after(
     cluster: InMemoryCluster, store: Store
 ) -> None:
     """Every partition is read; the committed offset is the next one."""
-    write(cluster, "case-1", 0)
-    write(cluster, "case-2", 3)
+    write(cluster, whole_birth("case-1"), 0)
+    write(cluster, whole_birth("case-2"), 3)
     assert await read_all(cluster, store) == 14
     assert store.summary().completed == 2
     assert cluster.committed(GROUP) == {
-        TopicPartition(TOPIC, 0): 1,
-        TopicPartition(TOPIC, 3): 1,
+        TopicPartition(receipts_topic(agency), partition): 1
+        for agency in ("civil-registry", "health", "tax", "social-security")
+        for partition in (0, 3)
     }
 
 
 async def test_restart_goes_on_where_it_stopped(cluster: InMemoryCluster, store: Store) -> None:
     """A second monitor of the group reads only what is new."""
-    write(cluster, "case-1")
+    write(cluster, whole_birth("case-1"))
     await read_all(cluster, store)
-    write(cluster, "case-2")
+    write(cluster, whole_birth("case-2"))
     assert await read_all(cluster, store) == 7
 
 
 async def test_replay_from_the_start_counts_nothing_twice(cluster: InMemoryCluster, store: Store) -> None:
     """Lost offsets, or a group reset to the earliest, change no number."""
-    write(cluster, "case-1")
+    write(cluster, whole_birth("case-1"))
     cluster.append(TOPIC, b"rubbish", partition=0)
     assert await read_all(cluster, store) == 8
     before = store.summary()
@@ -97,7 +96,7 @@ async def test_record_without_receipts_is_counted_logged_and_passed(
     """The log names its place and never what it holds."""
     for value in (None, b"Maria Svensson", b"{}"):
         cluster.append(TOPIC, value, partition=1)
-    write(cluster, "case-1", 1)
+    write(cluster, whole_birth("case-1"), 1)
     await read_all(cluster, store)
     assert (store.summary().undecodable, store.summary().completed) == (3, 1)
     assert "not-receipts at topic tax.receipts partition 1 offset 1" in caplog.text
@@ -118,8 +117,8 @@ class Scripted:
         if self.poll_error is not None:
             error, self.poll_error = self.poll_error, None
             raise error
-        value = encode_receipts(whole_birth())
-        record = StoredRecord(TOPIC, 0, 41, 0, None, value)
+        value = encode_receipts([delivered(BORN, "tax", START, f"case-{number}") for number in range(7)])
+        record = StoredRecord(TOPIC, 0, 41, START // 1000 + 100, None, value)
         return {TopicPartition(TOPIC, 0): [record]}
 
     async def commit(self, positions: Mapping[TopicPartition, int]) -> None:
@@ -141,12 +140,17 @@ class Scripted:
         return [TopicPartition(TOPIC, 0)]
 
 
+def watching(store: Store, consumer: Scripted) -> Monitor:
+    """Return a monitor of a cluster without events, which it has no reason to ask about."""
+    return Monitor(store, consumer, TopicCheck(InMemoryCluster().offsets()))
+
+
 async def test_commit_that_fails_for_now_is_only_logged(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The batch comes again and changes nothing."""
     caplog.set_level(logging.WARNING)
-    monitor = Monitor(store, Scripted(commit=BusUnavailableError("the partition went elsewhere")))
+    monitor = watching(store, Scripted(commit=BusUnavailableError("the partition went elsewhere")))
     assert [await monitor.step(), await monitor.step()] == [7, 0]
     assert "will be read again" in caplog.text
 
@@ -154,7 +158,7 @@ async def test_commit_that_fails_for_now_is_only_logged(
 async def test_cluster_that_is_away_is_tried_again(store: Store) -> None:
     """A poll that fails for now does not end the monitor."""
     consumer = Scripted(poll=BusUnavailableError("no broker"))
-    monitor = Monitor(store, consumer)
+    monitor = watching(store, consumer)
     assert [await monitor.step(), await monitor.step()] == [0, 7]
 
 
@@ -162,7 +166,7 @@ async def test_refusal_of_the_cluster_ends_the_monitor(store: Store) -> None:
     """Waiting does not mend a missing grant."""
     refusal = AccessDeniedError("tax.receipts")
     with pytest.raises(AccessDeniedError):
-        await Monitor(store, Scripted(poll=refusal)).run()
+        await watching(store, Scripted(poll=refusal)).run()
 
 
 class Failing(Store):
@@ -188,7 +192,7 @@ async def test_nothing_is_committed_before_the_batch_is_kept(tmp_path: Path) -> 
     """A database that is away for a while costs time, no receipt."""
     with Failing(f"sqlite:///{tmp_path / 'm.db'}", [failure(retriable=True)]) as store:
         consumer = Scripted()
-        assert await Monitor(store, consumer).step() == 7
+        assert await watching(store, consumer).step() == 7
         assert consumer.committed == [{TopicPartition(TOPIC, 0): 42}]
 
 
@@ -196,7 +200,7 @@ async def test_stop_while_the_database_is_away_commits_nothing(tmp_path: Path) -
     """The batch is read again by whoever comes next."""
     with Failing(f"sqlite:///{tmp_path / 'm.db'}", [failure(retriable=True)] * 99) as store:
         consumer = Scripted()
-        monitor = Monitor(store, consumer)
+        monitor = watching(store, consumer)
         running = asyncio.create_task(monitor.run())
         await asyncio.sleep(0.1)
         monitor.stop()
@@ -209,5 +213,5 @@ async def test_database_that_waiting_does_not_mend_ends_the_monitor(tmp_path: Pa
     with Failing(f"sqlite:///{tmp_path / 'm.db'}", [failure(retriable=False)]) as store:
         consumer = Scripted()
         with pytest.raises(StoreError):
-            await Monitor(store, consumer).run()
+            await watching(store, consumer).run()
         assert consumer.committed == []

@@ -28,6 +28,7 @@ from observability import Monitor, Store
 from observability.identity import settle_deliveries, settle_publishes
 from observability.monitor import GROUP
 from observability.receipt_reader import OUTCOMES
+from observability.topic_check import TopicCheck
 from tests.small_catalog import SmallCountry, case
 from tests.worlds import until
 
@@ -84,7 +85,7 @@ class Country:
     async def monitored(self, caplog: pytest.LogCaptureFixture) -> set[tuple[type, str]]:
         """Run a monitor over all receipts; return what was written, all of which it must have stored."""
         async with self.cluster.open_consumer(group=GROUP, topics=RECEIPTS_TOPICS) as consumer:
-            monitor = Monitor(self.store, consumer)
+            monitor = Monitor(self.store, consumer, TopicCheck(self.cluster.offsets()))
             while await monitor.step():
                 pass
         complaints = [record for record in caplog.records if record.name.startswith("observability")]

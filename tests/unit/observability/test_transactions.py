@@ -77,8 +77,8 @@ PUNCTUAL_END: Receipts = [*ALL_BUT_LAST, published(ALLOWANCE, START + 120 * SECO
         ([*BORN_ONLY, refused("health.no-milestone", START)], 1 * SECOND, "open", False),
         ([published(BORN, START, service=None)], 300 * MINUTE, "untracked", False),
         ([published(BORN, START, service="no-such-service")], 300 * MINUTE, "untracked", False),
-        ([delivered(BORN, "tax", START)], 1 * SECOND, "open", False),
-        ([delivered(BORN, "tax", START)], 31 * SECOND, "stuck", False),
+        ([delivered(BORN, "tax", START)], 31 * SECOND, "refused", False),
+        ([published(RECORD, START)], 31 * SECOND, "untracked", False),
     ],
 )
 def test_state(receipts: Receipts, after_us: int, expected: State, late: bool) -> None:
@@ -166,12 +166,15 @@ def test_second_publish_of_an_end_does_not_move_the_end() -> None:
     assert assess_all([*whole_birth(), again]).completed_us == START + 3 * SECOND
 
 
-def test_delivery_proves_the_publish_whose_receipt_has_not_come() -> None:
-    """Receipts of the four partitions come in any order."""
-    without = [receipt for receipt in whole_birth() if not isinstance(receipt, PublishReceipt)]
-    assert assess_all([*without, *whole_birth()[-1:], published(RECORD, START + SECOND)]).completed_us == (
-        START + 3 * SECOND
-    )
+def test_a_delivery_neither_proves_nor_dates_a_publish() -> None:
+    """It is what another agency than the publisher says."""
+    deliveries = [
+        delivered(subject, "statistics", START - 9 * MINUTE, started_at_us=START - 9 * MINUTE)
+        for subject in (BORN, RECORD, NUMBER, ALLOWANCE)
+    ]
+    assert assess_all(list(deliveries)).started_us is None
+    alone, told = assess_all(BORN_ONLY), assess_all([*BORN_ONLY, *deliveries])
+    assert replace(told, last_us=alone.last_us) == alone
 
 
 def test_discarded_dead_letter_proves_no_publish() -> None:
@@ -180,11 +183,28 @@ def test_discarded_dead_letter_proves_no_publish() -> None:
     assert [wait.event for wait in assess_all([*BORN_ONLY, discarded]).waits] == [RECORD, NUMBER]
 
 
-def test_measured_start_beats_a_told_one() -> None:
-    """A later event's `startedat` cannot make the service look slower than it was."""
+def test_a_service_begins_with_its_start_event() -> None:
+    """Neither a `startedat` nor an earlier event of another agency makes it look slower than it was."""
     told = published(RECORD, START + SECOND, started_at_us=START - 900 * SECOND)
-    assert assess_all([published(BORN, START), told]).started_us == START
-    assert assess_all([told]).started_us == START - 900 * SECOND
+    other = published("statistics.birth-counted", START - 900 * SECOND, service="another-service")
+    assert assess_all([published(BORN, START), told, other]).started_us == START
+    assert assess_all([told, other]).tracked is False
+
+
+def test_a_case_without_its_start_has_no_service() -> None:
+    """Whoever may publish an end event cannot complete a service that never began."""
+    ends = [published(RECORD, START), published(ALLOWANCE, START)]
+    assert assess_all(list(ends)).state(START + SECOND) == "untracked"
+    assert assess_all([*BORN_ONLY, *ends]).state(START + SECOND) == "completed"
+
+
+def test_only_the_publisher_of_the_start_names_the_service() -> None:
+    """The first name in the alphabet takes no case away."""
+    other = published("statistics.birth-counted", START + SECOND, service="a-service")
+    heard = delivered(BORN, "statistics", START, service="a-service")
+    services = {**SERVICES, "a-service": replace(BIRTH, name="a-service", start="statistics.begun")}
+    assessed = assess(services, [published(BORN, START), other], [heard])
+    assert assessed.service == BIRTH.name
 
 
 def test_no_receipt_is_no_transaction() -> None:

@@ -1,0 +1,73 @@
+"""From what agencies wrote to what is believed of it, and what is not.
+
+Law of this file: nothing that is not believed reaches the database's receipts. What the topics could not be
+asked about now is believed for now, and remembered as unchecked.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bus import PublishReceipt
+from observability.identity import AnyReceipt, PublishKey, publish_key
+from observability.topic_check import TopicCheck
+from observability.trust import Fault, Refusal, Standing, Word, disbelief, fault_of, is_checkable
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What is believed, what of it is unchecked, and what is not believed."""
+
+    receipts: tuple[AnyReceipt, ...] = ()
+    unchecked: tuple[Word, ...] = ()
+    refused: tuple[Refusal, ...] = ()
+
+
+def settled(
+    words: Sequence[Word], standings: Sequence[Standing | None]
+) -> tuple[list[PublishKey], dict[PublishKey, Fault]]:
+    """Return which unchecked publishes stay, since no topic will say more, and which were false, and why."""
+    confirmed: list[PublishKey] = []
+    refuted: dict[PublishKey, Fault] = {}
+    for word, standing in zip(words, standings, strict=True):
+        assert isinstance(word.receipt, PublishReceipt)  # noqa: S101 - nothing else is unchecked
+        match standing:
+            case "no-such-offset" | "wrong-time":
+                refuted[publish_key(word.receipt)] = standing
+            case "confirmed" | "uncheckable":
+                confirmed.append(publish_key(word.receipt))
+            case "unchecked" | None:
+                pass
+    return confirmed, refuted
+
+
+async def judge(words: Sequence[Word], check: TopicCheck) -> Judged:
+    """Return which words are believed."""
+    standings = await ask(words, check)
+    receipts: list[AnyReceipt] = []
+    unchecked: list[Word] = []
+    refused: list[Refusal] = []
+    for word, standing in zip(words, standings, strict=True):
+        fault = fault_of(word)
+        if fault is None and standing is not None:
+            assert isinstance(word.receipt, PublishReceipt)  # noqa: S101 - nothing else is asked about
+            fault = disbelief(standing, word.receipt.broker_time_us, word.written_us)
+        if fault is not None:
+            refused.append(Refusal(word.speaker, fault, word.place))
+            continue
+        receipts.append(word.receipt)
+        if standing == "unchecked":
+            unchecked.append(word)
+    return Judged(tuple(receipts), tuple(unchecked), tuple(refused))
+
+
+async def ask(words: Sequence[Word], check: TopicCheck) -> list[Standing | None]:
+    """Return what the topics say of each word; None where they know nothing of it."""
+    asked = [
+        (index, word.receipt)
+        for index, word in enumerate(words)
+        if isinstance(word.receipt, PublishReceipt) and is_checkable(word.receipt) and fault_of(word) is None
+    ]
+    found: list[Standing | None] = [None] * len(words)
+    for (index, _), standing in zip(asked, await check.standings([one for _, one in asked]), strict=True):
+        found[index] = standing
+    return found

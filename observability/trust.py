@@ -1,0 +1,188 @@
+"""What the monitor believes of a receipt. Pure.
+
+Law of this file: an agency speaks for itself alone. Kafka says who wrote a record, since only one agency may
+write to a topic of receipts: of its own publishes it is believed, and of deliveries to itself. A word that is
+not believed changes no number but the count of such words of its speaker.
+
+When an event was published is what its publisher says, as far as the topic agrees: with the offsets that the
+topic has around that time, which anybody may be told who may not read it. A broker stamps every record of
+receipts, so that no word about the future is believed either.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from bus import DeliveryReceipt, PublishReceipt, agency_of
+from observability.identity import AnyReceipt
+
+Fault = Literal[
+    "other-agency",
+    "other-event",
+    "no-such-offset",
+    "wrong-time",
+    "ahead-of-now",
+    "before-cause",
+    "contradiction",
+]
+"""Why a receipt is not believed.
+
+`other-agency`: it is about a publish or a delivery of another agency. `other-event`: about an event, a dead
+letter or a topic that is not the agency's. `no-such-offset`: the topic does not hold that offset.
+`wrong-time`: at that time the topic had other offsets. `ahead-of-now`: it happened after its receipt was
+written. `before-cause`: an event was handled before it was published. `contradiction`: another receipt says
+otherwise of the same record.
+"""
+FAULTS: tuple[Fault, ...] = get_args(Fault)
+
+Standing = Literal["confirmed", "unchecked", "uncheckable", "no-such-offset", "wrong-time"]
+"""What a topic says of a publish.
+
+`unchecked`: it could not be asked yet. `uncheckable`: it holds the event no longer, or the broker told no
+offset of it.
+"""
+
+SECOND_US = 1_000_000
+WINDOW_US = SECOND_US
+"""A publish is placed in the second it claims, so that many are checked with few questions."""
+
+SKEW_US = SECOND_US
+"""By how much the clocks of one cluster's brokers may differ."""
+
+AGENCY_SKEW_US = 60 * SECOND_US
+"""By how much an agency's estimate of the broker's clock may be wrong."""
+
+UNKNOWN_OFFSET = -1
+
+OVERDUE_US = 24 * 3_600 * SECOND_US
+"""A receipt written so long after what it reports must be confirmed: no outage lasts longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A receipt, who wrote it at which broker time in microseconds since the epoch, and where it is."""
+
+    speaker: str
+    receipt: AnyReceipt
+    written_us: int
+    place: tuple[str, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A word that is not believed: whose, why, and the topic, partition and offset that tell it apart."""
+
+    speaker: str
+    fault: Fault
+    place: tuple[str, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The offsets of one partition around a time that a publish claims.
+
+    It holds the offsets from `begin` up to `end`; `since` is the first one in the second claimed or later,
+    `until` the first one after that second and the brokers' skew; both are `end` if there is none.
+    """
+
+    begin: int
+    end: int
+    since: int
+    until: int
+
+
+def fault_of(word: Word) -> Fault | None:
+    """Return why a receipt is not believed whatever the topics say, None if nothing speaks against it."""
+    if word.receipt.agency != word.speaker:
+        return "other-agency"
+    if isinstance(word.receipt, PublishReceipt):
+        return _fault_of_publish(word.receipt, word.written_us)
+    return _fault_of_delivery(word.receipt, word.written_us)
+
+
+def _fault_of_publish(receipt: PublishReceipt, written_us: int) -> Fault | None:
+    own = f"{receipt.agency}."
+    if agency_of(receipt.source) != receipt.agency:
+        return "other-agency"
+    match receipt.outcome:
+        case "published":
+            # The type of an event is the name of its topic.
+            sound, skew_us = receipt.type == receipt.topic and receipt.type.startswith(own), SKEW_US
+        case "dead-letter":
+            letters = receipt.topic == f"{own}dead-letters"
+            sound, skew_us = letters and (not receipt.type or receipt.type.startswith(own)), SKEW_US
+        case "refused":
+            sound, skew_us = not receipt.topic and receipt.type.startswith(own), AGENCY_SKEW_US
+    if not sound:
+        return "other-event"
+    if receipt.broker_time_us > written_us + skew_us:
+        return "ahead-of-now"
+    # No topic can be asked about what was refused.
+    late = receipt.outcome == "refused" and receipt.broker_time_us < written_us - OVERDUE_US
+    return "wrong-time" if late else None
+
+
+def _fault_of_delivery(receipt: DeliveryReceipt, written_us: int) -> Fault | None:
+    if not receipt.subscription and receipt.topic != f"{receipt.agency}.dead-letters":
+        return "other-event"  # discarded by an operator, who has the letters of one agency
+    if max(receipt.received_us, receipt.finished_us, receipt.broker_time_us) > written_us + AGENCY_SKEW_US:
+        return "ahead-of-now"
+    if receipt.finished_us < receipt.broker_time_us - AGENCY_SKEW_US:
+        return "before-cause"
+    return None
+
+
+def is_checkable(receipt: AnyReceipt) -> bool:
+    """Return whether a topic can say if the receipt is true: whether it names a place."""
+    return isinstance(receipt, PublishReceipt) and receipt.outcome != "refused"
+
+
+def window_us(broker_time_us: int) -> tuple[int, int]:
+    """Return the times at which to ask a topic: from the second claimed, until after it and the skew."""
+    since = broker_time_us - broker_time_us % WINDOW_US
+    return since, since + WINDOW_US + SKEW_US
+
+
+def standing_of(offset: int, bounds: Bounds) -> Standing:
+    """Return what a partition says of a publish: that it holds the offset, with a time in that second.
+
+    The offset is -1 where the broker confirmed a repeated batch and knew it no longer.
+    """
+    if offset == UNKNOWN_OFFSET:
+        return "uncheckable" if bounds.since < bounds.until else "wrong-time"
+    if not 0 <= offset < bounds.end:
+        return "no-such-offset"
+    if offset < bounds.begin:
+        return "uncheckable"
+    return "confirmed" if bounds.since <= offset < bounds.until else "wrong-time"
+
+
+def disbelief(standing: Standing, broker_time_us: int, written_us: int) -> Fault | None:
+    """Return why a publish does not count: refuted by its topic, or overdue and not confirmed."""
+    match standing:
+        case "confirmed":
+            return None
+        case "unchecked" | "uncheckable":
+            return "wrong-time" if broker_time_us < written_us - OVERDUE_US else None
+        case "no-such-offset" | "wrong-time":
+            return standing
+
+
+def is_before_publish(delivery: DeliveryReceipt, publish: PublishReceipt) -> bool:
+    """Return whether a delivery claims to have ended before its event was published."""
+    return publish.outcome == "published" and (delivery.finished_us < publish.broker_time_us - AGENCY_SKEW_US)
+
+
+def contradicts(one: PublishReceipt, other: PublishReceipt) -> bool:
+    """Return whether two receipts of one event cannot both be true: one record is as it is.
+
+    An event may have several records: in older versions too, or published again after a lost acknowledgement.
+    """
+    return _place(one) == _place(other) and _record(one) != _record(other)
+
+
+def _place(receipt: PublishReceipt) -> tuple[object, ...]:
+    return receipt.outcome, receipt.topic, receipt.partition, receipt.offset
+
+
+def _record(receipt: PublishReceipt) -> tuple[object, ...]:
+    return receipt.broker_time_us, receipt.version, receipt.service, receipt.causation, receipt.data_hash

@@ -1,0 +1,109 @@
+"""Publishes checked against topics in memory."""
+
+from dataclasses import replace
+
+from bus import Offsets, PublishReceipt, TopicPartition
+from bus.testing import InMemoryCluster
+from observability.topic_check import PAUSE_SECONDS, ROUNDS, TopicCheck
+from tests.unit.observability.country import BORN, RECORD, SECOND, START, published
+
+TOPIC = f"{RECORD}.v1"
+
+
+class Clock:
+    """Seconds that a test moves."""
+
+    def __init__(self) -> None:
+        self.seconds = 100.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def true(cluster: InMemoryCluster, subject: str = RECORD) -> PublishReceipt:
+    """Publish an event and return its receipt."""
+    record = cluster.append(f"{subject}.v1", b"{}", partition=0)
+    return published(subject, START, offset=record.offset, broker_time_us=record.timestamp * 1000)
+
+
+async def test_a_topic_confirms_what_it_holds_and_refutes_the_rest() -> None:
+    """Offset, time and place each on their own."""
+    cluster = InMemoryCluster()
+    one, two = true(cluster), true(cluster, BORN)
+    days_us = 3 * 86_400 * SECOND
+    claims = {
+        "confirmed": [one, two],
+        "wrong-time": [
+            replace(one, broker_time_us=one.broker_time_us - days_us),
+            replace(one, broker_time_us=one.broker_time_us - 3 * SECOND),
+            replace(one, broker_time_us=-1),
+        ],
+        "no-such-offset": [
+            replace(one, offset=one.offset + 1),
+            replace(one, partition=77),
+            replace(one, partition=-1),
+            replace(one, topic=f"{RECORD}.v9"),
+        ],
+    }
+    for expected, said in claims.items():
+        check = TopicCheck(cluster.offsets())
+        assert await check.standings(said) == [expected] * len(said)
+
+
+async def test_a_cluster_that_is_away_leaves_publishes_unchecked_until_it_answers() -> None:
+    """It is not asked at every batch meanwhile."""
+    cluster, clock = InMemoryCluster(), Clock()
+    check, said = TopicCheck(cluster.offsets(), clock), [true(cluster)]
+    cluster.available = False
+    assert await check.standings(said) == ["unchecked"]
+    cluster.available = True
+    assert await check.standings(said) == ["unchecked"]
+    clock.seconds += PAUSE_SECONDS
+    assert await check.standings(said) == ["confirmed"]
+
+
+async def test_a_topic_made_a_moment_ago_makes_nobody_a_liar() -> None:
+    """Nor does another's lie about a topic that is not there, which has just been looked for."""
+    cluster, clock = InMemoryCluster(), Clock()
+    check = TopicCheck(cluster.offsets(), clock)
+    ghost = published("health.ghost", START)
+    assert await check.standings([ghost]) == ["no-such-offset"]
+    cluster.create_topic("health.new-event.v1")
+    new = true(cluster, "health.new-event")
+    assert await check.standings([new]) == ["unchecked"]
+    clock.seconds += PAUSE_SECONDS
+    assert await check.standings([new, ghost]) == ["confirmed", "no-such-offset"]
+
+
+async def test_without_the_right_to_describe_topics_nothing_is_refuted() -> None:
+    """The cluster then seems to have none of them."""
+
+    class Blind:
+        """A cluster that shows the monitor no topic of events."""
+
+        async def partitions(self) -> dict[str, int]:
+            """Return the topics of receipts."""
+            return {"health.receipts": 4}
+
+    class Nothing(Blind):
+        """What is asked about no place."""
+
+        async def begins(self, places: list[TopicPartition]) -> dict[TopicPartition, int]:
+            """Return nothing."""
+            assert not places
+            return {}
+
+        ends = begins
+        offsets_at = begins
+
+    offsets: Offsets = Nothing()  # type: ignore[assignment] # narrower arguments
+    assert await TopicCheck(offsets).standings([published(RECORD, START)]) == ["unchecked"]
+
+
+async def test_a_batch_asks_a_bounded_number_of_times() -> None:
+    """A flood of times of one topic delays nobody's receipts for long; the rest is asked again later."""
+    cluster = InMemoryCluster()
+    one = true(cluster)
+    lies = [replace(one, broker_time_us=one.broker_time_us - n * SECOND) for n in range(3, 3 + 4 * ROUNDS)]
+    found = await TopicCheck(cluster.offsets()).standings(lies)
+    assert (found.count("wrong-time"), found.count("unchecked")) == (ROUNDS, 3 * ROUNDS)
