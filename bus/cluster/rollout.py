@@ -21,7 +21,7 @@ from bus.cluster.registry import read_registry
 from bus.errors import UsageError
 from bus.kafka.cluster import Cluster
 from bus.kafka.groups import Groups
-from bus.kafka.lock import held
+from bus.kafka.lock import SESSION_MS, held
 from bus.kafka.transport import KafkaTransport
 from bus.settings import Settings
 from bus.table import deliver
@@ -45,9 +45,8 @@ from contracts import (
 )
 
 LOCK = "govbus.apply"
-GROW_LOCK = "govbus.grow"
 GROW_SESSION_MS = LEASE_MS * 3 // 2
-"""Longer than a lease: who lost the lock can switch no more when the next one takes it."""
+"""Longer than a lease: who lost the lock in a growth can switch no more when the next one takes it."""
 LOCK_WAIT_SECONDS = 20.0
 IN_FORCE_SECONDS = 30.0
 LOOK_SECONDS = 0.1
@@ -161,7 +160,13 @@ class Rollout:
             for change in plan.changes:
                 if change.kind == "topic" and change.name == AUDIT_TOPIC and change.topic:
                     await cluster.make_topics([change.topic])
-            lock = held(self._settings, group=LOCK, topic=AUDIT_TOPIC, wait_seconds=LOCK_WAIT_SECONDS)
+            lock = held(
+                self._settings,
+                group=LOCK,
+                topic=AUDIT_TOPIC,
+                wait_seconds=LOCK_WAIT_SECONDS,
+                session_ms=GROW_SESSION_MS if self._grow else SESSION_MS,
+            )
             async with lock:
                 # What another `apply` did meanwhile need not be done again.
                 plan = await self._plan(cluster, transport, today)
@@ -222,14 +227,7 @@ class Rollout:
         if before == after:
             await write(settled_growth(change.name, before))
             return
-        lock = held(
-            self._settings,
-            group=GROW_LOCK,
-            topic=AUDIT_TOPIC,
-            wait_seconds=LOCK_WAIT_SECONDS,
-            session_ms=GROW_SESSION_MS,
-        )
-        async with lock, Groups.open(self._settings) as groups:
+        async with Groups.open(self._settings) as groups:
             readers = Readers(groups, transport, self._catalog, change.name)
             growing = Growing(
                 change.name, before, after, write=write, holders=readers.holders, tell=self._tell

@@ -12,20 +12,21 @@ from bus.crash.faults import GUARANTEES, fault_on_own_broker, guarantees_of, loc
 from bus.crash.report import CrashRun, report
 from bus.embedded.kafka import EmbeddedKafka
 from bus.settings import Settings
+from tests.crash.growth_trial import GROWTH, GrowthTrial, growth
 from tests.crash.subscriber_trial import SHARED_BROKER_FAULTS, SUBSCRIBER_FAULTS, SubscriberTrial
+
+ALL_FAULTS = (*SUBSCRIBER_FAULTS, GROWTH)
 
 
 @click.command()
-@click.option(
-    "--point", "points", multiple=True, type=click.Choice(SUBSCRIBER_FAULTS), help="This fault only."
-)
+@click.option("--point", "points", multiple=True, type=click.Choice(ALL_FAULTS), help="This fault only.")
 @click.option("--guarantee", type=click.Choice(GUARANTEES), help="This guarantee only.")
 @click.option("--seeds", type=click.IntRange(1), default=1, help="Runs of each fault; 1.")
 @click.option("--seed", type=int, default=1, help="The first seed; the same seed repeats a run; 1.")
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Write each run to this file as JSON.")
 def main(points: tuple[str, ...], guarantee: str | None, seeds: int, seed: int, file: Path | None) -> None:
     """Run the subscriber under faults, and exit with 100 if a promise was broken."""
-    found = runs(points or SUBSCRIBER_FAULTS, guarantee, range(seed, seed + seeds))
+    found = runs(points or ALL_FAULTS, guarantee, range(seed, seed + seeds))
     sys.exit(100 if report(found, "python -m tests.crash --guarantee {guarantee}", file) else 0)
 
 
@@ -37,7 +38,7 @@ def runs(points: Sequence[str], guarantee: str | None, seeds: Sequence[int]) -> 
             if why := missing(name):
                 click.echo(f"{name}: skipped - {why}", err=True)
                 continue
-            if name in SHARED_BROKER_FAULTS and shared is None:
+            if name in (*SHARED_BROKER_FAULTS, GROWTH) and shared is None:
                 shared = local(stack.enter_context(EmbeddedKafka()).bootstrap_servers)
             for promised in guarantees_of(name):
                 for number in seeds if guarantee in (None, promised) else ():
@@ -45,6 +46,9 @@ def runs(points: Sequence[str], guarantee: str | None, seeds: Sequence[int]) -> 
 
 
 async def _run(name: str, guarantee: str, seed: int, shared: Settings | None) -> CrashRun:
+    if name == GROWTH and shared is not None:
+        grown = GrowthTrial(shared, name, seed, guarantee=guarantee)
+        return CrashRun(name, guarantee, seed, await grown.verdict(growth))
     if name in SHARED_BROKER_FAULTS and shared is not None:
         trial = SubscriberTrial(shared, name, seed, guarantee=guarantee)
         return CrashRun(name, guarantee, seed, await trial.verdict(SHARED_BROKER_FAULTS[name]))

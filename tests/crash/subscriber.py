@@ -11,6 +11,7 @@ from typing import Any
 
 from bus import Bus, Event, RetryPolicy
 from bus.crash.agencies import journal_handler
+from bus.kafka import consumer
 
 HANDLING_SECONDS = 0.002
 SLOW = {"slow-handler": (3.0, 1.0), "slow-rebalance": (12.0, 60.0)}
@@ -22,6 +23,8 @@ async def main(*arguments: str) -> None:
     agency, opened, closed, journal, guarantee, fault = arguments
     exactly_once = guarantee == "exactly-once"
     handle = journal_handler(journal, closed if exactly_once else None)
+    if fault == "growth":
+        consumer.METADATA_MS = 1_000  # so that a run need not wait until it reads the new partitions
     bus, slow = Bus(agency), {"left": fault in SLOW}
     slow_seconds, limit_seconds = SLOW.get(fault, (0.0, 60.0))
 

@@ -109,12 +109,16 @@ class SubscriberTrial(Trial):
                     for receipt, draft in zip(receipts, batch, strict=True)
                 ]
 
+    async def prepare(self) -> None:
+        """Make the topics."""
+        await apply_topics(self.settings, self.agencies.catalog)
+
     async def verdict(self, fault: ProcessFault) -> CrashVerdict:
         """Publish while a fault happens, wait until everything is handled, and judge."""
         with tempfile.TemporaryDirectory(prefix="govbus-crash-") as folder:
             self.folder = Path(folder)
             self.agencies = TwoAgencies(self.folder / "catalog")
-            await apply_topics(self.settings, self.agencies.catalog)
+            await self.prepare()
             try:
                 await self.run(fault)
                 published = await self._published() if self.guarantee == "exactly-once" else None

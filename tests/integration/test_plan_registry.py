@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -38,13 +37,6 @@ def done(change):
 asyncio.run(Rollout(Path(sys.argv[1])).apply(date(2026, 11, 24), Author("killed", ""), done))
 """
 
-GROW = """
-import asyncio, sys
-from datetime import date
-from pathlib import Path
-from bus.cluster.rollout import Author, Rollout
-asyncio.run(Rollout(Path(sys.argv[1]), grow=True).apply(date(2026, 11, 24), Author("killed", "")))
-"""
 KEYS = [f"case-{number:04}" for number in range(24)]
 
 
@@ -236,7 +228,7 @@ async def test_partitions_that_others_add_move_no_key(
 async def test_partitions_grow_while_events_are_published_and_none_overtakes(
     country: GuardedCountry, keys: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where the first operator is killed in the middle: publishers go on by themselves."""
+    """Publishers wait, and none of them fails."""
     monkeypatch.setattr(consumer, "METADATA_MS", 500)
     public = {"registry_public_key": keys["registry_public_key"]}
     _forget_groups(country)
@@ -268,15 +260,6 @@ async def test_partitions_grow_while_events_are_published_and_none_overtakes(
             country.set_partitions(before + 3)
             refused = await country.apply(**keys)
             assert [(change.kind, change.name) for change in refused.refusals] == [("growth", country.opened)]
-            is_open = partial(north._context.spreading.is_open, country.opened)
-            operator = _operator(country, keys)
-            await until(lambda: not is_open())
-            operator.kill()
-            operator.wait()
-            await until(is_open)
-            rolled_back = rounds
-            await until(lambda: rounds > rolled_back + 1)
-            assert max(partitions) < before
             rollout = country.grower(300, **keys)
             assert not (await rollout.apply(TODAY, AUTHOR)).refusals
             await until(lambda: max(partitions) == before + 2)
@@ -330,15 +313,6 @@ def _forget_groups(country: GuardedCountry) -> None:
     groups = [group.group_id for group in admin.list_consumer_groups().result(timeout=30).valid]
     for done in admin.delete_consumer_groups(groups).values() if groups else ():
         done.result(timeout=30)
-
-
-def _operator(country: GuardedCountry, keys: dict[str, Path]) -> subprocess.Popen[str]:
-    paths = {f"GOVBUS_{name.upper()}": str(path) for name, path in keys.items()}
-    return subprocess.Popen(
-        [sys.executable, "-c", GROW, str(country.folder)],
-        text=True,
-        env={**os.environ, **country.node.environment(), **paths},
-    )
 
 
 def _killed_in_the_middle(country: GuardedCountry, keys: dict[str, Path]) -> list[str]:
