@@ -2,6 +2,8 @@
 
 Law of this file: a decision is a value; an outcome and a reason are safe as metric labels and carry no data.
 The outcomes of receipts are named here alone: the bus writes no other, and the monitor reads all of them.
+`Retry` and `DeadLetter` may be raised as well as returned, as many would write it. `Ack` may not: an
+exception that leaves the block of a database transaction undoes it.
 """
 
 from dataclasses import dataclass
@@ -72,24 +74,47 @@ class Ack:
     reason: Reason | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """Try the event again, after `after_seconds` or by the subscription's schedule."""
+@dataclass(unsafe_hash=True)  # not frozen: Python writes the traceback of what is raised
+class Retry(Exception):  # noqa: N818 - an outcome, which is no error
+    """Try the event again, after `after_seconds` or by the subscription's schedule.
+
+    Raises:
+        TypeError: the reason is not of the closed set, or the time is no number.
+    """
 
     reason: Reason = Reason.HANDLER_FAILED
     after_seconds: float | None = None
     error: str = ""
     """Class of the error behind it; never its text, which may quote data."""
 
+    def __post_init__(self) -> None:
+        _require_reason(self.reason)
+        seconds: object = self.after_seconds
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float | None):
+            got = type(seconds).__name__
+            raise TypeError(f"Expected a number of seconds, got `{got}` - at `after_seconds`")
 
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """Set the event aside for an operator, with its original bytes."""
+
+@dataclass(unsafe_hash=True)
+class DeadLetter(Exception):  # noqa: N818 - an outcome, which is no error
+    """Set the event aside for an operator, with its original bytes.
+
+    Raises:
+        TypeError: the reason is not of the closed set.
+    """
 
     reason: Reason
     detail: str = ""
     """One sentence for the operator, free of data values."""
     error: str = ""
+
+    def __post_init__(self) -> None:
+        _require_reason(self.reason)
+
+
+def _require_reason(reason: object) -> None:
+    if not isinstance(reason, Reason):
+        raise TypeError(f"Expected a `bus.Reason`, got `{type(reason).__name__}` - at `reason`")
 
 
 Outcome = Ack | Retry | DeadLetter

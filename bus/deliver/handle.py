@@ -1,15 +1,18 @@
 """One call of a handler, and the outcome of what it returned or raised."""
 
 import asyncio
+import inspect
 from typing import Any
 
 from bus.deliver.partition import PartitionState
 from bus.deliver.subscription import Subscription
-from bus.errors import BusError
+from bus.errors import BusError, UsageError
 from bus.event import Event
 from bus.outcome import ACK, OUTCOME_NAMES, Ack, DeadLetter, Outcome, Reason, Retry
 from bus.telemetry import Telemetry
-from contracts import ContractError
+from contracts import ContractError, visible_logger
+
+logger = visible_logger("govbus.subscriber")
 
 NEVER = "The handler can never take this event"
 
@@ -31,7 +34,7 @@ async def _attempt(subscription: Subscription, partition: PartitionState, event:
     task = _current_task()
     try:
         result = await subscription.handler(event)
-        return ACK if result is None else _outcome(result)
+        return ACK if result is None else _outcome(result, subscription.group)
     except asyncio.CancelledError as error:
         if partition.timed_out:
             return Retry(Reason.HANDLER_TIMEOUT, error="TimeoutError")
@@ -55,20 +58,38 @@ def _current_task() -> "asyncio.Task[Any] | None":
         return None
 
 
-def _outcome(result: Any) -> Outcome:
-    if isinstance(result, Ack) and result.reason is None:
-        return ACK
-    if isinstance(result, Ack | Retry | DeadLetter):
-        return result
-    return ACK  # a handler's own return value, such as a database row, is nobody's business
+def _outcome(result: Any, group: str) -> Outcome:
+    if isinstance(result, Ack):
+        return result if result.reason else ACK
+    if isinstance(result, Retry | DeadLetter):
+        return _plain(result)
+    if inspect.iscoroutine(result):
+        result.close()
+    got = f"the class `{result.__name__}`" if isinstance(result, type) else f"`{type(result).__name__}`"
+    error = UsageError(
+        f"Expected nothing, `Ack()`, `Retry()` or `DeadLetter(reason)` from the handler, got {got}. What it "
+        "did is done; let it return nothing, or an outcome"
+    )
+    logger.error("%s: %s", group, error)
+    raise error
+
+
+def _plain(outcome: Retry | DeadLetter) -> Outcome:
+    """Return an outcome as a value of its own: not one of a subclass, and without a traceback."""
+    if isinstance(outcome, Retry):
+        return Retry(outcome.reason, outcome.after_seconds, outcome.error)
+    return DeadLetter(outcome.reason, outcome.detail, outcome.error)
 
 
 def outcome_of_error(error: BaseException) -> Outcome:
     """Return the outcome of a handler's error: a dead letter if its `retriable` is False, else a retry.
 
-    An error may have `retriable`, `reason` (a `Reason`) and `retry_after` (seconds). An error that would
-    end a program, such as `SystemExit`, ends only the attempt.
+    An outcome that is raised is taken as if it were returned. An error may have `retriable`, `reason` (a
+    `Reason`) and `retry_after` (seconds). An error that would end a program, such as `SystemExit`, ends only
+    the attempt.
     """
+    if isinstance(error, Retry | DeadLetter):
+        return _plain(error)
     reason = getattr(error, "reason", Reason.HANDLER_FAILED)
     reason = reason if isinstance(reason, Reason) else Reason.HANDLER_FAILED
     name = type(error).__name__
