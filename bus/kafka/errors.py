@@ -11,6 +11,10 @@ from bus.errors import (
     UsageError,
 )
 
+_FENCED = (
+    "another process took over this transactional id, or the transaction took longer than "
+    "GOVBUS_TRANSACTION_TIMEOUT_SECONDS"
+)
 TABLE: tuple[tuple[type[Exception], type[BusError], str], ...] = (
     (kafka.TopicAuthorizationFailedError, AccessDeniedError, "the cluster grants no access to this topic"),
     (kafka.GroupAuthorizationFailedError, AccessDeniedError, "the cluster grants no access to this group"),
@@ -33,8 +37,8 @@ TABLE: tuple[tuple[type[Exception], type[BusError], str], ...] = (
         "the record is larger than the topic's max.message.bytes",
     ),
     (kafka.RecordListTooLargeError, EnvelopeError, "the batch is larger than the topic's max.message.bytes"),
-    (kafka.ProducerFenced, FencedError, "another process took over this transactional id"),
-    (kafka.InvalidProducerEpoch, FencedError, "another process took over this transactional id"),
+    (kafka.ProducerFenced, FencedError, _FENCED),
+    (kafka.InvalidProducerEpoch, FencedError, _FENCED),
     (kafka.TransactionalIdAuthorizationFailed, AccessDeniedError, "the cluster grants no such transactions"),
     (
         kafka.UnknownTopicOrPartitionError,

@@ -240,6 +240,45 @@ async def topic_ids(client: Any, topics: Iterable[str]) -> Mapping[str, str]:
     return {name: str(topic_id) for code, name, topic_id, *_ in response.topics if not code and topic_id.int}
 
 
+_COMPACT = CompactString("utf-8")
+
+
+class _DescribeTransactionsResponse(Response):  # type: ignore[misc]
+    API_KEY = 65
+    API_VERSION = 0
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        (
+            "states",
+            CompactArray(
+                ("error_code", Int16),
+                ("transactional_id", _COMPACT),
+                ("state", _COMPACT),
+                ("timeout_ms", Int32),
+                ("start_time_ms", Int64),
+                ("producer_id", Int64),
+                ("producer_epoch", Int16),
+                (
+                    "topics",
+                    CompactArray(
+                        ("topic", _COMPACT), ("partitions", CompactArray(Int32)), ("tags", TaggedFields)
+                    ),
+                ),
+                ("tags", TaggedFields),
+            ),
+        ),
+        ("tags", TaggedFields),
+    )
+
+
+class _DescribeTransactions(RequestStruct):  # type: ignore[misc]
+    FLEXIBLE_VERSION = True
+    API_KEY = 65
+    API_VERSION = 0
+    RESPONSE_TYPE = _DescribeTransactionsResponse
+    SCHEMA = Schema(("transactional_ids", CompactArray(_COMPACT)), ("tags", TaggedFields))
+
+
 TOPIC = 2
 SET, DELETE = 0, 1
 
@@ -282,6 +321,11 @@ def commit_offsets(
         for topic, partitions in topics
     ]
     return _Rows(_OffsetCommit, group, generation, member, instance, rows)
+
+
+def describe_transactions(identity: str) -> Any:
+    """Return the request that asks who holds a transactional id."""
+    return _Rows(_DescribeTransactions, [identity], {})
 
 
 def create_access(rows: Sequence[tuple[Any, ...]]) -> Any:

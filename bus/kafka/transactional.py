@@ -7,9 +7,11 @@ begun, which can commit nothing more, however long it was suspended (KIP-98).
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Mapping
+from time import monotonic
 from typing import Any
 
-from aiokafka.errors import IllegalOperation, KafkaError
+from aiokafka.client import ConnectionGroup, CoordinationType
+from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
 from aiokafka.structs import TopicPartition as KafkaPartition
 
 from bus.clock import BrokerClock
@@ -18,12 +20,16 @@ from bus.errors import BusError
 from bus.kafka.consumer import wire
 from bus.kafka.errors import translate
 from bus.kafka.producer import Producer
+from bus.kafka.requests import describe_transactions
 from bus.record import TopicPartition
 from bus.settings import Settings
 from bus.standing import CommittedOffset
 from bus.transport import Outgoing
 
 ABORT_SECONDS = 5.0
+CHECK_AFTER_SECONDS = 1.0
+"""After this long without use it is asked whether the id is still ours."""
+TRANSACTIONAL_ID_NOT_FOUND = 105
 
 
 class KafkaTransactional:
@@ -37,6 +43,7 @@ class KafkaTransactional:
         self._producer = Producer(settings, clock, identity)
         self._beside = beside
         self._begun = False
+        self._used_at = 0.0
 
     @property
     def unacknowledged(self) -> int:
@@ -47,14 +54,37 @@ class KafkaTransactional:
         """Take over the transactional id."""
         self._producer.measure = self._beside.measure if self._beside is not None else None
         await self._producer.start()
+        self._used_at = monotonic()
         await self.begin()
 
     async def begin(self) -> None:
-        """Begin, unless begun already."""
+        """Begin, unless begun already; with the same id again, where the cluster has forgotten it."""
+        if monotonic() - self._used_at > CHECK_AFTER_SECONDS:
+            await self._ask(self._check_holder())
         if not self._begun:
             self._producer.fault = None
             await self._ask(self._producer.kafka.begin_transaction())
             self._begun = True
+
+    async def _check_holder(self) -> None:
+        """Find out who holds the id after a time without use: us, nobody any more, or a newer process.
+
+        The error of a transaction would not tell one from the other: it says that the producer is not the
+        id's. A cluster forgets an id after `transactional.id.expiration.ms`, a week by default.
+        """
+        sender = self._producer.kafka._sender  # noqa: SLF001 - there is no public way
+        manager = self._producer.kafka._txn_manager  # noqa: SLF001
+        node = await sender._find_coordinator(CoordinationType.TRANSACTION, self._identity)  # noqa: SLF001
+        request = describe_transactions(self._identity)
+        answer = await self._producer.kafka.client.send(node, request, group=ConnectionGroup.COORDINATION)
+        ((error, _, _, _, _, producer_id, epoch, *_),) = answer.states
+        self._used_at = monotonic()
+        if error == TRANSACTIONAL_ID_NOT_FOUND:
+            await self._producer.stop()
+            await self._producer.start()
+            self._begun = False
+        elif not error and (producer_id, epoch) != (manager.producer_id, manager.producer_epoch):
+            raise ProducerFenced
 
     def send(self, outgoing: Outgoing) -> None:
         """Take a record."""
@@ -75,6 +105,7 @@ class KafkaTransactional:
         crash_point("after-offset-record")
         self._begun = False
         await self._ask(self._producer.kafka.commit_transaction())
+        self._used_at = monotonic()
 
     async def abort(self) -> None:
         """Abort, if possible."""
