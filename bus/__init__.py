@@ -37,6 +37,7 @@ from bus.outage import Outage, waited_out
 from bus.outcome import Ack, DeadLetter, DeliveryOutcome, Outcome, PublishOutcome, Reason, Retry
 from bus.publish.transactions import Transaction
 from bus.receipts.receipts import DeliveryReceipt, PublishReceipt, decode_receipts, encode_receipts
+from bus.reconcile.row_counts import RowCounts, RowFate
 from bus.record import Record, StoredRecord, TopicPartition
 from bus.serving import serve
 from bus.settings import Settings
@@ -100,6 +101,8 @@ __all__ = [
     "RefusedError",
     "Retry",
     "RetryPolicy",
+    "RowCounts",
+    "RowFate",
     "Settings",
     "StoredRecord",
     "TopicMissingError",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from uuid_utils import uuid7
 
+from bus import envelope
 from bus.clock_watch import ClockWatch
 from bus.cluster.registry import Follower, trusted_keys
 from bus.dead_letters.record import DeadLetterRecord, Intended, explain, origin_of
@@ -211,7 +212,7 @@ class Bus(Publishing, BoundedReading):
         intended: Intended = Intended(),  # noqa: B008 - a frozen value
         key: bytes | None = None,
         headers: Headers = (),
-    ) -> None:
+    ) -> datetime:
         """Write a dead letter for something that never became an event, such as a malformed row of a file.
 
         Args:
@@ -223,6 +224,9 @@ class Bus(Publishing, BoundedReading):
             intended: the event that it should have become; its transaction is stuck at once.
             key: the original key, if it had one.
             headers: the original headers.
+
+        Returns:
+            When the broker took it.
 
         Raises:
             BusUnavailableError: the broker did not acknowledge it.
@@ -236,6 +240,7 @@ class Bus(Publishing, BoundedReading):
         place = await self._set_aside(DeadLetterRecord(key, value, (*headers, *added)))
         self._publisher.dead_letter(place, reason.value, value or b"", intended, origin_of(where or {}))
         await self._receipts.flush()
+        return envelope.moment_of(place.timestamp * 1000)
 
     async def _set_aside(self, letter: DeadLetterRecord) -> Position:
         topic = dead_letter_topic(self.agency)

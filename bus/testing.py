@@ -428,6 +428,21 @@ class _MemoryTransport:
         self._cluster.require_available()
         return {TopicPartition(topic, n): len(log) for n, log in enumerate(self._cluster.log(topic))}
 
+    async def bounds(self, topic: str) -> Mapping[TopicPartition, tuple[int, int]]:
+        places = {TopicPartition(topic, n): log for n, log in enumerate(self._cluster.log(topic))}
+        return {place: (0, self._cluster.open_records.readable(place, log)) for place, log in places.items()}
+
+    async def read(self, windows: Mapping[TopicPartition, tuple[int, int]]) -> AsyncIterator[Record]:
+        self._cluster.require_available()
+        for (topic, number), (first, end) in windows.items():
+            for record in self._cluster.open_records.shown(self._cluster.log(topic)[number][first:end]):
+                yield record
+
+    async def committed(self, group: str, topic: str) -> Mapping[TopicPartition, int]:
+        found = self._cluster.committed(group)
+        places = [TopicPartition(topic, number) for number in range(len(self._cluster.log(topic)))]
+        return {place: found.get(place, 0) for place in places}
+
     async def offsets_at(self, topic: str, timestamp: int) -> Mapping[TopicPartition, int]:
         places = [TopicPartition(topic, n) for n in range(len(self._cluster.log(topic)))]
         return await self._cluster.offsets().offsets_at(dict.fromkeys(places, timestamp))

@@ -1,7 +1,7 @@
 """What the bus needs of a cluster: implemented by Kafka in `bus/kafka/`, in memory in `bus/testing.py`."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from bus.clock import BrokerClock
@@ -266,6 +266,18 @@ class Transport(Sender, Protocol):
 
     async def topic_ids(self, topics: Collection[str]) -> Mapping[str, str]:
         """Return the id of each topic that exists; a topic that is made again has another one."""
+
+    async def bounds(self, topic: str) -> Mapping[TopicPartition, tuple[int, int]]:
+        """Return the first offset that each partition still has, and where what is committed ends."""
+
+    def read(self, windows: Mapping[TopicPartition, tuple[int, int]]) -> AsyncIterator[Record]:
+        """Yield the committed records from the first to before the second offset of each partition.
+
+        The second is at most that of `bounds`.
+        """
+
+    async def committed(self, group: str, topic: str) -> Mapping[TopicPartition, int]:
+        """Return the offset at which a group reads on in each partition; 0 if it has not begun."""
 
     async def preset(self, group: str, positions: Mapping[TopicPartition, CommittedOffset]) -> None:
         """Commit the offsets at which a group without members will begin.

@@ -2,7 +2,10 @@
 
 They are in the compacted topic `<agency>.checkpoints` under `<connector>/<partition>`, as JSON:
 
-    {"format": 1, "position": <what the source gave>, "saved": "2026-11-23T14:50:00Z"}
+    {"format": 1, "position": <what the source gave>, "saved": "2026-11-23T14:50:00Z", "system": "register",
+     "rows": [["tax.business-registered.v1", "2026-11-23", "published", 500], ...]}
+
+`rows` counts what became of the rows that it covers, for `govbus reconcile`.
 
 A checkpoint is written only after Kafka has acknowledged every event it covers, so it is never ahead of
 them; where it is behind, the source reads a batch again.
@@ -14,6 +17,7 @@ from typing import Protocol
 
 import orjson
 
+from bus import RowCounts
 from connectors.errors import ConfigurationError
 from connectors.source import ONLY_PARTITION, Json
 
@@ -40,11 +44,16 @@ class Checkpoints:
     Args:
         table: Where they are: those of the connector's agency, which no other can read or write.
         connector: Its name, unique within the agency.
+        system: The system that it reads.
         now: The current time, aware.
     """
 
-    def __init__(self, table: CheckpointTable, connector: str, now: Callable[[], datetime] = _now) -> None:
+    def __init__(
+        self, table: CheckpointTable, connector: str, system: str, now: Callable[[], datetime] = _now
+    ) -> None:
         self._table = table
+        self._system = system
+        self._rows: dict[str, RowCounts] = {}
         self._prefix = f"{connector}/"
         self._now = now
 
@@ -56,6 +65,7 @@ class Checkpoints:
         """
         value = await self._table.get(self._prefix + partition)
         if value is None:
+            self._rows[partition] = RowCounts()
             return None
         try:
             written = orjson.loads(value)
@@ -64,13 +74,27 @@ class Checkpoints:
             raise self._unusable(partition, "it is not a checkpoint") from None
         if version != _FORMAT:
             raise self._unusable(partition, f"its format is not {_FORMAT}")
+        self._rows[partition] = RowCounts.of_json(written.get("rows"))
         return position
 
-    async def save(self, position: Json, partition: str = ONLY_PARTITION) -> None:
-        """Save a checkpoint; returns once Kafka has it."""
+    async def save(
+        self, position: Json, partition: str = ONLY_PARTITION, rows: RowCounts | None = None
+    ) -> None:
+        """Save a checkpoint; returns once Kafka has it.
+
+        Args:
+            position: What the source gave.
+            partition: The part of the source it belongs to.
+            rows: What became of the rows that it covers beyond the last one.
+        """
+        if partition not in self._rows:
+            await self.load(partition)
+        counts = self._rows[partition].plus(rows or RowCounts())
         saved = self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        value = orjson.dumps({"format": _FORMAT, "position": position, "saved": saved})
+        written = {"format": _FORMAT, "position": position, "saved": saved, "system": self._system}
+        value = orjson.dumps({**written, "rows": counts.as_json()})
         await self._table.put(self._prefix + partition, value)
+        self._rows[partition] = counts
 
     def _unusable(self, partition: str, why: str) -> ConfigurationError:
         return ConfigurationError(

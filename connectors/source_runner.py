@@ -4,8 +4,9 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
-from typing import cast
+from typing import TypeVar, cast
 
 from bus import (
     Backoff,
@@ -15,6 +16,8 @@ from bus import (
     Draft,
     Receipt,
     RefusedError,
+    RowCounts,
+    RowFate,
     UsageError,
     checkpoints_topic,
 )
@@ -32,6 +35,10 @@ _LOG = visible_logger("govbus.connectors")
 MAX_IN_FLIGHT = 5_000
 """Events that wait for Kafka at a time."""
 
+REMEMBERED_IDS = 10_000
+"""Events of earlier batches that a row may repeat."""
+
+Taken = TypeVar("Taken")
 RecordDraft = tuple[SourceRecord, Draft]
 
 
@@ -67,10 +74,15 @@ class SourceRunner:
         self._chance = chance
         self._worker = Worker(config.name)
         self._source = config.make()
-        self._checkpoints = Checkpoints(bus.table(checkpoints_topic(config.agency)), config.name)
+        self._checkpoints = Checkpoints(
+            bus.table(checkpoints_topic(config.agency)), config.name, config.system
+        )
         self._transactions = TransactionFinder(config)
         self._stopping = asyncio.Event()
         self._failures = 0
+        self._rows = RowCounts()
+        self._ids: dict[str, None] = {}
+        self._covered_ids: dict[str, None] = {}
 
     def stop(self) -> None:
         """End `run` after the current batch."""
@@ -112,9 +124,14 @@ class SourceRunner:
         batch = await self._worker.call(self._source.read)
         if batch is None:
             return False
+        self._rows, self._ids = RowCounts(), {}
         await self._publish(batch)
         if batch.checkpoint is not None:
-            await self._until_taken(partial(self._checkpoints.save, batch.checkpoint, batch.partition))
+            save = partial(self._checkpoints.save, batch.checkpoint, batch.partition, self._rows)
+            await self._until_taken(save)
+            self._covered_ids |= self._ids
+            for old in list(self._covered_ids)[:-REMEMBERED_IDS]:
+                del self._covered_ids[old]
         await self._worker.call(batch.acknowledge)
         return True
 
@@ -138,6 +155,7 @@ class SourceRunner:
                     set_aside.append((record, planned))
                 elif planned is None:
                     self.health.counts["skipped"] += 1
+                    self._count(self._transactions.intended(record).type, datetime.now(UTC), "skipped")
                 else:
                     self._transactions.learn(planned.transaction)
                     drafts.append((cast("SourceRecord", record), planned))
@@ -150,8 +168,9 @@ class SourceRunner:
                 if drafts:
                     await self._wait_for_bus()
             for dead_letter in dead_letters:
-                await self._until_taken(partial(self._write_dead_letter, dead_letter))
+                set_aside_at = await self._until_taken(partial(self._write_dead_letter, dead_letter))
                 self.health.counts["dead-lettered"] += 1
+                self._count(dead_letter.intended.type, set_aside_at, "set-aside")
 
     async def _submit(self, drafts: Sequence[RecordDraft]) -> tuple[list[RecordDraft], list[DeadLetterDraft]]:
         """Publish in order; returns what Kafka did not take now, and what the bus refused for good."""
@@ -171,13 +190,16 @@ class SourceRunner:
         again = []
         for item, future in futures:
             try:
-                await future  # one after the other costs nothing: most are done when the first one is
+                receipt = await future  # one after the other costs nothing: most are done by then
             except RefusedError as error:
                 dead_letters.append(self._refused(*item, error))
             except BusUnavailableError:
                 again.append(item)
             else:
                 self.health.counts["published"] += 1
+                is_new = receipt.id not in self._ids and receipt.id not in self._covered_ids
+                self._ids[receipt.id] = None
+                self._count(receipt.topic, receipt.broker_time, "published" if is_new else "repeated")
         return [*again, *waiting], dead_letters
 
     def _submit_one(self, record: SourceRecord, draft: Draft) -> asyncio.Future[Receipt]:
@@ -194,13 +216,17 @@ class SourceRunner:
         intended = self._transactions.intended(record)
         return replace(letter, intended=replace(intended, transaction=draft.transaction))
 
-    async def _write_dead_letter(self, draft: DeadLetterDraft) -> None:
-        await self._bus.dead_letter(
+    def _count(self, topic: str, moment: datetime, fate: RowFate) -> None:
+        if topic:
+            self._rows.count(topic, moment.date(), fate)
+
+    async def _write_dead_letter(self, draft: DeadLetterDraft) -> datetime:
+        return await self._bus.dead_letter(
             draft.raw, reason=draft.reason, stage=draft.stage, where=draft.where, detail=draft.detail,
             intended=draft.intended,
         )  # fmt: skip
 
-    async def _until_taken(self, write: Callable[[], Awaitable[None]]) -> None:
+    async def _until_taken(self, write: Callable[[], Awaitable[Taken]]) -> Taken:
         """Call again until the broker takes it."""
         while True:
             try:

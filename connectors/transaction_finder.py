@@ -67,7 +67,7 @@ class TransactionFinder:
         transaction = self._mapped(record)
         if transaction is None and isinstance(record, MalformedRecord) and len(self._shapes) <= MOST_SHAPES:
             transaction = only_alike(record.cells, self._shapes)
-        return Intended(f"{publish.event}.v{publish.version}", publish.service, transaction)
+        return Intended(f"{publish.event}.v{publish.version.partition('.')[0]}", publish.service, transaction)
 
     def _mapped(self, record: SourceRecord | MalformedRecord) -> str | None:
         mapping = self._config.mapping

@@ -123,7 +123,7 @@ def _own(catalog: Catalog, agency: str) -> Iterator[Access]:
     for topic, operations in (
         (dead_letter_topic(agency), ("read", "write")),
         (parked_topic(agency), ("read", "write")),
-        (receipts_topic(agency), ("write",)),
+        (receipts_topic(agency), ("read", "write")),
         (checkpoints_topic(agency), ("read", "write")),
         (REGISTRY_TOPIC, ("read",)),
         (audit_topic(agency), ("read", "write")),

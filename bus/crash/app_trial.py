@@ -19,7 +19,7 @@ from bus.crash.processes import ProcessFault
 from bus.crash.progress import Progress
 from bus.crash.report import CrashRun
 from bus.crash.samples import Samples, read_events, samples_for
-from bus.crash.trial import Trial, publish_until_acknowledged
+from bus.crash.trial import Trial, differences_of, publish_until_acknowledged
 from bus.crash.verdict import Accepted, CrashVerdict, RecordPosition, judge_receipts
 from bus.deliver.subscription import Subscription
 from bus.draft import Draft
@@ -190,7 +190,10 @@ class AppTrial(Trial):
                 await self.end()
                 following.cancel()
                 await asyncio.wait([following])
-            found = await self._judge()
+            differences = await differences_of(self.settings, self.app.catalog())
+            found = {
+                name: replace(one, differences=differences) for name, one in (await self._judge()).items()
+            }
             if any(one.broken for one in found.values()):
                 logs = self.keep_logs()
                 found = {name: replace(one, logs=logs) for name, one in found.items()}

@@ -54,6 +54,7 @@ def total(verdicts: Sequence[CrashVerdict]) -> CrashVerdict:
         dead_letters=sum(one.dead_letters for one in verdicts),
         waiting=sum(one.waiting for one in verdicts),
         unreached=sum(one.unreached for one in verdicts),
+        differences=tuple(difference for one in verdicts for difference in one.differences),
         restart_seconds=max(restarts, default=None),
     )
 
@@ -119,6 +120,7 @@ def _print_run(run: CrashRun) -> None:
         + (f", not reached {verdict.unreached}" if verdict.unreached else ""),
         err=True,
     )
+    say(*(f"difference: {one}" for one in verdict.differences), err=True)
     if verdict.ended:
         say(*verdict.ended.split("\n"), err=True)
     if verdict.logs:

@@ -4,11 +4,17 @@ import asyncio
 from abc import abstractmethod
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 from bus.crash.processes import Processes, ProcessFault
 from bus.draft import Draft, Receipt
 from bus.errors import BusError, RefusedError
+from bus.kafka.transport import KafkaTransport
 from bus.publish.surface import Publishing
+from bus.reconcile.account import account
+from bus.reconcile.evidence import EvidenceReader
+from bus.settings import Settings
+from contracts import Catalog
 
 BURSTS = 12
 BURST_SECONDS = 0.15
@@ -74,6 +80,21 @@ class Trial(Processes):
     async def _inject(self, fault: ProcessFault) -> None:
         await fault(self)
         self.over.set()
+
+
+async def differences_of(settings: Settings, catalog: Catalog) -> tuple[str, ...]:
+    """Return what does not add up of every event of a catalogue, after a run; each with its place."""
+    today, transport = datetime.now(UTC).date(), KafkaTransport(settings)
+    days = (today - timedelta(days=1), today + timedelta(days=1))
+    found: list[str] = []
+    await transport.start()
+    try:
+        for subject in catalog.contracts:
+            evidence = await EvidenceReader(transport, catalog, subject, days).read()
+            found += map(str, account(evidence).differences)
+    finally:
+        await transport.stop()
+    return tuple(found)
 
 
 async def publish_until_acknowledged(

@@ -56,6 +56,8 @@ class CrashVerdict:
     """Parked when the run ended; not lost: the retry policy of the subscription decided so."""
     unreached: int = 0
     """Not reached when the run ended: too slow, or lost at the very end."""
+    differences: tuple[str, ...] = ()
+    """What does not add up, as `govbus reconcile` tells it."""
     ended: str = ""
     """The last lines of a process that ended by itself: caused by the bus or a handler."""
     logs: str = ""
@@ -65,7 +67,7 @@ class CrashVerdict:
     def broken(self) -> bool:
         """Whether a promise was broken, or the run could not show that it was kept."""
         found = self.lost or self.twice or self.out_of_order or self.unreached
-        return bool(found or self.ended or not self.struck)
+        return bool(found or self.differences or self.ended or not self.struck)
 
 
 class KeyOrder:

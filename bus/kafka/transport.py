@@ -1,7 +1,8 @@
 """A Kafka cluster behind the interface of `bus/transport.py`."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
@@ -95,41 +96,60 @@ class KafkaTransport:
         """Return the id of each topic that exists."""
         return await self._producer.topic_ids(topics)
 
+    async def bounds(self, topic: str) -> Mapping[TopicPartition, tuple[int, int]]:
+        """Return the first offset of each partition, and the last stable one."""
+        places = await self._places(topic)
+        async with self._reading(f"topic `{topic}`") as consumer:
+            firsts, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+        return {TopicPartition(*place): (firsts[place], ends[place]) for place in places}
+
+    async def read(self, windows: Mapping[TopicPartition, tuple[int, int]]) -> AsyncIterator[Record]:
+        """Yield the committed records of windows, one partition after the other."""
+        windows = {place: window for place, window in windows.items() if window[0] < window[1]}
+        if not windows:
+            return
+        async with self._reading("the topics to read") as consumer:
+            for place, (first, end) in windows.items():
+                found = KafkaPartition(*place)
+                consumer.assign([found])
+                consumer.seek(found, first)
+                # Positions, not counts: control records and compaction leave gaps.
+                while await consumer.position(found) < end:
+                    for record in (await consumer.getmany(found, timeout_ms=200)).get(found, ()):
+                        if record.offset < end:
+                            yield record
+
+    async def committed(self, group: str, topic: str) -> Mapping[TopicPartition, int]:
+        """Return the offsets of a group."""
+        places = await self._places(topic)
+        async with self._reading(f"group `{group}`", group) as consumer:
+            return {TopicPartition(*place): await consumer.committed(place) or 0 for place in places}
+
     async def preset(self, group: str, positions: Mapping[TopicPartition, CommittedOffset]) -> None:
         """Commit the first offsets of a new group."""
-        places = [KafkaPartition(*place) for place in positions]
-        consumer: Any = AIOKafkaConsumer(
-            **connection(self._settings), group_id=group, enable_auto_commit=False
-        )
-        await begin(consumer, self._settings, f"group `{group}`")
-        try:
-            consumer.assign(places)
+        async with self._reading(f"group `{group}`", group) as consumer:
+            consumer.assign([KafkaPartition(*place) for place in positions])
             await consumer.commit({KafkaPartition(*place): wire(at) for place, at in positions.items()})
-        except KafkaError as error:
-            raise translate(error, f"group `{group}`") from error
-        finally:
-            await end(consumer)
 
     async def read_all(self, topic: str) -> Sequence[Record]:
         """Return every record a topic holds now."""
-        partitions = await self._producer.partitions(topic)
-        places = [KafkaPartition(topic, number) for number in range(partitions)]
+        return [record async for record in self.read(await self.bounds(topic))]
+
+    async def _places(self, topic: str) -> list[KafkaPartition]:
+        return [KafkaPartition(topic, number) for number in range(await self._producer.partitions(topic))]
+
+    @asynccontextmanager
+    async def _reading(self, what: str, group: str | None = None) -> AsyncIterator[Any]:
+        """Open a consumer of committed records that joins no group."""
         consumer: Any = AIOKafkaConsumer(
-            **connection(self._settings), enable_auto_commit=False, auto_offset_reset="earliest",
-            isolation_level="read_committed",
+            **connection(self._settings), group_id=group, enable_auto_commit=False,
+            auto_offset_reset="earliest", isolation_level="read_committed",
         )  # fmt: skip
-        await begin(consumer, self._settings, f"topic `{topic}`")
+        await begin(consumer, self._settings, what)
+        await asyncio.sleep(0)  # aiokafka cannot cancel a task of its own that has not begun
         try:
-            consumer.assign(places)
-            ends = await consumer.end_offsets(places)
-            found: list[Record] = []
-            for place in places:
-                # Positions, not counts: control records and compaction leave gaps.
-                while await consumer.position(place) < ends[place]:
-                    batches = await consumer.getmany(timeout_ms=200)
-                    found += [record for records in batches.values() for record in records]
-            return found
+            yield consumer
         except KafkaError as error:
-            raise translate(error, f"topic `{topic}`") from error
+            raise translate(error, what) from error
         finally:
             await end(consumer)

@@ -53,6 +53,8 @@ PINNED: dict[str, list[str]] = {
         "RefusedError",
         "Retry",
         "RetryPolicy",
+        "RowCounts",
+        "RowFate",
         "Settings",
         "StoredRecord",
         "TopicMissingError",

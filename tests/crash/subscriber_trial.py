@@ -14,7 +14,7 @@ from bus.crash import processes
 from bus.crash.agencies import TwoAgencies, drafts
 from bus.crash.faults import FAULTS, PROCESS_FAULTS
 from bus.crash.processes import Processes, ProcessFault
-from bus.crash.trial import Trial, publish_until_acknowledged
+from bus.crash.trial import Trial, differences_of, publish_until_acknowledged
 from bus.crash.verdict import Accepted, CrashVerdict, Handling, judge
 from bus.serving import NAME_TAKEN
 
@@ -125,7 +125,8 @@ class SubscriberTrial(Trial):
             finally:
                 await self.end()
             verdict = judge_with_reader(self.accepted, self.handlings(), published, self.restarted_at)
-            verdict = replace(verdict, struck=self.struck, ended=self.ended)
+            differences = await differences_of(self.settings, self.agencies.catalog)
+            verdict = replace(verdict, struck=self.struck, ended=self.ended, differences=differences)
             return replace(verdict, logs=self.keep_logs()) if verdict.broken else verdict
 
     async def _published(self) -> list[int]:

@@ -112,6 +112,10 @@ def test_a_program_that_commits_ahead_of_its_work_is_caught(country: SmallCountr
     """What it had not handled when it was killed never comes again: three events of each partition."""
     verdict = verdict_of(written(country, "ahead", more=COMMITS_AHEAD), "kill after-commit")
     assert (verdict.accepted, verdict.lost, verdict.broken) == (240, 9, True)
+    # `govbus reconcile` finds them on its own, each with its place.
+    told = f"{country.south}/count at {country.topic}/"
+    read_past = [one for one in verdict.differences if one.startswith(told) and "read past" in one]
+    assert len(read_past) == 9, verdict.differences
 
 
 @pytest.mark.sampled(0)

@@ -30,6 +30,7 @@ def test_an_agency_is_granted_its_own_and_nothing_else(tmp_path: Path) -> None:
         ("write", f"topic {country.north}.dead-letters"),
         ("read", f"topic {country.north}.parked"),
         ("write", f"topic {country.north}.parked"),
+        ("read", f"topic {country.north}.receipts"),
         ("write", f"topic {country.north}.receipts"),
         ("read", f"topic {country.north}.checkpoints"),
         ("write", f"topic {country.north}.checkpoints"),
