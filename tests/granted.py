@@ -108,6 +108,10 @@ class GuardedCountry(SmallCountry):
         """Return a rollout of the folder as it is now."""
         return Rollout(self.folder, settings=self.settings(**more))
 
+    def rollout_at(self, committed: int, **more: Any) -> Rollout:
+        """Return a rollout of the folder as of a commit, which was made at that second since the epoch."""
+        return Rollout(self.folder, settings=self.settings(**more), committed=committed)
+
     def grower(self, seconds: float, **more: Any) -> Rollout:
         """Return a rollout that may grow partitions, each within `seconds`."""
         return Rollout(self.folder, settings=self.settings(**more), grow=True, grow_seconds=seconds)

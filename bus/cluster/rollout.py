@@ -70,6 +70,7 @@ class Rollout:
         grow: allow pausing publishers while the partitions of their events grow.
         grow_seconds: how long one growth may take, pauses included.
         tell: called with who holds a growth up.
+        committed: when the catalogue's commit was made, in seconds since the epoch; 0 if that is not known.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Rollout:
         grow: bool = False,
         grow_seconds: float = GROW_SECONDS,
         tell: Callable[[str], None] = lambda _: None,
+        committed: int = 0,
     ) -> None:
         self._settings = settings or Settings()
         self._folder = folder
@@ -89,6 +91,7 @@ class Rollout:
         self._grow = grow
         self._grow_seconds = grow_seconds
         self._tell = tell
+        self._committed = committed
         self._key = SigningKey.read(self._settings.registry_key) if self._settings.registry_key else None
         self._trusted = _trusted(self._settings, self._key)
 
@@ -132,7 +135,9 @@ class Rollout:
             entries=found,
             counts=counts_in_force(self._catalog, observed, found),
             paused=frozenset(growth.subject for growth in growths if growth.is_paused),
+            committed=max((entry.committed for entry in (found or {}).values()), default=0),
         )
+        desired = replace(desired, committed=self._committed)
         plan = compare_states(desired, observed, scope, allow_destroy=self._allow_destroy, grow=self._grow)
         return replace(plan, notes=tuple(notes))
 
@@ -242,7 +247,7 @@ class Rollout:
             return
         if change.action == "-":
             entry = withdrawal(entry)
-        value = self._key.sign(entry, datetime.now(UTC), author.commit)
+        value = self._key.sign(entry, datetime.now(UTC), author.commit, self._committed)
         await deliver(transport, REGISTRY_TOPIC, change.name.encode(), value, partition=0)
 
 

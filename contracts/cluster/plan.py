@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
 from contracts.cluster.weakening import FOR_EVER, RETENTION, weakenings
@@ -79,6 +80,8 @@ class RegistryEntry:
         withdrawn: Whether it marks the key as removed.
         fault: Why the entry in the topic is not trusted; empty when it is.
         timestamp: When the broker took it, in its milliseconds since the epoch; 0 if it is not from a topic.
+        committed: When the commit of the catalogue was made from which it was signed, in seconds since the
+            epoch; 0 if that is not known.
     """
 
     key: str
@@ -87,6 +90,7 @@ class RegistryEntry:
     withdrawn: bool = False
     fault: str = ""
     timestamp: int = field(default=0, compare=False)
+    committed: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,8 @@ class ClusterState:
         defaults: What the brokers give to settings that a topic does not have, as far as it is known.
         counts: The partitions of each event that its publishers use, by subject.
         paused: The subjects whose publishers wait for a growth that nobody has ended.
+        committed: When the newest commit of the catalogue was made, in seconds since the epoch; 0 if that is
+            not known.
     """
 
     topics: Mapping[str, TopicState] = field(default_factory=dict)
@@ -114,6 +120,7 @@ class ClusterState:
     defaults: Mapping[str, str] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     paused: frozenset[str] = frozenset()
+    committed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,8 +245,24 @@ def compare_states(
     ]
     compared = len(desired.topics) + len(wanted or ()) + len(desired.quotas)
     compared += 0 if observed.entries is None else len(desired.entries or ())
+    if changes and 0 < desired.committed < observed.committed and not allow_destroy:
+        changes.insert(0, _older(desired, observed))
     left = tuple(_added_by_others(desired, observed))
     return Plan(tuple(changes), compared - sum(change.action != "-" for change in changes), left=left)
+
+
+def _older(desired: ClusterState, observed: ClusterState) -> PlannedChange:
+    """Access that a newer commit grants would be withdrawn without permission, and its changes undone."""
+    here, there = (
+        datetime.fromtimestamp(state.committed, UTC).isoformat(" ", "minutes")
+        for state in (desired, observed)
+    )
+    what = (f"commit: of {there} -> of {here}",)
+    refusal = (
+        "the cluster has a newer commit of the catalogue: get that first (`git pull`), or `--allow-destroy` "
+        "goes back to this one"
+    )
+    return PlannedChange("~", "entry", "commit", what, "", refusal)
 
 
 def _granted(access: Access) -> PlannedChange:

@@ -12,7 +12,7 @@ import binascii
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
@@ -58,16 +58,22 @@ class SigningKey:
         """The public key that verifies this key's signatures."""
         return TrustedKeys({_key_id(self.private.public_key()): self.private.public_key()})
 
-    def sign(self, entry: RegistryEntry, issued: datetime, commit: str) -> bytes:
+    def sign(self, entry: RegistryEntry, issued: datetime, commit: str, committed: int = 0) -> bytes:
         """Sign an entry for the topic.
 
         Args:
             entry: The entry.
             issued: The time of signing, with a time zone.
             commit: The commit of the catalogue; empty when there is none.
+            committed: When that was made, in seconds since the epoch; 0 when that is not known.
         """
         payload = canonical(
-            {"content": json.loads(entry.content), "issued": issued.isoformat(), "commit": commit}
+            {
+                "content": json.loads(entry.content),
+                "issued": issued.isoformat(),
+                "commit": commit,
+                "committed": committed,
+            }
         )
         signature = self.private.sign(_signed_bytes(PAYLOAD_TYPE, payload))
         return canonical(
@@ -128,7 +134,8 @@ class TrustedKeys:
             self._is_good(key_id, signature, signed) for key_id, signature in signatures
         ):
             return RegistryEntry(key, b"", fault="not signed with a trusted key")
-        return _opened(key, json.loads(payload)["content"], timestamp)
+        said = json.loads(payload)
+        return replace(_opened(key, said["content"], timestamp), committed=said.get("committed", 0))
 
     def _is_good(self, key_id: Any, signature: bytes, signed: bytes) -> bool:
         key = self.by_id.get(key_id) if isinstance(key_id, str) else None

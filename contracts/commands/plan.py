@@ -27,7 +27,7 @@ from contracts.commands.options import (
     failing_plainly,
     json_option,
 )
-from contracts.documents.git import revision
+from contracts.documents.git import committed_at, revision
 from contracts.errors import GitError
 from contracts.lint.lint import lint
 from contracts.lint.reports import Format, format_option
@@ -81,7 +81,11 @@ def plan(catalog: Path | None, as_json: bool, allow_destroy: bool, grow: bool) -
     """Show what `apply` would change in the cluster. Exits with 100 if a change is refused."""
     root = catalog or REFERENCE_CATALOG
     _require_sound(root)
-    found = asyncio.run(_cluster(root, allow_destroy=allow_destroy, grow=grow).plan(_today()))
+    found = asyncio.run(
+        _cluster(root, allow_destroy=allow_destroy, grow=grow, committed=_committed(root, "HEAD")).plan(
+            _today()
+        )
+    )
     _show(found, as_json=as_json)
     if found.refusals:
         raise click.exceptions.Exit(FINDINGS)
@@ -126,6 +130,7 @@ def apply(
         allow_destroy=allow_destroy,
         grow=grow,
         grow_seconds=grow_seconds,
+        committed=_committed(root, commit or "HEAD"),
         tell=lambda line: say(f"waiting: {line}", err=True),
     )
     author = cluster.author(by or f"{getpass.getuser()}@{socket.gethostname()}", commit or _commit(root))
@@ -187,6 +192,13 @@ def _show(found: Plan, *, as_json: bool) -> None:
 
 def _today() -> date:
     return datetime.now(UTC).date()
+
+
+def _committed(root: Path, commit: str) -> int:
+    try:
+        return committed_at(root, commit)
+    except GitError:
+        return 0
 
 
 def _commit(root: Path) -> str:

@@ -82,6 +82,20 @@ def revision(repository: Path, kind: str, name: str, folder: str) -> Revision:
     raise GitError(f"there is no {'commit' if kind == 'ref' else kind} of that name")
 
 
+def committed_at(repository: Path, commit: str) -> int:
+    """When a commit was made, in seconds since the epoch.
+
+    Args:
+        repository: A folder of the repository.
+        commit: Its hash, or another name of it.
+
+    Raises:
+        GitError: There is no such commit.
+    """
+    found = revision(repository, "ref", commit, "")
+    return int(_git(found.repository, "show", "--no-patch", "--format=%ct", found.commit))
+
+
 def write_catalog(source: Revision, target: Path) -> None:
     """Write the documents of the catalogue at a revision into an empty folder.
 

@@ -107,6 +107,22 @@ async def test_a_shorter_retention_waits_for_leave(country: GuardedCountry, keys
         country.grant()
 
 
+async def test_an_older_commit_is_not_applied_over_a_newer_one(
+    country: GuardedCountry, keys: dict[str, Path]
+) -> None:
+    """The registry says when the commit was made from which it was written."""
+    place = country.folder / "services" / "one-case.yaml"
+    before = place.read_text()
+    place.write_text(before.replace("Opened here", "Opened there"))
+    try:
+        assert not (await country.rollout_at(2_000, **keys).apply(TODAY, AUTHOR)).refusals
+    finally:
+        place.write_text(before)
+    older = await country.rollout_at(1_000, **keys).apply(TODAY, AUTHOR)
+    assert [change.name for change in older.refusals] == ["commit"]
+    assert not (await country.rollout_at(3_000, **keys).apply(TODAY, AUTHOR)).refusals
+
+
 async def test_a_new_minor_version_is_used_without_restart(
     country: GuardedCountry, keys: dict[str, Path]
 ) -> None:

@@ -199,6 +199,20 @@ def test_a_topic_that_no_contract_needs_is_refused_until_allowed() -> None:
     assert not compare_states(of(), of(topic()), SCOPE, allow_destroy=True).refusals
 
 
+@pytest.mark.parametrize(
+    ("here", "there", "refused"),
+    [(1_000, 2_000, True), (2_000, 2_000, False), (0, 2_000, False), (3_000, 0, False)],
+)
+def test_an_older_commit_undoes_nothing_without_leave(here: int, there: int, refused: bool) -> None:
+    """A checkout that was not updated would withdraw access that a newer one has granted."""
+    access = frozenset({may("User:tax", TOPIC)})
+    desired, found = of(topic(), committed=here), of(topic(), access=access, committed=there)
+    plan = compare_states(desired, found, SCOPE)
+    assert ["git pull" in change.refusal for change in plan.refusals] == [True] * refused
+    assert not compare_states(desired, found, SCOPE, allow_destroy=True).refusals
+    assert not compare_states(desired, replace(found, access=frozenset()), SCOPE).changes
+
+
 def test_foreign_things_are_left_alone() -> None:
     """Another's topic, group, quota and access; and what the operators' own principals may do."""
     observed = of(
@@ -323,6 +337,13 @@ def test_an_entry_is_believed_only_as_it_was_signed() -> None:
         "not signed with a trusted key", "signed for another key", "not a signed entry",
         "removed without a signature",
     }  # fmt: skip
+
+
+def test_an_entry_says_when_its_commit_was_made() -> None:
+    """And when the broker took it."""
+    key, entry = signing_key(), RegistryEntry("agency/tax", b'{"documents":{},"key":"agency/tax"}')
+    opened = key.trusted.open(entry.key, key.sign(entry, NOW, "c0ffee", 1_000), 2_000)
+    assert (opened.committed, opened.timestamp) == (1_000, 2_000)
 
 
 def test_nothing_is_written_outside_the_folder(tmp_path: Path) -> None:
