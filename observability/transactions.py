@@ -17,6 +17,7 @@ that took longer than the deadline is marked late too. A dead letter that is red
 nothing stuck, nor does an event that was refused and published later.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
@@ -86,6 +87,7 @@ class Wait:
 class Assessment:
     """What the receipts of one transaction show, whatever the time now; in microseconds since the epoch.
 
+    `kept_refusals` counts the refused events that are among the dead letters too, as records of a source.
     `started_us` is None if nothing was published, `completed_us` until the last end event; `late_at_us` is
     when the service is due, None for an untracked transaction; `last_us` is the newest broker time.
     """
@@ -97,6 +99,7 @@ class Assessment:
     late_at_us: int | None
     last_us: int
     waits: tuple[Wait, ...]
+    kept_refusals: int = 0
 
     @property
     def stuck_at_us(self) -> int | None:
@@ -183,9 +186,10 @@ def assess(
     published = _published(seen)
     service = _service(services, seen)
     last = max(map(newest_us, found))
+    kept = _kept_refusals(settled)
     if service is None:
         name = min((receipt.service for receipt in seen or found if receipt.service), default=None)
-        return Assessment(name, False, min(published.values(), default=None), None, None, last, ())
+        return Assessment(name, False, min(published.values(), default=None), None, None, last, (), kept)
     started = published[service.start]
     completed = _completed(service, published)
     losses = {} if completed is not None else _losses(service, settled, hops(delivered))
@@ -197,7 +201,7 @@ def assess(
     waits = () if completed is not None else _waits(service, published, started, losses)
     waits = tuple(replace(wait, received=_has(wait, received, grants)) for wait in waits)
     late_at = started + round(service.deadline_seconds * MICROSECONDS)
-    return Assessment(service.name, True, started, completed, late_at, last, waits)
+    return Assessment(service.name, True, started, completed, late_at, last, waits, kept)
 
 
 def newest_us(receipt: AnyReceipt) -> int:
@@ -213,6 +217,16 @@ def _service(services: Mapping[str, Service], seen: Iterable[PublishReceipt]) ->
         if (service := services.get(receipt.service or "")) and service.start == subject_of(receipt.type)
     ]
     return services[min(starts)[1]] if starts else None
+
+
+def _kept_refusals(publishes: Iterable[PublishReceipt]) -> int:
+    """Return how many refused events left a dead letter of their source too."""
+    counted = Counter((receipt.outcome, receipt.agency, receipt.type) for receipt in publishes)
+    return sum(
+        min(number, counted["dead-letter", agency, type_])
+        for (outcome, agency, type_), number in counted.items()
+        if outcome == "refused"
+    )
 
 
 def _published(seen: Iterable[PublishReceipt]) -> dict[str, int]:

@@ -284,11 +284,13 @@ class RefusalView:
 class SummaryView:
     """Totals over all receipts.
 
-    `transactions` = `open` + `completed` + `untracked`; `stuck` ones are among `open`; `late` ones may be
-    open or completed. `refused` counts events that the bus refused, `dead_letters` those not resolved,
-    `undecodable` records of receipts topics without readable receipts, `unchecked` publishes whose topics
-    could not be asked about them yet. `freshness` is the broker time of the newest receipt, None if there is
-    none.
+    `transactions` = `open` + `completed` + `untracked`. Of the open ones each is counted once under `stuck`,
+    `agency_silent` or `late_in_flight`, or under none while nothing is wrong; `completed_late` are among the
+    completed. `late` counts all past the deadline, whatever else they are. `refused` counts events that the
+    bus refused, `refused_unkept` those of them that are not among the dead letters too, `dead_letters` those
+    not resolved, `undecodable` records of receipts topics without readable receipts, `unchecked` publishes
+    whose topics could not be asked about them yet, `future` receipts from after the monitor's own time.
+    `freshness` is the broker time of the newest receipt, None if there is none.
     """
 
     transactions: int
@@ -297,8 +299,11 @@ class SummaryView:
     late: int
     stuck: int
     agency_silent: int
+    late_in_flight: int
+    completed_late: int
     untracked: int
     refused: int
+    refused_unkept: int
     dead_letters: int
     published: int
     delivered: int

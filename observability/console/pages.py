@@ -39,11 +39,22 @@ class Frame:
     now: datetime
     summary: SummaryView
     titles: Mapping[str, str]
+    read_until: datetime | None = None
+
+    @property
+    def behind(self) -> bool:
+        """Whether a monitor has read everything once, but not for longer than `STALE`."""
+        return self.read_until is not None and self.now - self.read_until > STALE
 
     @property
     def stale(self) -> bool:
-        """Whether the newest receipt is older than `STALE`."""
-        return self.summary.freshness is not None and self.now - self.summary.freshness > STALE
+        """Whether the newest receipt is older than `STALE`, and no monitor says that it has read all."""
+        silent_ms = self.silent_ms
+        return (
+            self.read_until is None
+            and silent_ms is not None
+            and silent_ms > STALE / timedelta(milliseconds=1)
+        )
 
     @property
     def silent_ms(self) -> float | None:
@@ -60,6 +71,7 @@ class Overview:
     frame: Frame
     services: tuple[ServiceView, ...]
     stuck: tuple[TransactionView, ...]
+    silent: tuple[TransactionView, ...]
     in_flight: tuple[TransactionView, ...]
     completed: tuple[TransactionView, ...]
     dead_letters: tuple[DeadLetterView, ...]
@@ -90,12 +102,15 @@ class TransactionPage:
 def overview(store: Store, now: datetime) -> Overview:
     """Return the overview at `now`."""
     services = store.services()
-    # "open" includes stuck ones, which have a list of their own.
-    in_flight = [each for each in store.transactions(state="open", limit=4 * LISTED) if each.state != "stuck"]
+    # "open" includes those in trouble, which have lists of their own.
+    listed_apart = ("stuck", "agency-silent")
+    found = store.transactions(state="open", limit=4 * LISTED)
+    in_flight = [each for each in found if each.state not in listed_apart]
     return Overview(
-        frame=Frame(now, store.summary(), _titles(services)),
+        frame=Frame(now, store.summary(), _titles(services), store.read_until()),
         services=tuple(sorted(services, key=lambda each: not each.started)),  # those in use first
         stuck=store.transactions(state="stuck", limit=LISTED),
+        silent=store.transactions(state="agency-silent", limit=LISTED),
         in_flight=tuple(in_flight[:LISTED]),
         completed=store.transactions(state="completed", limit=10),
         dead_letters=store.dead_letters(limit=DEAD_LETTERS_LISTED),
@@ -114,7 +129,7 @@ def service_page(store: Store, name: str, now: datetime) -> ServicePage | None:
     if service is None:
         return None
     return ServicePage(
-        frame=Frame(now, store.summary(), _titles(services)),
+        frame=Frame(now, store.summary(), _titles(services), store.read_until()),
         service=service,
         breakdown=store.breakdown(name),
         in_flight=store.transactions(state="open", service=name, limit=LISTED),
@@ -126,7 +141,7 @@ def transaction_page(store: Store, transaction_id: str, now: datetime) -> Transa
     transaction = store.transaction(transaction_id)
     if transaction is None:
         return None
-    frame = Frame(now, store.summary(), _titles(store.services()))
+    frame = Frame(now, store.summary(), _titles(store.services()), store.read_until())
     return TransactionPage(frame, transaction, waterfall(transaction, now))
 
 

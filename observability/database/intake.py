@@ -328,11 +328,12 @@ def _reassess(
 
 
 def _progress(found: Row[Any] | Assessment) -> list[Measure]:
+    progress = [("store", "", "kept-refusals")] * found.kept_refusals
     if found.started_us is None:
-        return []
+        return progress
     if not found.tracked or found.service is None:
-        return [("store", "", "untracked")]
-    progress = [("service", found.service, "started")]
+        return [*progress, ("store", "", "untracked")]
+    progress.append(("service", found.service, "started"))
     if found.completed_us is not None:
         progress.append(("service", found.service, "completed"))
         if found.late_at_us is not None and found.completed_us > found.late_at_us:

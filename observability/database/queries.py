@@ -96,13 +96,13 @@ def _totals(connection: Connection) -> Totals:
     return Counter({(scope, name, measure): value for scope, name, measure, value in rows})
 
 
-def _silent_counts(connection: Connection, at: Moment) -> Counter[str]:
-    """Return how many transactions in flight wait for a silent agency, by service."""
-    silences = _silences(connection, at)
-    if not silences:
-        return Counter()
-    query = select(transactions.c.service, func.count()).where(_agency_silent(at, silences))
-    return Counter(dict(connection.execute(query.group_by(transactions.c.service)).all()))
+class InFlight(NamedTuple):
+    """Transactions of a service not completed: all past the deadline, and each by what is worst of it."""
+
+    overdue: int = 0
+    stuck: int = 0
+    agency_silent: int = 0
+    late: int = 0
 
 
 def _agency_silent(at: Moment, silences: Silences) -> ColumnElement[bool]:
@@ -110,18 +110,29 @@ def _agency_silent(at: Moment, silences: Silences) -> ColumnElement[bool]:
     return in_flight & ~stuck & waits_for_silent(silences, at.cutoff_us)
 
 
-def _in_flight_counts(connection: Connection, now_us: int) -> Mapping[str, tuple[int, int]]:
-    """Return how many transactions in flight are stuck and how many past the deadline, by service."""
-    stuck = func.sum(case((transactions.c.stuck_at_us < now_us, 1), else_=0))
-    late = func.sum(case((transactions.c.late_at_us < now_us, 1), else_=0))
-    query = select(transactions.c.service, stuck, late).where(in_flight).group_by(transactions.c.service)
-    return {service: (int(stuck), int(late)) for service, stuck, late in connection.execute(query)}
+def _in_flight(connection: Connection, at: Moment) -> Mapping[str, InFlight]:
+    """Return the transactions in flight by service, each counted once as stuck, agency-silent or late."""
+    silences = _silences(connection, at)
+    overdue = transactions.c.late_at_us < at.now_us
+    worst = [(transactions.c.stuck_at_us < at.now_us, "stuck")]
+    if silences:
+        worst.append((waits_for_silent(silences, at.cutoff_us), "agency-silent"))
+    state = case(*worst, (overdue, "late"), else_="open").label("state")
+    past = func.sum(case((overdue, 1), else_=0))
+    query = select(transactions.c.service, state, func.count(), past).where(in_flight)
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for service, name, number, late in connection.execute(query.group_by(transactions.c.service, state)):
+        found[service].update({name: number, "overdue": int(late)})
+    return {
+        service: InFlight(counts["overdue"], counts["stuck"], counts["agency-silent"], counts["late"])
+        for service, counts in found.items()
+    }
 
 
 def summarize(connection: Connection, at: Moment) -> SummaryView:
     """Return totals over all receipts."""
     stored = _totals(connection)
-    in_flight_by_service = _in_flight_counts(connection, at.now_us)
+    by_service = _in_flight(connection, at).values()
     started, completed, late = (
         _sum(stored, "service", measure) for measure in ("started", "completed", "late")
     )
@@ -130,11 +141,14 @@ def summarize(connection: Connection, at: Moment) -> SummaryView:
         transactions=started + untracked,
         open=started - completed,
         completed=completed,
-        late=late + sum(late for _, late in in_flight_by_service.values()),
-        stuck=sum(stuck for stuck, _ in in_flight_by_service.values()),
-        agency_silent=_silent_counts(connection, at).total(),
+        late=late + sum(found.overdue for found in by_service),
+        stuck=sum(found.stuck for found in by_service),
+        agency_silent=sum(found.agency_silent for found in by_service),
+        late_in_flight=sum(found.late for found in by_service),
+        completed_late=late,
         untracked=untracked,
         refused=_sum(stored, "agency", "refused"),
+        refused_unkept=_sum(stored, "agency", "refused") - stored["store", "", "kept-refusals"],
         dead_letters=sum(dead_letters_by_reason(connection).values()),
         published=_sum(stored, "agency", "published"),
         delivered=_sum(stored, "agency", "ack"),
@@ -196,13 +210,12 @@ def find_services(
 ) -> tuple[ServiceView, ...]:
     """Return every service of the catalogue with its measurements, sorted by name."""
     stored = _totals(connection)
-    in_flight_by_service = _in_flight_counts(connection, at.now_us)
-    silent = _silent_counts(connection, at)
+    by_service = _in_flight(connection, at)
     return tuple(
         _service(
             service,
             stored,
-            (*in_flight_by_service.get(name, (0, 0)), silent[name]),
+            by_service.get(name, InFlight()),
             _durations_us(connection, name),
         )
         for name, service in sorted(services.items())
@@ -329,16 +342,13 @@ def _in_state(state: State, at: Moment, silences: Silences) -> ColumnElement[boo
     return conditions[state]
 
 
-def _service(
-    service: Service, stored: Totals, in_flight_count: tuple[int, int, int], took_us: list[int]
-) -> ServiceView:
+def _service(service: Service, stored: Totals, found: InFlight, took_us: list[int]) -> ServiceView:
     started, completed, late = (
         stored["service", service.name, measure] for measure in ("started", "completed", "late")
     )
-    stuck, overdue, silent = in_flight_count
     took = percentiles(took_us)
     milestones = _milestones(service, stored)
-    judged = completed + overdue
+    judged = completed + found.overdue
     return ServiceView(
         name=service.name,
         title=service.title,
@@ -350,9 +360,9 @@ def _service(
         open=started - completed,
         completed=completed,
         completed_late=late,
-        late=late + overdue,
-        stuck=stuck,
-        agency_silent=silent,
+        late=late + found.overdue,
+        stuck=found.stuck,
+        agency_silent=found.agency_silent,
         p50_ms=took.p50_ms,
         p95_ms=took.p95_ms,
         p99_ms=took.p99_ms,

@@ -31,7 +31,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from observability.errors import StoreError
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Raise it with every change of a table; a database of another version is refused."""
 
 BUSY_SECONDS = 30
@@ -116,6 +116,7 @@ transactions = Table(
     Column("late_at_us", BigInteger),
     Column("stuck_at_us", BigInteger),
     _whole("last_us"),
+    _whole("kept_refusals"),
     Index("transactions_completed", "service", "completed_us", "started_us"),
     Index("transactions_started", "started_us"),
     Index("transactions_last", "last_us"),

@@ -208,7 +208,7 @@ def test_news_leaves_focus_and_scroll_where_they_are(open_page: OpenPage, store:
     link.focus()
     page.evaluate("window.focused = document.activeElement")
     before = page.evaluate("window.scrollY")
-    done = page.locator("#totals dd").nth(3)
+    done = page.locator("#totals div", has_text="Completed").locator("dd")
     count = int(done.inner_text())
     store.apply(whole_birth("case-later", now_us() - 5 * SECOND, 100_000))
     expect(done).to_have_text(str(count + 1))

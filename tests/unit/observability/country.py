@@ -34,6 +34,9 @@ BIRTH = Service(
     channels=("web", "counter"),
 )
 SERVICES = {BIRTH.name: BIRTH}
+_unhurried = tuple(replace(each, deadline_seconds=None) for each in BIRTH.milestones)
+UNHURRIED = {BIRTH.name: replace(BIRTH, milestones=_unhurried)}
+"""The same service where only the whole has a deadline."""
 COMMON: Mapping[str, Any] = {
     "version": "1.0",
     "service": BIRTH.name,

@@ -23,6 +23,7 @@ from tests.unit.observability.country import (
     SECOND,
     SERVICES,
     START,
+    UNHURRIED,
     delivered,
     published,
     refused,
@@ -277,10 +278,7 @@ class StorePromises:
         store.apply([published(RECORD, START + 11 * SECOND, "case-2")])
         clock.now = moment(START + 39 * SECOND)
         assert [view.state for view in store.transactions("open")] == ["open"]
-        relaxed = replace(
-            BIRTH, milestones=tuple(replace(each, deadline_seconds=None) for each in BIRTH.milestones)
-        )
-        with Store(store.url, {BIRTH.name: relaxed}, clock=clock) as other:  # type: ignore[arg-type] # by hand
+        with Store(store.url, UNHURRIED, clock=clock) as other:  # type: ignore[arg-type] # by hand
             other.apply([])
             clock.now = moment(START + 75 * SECOND)
             assert [view.state for view in other.transactions("open")] == ["open"]
@@ -313,12 +311,9 @@ class StorePromises:
         self, store: Store, clock: Clock, url: str
     ) -> None:
         """Unless it may not receive the event at all, as the catalogue says."""
-        relaxed = replace(
-            BIRTH, milestones=tuple(replace(each, deadline_seconds=None) for each in BIRTH.milestones)
-        )
         clock.now = moment(START + 100 * SECOND)
         for grants, silent in ((None, {"health", "tax"}), ({Addressee("tax", BORN)}, {"tax"}), ((), set())):
-            with Store(url, {BIRTH.name: relaxed}, grants=grants, clock=clock) as other:  # type: ignore[arg-type]
+            with Store(url, UNHURRIED, grants=grants, clock=clock) as other:  # type: ignore[arg-type]
                 other.apply([published(BORN, START, f"case-{grants}")])
                 view = other.transaction(f"case-{grants}")
                 assert view is not None
@@ -388,6 +383,33 @@ class StorePromises:
             assert replace(after[0], receipts=after[0].receipts + 1, published=after[0].published + 1) == (
                 store.summary()
             )
+
+    def test_headline_numbers_count_nothing_twice(self, store: Store, clock: Clock) -> None:
+        """A case in flight is stuck, of a silent agency or late; a refusal that was kept is a dead letter."""
+        kept = set_aside("tax", START + SECOND, transaction="stuck", type=f"{NUMBER}.v1", service=BIRTH.name)
+        received = [delivered(BORN, agency, START, "late") for agency in ("health", "tax")]
+        with Store(store.url, UNHURRIED, clock=clock) as other:  # type: ignore[arg-type] # by hand
+            other.apply(
+                [
+                    *whole_birth("done"),
+                    *whole_birth("done-late", step_us=50 * SECOND),
+                    published(BORN, START, "stuck"),
+                    refused(NUMBER, START + SECOND, "stuck"),
+                    kept,
+                    refused(BORN, START, "alone"),
+                    published(BORN, START, "silent"),
+                    published(BORN, START, "late"),
+                    *received,
+                ]
+            )
+            clock.now = moment(START + 300 * SECOND)
+            found = other.summary()
+            assert (found.open, found.stuck, found.agency_silent, found.late_in_flight) == (3, 1, 1, 1)
+            assert (found.completed, found.completed_late, found.late) == (2, 1, 4)
+            assert (found.refused, found.refused_unkept, found.dead_letters) == (2, 1, 1)
+            assert {view.id: view.state for view in other.transactions("open")} == {
+                name: "agency-silent" if name == "silent" else name for name in ("stuck", "silent", "late")
+            }
 
     def test_undecodable_record_is_counted_once(self, store: Store) -> None:
         """Its place identifies it."""

@@ -25,8 +25,10 @@ from tests.unit.observability.country import (
     MINUTE,
     NUMBER,
     RECORD,
+    SECOND,
     SERVICES,
     START,
+    UNHURRIED,
     delivered,
     published,
     refused,
@@ -196,6 +198,41 @@ def test_record_set_aside_makes_its_transaction_stuck_and_says_where_it_is(store
     row = page[page.index(f'data-key="wait {NUMBER}"') :].partition("</tr>")[0]
     for said in ("record set aside", "malformed-record", "at night.csv:17"):
         assert said in row
+
+
+def test_silent_agency_stands_in_its_cases_and_among_the_agencies(tmp_path: Path) -> None:
+    """Whom to call, and since when it hears nothing."""
+    with Store(f"sqlite:///{tmp_path / 's.db'}", UNHURRIED, clock=lambda: NOW) as store:
+        store.apply([*whole_birth("case-1"), published(BORN, START + SECOND, "case-2")])
+        store.apply([delivered(BORN, "health", START + SECOND, "case-2")])
+        with running(store, clock=lambda: NOW) as address:
+            text = get(address, "/").text
+            page = get(address, "/transactions/case-2").text
+    row = text[text.index('data-key="case-2"') :].partition("</tr>")[0]
+    assert "agency-silent: it receives nothing since 2026-09-21" in row
+    agencies = text[text.index('id="agencies-live"') :]
+    rows = {
+        name: agencies[agencies.index(f'data-key="{name}"') :].partition("</tr>")[0]
+        for name in ("tax", "health")
+    }
+    assert ("silent" in rows["tax"], "in touch" in rows["health"]) == (True, True)
+    assert "receives nothing since" in page
+
+
+def test_monitor_that_is_behind_is_said_and_an_idle_country_is_not(store: Store, ask: Get) -> None:
+    """What the monitor says of itself counts, not the age of the newest receipt."""
+    fill(store)
+    assert "No receipt for" in ask("/").text
+    store.note_read_until(NOW)
+    idle = ask("/").text
+    assert ("No receipt for" in idle, "No monitor has read" in idle) == (False, False)
+
+
+def test_monitor_that_stopped_is_said(store: Store, ask: Get) -> None:
+    """Since when what was written is missing."""
+    fill(store)
+    store.note_read_until(NOW - timedelta(minutes=3))
+    assert "No monitor has read everything since" in ask("/").text
 
 
 def test_agencies_show_their_clocks(store: Store, ask: Get) -> None:
