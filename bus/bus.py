@@ -389,7 +389,7 @@ class Bus(Publishing, BoundedReading):
                 return f"{subscriber.subscription.group} has ended, and reads no more"
             if subscriber.outage.fault:
                 return f"{subscriber.subscription.group}: {subscriber.outage.fault}"
-        await self._transport.ends(receipts_topic(self.agency))
+        await self._transport.require_whole(receipts_topic(self.agency))
         return None
 
     async def wait(self) -> None:

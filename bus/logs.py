@@ -10,12 +10,14 @@ import json
 import logging
 import os
 import time
+from collections.abc import Callable
 
 from bus.errors import UsageError
 from contracts import VisibleFilter
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 FORMATS = ("text", "json")
+SELDOM_SECONDS = 600.0
 
 
 def set_up_logs(process: str, *, serving: bool) -> None:
@@ -32,6 +34,7 @@ def set_up_logs(process: str, *, serving: bool) -> None:
     name = os.environ.get("OTEL_SERVICE_NAME") or process
     as_json = _choice("GOVBUS_LOG_FORMAT", FORMATS, "text") == "json"
     handler = logging.StreamHandler()
+    handler.addFilter(SeldomFilter())
     handler.addFilter(VisibleFilter())  # for what other libraries log
     handler.setFormatter(JsonFormatter(name) if as_json else LineFormatter(name))
     logging.basicConfig(level=level, handlers=[handler], force=True)
@@ -46,6 +49,25 @@ def _choice(variable: str, known: tuple[str, ...], default: str) -> str:
         if found.lower() == one.lower():
             return one
     raise UsageError(f"Expected one of {', '.join(known)}, got another - at {variable}")
+
+
+class SeldomFilter(logging.Filter):
+    """Passes what OpenTelemetry says over and over, such as of a collector that is away, once in a while."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._until: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the record is news."""
+        if not record.name.startswith("opentelemetry."):
+            return True
+        now, key = self._clock(), (record.name, str(record.msg))
+        if self._until.get(key, now) > now:
+            return False
+        self._until[key] = now + SELDOM_SECONDS
+        return True
 
 
 class LineFormatter(logging.Formatter):

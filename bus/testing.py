@@ -454,6 +454,10 @@ class _MemoryTransport:
     async def preset(self, group: str, positions: Mapping[TopicPartition, CommittedOffset]) -> None:
         self._commit(group, positions)
 
+    async def require_whole(self, topic: str) -> None:
+        self._cluster.require_available()
+        self._cluster.log(topic)
+
     async def fetch(self, place: TopicPartition, offset: int) -> Record:
         self._cluster.require_available()
         return self._cluster.log(place.topic)[place.partition][offset]

@@ -102,7 +102,7 @@ class Consumer(Protocol):
         """Ask where each partition held ends now, or each of the topics where none is held.
 
         Raises:
-            BusUnavailableError: the cluster does not answer for all of them.
+            BusUnavailableError: the cluster does not answer for all of them, or could take no commit.
         """
 
     async def standings(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, Standing]:
@@ -247,6 +247,13 @@ class Transport(Sender, Protocol):
 
     async def ends(self, topic: str) -> Mapping[TopicPartition, int]:
         """Return the high watermark of each partition, open transactions included."""
+
+    async def require_whole(self, topic: str) -> None:
+        """Check that a topic can be read and written now.
+
+        Raises:
+            BusUnavailableError: brokers are away without which it cannot; the message names them.
+        """
 
     async def fetch(self, place: TopicPartition, offset: int) -> Record:
         """Return one record that is known to exist.

@@ -1,6 +1,7 @@
 """Certificates of an embedded Kafka: an authority of its own, the node's, and one for each client."""
 
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -81,31 +82,39 @@ class Authority:
         """PEM file of the authority's own certificate."""
         return self._folder / "ca.pem"
 
-    def for_node(self) -> Path:
-        """Write a new key and certificate of a node on 127.0.0.1, and return their one PEM file."""
-        key, certificate = self._issue("node", ExtendedKeyUsageOID.SERVER_AUTH)
-        path = self._folder / "node.pem"
+    def for_node(self, name: str = "node", *hosts: str) -> Path:
+        """Write a new key and certificate of a node on this machine, and return their one PEM file.
+
+        Args:
+            name: its common name, which is its user name at the other nodes.
+            hosts: further names under which it is reached.
+        """
+        usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+        key, certificate = self._issue(name, usages, hosts)
+        path = self._folder / f"{name}.pem"
         write_private(path, key + certificate)
         return path
 
     def for_client(self, name: str) -> ClientCertificate:
         """Write a new key and certificate of a client, whose common name is `name`."""
-        key, certificate = self._issue(name, ExtendedKeyUsageOID.CLIENT_AUTH)
+        key, certificate = self._issue(name, [ExtendedKeyUsageOID.CLIENT_AUTH])
         issued = ClientCertificate(self._folder / f"{name}.pem", self._folder / f"{name}.key.pem", self.file)
         write_private(issued.certfile, certificate)
         write_private(issued.keyfile, key)
         return issued
 
-    def _issue(self, name: str, usage: x509.ObjectIdentifier) -> tuple[str, str]:
+    def _issue(
+        self, name: str, usages: Sequence[x509.ObjectIdentifier], hosts: Sequence[str] = ()
+    ) -> tuple[str, str]:
         key = ec.generate_private_key(ec.SECP256R1())
-        hosts = [x509.IPAddress(ipaddress.ip_address(HOST)), x509.DNSName("localhost")]
+        names = [x509.IPAddress(ipaddress.ip_address(HOST)), *map(x509.DNSName, ("localhost", *hosts))]
         certificate = (
             _draft(name, CERTIFICATE_DAYS)
             .issuer_name(self._certificate.subject)
             .public_key(key.public_key())
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
-            .add_extension(x509.SubjectAlternativeName(hosts), critical=False)
+            .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+            .add_extension(x509.SubjectAlternativeName(names), critical=False)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False
             )

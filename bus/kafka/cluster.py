@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from secrets import token_bytes
 from typing import Any, Self
 
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
@@ -25,7 +26,7 @@ from aiokafka.protocol.admin import (
 from bus.errors import BusUnavailableError
 from bus.kafka.client import begin, connection, end
 from bus.kafka.errors import translate
-from bus.kafka.requests import alter_quotas, alter_topic_config, create_access, delete_access
+from bus.kafka.requests import alter_quotas, alter_topic_config, create_access, delete_access, set_passwords
 from bus.settings import Settings
 from contracts import Access, ClusterState, Copies, TopicState
 
@@ -232,6 +233,13 @@ class Cluster:
     async def set_quotas(self, user: str, quotas: dict[str, float | None]) -> None:
         """Set or remove some of a user's quotas."""
         await self._send(alter_quotas(user, quotas), "entries")
+
+    async def set_passwords(self, passwords: Mapping[str, str]) -> None:
+        """Set the SCRAM-SHA-512 passwords of users; they may log in at once."""
+        salts = (token_bytes(32) for _ in passwords)
+        response = await self._admin._send_to_controller(set_passwords(passwords, salts))  # noqa: SLF001
+        for _, code, message, _ in response.results:
+            _check(code, message)
 
     async def _send(self, request: Any, rows: str) -> None:
         response = await self._admin._send_to_controller(request)  # noqa: SLF001

@@ -28,6 +28,7 @@ from bus.group_times import CLOSE_SECONDS, HEARTBEAT_SECONDS, SESSION_SECONDS, G
 from bus.kafka.client import begin, connection, end
 from bus.kafka.errors import translate
 from bus.kafka.membership import Membership
+from bus.kafka.quorum import require_whole
 from bus.kafka.requests import topic_ids
 from bus.record import Record, StoredRecord, TopicPartition
 from bus.settings import Settings
@@ -434,6 +435,7 @@ class KafkaConsumer:
     async def _ends(self) -> Mapping[Any, int]:
         kafka = self._kafka
         if held := kafka.assignment():
+            await require_whole(kafka._client, min(held).topic)  # noqa: SLF001 - the others are kept alike
             return await kafka.end_offsets(held)  # type: ignore[no-any-return] # aiokafka has no types
         topics = await kafka.topics()  # asks a broker, also where there is none of the topics yet
         known = {topic: kafka.partitions_for_topic(topic) or () for topic in kafka.subscription() & topics}

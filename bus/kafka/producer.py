@@ -20,6 +20,7 @@ from bus.errors import BusError, BusUnavailableError, EnvelopeError, PartitionMi
 from bus.group_times import CLOSE_SECONDS
 from bus.kafka.client import begin, connection, end
 from bus.kafka.errors import translate
+from bus.kafka.quorum import require_whole
 from bus.kafka.requests import topic_ids
 from bus.kafka.splitting import BatchParts, SplittingProducer
 from bus.record import TopicPartition
@@ -178,9 +179,13 @@ class Producer:
         except (KafkaError, TimeoutError) as error:
             raise translate(error, self._settings.bootstrap_servers) from error
 
-    async def _look_up(self, topic: str) -> set[int] | None:
+    async def require_whole(self, topic: str) -> None:
+        """Check that a topic can be read and written; see `bus/kafka/quorum.py`."""
         if self._kafka is None:
             raise BusUnavailableError("there is no connection to the cluster yet, or no longer")
+        await require_whole(self._kafka.client, topic)
+
+    async def _look_up(self, topic: str) -> set[int] | None:
         # aiokafka's own `partitions_for` asks until a missing topic appears.
         metadata = await self._kafka.client.fetch_all_metadata()
         found: set[int] | None = metadata.partitions_for_topic(topic)

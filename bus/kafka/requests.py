@@ -1,6 +1,7 @@
 """Requests that aiokafka does not have yet, by Kafka's own message definitions."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import pbkdf2_hmac
 from io import BytesIO
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,7 @@ from aiokafka.protocol.types import (
     Array,
     Boolean,
     CompactArray,
+    CompactBytes,
     CompactString,
     Float64,
     Int8,
@@ -336,3 +338,64 @@ def create_access(rows: Sequence[tuple[Any, ...]]) -> Any:
 def delete_access(rows: Sequence[tuple[Any, ...]]) -> Any:
     """Return the request that removes exactly these entries from the access list."""
     return _Rows(DeleteAclsRequest_v1, list(rows))
+
+
+class _AlterUserScramCredentialsResponse(Response):  # type: ignore[misc]
+    API_KEY = 51
+    API_VERSION = 0
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        (
+            "results",
+            CompactArray(
+                ("user", CompactString("utf-8")),
+                ("error_code", Int16),
+                ("error_message", CompactString("utf-8")),
+                ("tags", TaggedFields),
+            ),
+        ),
+        ("tags", TaggedFields),
+    )
+
+
+class _AlterUserScramCredentials(RequestStruct):  # type: ignore[misc]
+    FLEXIBLE_VERSION = True
+    API_KEY = 51
+    API_VERSION = 0
+    RESPONSE_TYPE = _AlterUserScramCredentialsResponse
+    SCHEMA = Schema(
+        (
+            "deletions",
+            CompactArray(("name", CompactString("utf-8")), ("mechanism", Int8), ("tags", TaggedFields)),
+        ),
+        (
+            "upsertions",
+            CompactArray(
+                ("name", CompactString("utf-8")),
+                ("mechanism", Int8),
+                ("iterations", Int32),
+                ("salt", CompactBytes),
+                ("salted_password", CompactBytes),
+                ("tags", TaggedFields),
+            ),
+        ),
+        ("tags", TaggedFields),
+    )
+
+
+SCRAM_SHA_512 = 2
+SCRAM_ITERATIONS = 8_192
+
+
+def set_passwords(passwords: Mapping[str, str], salts: Iterable[bytes]) -> Any:
+    """Return the request that sets the SCRAM-SHA-512 passwords of users; only their salted hashes leave here.
+
+    Args:
+        passwords: by user.
+        salts: random bytes for each.
+    """
+    rows: list[tuple[Any, ...]] = []
+    for (user, password), salt in zip(passwords.items(), salts, strict=False):
+        salted = pbkdf2_hmac("sha512", password.encode(), salt, SCRAM_ITERATIONS)
+        rows.append((user, SCRAM_SHA_512, SCRAM_ITERATIONS, salt, salted, {}))
+    return _Rows(_AlterUserScramCredentials, [], rows, {})

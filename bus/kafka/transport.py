@@ -82,6 +82,10 @@ class KafkaTransport:
         partitions = await self._producer.partitions(topic)
         return await self._one_off_reads.ends([TopicPartition(topic, number) for number in range(partitions)])
 
+    async def require_whole(self, topic: str) -> None:
+        """Check that a topic can be read and written."""
+        await self._producer.require_whole(topic)
+
     async def fetch(self, place: TopicPartition, offset: int) -> Record:
         """Return one record."""
         return await self._one_off_reads.fetch(place, offset)

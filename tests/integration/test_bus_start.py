@@ -20,6 +20,7 @@ from bus import (
     UsageError,
     apply_topics,
 )
+from bus.kafka.cluster import Cluster
 from tests.ports import held_port
 from tests.small_catalog import SmallCountry, case
 from tests.worlds import KafkaWorld, until
@@ -172,7 +173,7 @@ async def test_a_password_is_never_written(
     guarded: EmbeddedKafka, country: SmallCountry, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Not in an error, a log line, a warning or the settings' own text."""
-    caplog.set_level("DEBUG")
+    caplog.set_level("DEBUG", "aiokafka")
     settings = with_password(guarded, PASSWORD)
     bus = Bus(country.north, settings=settings, catalog=country.catalog)
     with pytest.raises((AccessDeniedError, BusUnavailableError)) as caught:
@@ -190,6 +191,18 @@ async def test_no_password_is_named_by_its_variable(guarded: EmbeddedKafka, coun
     bus = Bus(country.north, settings=with_password(guarded, None), catalog=country.catalog)
     with pytest.raises(UsageError, match="GOVBUS_SASL_PASSWORD"):
         await bus.start()
+
+
+async def test_a_user_logs_in_with_the_password_that_was_set(guarded: EmbeddedKafka) -> None:
+    """Set for many users at once; only a salted hash of each leaves the process."""
+    user = with_password(guarded, PASSWORD).model_copy(update={"sasl_username": "north-office"})
+    with pytest.raises(AccessDeniedError):
+        async with Cluster.open(user):
+            pass
+    async with Cluster.open(with_password(guarded, guarded.admin_password)) as cluster:
+        await cluster.set_passwords({"north-office": PASSWORD, "south-office": "another"})
+    async with Cluster.open(user):
+        pass
 
 
 async def test_a_plain_client_at_a_guarded_node_fails_in_time(

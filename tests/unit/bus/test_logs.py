@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from bus.errors import UsageError
-from bus.logs import JsonFormatter, LineFormatter, set_up_logs
+from bus.logs import JsonFormatter, LineFormatter, SeldomFilter, set_up_logs
 
 PROGRAM = """
 import logging, warnings
@@ -82,3 +82,16 @@ def test_a_moment_is_the_same_in_both_forms() -> None:
     record = logging.makeLogRecord({"created": 0.5, "msecs": 500.0, "msg": "x", "levelname": "INFO"})
     assert LineFormatter("p").format(record).startswith("1970-01-01T00:00:00.500Z INFO p[")
     assert json.loads(JsonFormatter("p").format(record))["time"] == "1970-01-01T00:00:00.500Z"
+
+
+def test_a_collector_that_is_away_is_said_seldom() -> None:
+    """The exporter says it every few seconds; whatever the house says passes."""
+    now = [0.0]
+    seldom = SeldomFilter(lambda: now[0])
+    lost = logging.makeLogRecord({"name": "opentelemetry.sdk.metrics", "msg": "Failed to export %s"})
+    ours = logging.makeLogRecord({"name": "govbus.outage", "msg": "away"})
+    passed = []
+    for now[0] in (0.0, 10.0, 599.0, 601.0, 611.0):
+        passed.append((seldom.filter(lost), seldom.filter(ours)))
+    assert [one for one, _ in passed] == [True, False, False, True, False]
+    assert all(other for _, other in passed)

@@ -18,12 +18,14 @@ from bus.clock import BrokerClock
 from observability.metrics import METRICS
 
 ROOT = Path(__file__).parents[3]
-RULES = ROOT / "observability/alerts/govbus.rules.yaml"
+RULES = sorted((ROOT / "observability/alerts").glob("*.rules.yaml"))
 RULE_TESTS = sorted((ROOT / "observability/alerts").glob("*.test.yaml"))
 DASHBOARDS = sorted((ROOT / "observability/dashboards").glob("*.json"))
 PROMETHEUS = ROOT / ".docker/prometheus.yml"
 PROVISIONING = ROOT / ".docker/grafana/provisioning"
 OWN_OF_PROMETHEUS = {"up"}
+OF_EXPORTERS = {"kafka_topic_partition_under_replicated_partition", "pg_up", "probe_success"}
+"""The metrics of blackbox, kafka_exporter and postgres_exporter that our alerts read."""
 SUFFIX_OF_UNIT = {"s": "_seconds"}
 
 needs_promtool = pytest.mark.skipif(
@@ -78,7 +80,7 @@ def declared_labels() -> frozenset[str]:
 
 def alerts() -> list[dict[str, Any]]:
     """Return every alert rule."""
-    groups = yaml.safe_load(RULES.read_text("utf-8"))["groups"]
+    groups = [group for path in RULES for group in yaml.safe_load(path.read_text("utf-8"))["groups"]]
     return [rule for group in groups for rule in group["rules"]]
 
 
@@ -112,9 +114,9 @@ def test_every_metric_shown_or_alerted_on_is_one_the_code_declares(expression: s
     """A renamed metric empties a panel and silences an alert without a word; here it fails."""
     # What is left without strings, matchers, groupings and the label a variable lists are metric names.
     names_only = re.sub(r"\{[^}]*\}|(?:by|on) \([^)]*\)|, \w+\)$", "", bare(expression))
-    used = re.findall(r"\b(?:govbus_\w+|messaging_\w+|up)\b", names_only)
+    used = re.findall(r"\b(?:govbus_\w+|messaging_\w+|kafka_\w+|pg_\w+|probe_\w+|up)\b", names_only)
     assert used
-    assert set(used) <= declared_names() | OWN_OF_PROMETHEUS
+    assert set(used) <= declared_names() | OWN_OF_PROMETHEUS | OF_EXPORTERS
 
 
 @each_expression
@@ -132,14 +134,14 @@ def test_every_label_used_is_one_the_code_gives(expression: str) -> None:
 def test_prometheus_accepts_its_configuration(tmp_path: Path) -> None:
     """`promtool check config` finds the file and the rules it names right."""
     shutil.copy(PROMETHEUS, tmp_path)
-    shutil.copytree(RULES.parent, tmp_path / "rules")
+    shutil.copytree(RULES[0].parent, tmp_path / "rules")
     _promtool("check", "config", str(tmp_path / PROMETHEUS.name))
 
 
 @needs_promtool
 def test_alert_rules_are_right() -> None:
     """`promtool check rules` accepts every rule."""
-    _promtool("check", "rules", str(RULES))
+    _promtool("check", "rules", *map(str, RULES))
 
 
 @needs_promtool
