@@ -259,10 +259,26 @@ class _Member:
         return self._take(max_records)
 
     def _take(self, max_records: int) -> dict[TopicPartition, Sequence[Record]]:
-        found: dict[TopicPartition, Sequence[Record]] = {}
+        if not isinstance(self.wanted, re.Pattern):
+            return self._take_of(list(self.positions), max_records)
+        # Over a pattern, each topic that has records gives the same number of them.
+        topics = defaultdict(list)
         for place, position in self.positions.items():
+            if position < len(self._cluster.log(place.topic)[place.partition]):
+                topics[place.topic].append(place)
+        found: dict[TopicPartition, Sequence[Record]] = {}
+        for places in topics.values():
+            found |= self._take_of(places, max(1, max_records // len(topics)))
+        return found
+
+    def _take_of(
+        self, places: Sequence[TopicPartition], max_records: int
+    ) -> dict[TopicPartition, Sequence[Record]]:
+        found: dict[TopicPartition, Sequence[Record]] = {}
+        for place in places:
             if place in self._paused or max_records <= 0 or not self._is_same(place):
                 continue
+            position = self.positions[place]
             log = self._cluster.log(place.topic)[place.partition]
             end = min(self._cluster.open_records.readable(place, log), position + max_records)
             records = self._cluster.open_records.shown(log[position:end])

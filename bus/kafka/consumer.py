@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from time import time_ns
@@ -242,12 +243,30 @@ class KafkaConsumer:
 
     async def _poll(self, timeout_ms: int, max_records: int) -> Mapping[TopicPartition, Sequence[Record]]:
         try:
-            batches = await self._kafka.getmany(timeout_ms=timeout_ms, max_records=max_records)
+            if isinstance(self._topics, re.Pattern):
+                batches = await self._poll_fairly(timeout_ms, max_records)
+            else:
+                batches = await self._kafka.getmany(timeout_ms=timeout_ms, max_records=max_records)
         except UnicodeDecodeError:
             return await self._poll_singly(max_records)
         found = {TopicPartition(*place): records for place, records in batches.items()}
         for place, records in found.items():
             self._next[place] = records[-1].offset + 1
+        return found
+
+    async def _poll_fairly(self, timeout_ms: int, max_records: int) -> dict[Any, list[Record]]:
+        """Take the same number of records of each topic that has some: a flood in one delays no other's."""
+        fetched: dict[Any, Any] = self._kafka._fetcher._records  # noqa: SLF001 - no public way
+        found: dict[Any, list[Record]] = {}
+        if not fetched:
+            found = await self._kafka.getmany(timeout_ms=timeout_ms, max_records=1)
+        topics = defaultdict(list)
+        for place in fetched:
+            topics[place.topic].append(place)
+        for places in topics.values():
+            share = max(1, max_records // len(topics))
+            for place, records in (await self._kafka.getmany(*places, max_records=share)).items():
+                found.setdefault(place, []).extend(records)
         return found
 
     async def _poll_singly(self, max_records: int) -> Mapping[TopicPartition, Sequence[Record]]:
@@ -287,6 +306,8 @@ class KafkaConsumer:
                 self._next[place] = records[0].offset
             raise
         known = self._kafka._client.cluster.topics()  # noqa: SLF001
+        if isinstance(self._topics, re.Pattern):  # what is gone was left with its partitions
+            self._ids = {topic: id_ for topic, id_ in self._ids.items() if topic in known}
         if any(topic not in now or topic not in known for topic in self._ids):
             self._look_again()
         replaced = {topic for topic, topic_id in now.items() if self._ids.get(topic, topic_id) != topic_id}
