@@ -77,7 +77,8 @@ async def _opened(agency: str) -> AsyncIterator[DeadLetters]:
     transport = KafkaTransport(settings)
     await transport.start()
     try:
-        yield DeadLetters(transport, agency, catalog)
+        async with DeadLetters(transport, agency, catalog) as letters:
+            yield letters
     finally:
         await transport.stop()
 

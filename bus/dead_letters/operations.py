@@ -1,17 +1,22 @@
-"""Reading an agency's dead letters, and acting on them: audited first, then done.
+"""Reading an agency's dead letters, and acting on them.
 
-Law of this file: who acts and why is in the audit before anything is done. An act that was cut short is in
-the audit too, and may be repeated.
+Law of this file: an act is one transaction. Who acts and why, what follows for the event, and the letter's
+state are written together, or nothing is. One operator of an agency acts at a time: a newer one fences the
+older, then reads what was done, so that nothing is done to a letter twice.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
 
 import orjson
 from uuid_utils import uuid7
 
 from bus.dead_letters.stored import (
+    STATES,
     Act,
     StoredDeadLetter,
     What,
@@ -22,12 +27,12 @@ from bus.dead_letters.stored import (
     released_row,
     write_act,
 )
-from bus.errors import BusUnavailableError, ContractViolationError, UsageError
+from bus.errors import BusUnavailableError, ContractViolationError, FencedError, UsageError
 from bus.receipts.receipts import encode_receipts, partition_of_transaction
 from bus.record import StoredRecord
 from bus.table import deliver
 from bus.topics import REPLAY, audit_topic, dead_letter_topic, parked_topic, receipts_topic
-from bus.transport import Transport
+from bus.transport import Sender, Transactional, Transport
 from contracts import Catalog, ContractError
 
 
@@ -40,7 +45,7 @@ class Operator:
 
 
 class DeadLetters:
-    """The dead letters of one agency.
+    """The dead letters of one agency; whoever acts on them leaves this as a context.
 
     Args:
         transport: a started connection with the agency's rights.
@@ -54,6 +59,16 @@ class DeadLetters:
         self._catalog = catalog
         self._topic = dead_letter_topic(agency)
         self._writer = str(uuid7())
+        self._held: Transactional | None = None
+        self._acts: dict[int, Act] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._let_go()
 
     async def read(self) -> list[StoredDeadLetter]:
         """Return all letters, oldest first.
@@ -74,8 +89,10 @@ class DeadLetters:
             edited: corrected data, which must keep the contract.
 
         Raises:
-            UsageError: it is no event of a live subscription, or its bytes no longer exist.
+            UsageError: it is no event of a live subscription, its bytes no longer exist, or an operator has
+                acted on it.
             ContractViolationError: the edited data breaks the contract; nothing was done.
+            FencedError: another operator acts now; nothing was done.
             BusError: it could not be written; repeat it.
         """
         if REPLAY in letter.subscription:
@@ -89,30 +106,75 @@ class DeadLetters:
         row = redriven_row(letter, event, self._writer)
         assert row is not None  # noqa: S101 - an event has a home
         act = self._act("redrive", letter, operator, edited)
-        await self._audit(act, letter)
-        await deliver(
-            self._transport, parked_topic(self._agency), row.key, row.value, list(row.headers), partition=0
-        )
-        await self._note(act, edited)
+        async with self._acting(act, letter, edited) as sender:
+            await deliver(
+                sender, parked_topic(self._agency), row.key, row.value, list(row.headers), partition=0
+            )
 
     async def discard(self, letter: StoredDeadLetter, operator: Operator) -> None:
         """Discard an event; later events of a held key go on.
 
         Raises:
+            UsageError: an operator has acted on it.
+            FencedError: another operator acts now; nothing was done.
             BusError: it could not be written; repeat it.
         """
         act = self._act("discard", letter, operator, None)
-        await self._audit(act, letter)
         row = released_row(letter, self._writer)
-        if row is not None:
-            await deliver(
-                self._transport, parked_topic(self._agency), row.key, None, list(row.headers), partition=0
-            )
-        await self._note(act, None)
         receipt = discard_receipt(letter, self._transport.clock.now_us())
         partition = partition_of_transaction(receipt.transaction)
-        topic = receipts_topic(self._agency)
-        await deliver(self._transport, topic, None, encode_receipts([receipt]), partition=partition)
+        async with self._acting(act, letter, None) as sender:
+            if row is not None:
+                parked = parked_topic(self._agency)
+                await deliver(sender, parked, row.key, None, list(row.headers), partition=0)
+            topic = receipts_topic(self._agency)
+            await deliver(sender, topic, None, encode_receipts([receipt]), partition=partition)
+
+    @asynccontextmanager
+    async def _acting(
+        self, act: Act, letter: StoredDeadLetter, edited: bytes | None
+    ) -> AsyncIterator[Sender]:
+        """Write the act, and what the block sends, together."""
+        try:
+            held = await self._hold()
+            if (done := self._acts.get(letter.offset)) is not None:
+                raise UsageError(
+                    f"Expected an open letter, got one that was {STATES[done.what]} by `{done.by}` at "
+                    f"{done.at} - {letter.name}"
+                )
+            await held.begin()
+            await self._audit(held, act, letter)
+            yield held
+            record = write_act(act, edited)
+            await deliver(held, self._topic, record.key, record.value, list(record.headers), partition=0)
+            await held.commit("", {})
+        except FencedError as error:
+            await self._let_go()
+            raise FencedError(
+                f"Expected one operator at a time, got another, who acts on the dead letters of "
+                f"`{self._agency}` now - {letter.name}. Nothing was done to it: look at its state, then "
+                "repeat"
+            ) from error
+        except BaseException:
+            await self._let_go()
+            raise
+        self._acts[letter.offset] = act
+
+    async def _hold(self) -> Transactional:
+        """Fence other operators, then read what they have done."""
+        if self._held is None:
+            self._held = self._transport.transactional(f"{self._agency}.dead-letters")
+            await self._held.start()
+            self._acts = {letter.offset: letter.acts[-1] for letter in await self.read() if letter.acts}
+        return self._held
+
+    async def _let_go(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            try:
+                await held.abort()
+            finally:
+                await held.stop()
 
     async def _original(self, letter: StoredDeadLetter) -> StoredRecord:
         """Read an event from its own topic, if it was too large for the dead letters."""
@@ -160,19 +222,13 @@ class DeadLetters:
         hashes = hashes_of(letter, edited)
         return Act(what, letter.offset, operator.by, operator.why, at, edited is not None, hashes)
 
-    async def _audit(self, act: Act, letter: StoredDeadLetter) -> None:
+    async def _audit(self, sender: Sender, act: Act, letter: StoredDeadLetter) -> None:
         said = {
             "act": f"dead-letter-{act.what}", "agency": self._agency, "letter": letter.name, "by": act.by,
             "why": act.why, "at": act.at, "edited": act.edited, "hashes": act.hashes,
             "subscription": letter.subscription, "reason": letter.why.get("reason", ""),
         }  # fmt: skip
-        await deliver(self._transport, audit_topic(self._agency), letter.name.encode(), orjson.dumps(said))
-
-    async def _note(self, act: Act, edited: bytes | None) -> None:
-        record = write_act(act, edited)
-        await deliver(
-            self._transport, self._topic, record.key, record.value, list(record.headers), partition=0
-        )
+        await deliver(sender, audit_topic(self._agency), letter.name.encode(), orjson.dumps(said))
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ ACT = "govbus-dead-letter-act"
 
 What: TypeAlias = Literal["redrive", "discard"]
 State: TypeAlias = Literal["open", "redriven", "discarded"]
-_STATES: Mapping[str, State] = {"redrive": "redriven", "discard": "discarded"}
+STATES: Mapping[str, State] = {"redrive": "redriven", "discard": "discarded"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class StoredDeadLetter:
     @property
     def state(self) -> State:
         """Its state after the latest act."""
-        return _STATES[self.acts[-1].what] if self.acts else "open"
+        return STATES[self.acts[-1].what] if self.acts else "open"
 
     @property
     def subscription(self) -> str:

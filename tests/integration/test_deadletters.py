@@ -1,5 +1,6 @@
 """Dead letters as an operator uses them: seen, redriven in order, discarded, accounted for."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from typing import Any
 import orjson
 import pytest
 
-from bus import Bus, ContractViolationError, Draft, Event, Reason, RetryPolicy, UsageError
+from bus import Bus, ContractViolationError, Draft, Event, FencedError, Reason, RetryPolicy, UsageError
 from bus.dead_letters.operations import DeadLetters, Filter, Operator, in_source_order
 from bus.topics import audit_topic
 from observability import Store
@@ -59,7 +60,8 @@ async def letters_of(world: World) -> AsyncIterator[DeadLetters]:
     bus = world.bus(world.country.south)
     await bus._transport.start()
     try:
-        yield DeadLetters(bus._transport, world.country.south, world.country.catalog)
+        async with DeadLetters(bus._transport, world.country.south, world.country.catalog) as letters:
+            yield letters
     finally:
         await bus._transport.stop()
 
@@ -82,7 +84,7 @@ async def _waits(world: World, count: int) -> bool:
 async def _audited(world: World) -> list[dict[str, Any]]:
     said = [
         orjson.loads(record.value or b"{}")
-        for record in await world.records(audit_topic(world.country.south))
+        for record in await world.records(audit_topic(world.country.south), committed=True)
     ]
     return [one for one in said if one["agency"] == world.country.south]
 
@@ -120,6 +122,29 @@ async def test_a_redriven_event_goes_first_and_what_waited_follows(world: World)
     assert (act.what, act.by, act.why, act.edited) == ("redrive", "mae", MAE.why, False)
     (audited,) = await _audited(world)
     assert (audited["act"], audited["by"], audited["letter"]) == ("dead-letter-redrive", "mae", letter.name)
+
+
+async def test_of_two_operators_at_once_one_acts(world: World) -> None:
+    """The other hears of it, has done nothing, and the audit says which it was."""
+    office, tom = Office(), Operator("tom", "it came too late")
+    await with_a_dead_letter(world, office)
+    office.broken = False
+    async with letters_of(world) as one, letters_of(world) as other:
+        (letter,) = await one.read()
+        found = await asyncio.gather(
+            one.redrive(letter, MAE), other.discard(letter, tom), return_exceptions=True
+        )
+        (fault,) = [fault for fault in found if fault is not None]
+        assert isinstance(fault, FencedError | UsageError)
+        (letter,) = await one.read()
+        with pytest.raises(UsageError, match=f"Expected an open letter, got one that was {letter.state} by"):
+            await one.discard(letter, tom)
+    (act,), (audited,) = letter.acts, await _audited(world)
+    assert (audited["act"], audited["by"]) == (f"dead-letter-{act.what}", act.by)
+    assert (letter.state, act.by) == (("redriven", "mae") if found[0] is None else ("discarded", "tom"))
+    async with subscribed(world, ("office", office.take)):
+        await until(lambda: ("k", 2) in office.seen)
+    assert [number for key, number in office.seen if key == "k"] == [1, 1, *([1] * (act.by == "mae")), 2]
 
 
 async def test_a_redrive_waits_for_its_subscriber(world: World) -> None:

@@ -83,9 +83,9 @@ async def redrive(world: World, number: int) -> None:
     bus = world.bus(world.country.south)
     await bus.transport.start()
     try:
-        letters = DeadLetters(bus.transport, world.country.south, world.country.catalog)
-        (letter,) = [one for one in await letters.read() if b'"number":%d' % number in (one.value or b"")]
-        await letters.redrive(letter, Operator("mae", "it still counts"))
+        async with DeadLetters(bus.transport, world.country.south, world.country.catalog) as letters:
+            (letter,) = [one for one in await letters.read() if b'"number":%d' % number in (one.value or b"")]
+            await letters.redrive(letter, Operator("mae", "it still counts"))
     finally:
         await bus.transport.stop()
 

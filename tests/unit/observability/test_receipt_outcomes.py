@@ -78,7 +78,8 @@ class Country:
         bus = self.bus(agency)
         await bus._transport.start()
         try:
-            yield DeadLetters(bus._transport, agency, self.country.catalog)
+            async with DeadLetters(bus._transport, agency, self.country.catalog) as letters:
+                yield letters
         finally:
             await bus._transport.stop()
 
