@@ -9,10 +9,10 @@ from contracts.terminal import visible_console
 
 
 def table(*columns: str) -> Table:
-    """A plain table with a bold header."""
+    """A plain table with a bold header; the first column holds names, which are never cut."""
     made = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for column in columns:
-        made.add_column(column, overflow="fold")
+        made.add_column(column, overflow="fold", no_wrap=column == columns[0])
     return made
 
 

@@ -18,6 +18,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from bus import HealthWatch
+from contracts import visible
 from observability import formats
 from observability.console import pages
 from observability.database.store import Store
@@ -123,6 +124,7 @@ def _environment(interval_seconds: float) -> Environment:
         loader=PackageLoader("observability.console"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_visible,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -132,6 +134,11 @@ def _environment(interval_seconds: float) -> Environment:
     environment.globals["interval_ms"] = int(interval_seconds * 1000)
     environment.globals["skew_alarm_ms"] = pages.SKEW_ALARM_MS
     return environment
+
+
+def _visible(value: object) -> object:
+    """Return text of a receipt so that nothing in it hides, or reorders what stands beside it."""
+    return visible(value) if type(value) is str else value  # markup of the page's own is another type
 
 
 def _address(kind: str, name: str) -> str:

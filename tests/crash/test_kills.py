@@ -17,6 +17,7 @@ from aiokafka.protocol.group import LeaveGroupRequest
 from aiokafka.structs import TopicPartition as KafkaPartition
 
 from bus import DeliveryReceipt, Draft, Receipt, apply_topics
+from bus.crash.trial import differences_of
 from tests.small_catalog import SmallCountry, case
 from tests.worlds import PATIENCE_SECONDS, KafkaWorld, receipts, until
 
@@ -158,6 +159,7 @@ async def test_kills_lose_nothing_and_repeat_little(kafka: str, tmp_path: Path, 
     assert_order(lines)
     assert_no_run_repeats_itself(lines, lengths)
     await require_no_offset_ahead(world)
+    assert await differences_of(world.settings(), country.catalog) == ()
     assert sum((await committed(world, f"{country.south}.crash")).values()) == EVENTS
 
 

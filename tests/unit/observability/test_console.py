@@ -11,6 +11,7 @@ from http.client import HTTPConnection
 from itertools import pairwise
 from pathlib import Path
 from typing import NoReturn
+from urllib.parse import quote
 
 import pytest
 
@@ -447,3 +448,14 @@ def test_taken_port_is_an_error_before_anything_is_served(store: Store) -> None:
     with running(store) as address, pytest.raises(OSError, match="--port"):  # noqa: SIM117 - one at a time
         with running(store, port=int(address.rpartition(":")[2])):
             pass
+
+
+def test_nothing_in_an_id_hides_or_reorders_the_page(store: Store, ask: Get) -> None:
+    """Marks of bidirectional text, and characters of no width, are shown as escapes, in lists and pages."""
+    hostile = "case-\u202e\u2066\u200b\x1b<b>\u3164"
+    store.apply([published(BORN, START, hostile)])
+    shown = "case-\\u202e\\u2066\\u200b\\x1b&lt;b&gt;\\u3164"
+    for path in ("/", "/services/birth-of-a-child", f"/transactions/{quote(hostile)}"):
+        text = ask(path).text
+        assert shown in text, path
+        assert all(letter.isprintable() or letter == "\n" for letter in text), path
