@@ -8,7 +8,7 @@ from bus.bus import Bus
 from bus.cluster.topics import apply_topics
 from bus.dead_letters.record import Intended
 from bus.deliver.retry import RetryPolicy
-from bus.draft import Draft, Receipt
+from bus.draft import Draft, PublishProgress, Receipt
 from bus.envelope import agency_of
 from bus.environment import Environment
 from bus.errors import (
@@ -24,6 +24,7 @@ from bus.errors import (
     InstanceTakenError,
     NotJsonError,
     OlderVersionError,
+    PublishManyError,
     RefusedError,
     TopicMissingError,
     UsageError,
@@ -93,7 +94,9 @@ __all__ = [
     "Outbox",
     "OutboxEvent",
     "Outcome",
+    "PublishManyError",
     "PublishOutcome",
+    "PublishProgress",
     "PublishReceipt",
     "Reason",
     "Receipt",

@@ -1,5 +1,7 @@
 """What a publisher hands over, `Draft`, and what it gets back, `Receipt`. Pure."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypedDict, Unpack
 
@@ -19,6 +21,25 @@ class Receipt(NamedTuple):
     def broker_time(self) -> datetime:
         """When the broker took the event."""
         return datetime.fromtimestamp(self.timestamp / 1000, UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class PublishProgress:
+    """How far a call with many events came before it ended early.
+
+    Attributes:
+        receipts: Those of the acknowledged events, by their index in the call.
+        unknown: Indexes of events that were sent without an acknowledgement: they may be on the bus.
+    """
+
+    receipts: Mapping[int, Receipt]
+    unknown: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        if not self.receipts and not self.unknown:
+            return "none of the call's events was sent"
+        known = f"{len(self.receipts)} of the call's events are acknowledged"
+        return f"{known}, {len(self.unknown)} more may be on the bus, no other was sent"
 
 
 class DraftOptions(TypedDict, total=False):

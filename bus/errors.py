@@ -11,6 +11,7 @@ BusError
 │   └── VersionRetiredError      the version's sunset is over: publish a newer one
 ├── BusUnavailableError          the broker is away: repeat later (retriable)
 │   └── BufferFullError          more waits for acknowledgement than the limit: await some first
+├── PublishManyError             one event of many failed: see how far it came; else as the event's error says
 ├── FencedError                  another process took over the transactions: end this one
 ├── InstanceTakenError           another process runs under this one's name: end this one, start it no more
 ├── TopicMissingError            apply the catalogue's topics first
@@ -20,17 +21,17 @@ BusError
 """
 
 from collections.abc import Sequence
-from typing import ClassVar
 
+from bus.draft import PublishProgress
 from bus.outcome import Reason
-from contracts import Violation
+from contracts import ContractError, Violation
 
 
 class BusError(Exception):
     """Root of the errors of the bus; `retriable` and `reason` say what to do."""
 
-    retriable: ClassVar[bool] = False
-    reason: ClassVar[Reason] = Reason.HANDLER_FAILED
+    retriable: bool = False
+    reason: Reason = Reason.HANDLER_FAILED
 
 
 class RefusedError(BusError):
@@ -51,7 +52,7 @@ class ContractViolationError(RefusedError):
         self.contract = contract
         self.violations = tuple(violations)
         lines = "".join(f"\n  {violation.message}" for violation in self.violations)
-        super().__init__(f"{len(self.violations)} violation(s) of {contract}; nothing was sent{lines}")
+        super().__init__(f"{len(self.violations)} violation(s) of {contract}; the event was not sent{lines}")
 
 
 class EventTooLargeError(RefusedError):
@@ -113,6 +114,22 @@ class BusUnavailableError(BusError):
 
 class BufferFullError(BusUnavailableError):
     """Too many events wait for acknowledgement; nothing of this one was kept."""
+
+
+class PublishManyError(BusError):
+    """One of many events was refused or not acknowledged; `retriable` and `reason` are those of its error.
+
+    Args:
+        index: the event's place in the call, from 0.
+        error: what became of it.
+        progress: how far the call came: receipts by index, and what may be on the bus.
+    """
+
+    def __init__(self, index: int, error: BusError | ContractError, progress: PublishProgress) -> None:
+        self.index, self.error, self.progress = index, error, progress
+        self.retriable = error.retriable
+        self.reason = error.reason if isinstance(error, BusError) else Reason.CONTRACT_VIOLATION
+        super().__init__(f"The event at index {index} failed; {progress}: {error}")
 
 
 class FencedError(BusError):

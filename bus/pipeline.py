@@ -77,7 +77,7 @@ def companions(
         try:
             data = route.write(orjson.loads(prepared.value))
         except ConversionError as error:
-            raise OlderVersionError(f"{error}; nothing was sent") from None
+            raise OlderVersionError(f"{error}; the event was not sent") from None
         again = stamp.derived(stamped, older.contract.major)
         found.append((older, again, prepare(older, again, data, prepared.key.decode())))
     return found

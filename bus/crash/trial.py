@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from bus.crash.processes import Processes, ProcessFault
 from bus.draft import Draft, Receipt
-from bus.errors import BusError, RefusedError
+from bus.errors import BusError
 from bus.kafka.transport import KafkaTransport
 from bus.publish.surface import Publishing
 from bus.reconcile.account import account
@@ -103,12 +103,12 @@ async def publish_until_acknowledged(
     """Publish; what is not acknowledged is published again under its id.
 
     Raises:
-        RefusedError: an event is wrong, so publishing it again is useless.
+        BusError: an event is wrong, so publishing it again is useless.
     """
     while True:
         try:
             return await bus.publish_many(subject, drafts, version=version)
-        except RefusedError:
-            raise
-        except BusError:
+        except BusError as error:
+            if not error.retriable:
+                raise
             await asyncio.sleep(0.5)

@@ -4,7 +4,7 @@ Law of this file: an event that breaks its contract fails its transaction. A com
 after the relay (`connectors/outbox/`) has read it, under the id that it has from here on.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from time import time_ns
 from typing import Any, Unpack
 
@@ -15,13 +15,13 @@ from bus import pipeline
 from bus.database.key_order import hold
 from bus.database.outbox_rows import TABLE, outbox_table, row_of
 from bus.database.shared_transaction import Transactional, require_shared, share
-from bus.draft import Draft, DraftOptions
-from bus.errors import EnvelopeError
+from bus.draft import Draft, DraftOptions, PublishProgress
+from bus.errors import BusError, EnvelopeError, PublishManyError
 from bus.event import Event
 from bus.publish.stampers import Stampers
 from bus.settings import Settings
-from bus.stages.stamp import Stamp, stamp_of
-from contracts import Catalog
+from bus.stages.stamp import Stamp, Stamper, stamp_of
+from contracts import Catalog, ContractError
 
 SYSTEM = "outbox"
 """A placeholder: the relay's file names the system."""
@@ -82,7 +82,8 @@ class Outbox:
             ContractError: the catalogue has no such contract or version.
             UsageError: the connection commits each statement by itself.
         """
-        return self.add_many(session, subject, [Draft.made(data, **options)], version=version, cause=cause)[0]
+        draft = Draft.made(data, **options)
+        return self._write(session, [self._row(self._stamper(subject, version), draft, cause)])[0]
 
     def add_many(
         self,
@@ -106,17 +107,30 @@ class Outbox:
             The events' ids, in order.
 
         Raises:
-            BusError: as `add`.
-            ContractError: as `add`.
+            PublishManyError: one of them is refused; it has the event's index and error.
+            ContractError: the catalogue has no such contract or version.
+            UsageError: as `add`.
         """
-        stamper = self._stampers.get(subject, version, SYSTEM)
+        stamper = self._stamper(subject, version)
         rows = []
-        for item in items:
-            draft = Draft.of(item)
-            stamp = _stamp(draft, cause)
-            prepared = pipeline.prepare(stamper, stamp, draft.data, draft.key)
-            pipeline.companions(stamper, stamp, prepared)  # refuses what an older version cannot say
-            rows.append(row_of(subject, stamper.contract.number, stamp, prepared.key, prepared.value))
+        for index, item in enumerate(items):
+            try:
+                rows.append(self._row(stamper, Draft.of(item), cause))
+            except (BusError, ContractError) as error:
+                raise PublishManyError(index, error, PublishProgress({})) from error
+        return self._write(session, rows)
+
+    def _stamper(self, subject: str, version: str) -> Stamper:
+        return self._stampers.get(subject, version, SYSTEM)
+
+    def _row(self, stamper: Stamper, draft: Draft, cause: Event[Any] | None) -> Mapping[str, Any]:
+        stamp = _stamp(draft, cause)
+        prepared = pipeline.prepare(stamper, stamp, draft.data, draft.key)
+        pipeline.companions(stamper, stamp, prepared)  # refuses what an older version cannot say
+        contract = stamper.contract
+        return row_of(contract.contract.subject, contract.number, stamp, prepared.key, prepared.value)
+
+    def _write(self, session: Transactional, rows: list[Mapping[str, Any]]) -> list[str]:
         if rows:
             connection = share(session, self.table)
             hold(connection, self.table, {row["partition_key"] for row in rows})

@@ -4,10 +4,8 @@ Law of this file: first the previous holder is fenced, then the committed offset
 publishes is sent after it has returned, and is visible to readers after the commit.
 """
 
-import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
 
 from bus.clock import steady_ns
 from bus.crash_points import crash_point
@@ -16,9 +14,7 @@ from bus.deliver.commit import commit
 from bus.deliver.delivery import Delivery
 from bus.deliver.partition import PartitionState
 from bus.deliver.subscription import Subscription
-from bus.draft import Draft, Receipt
 from bus.errors import BusError
-from bus.event import Event
 from bus.group_times import take_seconds
 from bus.parking.log import ParkingLog, RowWriter
 from bus.publish.context import BusContext
@@ -30,7 +26,7 @@ from bus.record import Position, Record, TopicPartition
 from bus.standing import CommittedOffset
 from bus.table import deliver
 from bus.topics import dead_letter_topic, receipts_topic
-from bus.transport import Consumer
+from bus.transport import Consumer, Sender
 from contracts import Catalog
 
 COMMIT_SECONDS = 1.0
@@ -38,47 +34,17 @@ COMMIT_SECONDS = 1.0
 
 
 class HeldPublishing(Publishing):
-    """What a handler publishes, kept until it has returned."""
+    """What a handler publishes, kept until it has returned; receipts have -1 as partition and offset."""
 
-    def __init__(self, context: BusContext, publisher: Publisher) -> None:
+    def __init__(self, context: BusContext, publisher: Publisher, transport: Sender) -> None:
         self.settings, self.system = context.settings, context.system
-        self._publisher = publisher
-        self._held: list[Publication] = []
-
-    def submit(
-        self,
-        subject: str,
-        data: Any,
-        *,
-        version: str,
-        system: str | None = None,
-        cause: Event[Any] | None = None,
-    ) -> "asyncio.Future[Receipt]":
-        """Keep one event; its receipt is there at once, with -1 as partition and offset."""
-        stamper = self._publisher.stamper(subject, version, system or self.system)
-        prepared = self._publisher.prepare(stamper, Draft.of(data), cause)
-        self._held += prepared
-        done: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        done.set_result(prepared[0].receipt()._replace(partition=-1))
-        return done
-
-    async def publish_many(
-        self,
-        subject: str,
-        items: Iterable[Any],
-        *,
-        version: str,
-        system: str | None = None,
-        cause: Event[Any] | None = None,
-    ) -> list[Receipt]:
-        """Keep many events; see `submit`."""
-        submit = partial(self.submit, subject, version=version, system=system, cause=cause)
-        return [submit(item).result() for item in items]
+        self._transport, self._publisher = transport, publisher
+        publisher.kept = []
 
     def take_held(self) -> list[Publication]:
         """Return what was kept; it is kept no longer."""
-        held, self._held = self._held, []
-        return held
+        held, self._publisher.kept = self._publisher.kept, []
+        return held or []
 
 
 class ExactlyOnce:
@@ -100,7 +66,7 @@ class ExactlyOnce:
         self._transport = context.transport.transactional(identity)
         self._receipts = ReceiptLog(self._transport, receipts_topic(context.agency))
         self._publisher = context.publisher(self._transport, self._receipts, together=True)
-        self._published = HeldPublishing(context, self._publisher)
+        self._published = HeldPublishing(context, self._publisher, self._transport)
         self._letters = dead_letter_topic(context.agency)
         self._delivery = Delivery(
             subscription,

@@ -104,10 +104,11 @@ class Publication(Outgoing):
             self.waiting.settled(self, error)
 
     def receipt(self) -> Receipt:
-        """Return the receipt, after the acknowledgement."""
+        """Return the receipt; before the acknowledgement it has -1 as partition and offset."""
         stamp = self.stamp
         transaction = stamp.transaction or stamp.id
-        return Receipt(stamp.id, self.topic, self.partition or 0, self.offset, self.timestamp, transaction)
+        partition = -1 if self.partition is None else self.partition
+        return Receipt(stamp.id, self.topic, partition, self.offset, self.timestamp, transaction)
 
 
 class Together:

@@ -1,7 +1,8 @@
 """Publishing: from data to an acknowledged event and its receipt."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Iterable, Mapping
+from contextlib import aclosing
 from functools import partial
 from hashlib import sha256
 from time import time_ns
@@ -13,7 +14,14 @@ from bus import envelope, pipeline, telemetry
 from bus.clock import BrokerClock
 from bus.dead_letters.record import Intended
 from bus.draft import Draft, Receipt
-from bus.errors import BusError, BusUnavailableError, IdReusedError, RefusedError
+from bus.errors import (
+    BusError,
+    BusUnavailableError,
+    IdReusedError,
+    PublishManyError,
+    RefusedError,
+    UsageError,
+)
 from bus.event import Event
 from bus.outcome import PUBLISHED, REFUSED, SET_ASIDE
 from bus.publish.publication import Publication, PublicationWaiter, Together
@@ -61,6 +69,8 @@ class Publisher:
         """The subjects of its open transaction; None outside of transactions."""
         self.held = 0
         """Events that wait for a growth to end."""
+        self.kept: list[Publication] | None = None
+        """What a handler has published and is sent when it has ended; None where all is sent at once."""
         self._stampers = Stampers(catalog, agency)
         self._recent = RecentIds()
 
@@ -93,10 +103,18 @@ class Publisher:
             RefusedError: the event is wrong; only a receipt of the refusal is sent.
             ContractError: the data holds no partition key.
         """
-        publications = self.prepare(stamper, draft, cause, waiting, index)
-        if draft.id is not None:
-            before = self._first(publications[0])
-            if before is not publications[0]:
+        self._dispatch(self.prepare(stamper, draft, cause, waiting, index), has_id=draft.id is not None)
+
+    def _dispatch(self, publications: list[Publication], *, has_id: bool) -> None:
+        if self.kept is not None:
+            self.kept += publications
+            waiting, publications[0].waiting = publications[0].waiting, None
+            if waiting is not None:
+                waiting.settled(publications[0], None)
+            return
+        if has_id:
+            before = self._known(publications[0], self._recent.first)
+            if before is not None and before is not publications[0]:
                 publications[0].together = None
                 publications[0].follow(before)
                 return
@@ -131,9 +149,11 @@ class Publisher:
         if self.held:
             self._spreading.drop(self, error or BusUnavailableError("the transaction was aborted"))
 
-    def _first(self, publication: Publication) -> Publication:
+    def _known(
+        self, publication: Publication, find: Callable[[Publication], Publication | None]
+    ) -> Publication | None:
         try:
-            return self._recent.first(publication)
+            return find(publication)
         except IdReusedError as error:
             self._refused(publication.stamper, publication.stamp, error)
             if publication.span is not None:
@@ -174,28 +194,94 @@ class Publisher:
         return [publication, *others]
 
     async def send_many(
-        self, stamper: Stamper, items: Iterable[Any], cause: Event[Any] | None, settings: Settings
+        self,
+        stamper: Stamper,
+        items: Iterable[Any] | AsyncIterable[Any],
+        cause: Event[Any] | None,
+        settings: Settings,
     ) -> list[Receipt]:
         """Publish many events, a limited number of them unacknowledged, and return their receipts in order.
 
         Raises:
-            BusError: the first event that was refused or not acknowledged; those before it are published.
+            PublishManyError: one was refused or not acknowledged.
+            UsageError: the items are one event, or nothing to iterate over.
         """
+        _require_many(items)
         timeout_seconds = settings.publish_timeout_seconds
         opened = partial(self.opened, stamper.contract.contract.subject, timeout_seconds)
-        window = PublishWindow(min(WINDOW_EVENTS, settings.max_unacknowledged), opened)
-        for count, item in enumerate(items, 1):
-            if count % YIELD_EVERY == 0:
-                await asyncio.sleep(0)  # let other tasks run
-            await window.room(timeout_seconds)
-            draft = Draft.of(item)
+        window = PublishWindow(min(WINDOW_EVENTS, settings.max_unacknowledged), timeout_seconds, opened)
+        try:
             try:
-                self.send(stamper, draft, cause, window, window.next())
-            except (BusError, ContractError):
-                window.withdraw()
-                await window.finish(timeout_seconds)
+                await self._send_each(stamper, items, cause, window)
+                return await window.finish()
+            except (BusError, ContractError) as error:
+                failed = window.failed
+                index = failed[0] if failed is not None and failed[1] is error else window.current
+                await window.settle()
+                raise PublishManyError(index, error, window.progress()) from error
+            except Exception:  # of the iterable
+                await window.settle()
                 raise
-        return await window.finish(timeout_seconds)
+        except PublishManyError:
+            raise
+        except BaseException as error:
+            # Not an error of another class: `asyncio.timeout` knows CancelledError alone.
+            error.progress = window.progress()  # type: ignore[attr-defined] # as PublishManyError has it
+            error.add_note(f"publish_many: {window.progress()}")
+            raise
+
+    async def _send_each(
+        self,
+        stamper: Stamper,
+        items: Iterable[Any] | AsyncIterable[Any],
+        cause: Event[Any] | None,
+        window: PublishWindow,
+    ) -> None:
+        if isinstance(items, Collection):
+            for publications, has_id in await self._check_all(stamper, items, cause, window):
+                window.current = publications[0].index
+                await self._send_one(publications, has_id, window)
+            return
+        async with aclosing(_each(items)) as each:
+            async for item in each:
+                draft = Draft.of(item)
+                publications = self.prepare(stamper, draft, cause, window, window.current)
+                await self._send_one(publications, draft.id is not None, window)
+                window.current += 1
+
+    async def _send_one(self, publications: list[Publication], has_id: bool, window: PublishWindow) -> None:
+        await window.room()
+        if window.current % YIELD_EVERY == 0:
+            await asyncio.sleep(0)  # let other tasks run
+        window.sending()
+        try:
+            self._dispatch(publications, has_id=has_id)
+        except BusError:
+            window.withdraw()
+            raise
+
+    async def _check_all(
+        self, stamper: Stamper, items: Collection[Any], cause: Event[Any] | None, window: PublishWindow
+    ) -> list[tuple[list[Publication], bool]]:
+        """Return all events ready to be sent; none is sent if one is wrong."""
+        ready: list[tuple[list[Publication], bool]] = []
+        ids = RecentIds(len(items) + 1)
+        try:
+            for window.current, item in enumerate(items):
+                if window.current % YIELD_EVERY == 0:
+                    await asyncio.sleep(0)
+                draft = Draft.of(item)
+                publications = self.prepare(stamper, draft, cause, window, window.current)
+                ready.append((publications, draft.id is not None))
+                if draft.id is not None:
+                    self._known(publications[0], self._recent.known)
+                    self._known(publications[0], ids.first)
+        except (BusError, ContractError) as error:
+            for publications, _ in ready:
+                if (span := publications[0].span) is not None:
+                    span.end(None, -1, error if isinstance(error, BusError) else None)
+            raise
+        return ready
 
     def write_receipt(self, publication: Publication) -> None:
         """Add the receipt of an acknowledged event; the publication is settled when the broker has it."""
@@ -252,6 +338,23 @@ class Publisher:
     ) -> None:
         common = (*shared, self._clock.skew_us)
         self._receipts.add("publish", common, partition_of_transaction(transaction), (row,), waiting)
+
+
+def _require_many(items: object) -> None:
+    if isinstance(items, Mapping | str | bytes | Draft) or not isinstance(items, Iterable | AsyncIterable):
+        raise UsageError(
+            "Expected a list, an iterable or an async iterable of data or drafts, got one "
+            f"`{type(items).__name__}` - at `items`. Publish one event by `publish`"
+        )
+
+
+async def _each(items: Iterable[Any] | AsyncIterable[Any]) -> AsyncGenerator[Any, None]:
+    if isinstance(items, AsyncIterable):
+        async for item in items:
+            yield item
+    else:
+        for item in items:
+            yield item
 
 
 def _new_id() -> str:

@@ -19,20 +19,34 @@ class RecentIds:
         self._new: dict[tuple[str, str, str], Publication] = {}
         self._old: dict[tuple[str, str, str], Publication] = {}
 
+    def known(self, publication: Publication) -> Publication | None:
+        """Return the earlier publication of the same event, if there is one.
+
+        Raises:
+            IdReusedError: another event has this id.
+        """
+        name = _name(publication)
+        known = self._new.get(name) or self._old.get(name)
+        if known is None or known.lost:
+            return None
+        if known.digest != publication.digest:
+            raise IdReusedError(known.digest, publication.digest)
+        return known
+
     def first(self, publication: Publication) -> Publication:
         """Return the earlier publication of the same event, or this one, which is remembered.
 
         Raises:
             IdReusedError: another event has this id.
         """
-        stamp, stamper = publication.stamp, publication.stamper
-        name = (stamper.source, stamp.id, publication.topic)
-        known = self._new.get(name) or self._old.get(name)
-        if known is None or known.lost:
-            if len(self._new) >= self._size:
-                self._old, self._new = self._new, {}
-            self._new[name] = publication
-            return publication
-        if known.digest != publication.digest:
-            raise IdReusedError(known.digest, publication.digest)
-        return known
+        known = self.known(publication)
+        if known is not None:
+            return known
+        if len(self._new) >= self._size:
+            self._old, self._new = self._new, {}
+        self._new[_name(publication)] = publication
+        return publication
+
+
+def _name(publication: Publication) -> tuple[str, str, str]:
+    return publication.stamper.source, publication.stamp.id, publication.topic

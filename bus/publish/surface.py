@@ -1,7 +1,7 @@
 """The publishing methods of the bus: one event, one without waiting, or many."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterable, Iterable
 from typing import Any, Unpack
 
 from bus.draft import Draft, DraftOptions, Receipt
@@ -102,7 +102,7 @@ class Publishing:
     async def publish_many(
         self,
         subject: str,
-        items: Iterable[Any],
+        items: Iterable[Any] | AsyncIterable[Any],
         *,
         version: str,
         system: str | None = None,
@@ -112,13 +112,16 @@ class Publishing:
 
         Args:
             subject: the events' name.
-            items: data, or `Draft`s, one per event.
+            items: data, or `Draft`s, one per event. Those of a list are all checked before the first is sent;
+                those of another iterable, or an async one, are checked and sent one after the other.
             version: as in `publish`.
             system: as in `publish`.
             cause: as in `publish`.
 
         Raises:
-            BusError: the first event that was refused or not acknowledged; those before it are published.
+            PublishManyError: an event was refused or not acknowledged. It has the event's index and error,
+                and `progress`: the receipts so far, and what may be on the bus. A cancellation, and an error
+                of the iterable, have `progress` too.
         """
         stamper = self._publisher.stamper(subject, version, system or self.system)
         return await self._publisher.send_many(stamper, items, cause, self.settings)

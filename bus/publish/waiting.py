@@ -1,9 +1,10 @@
 """Waiting for publications: one caller, or one call with many events."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 
-from bus.draft import Receipt
+from bus.draft import PublishProgress, Receipt
 from bus.errors import BusError, BusUnavailableError
 from bus.publish.publication import Publication
 
@@ -27,21 +28,30 @@ class Waiter:
 
 
 class PublishWindow:
-    """The unacknowledged events of one `publish_many`: one wake-up for all instead of a future each."""
+    """The unacknowledged events of one `publish_many`: one wake-up for all instead of a future each.
 
-    def __init__(self, size: int, opened: Callable[[], Awaitable[None]]) -> None:
+    Args:
+        size: how many may be unacknowledged.
+        timeout_seconds: how long acknowledgements may take.
+        opened: waits while the events may not be sent.
+    """
+
+    def __init__(self, size: int, timeout_seconds: float, opened: Callable[[], Awaitable[None]]) -> None:
         self._size = size
+        self._timeout_seconds = timeout_seconds
         self._opened = opened
         self._receipts: list[Receipt | None] = []
         self._open = 0
-        self._error: BusError | None = None
         self._changed = asyncio.Event()
+        self.current = 0
+        """Index of the event at hand."""
+        self.failed: tuple[int, BusError] | None = None
+        """Index and error of the first event that was not acknowledged."""
 
-    def next(self) -> int:
-        """Return the number of the next event."""
+    def sending(self) -> None:
+        """Count the next event."""
         self._receipts.append(None)
         self._open += 1
-        return len(self._receipts) - 1
 
     def settled(self, publication: Publication, error: BusError | None) -> None:
         """Count one settled event."""
@@ -49,46 +59,60 @@ class PublishWindow:
         if error is None:
             self._receipts[publication.index] = publication.receipt()
         else:
-            self._error = self._error or error
+            self.failed = self.failed or (publication.index, error)
         if self._open <= self._size // 2:
             self._changed.set()
 
     def withdraw(self) -> None:
         """Remove the last event: it was refused."""
+        self._receipts.pop()
         self._open -= 1
 
-    async def room(self, timeout_seconds: float) -> None:
+    async def room(self) -> None:
         """Wait until another event may be sent.
 
         Raises:
             BusError: an earlier one was not acknowledged.
         """
-        if self._error is not None:
-            raise self._error
+        if self.failed is not None:
+            raise self.failed[1]
         if self._open >= self._size:
-            await self._wait(self._size // 2, timeout_seconds)
+            await self._wait(self._size // 2)
 
-    async def finish(self, timeout_seconds: float) -> list[Receipt]:
+    async def finish(self) -> list[Receipt]:
         """Wait for all events and return their receipts, in order.
 
         Raises:
             BusError: one of them was not acknowledged.
         """
-        await self._wait(0, timeout_seconds)
-        if self._error is not None:
-            raise self._error
+        await self._wait(0)
+        if self.failed is not None:
+            raise self.failed[1]
         return [receipt for receipt in self._receipts if receipt is not None]
 
-    async def _wait(self, limit: int, timeout_seconds: float) -> None:
+    async def settle(self) -> None:
+        """Wait until it is known what became of the events that were sent, or not in time."""
+        with contextlib.suppress(BusError):
+            await self._wait(0)
+
+    def progress(self) -> PublishProgress:
+        """Return how far the call came."""
+        receipts = {index: receipt for index, receipt in enumerate(self._receipts) if receipt is not None}
+        unknown = tuple(index for index in range(len(self._receipts)) if index not in receipts)
+        return PublishProgress(receipts, unknown)
+
+    async def _wait(self, limit: int) -> None:
         if self._open > limit:
             await self._opened()
         try:
-            async with asyncio.timeout(timeout_seconds):
+            async with asyncio.timeout(self._timeout_seconds):
                 while self._open > limit:
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
-            raise BusUnavailableError(
-                f"Expected acknowledgements within {timeout_seconds} s, got none for {self._open} events. "
-                "They may still arrive: repeat them with the same ids"
-            ) from None
+            error = BusUnavailableError(
+                f"Expected acknowledgements within {self._timeout_seconds} s, got none for {self._open} "
+                "events. They may still arrive: repeat them with the same ids"
+            )
+            self.failed = self.failed or (self._receipts.index(None), error)
+            raise self.failed[1] from None
