@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -37,6 +37,7 @@ from bus.receipts.writer import ReceiptLog
 from bus.record import Headers, Position, TopicPartition
 from bus.serving import serve
 from bus.settings import Settings
+from bus.sunsets import SunsetWatch, VersionUse
 from bus.table import Table, deliver
 from bus.telemetry import Telemetry
 from bus.topics import dead_letter_topic, group_of, parked_topic, receipts_topic, topic_of
@@ -98,6 +99,7 @@ class Bus(Publishing, BoundedReading):
 
     def _make_context(self) -> None:
         self._telemetry = Telemetry(self.agency, self._transport.clock)
+        self._sunsets = SunsetWatch(self.catalog, self._today, self._reads, self._telemetry.ends)
         self._context = BusContext(
             self.agency,
             self.system,
@@ -106,9 +108,19 @@ class Bus(Publishing, BoundedReading):
             self._transport,
             self._telemetry,
             Spreading(self.catalog),
+            self._sunsets,
         )
         self._publisher = self._context.publisher(self._transport, self._receipts)
         self._transactions = Transactions(self._context, self._receipts)
+
+    def _today(self) -> date:
+        return envelope.moment_of(self._transport.clock.now_us()).date()
+
+    def _reads(self) -> list[VersionUse]:
+        return [
+            VersionUse(subscription.expected[subscription.topic].current, name)
+            for name, subscription in self._subscriptions.items()
+        ]
 
     # Subscribing
 
@@ -272,6 +284,7 @@ class Bus(Publishing, BoundedReading):
             self._clock_watch = ClockWatch(self._transport, receipts_topic(self.agency))
             await self._clock_watch.start()
             await self._follow()
+            self._sunsets.start()
             if self._subscriptions:
                 self._watchdog = Watchdog(self._at_work, self._telemetry.stalled)
                 self._watchdog.start()
@@ -312,7 +325,7 @@ class Bus(Publishing, BoundedReading):
         if self.agency not in catalog.agencies:
             logger.warning("a catalogue without agency `%s` is ignored", self.agency)
             return
-        self.catalog = self._context.catalog = catalog
+        self.catalog = self._context.catalog = self._sunsets.catalog = catalog
         self._context.spreading.adopt(catalog)
         self._publisher.adopt(catalog)
         today = datetime.now(UTC).date()
@@ -320,6 +333,7 @@ class Bus(Publishing, BoundedReading):
             self._subscriptions[name] = renewed(subscription, catalog, today)
         for subscriber in self._subscribers:
             subscriber.adopt(self._subscriptions[subscriber.subscription.name], catalog)
+        self._sunsets.tell()
 
     def _make_subscriber(self, subscription: Subscription, parking: ParkingLog) -> Subscriber:
         delivery = Delivery(
@@ -349,6 +363,7 @@ class Bus(Publishing, BoundedReading):
         follower, self._follower = self._follower, None
         parking, self._parking = self._parking, None
         watch, self._clock_watch = self._clock_watch, None
+        self._sunsets.stop()
         if self._watchdog is not None:
             self._watchdog.stop()
         try:

@@ -21,6 +21,7 @@ from bus import envelope
 from bus.clock import BrokerClock
 from bus.event import Event
 from bus.stages.stamp import Stamp, Stamper
+from bus.sunsets import VersionUse
 
 SCOPE = "govbus"
 SYSTEM = "kafka"
@@ -57,6 +58,7 @@ REGISTRY_REFUSALS = "govbus.registry.refused"
 LOOP_STALLS = "govbus.loop.stalls"
 PARKED_KEYS = "govbus.parked.keys"
 HELD_KEYS = "govbus.parked.held"
+SUNSET_DAYS = "govbus.sunset.days"
 
 SECONDS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
 """Bucket boundaries that the conventions advise for durations."""
@@ -118,6 +120,7 @@ class Telemetry:
         self._stalls = meter.create_counter(LOOP_STALLS, "{stall}", "Times the event loop stood still")
         self._parked = meter.create_gauge(PARKED_KEYS, "{key}", "Keys whose events wait")
         self._held = meter.create_gauge(HELD_KEYS, "{key}", "Parked keys that wait for an operator")
+        self._sunset = meter.create_gauge(SUNSET_DAYS, "d", "Days until the last day of a version in use")
         self._skew = meter.create_gauge(CLOCK_SKEW, "s", "Broker clock minus this process' clock")
 
     def start_publish(self, stamper: Stamper, stamp: Stamp) -> PublishSpan | None:
@@ -163,6 +166,11 @@ class Telemetry:
             span.set_attribute(REASON, reason)
         if error:
             _mark(span, error)
+
+    def ends(self, use: VersionUse, days: int) -> None:
+        """Record how many days are left until the last day of a version; negative after it."""
+        kind = "send" if use.subscription is None else "process"
+        self._sunset.set(days, {**self._operation_of(kind, kind, use.version.type), AGENCY: self._agency})
 
     def sent(self, topic: str, count: int, seconds: float, error: str | None = None) -> None:
         """Count records acknowledged together, and how long the broker took."""

@@ -6,6 +6,7 @@ Exit codes: 0 clean, 100 findings, 1 the tool failed, 2 wrong usage.
 import asyncio
 import gc
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from rich.table import Table
 from bus import BusError, Settings
 from connectors.config import ConnectorConfig
 from connectors.config_reader import load
-from connectors.contract_check import check_contracts
+from connectors.contract_check import check_contracts, check_sunsets
 from connectors.errors import ConfigurationError
 from connectors.reachability import check_reachability
 from connectors.registry import connectors_available
@@ -83,11 +84,13 @@ def run(files: Sequence[Path], catalog: Path | None) -> None:
 def check(files: Sequence[Path], catalog: Path | None, offline: bool, as_json: bool) -> None:
     """Check the connectors of FILE... without running them.
 
-    Checks the form of the files, the contracts they name, and whether their systems can be reached.
+    Checks the form of the files, the contracts they name, whether the version ends soon, and whether their
+    systems can be reached.
     """
     contracts = _opened(catalog)
     configs, findings = load(files)
     findings += check_contracts(configs, contracts)
+    findings += check_sunsets(configs, contracts, datetime.now(UTC).date())
     if not offline:
         findings += asyncio.run(check_reachability(configs))
     _show(configs, sorted(findings), as_json)

@@ -1,8 +1,9 @@
 """Compares connectors with a catalogue: contracts exist, and mappings name their fields. Pure."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import date
 
-from connectors.codes import NOT_IN_CONTRACT, UNKNOWN_CONTRACT, suggestion
+from connectors.codes import NOT_IN_CONTRACT, UNKNOWN_CONTRACT, VERSION_ENDS, suggestion
 from connectors.config import ConnectorConfig, Publish, SinkConfig, SourceConfig, Subscribe
 from connectors.mapping import Expression, ListOf, ObjectOf, Steps, ValueAt
 from connectors.translate import EVENT_FIELDS
@@ -14,13 +15,41 @@ def check_contracts(configs: Sequence[ConnectorConfig], catalog: Catalog) -> lis
     return [finding for config in configs for finding in _check(config, catalog)]
 
 
+def check_sunsets(configs: Sequence[ConnectorConfig], catalog: Catalog, today: date) -> list[Finding]:
+    """A finding for every version that is published or read, and whose last day is near or over."""
+    found = []
+    for config in configs:
+        name, section = _section(config)
+        contract = None if section is None else catalog.contracts.get(section.event)
+        if section is None or contract is None:
+            continue
+        version = {_named(section, each): each for each in contract.versions}.get(str(section.version))
+        if version is not None and version.is_ending(today):
+            newest = contract.version()
+            found.append(
+                Finding(
+                    config.document.place(name, "version"),
+                    VERSION_ENDS,
+                    f"the last day of version {version.number} of `{section.event}` is {version.sunset}",
+                    "after it nothing is published in it",
+                    f"move to version {newest.number}" if newest is not version else "ask for the next one",
+                )
+            )
+    return found
+
+
+def _section(config: ConnectorConfig) -> tuple[str, Publish | Subscribe | None]:
+    if isinstance(config, SourceConfig):
+        return "publish", config.publish
+    return "subscribe", config.subscribe
+
+
 def _check(config: ConnectorConfig, catalog: Catalog) -> Iterator[Finding]:
     if config.agency not in catalog.agencies:
         yield _unknown(config, ("agency",), "agency", config.agency, catalog.agencies)
-    section = config.publish if isinstance(config, SourceConfig) else config.subscribe
+    name, section = _section(config)
     if section is None:
         return
-    name = "publish" if isinstance(config, SourceConfig) else "subscribe"
     contract = catalog.contracts.get(section.event)
     if contract is None:
         yield _unknown(config, (name, "event"), "contract", section.event, catalog.contracts)

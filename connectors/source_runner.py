@@ -19,6 +19,7 @@ from bus import (
     RowCounts,
     RowFate,
     UsageError,
+    VersionRetiredError,
     checkpoints_topic,
 )
 from connectors.checkpoint import Checkpoints
@@ -100,7 +101,7 @@ class SourceRunner:
                     return
                 except StoppingError:
                     return
-                except (ConfigurationError, UsageError, ContractError) as error:
+                except (ConfigurationError, UsageError, VersionRetiredError, ContractError) as error:
                     self.health.failed(str(error.reason), str(error))
                     return
                 except Exception as error:  # noqa: BLE001 - a failed connector is restarted, whatever the cause
@@ -181,6 +182,8 @@ class SourceRunner:
             try:
                 future = self._submit_one(record, draft)
             except (RefusedError, PartitionKeyError) as error:
+                if isinstance(error, VersionRetiredError) and self._config.publish is not None:
+                    raise  # the file names the version: every record would be set aside
                 dead_letters.append(self._refused(record, draft, error))
             except BusUnavailableError:
                 waiting += drafts[index:]

@@ -30,6 +30,8 @@ Level: TypeAlias = Literal["national", "regional", "local"]
 DEFAULT_MAX_BYTES = 262_144
 HARD_MAX_BYTES = 1_048_576
 SHOWN_VIOLATIONS = 3
+SUNSET_NEAR_DAYS = 90
+"""How long before its last day a version counts as ending."""
 PUBLISH_BYTES_PER_SECOND = 10_485_760
 READ_BYTES_PER_SECOND = 52_428_800
 
@@ -169,6 +171,15 @@ class ContractVersion:
     def is_retired(self, today: date) -> bool:
         """Whether its sunset has passed, so that it is no longer published."""
         return self.sunset is not None and today > self.sunset
+
+    def days_left(self, today: date) -> int | None:
+        """Days until its sunset, its last day; negative after it, None without one."""
+        return None if self.sunset is None else (self.sunset - today).days
+
+    def is_ending(self, today: date) -> bool:
+        """Whether its sunset is at most `SUNSET_NEAR_DAYS` away, or has passed."""
+        left = self.days_left(today)
+        return left is not None and left <= SUNSET_NEAR_DAYS
 
     def is_valid(self, data: object) -> bool:
         """Whether the data is valid for publishing. The first call compiles the schema.

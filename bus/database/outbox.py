@@ -5,6 +5,7 @@ after the relay (`connectors/outbox/`) has read it, under the id that it has fro
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from time import time_ns
 from typing import Any, Unpack
 
@@ -21,7 +22,8 @@ from bus.event import Event
 from bus.publish.stampers import Stampers
 from bus.settings import Settings
 from bus.stages.stamp import Stamp, Stamper, stamp_of
-from contracts import Catalog, ContractError
+from bus.sunsets import tell_of_published
+from contracts import Catalog, ContractError, ContractVersion
 
 SYSTEM = "outbox"
 """A placeholder: the relay's file names the system."""
@@ -50,7 +52,7 @@ class Outbox:
     ) -> None:
         self.table = outbox_table(table, metadata, schema)
         """The SQLAlchemy table, for `create` and migrations."""
-        self._stampers = Stampers(catalog or Catalog.open(Settings().catalog), agency)
+        self._stampers = Stampers(catalog or Catalog.open(Settings().catalog), agency, _tell)
 
     def add(
         self,
@@ -137,6 +139,10 @@ class Outbox:
             connection.execute(insert(self.table), rows)
             require_shared(connection)
         return [row["id"] for row in rows]
+
+
+def _tell(version: ContractVersion) -> None:
+    tell_of_published(version, datetime.now(UTC).date())
 
 
 def _stamp(draft: Draft, cause: Event[Any] | None) -> Stamp:

@@ -8,6 +8,7 @@ from bus.publish.spreading import Spreading
 from bus.receipts.writer import ReceiptLog
 from bus.record import Record
 from bus.settings import Settings
+from bus.sunsets import SunsetWatch
 from bus.telemetry import Telemetry
 from bus.transport import Sender, Transport
 from contracts import Catalog
@@ -26,6 +27,7 @@ class BusContext:
     transport: Transport
     telemetry: Telemetry
     spreading: Spreading
+    sunsets: SunsetWatch
     learn: Learn | None = None
     """Reads the registry because of a version that is unknown here."""
 
@@ -54,5 +56,6 @@ class BusContext:
             clock=self.transport.clock,
             refusals=refusals or receipts,
             spreading=self.spreading,
+            published=self.sunsets.publishes,
             together=together,
         )

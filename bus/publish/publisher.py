@@ -35,7 +35,7 @@ from bus.record import Position
 from bus.settings import Settings
 from bus.stages.stamp import Stamp, Stamper, stamp_of
 from bus.transport import Sender
-from contracts import Catalog, ContractError, visible
+from contracts import Catalog, ContractError, ContractVersion, visible
 
 WINDOW_EVENTS = 5_000
 """How many unacknowledged events `publish_many` allows."""
@@ -56,9 +56,11 @@ class Publisher:
         clock: BrokerClock,
         refusals: ReceiptLog,
         spreading: Spreading,
+        published: Callable[[ContractVersion], None],
         together: bool = False,
     ) -> None:
         self._agency = agency
+        self._published = published
         self._transport = transport
         self._receipts = receipts
         self._telemetry = measure
@@ -71,12 +73,12 @@ class Publisher:
         """Events that wait for a growth to end."""
         self.kept: list[Publication] | None = None
         """What a handler has published and is sent when it has ended; None where all is sent at once."""
-        self._stampers = Stampers(catalog, agency)
+        self._stampers = Stampers(catalog, agency, published)
         self._recent = RecentIds()
 
     def adopt(self, catalog: Catalog) -> None:
         """Use a newer catalogue."""
-        self._stampers = Stampers(catalog, self._agency)
+        self._stampers = Stampers(catalog, self._agency, self._published)
 
     def stamper(self, subject: str, version: str, system: str) -> Stamper:
         """Return the stamper of a contract version; see `Stampers.get`."""

@@ -5,11 +5,12 @@ tell a running process, may have a required field more or an optional one less; 
 """
 
 import re
+from collections.abc import Callable
 
 from bus.errors import UsageError
 from bus.stages.stamp import Companion, Stamper
 from bus.topics import topic_of
-from contracts import Catalog, Contract
+from contracts import Catalog, Contract, ContractVersion
 
 NUMBER = re.compile(r"(\d{1,6})\.(\d{1,6})", re.ASCII)
 """Both numbers of a version."""
@@ -21,10 +22,12 @@ class Stampers:
     Args:
         catalog: the contracts.
         agency: the agency that publishes.
+        published: called with each version that is published, at its first use.
     """
 
-    def __init__(self, catalog: Catalog, agency: str) -> None:
+    def __init__(self, catalog: Catalog, agency: str, published: Callable[[ContractVersion], None]) -> None:
         self._catalog = catalog
+        self._published = published
         self._agency = agency
         self._known: dict[tuple[str, str, str], Stamper] = {}
 
@@ -42,20 +45,24 @@ class Stampers:
         """
         known = self._known.get((subject, version, system))
         if known is None:
-            owned = self._catalog.contract(subject)
-            if owned.agency != self._agency:
-                raise UsageError(
-                    f"Expected an event of `{self._agency}`, got `{subject}` of `{owned.agency}`. "
-                    "An agency publishes facts about its own domain only"
-                )
-            contract = owned.version(*_numbers(owned, version))
-            known = Stamper(contract, self._agency, system, topic_of(subject, contract.major))
-            known.companions = tuple(
-                Companion(self.get(subject, route.target.number, system), route)
-                for route in owned.companions(contract)
-            )
-            self._known[subject, version, system] = known
+            known = self._known[subject, version, system] = self._made(subject, version, system)
+            self._published(known.contract)
         return known
+
+    def _made(self, subject: str, version: str, system: str) -> Stamper:
+        owned = self._catalog.contract(subject)
+        if owned.agency != self._agency:
+            raise UsageError(
+                f"Expected an event of `{self._agency}`, got `{subject}` of `{owned.agency}`. "
+                "An agency publishes facts about its own domain only"
+            )
+        contract = owned.version(*_numbers(owned, version))
+        made = Stamper(contract, self._agency, system, topic_of(subject, contract.major))
+        made.companions = tuple(
+            Companion(self._made(subject, route.target.number, system), route)
+            for route in owned.companions(contract)
+        )
+        return made
 
 
 def _numbers(contract: Contract, version: object) -> tuple[int, int]:

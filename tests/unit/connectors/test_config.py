@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from click.testing import CliRunner
 from connectors import ConnectorConfig, SinkConfig, SourceConfig, SourceRecord, Translated, load
 from connectors.cli import connect
 from connectors.config_reader import MAX_FILE_BYTES
-from connectors.contract_check import check_contracts
+from connectors.contract_check import check_contracts, check_sunsets
 from connectors.environment import is_secret
 from contracts import Catalog, ContractVersion, Finding
 from tests.unit.connectors.country import (
+    EVENT,
     configured,
     folder_source,
     http_sink,
@@ -256,6 +258,19 @@ def reference() -> Catalog:
 def against_catalogue(folder: Path, content: dict[str, Any]) -> list[Finding]:
     """What the reference catalogue has against a connector."""
     return check_contracts(configured(folder, content), reference())
+
+
+@pytest.mark.parametrize(("days", "count"), [(91, 0), (90, 2), (0, 2), (-1, 2)])
+def test_a_version_that_ends_is_found(tmp_path: Path, days: int, count: int) -> None:
+    """At the version that the file names, published or read, before its last day and after it."""
+    files = register_source(tmp_path), http_sink("http://127.0.0.1/")
+    catalog, today = reference(), date(2026, 6, 1)
+    contract = catalog.contract(EVENT)
+    ending = replace(contract.version(1), sunset=today + timedelta(days=days))
+    after = replace(contract.version(1), major=2)
+    changed = replace(catalog, contracts={EVENT: replace(contract, versions=(ending, after))})
+    found = check_sunsets(configured(tmp_path, *files), changed, today)
+    assert [(finding.code, "version 2.0" in str(finding)) for finding in found] == [("C011", True)] * count
 
 
 def test_sound_connectors_fit_the_catalogue(tmp_path: Path) -> None:

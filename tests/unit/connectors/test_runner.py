@@ -3,6 +3,8 @@
 import asyncio
 import sqlite3
 from collections.abc import Awaitable
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -83,6 +85,25 @@ async def test_rows_become_events_with_their_service_and_transaction(
     assert len({header(record, "ce_correlationid") for record in records}) == 3
     assert orjson.loads(records[0].value or b"")["seat"]["locality"] == "Upper Quay"
     assert [health.state for health in runner.health()] == ["stopped"]
+
+
+async def test_a_version_past_its_last_day_stops_the_source(tmp_path: Path, cluster: InMemoryCluster) -> None:
+    """Nothing is set aside, so that its rows are published when the file names another version."""
+    file = tmp_path / "register.db"
+    make_register(file)
+    register_businesses(file, 1, 2)
+    contract = cluster.catalog.contract(EVENT)
+    retired = replace(contract.version(1), sunset=date(2020, 1, 31))
+    cluster.catalog = replace(
+        cluster.catalog,
+        contracts={**cluster.catalog.contracts, EVENT: replace(contract, versions=(retired,))},
+    )
+    async with runner_of(configured(tmp_path, register_source(file)), cluster) as runner:
+        (health,) = runner.health()
+        await until(lambda: health.state == "failed")
+        assert "2020-01-31" in health.detail
+    assert cluster.records(TOPIC) == []
+    assert cluster.records("tax.dead-letters") == []
 
 
 async def test_a_restart_publishes_nothing_again(tmp_path: Path, cluster: InMemoryCluster) -> None:
