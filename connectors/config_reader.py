@@ -1,5 +1,6 @@
 """Reads configuration files; everything wrong in them is reported at once, each thing with its place."""
 
+import inspect
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -106,6 +107,13 @@ def _named_twice(config: ConnectorConfig, first: ConnectorConfig) -> Finding:
         f"both would own the same checkpoints or subscription; the first is in {first.document.file}",
         "give one of them another name",
     )
+
+
+def _runs_later(function: Any) -> bool:
+    """Whether calling a function gives a coroutine or a generator, and runs nothing."""
+    call = function if inspect.isroutine(function) else type(function).__call__
+    kinds = inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction
+    return any(kind(function) or kind(call) for kind in kinds)
 
 
 class _RejectedError(Exception):
@@ -274,9 +282,15 @@ class _Reader:
             found = imported(path or "")
         except ConfigurationError as error:
             self._refuse(steps, BAD_MAPPING, error.what, error.why, error.how)
-        if not callable(found):
-            why = "it is called with each record or event"
-            self._refuse(steps, WRONG_TYPE, "Expected a function", why, "name a function")
+        if not callable(found) or isinstance(found, type) or _runs_later(found):
+            why = "it is called with each record or event, and what it returns is used"
+            self._refuse(
+                steps,
+                WRONG_TYPE,
+                "Expected a plain function",
+                why,
+                "name a function without `async` or `yield`",
+            )
         return found
 
     def _refuse(self, steps: Steps, code: str, what: str, why: str, how: str) -> NoReturn:

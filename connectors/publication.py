@@ -20,6 +20,7 @@ from connectors.config import SourceConfig
 from connectors.errors import ConnectorError, RecordRejectedError, TryAgainError
 from connectors.identity import event_id, transaction_id
 from connectors.source import EventRecord, MalformedRecord, SourceRecord
+from connectors.translate import Translated
 from contracts import Catalog, ContractError
 
 MAX_RAW_BYTES = 524_288
@@ -78,6 +79,10 @@ def plan(record: SourceRecord | MalformedRecord, config: SourceConfig) -> Draft 
         translated = translate(record)
         if translated is None:
             return None
+        if not isinstance(translated, Translated):
+            raise RecordRejectedError(
+                f"Expected `Translated` or None from `translate`, got a `{type(translated).__name__}`"
+            )
         if translated.time is not None and translated.time.tzinfo is None:
             raise RecordRejectedError("Expected a time with a time zone from `translate`, got one without")
         parts = config.identity.of(record)

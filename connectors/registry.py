@@ -10,6 +10,7 @@ from connectors.codes import suggestion
 from connectors.errors import ConfigurationError
 
 GROUP = "govbus.connectors"
+_METHODS = ("connect", "read", "write", "check", "close")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,4 +119,12 @@ def _connector_type(name: str, implementation: Any) -> ConnectorType:
             "it has no `Options`, or neither `read` nor `write`",
             "see the promises in connectors/source.py and connectors/sink.py",
         )
+    for method in _METHODS:
+        function = getattr(implementation, method, None)
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise ConfigurationError(
+                f"`{method}` of `{name}` is a generator",
+                "calling it runs nothing",
+                "remove its `yield`",
+            )
     return ConnectorType(name, kind, implementation)

@@ -1,6 +1,7 @@
 """Runs one sink: translates and writes each event of its subscription, and returns the outcome to the bus."""
 
 import asyncio
+import inspect
 from typing import Any
 
 from bus import Ack, Bus, DeadLetter, Event, Outcome, Reason, Retry
@@ -13,7 +14,7 @@ from connectors.errors import (
     TryAgainError,
 )
 from connectors.health import Health
-from connectors.sink import SinkRecord
+from connectors.sink import Applied, SinkRecord
 from connectors.worker import Worker
 from contracts import visible_logger
 
@@ -78,10 +79,19 @@ class SinkRunner:
             return self._dead_letter(
                 Reason.UNTRANSLATABLE, f"`translate` raised {type(error).__name__}", error
             )
+        if inspect.isawaitable(body) or inspect.isgenerator(body) or inspect.isasyncgen(body):
+            what = f"Expected JSON from `translate`, got a `{type(body).__name__}`, which has not run"
+            return self._dead_letter(Reason.UNTRANSLATABLE, what, TypeError())
         record = SinkRecord(event.id, body, event.type, event.transaction, event.attempt)
         try:
             await self._connect()
-            await self._worker.call(self._sink.write, record)
+            written: object = await self._worker.call(self._sink.write, record)
+            if not isinstance(written, Applied | None):
+                raise ConfigurationError(
+                    f"`write` returned a `{type(written).__name__}`",
+                    "it returns `Applied` or None, and raises an error where the target took nothing",
+                    "correct the sink",
+                )
         except RecordRejectedError as error:
             return self._dead_letter(Reason.TARGET_REJECTED, str(error), error)
         except ConfigurationError as error:

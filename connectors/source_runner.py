@@ -125,6 +125,12 @@ class SourceRunner:
         batch = await self._worker.call(self._source.read)
         if batch is None:
             return False
+        if not isinstance(batch, Batch):
+            raise ConfigurationError(
+                f"`read` returned a `{type(batch).__name__}`",
+                "it returns a `Batch` or None",
+                "correct the source",
+            )
         self._rows, self._ids = RowCounts(), {}
         await self._publish(batch)
         if batch.checkpoint is not None:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar, cast
 
+from connectors.errors import ConfigurationError
 from contracts import visible_logger
 
 _LOG = visible_logger("govbus.connectors")
@@ -31,14 +32,26 @@ class Worker:
         *args: Call.args,
         **kwargs: Call.kwargs,
     ) -> Result:
-        """Call a method where it has to run, and return what it returns."""
+        """Call a method where it has to run, and return what it returns.
+
+        Raises:
+            ConfigurationError: It returned a generator, or something to await, that has not run.
+        """
         if inspect.iscoroutinefunction(method):
             outcome: Any = method(*args, **kwargs)
         else:
             loop = asyncio.get_running_loop()
             outcome = await loop.run_in_executor(self._executor, lambda: method(*args, **kwargs))
         # A plain function may hand back a coroutine too, as a lambda does.
-        return cast("Result", await outcome if inspect.isawaitable(outcome) else outcome)
+        outcome = await outcome if inspect.isawaitable(outcome) else outcome
+        if inspect.isgenerator(outcome) or inspect.isasyncgen(outcome) or inspect.isawaitable(outcome):
+            name = getattr(method, "__name__", type(method).__name__)
+            raise ConfigurationError(
+                f"`{name}` returned a `{type(outcome).__name__}`",
+                "nothing of it has run",
+                "remove its `yield`, or await what it calls",
+            )
+        return cast("Result", outcome)
 
     async def try_to_close(self, close: Callable[[], Awaitable[None] | None], connector: str) -> None:
         """Call a connector's `close`; log where it raises or takes longer than `CLOSE_SECONDS`.

@@ -1,6 +1,7 @@
 """Configuration is refused with a place, a code and a remedy, and its secrets are never shown."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 from functools import cache
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import CliRunner
+from pydantic import BaseModel
 
 from connectors import ConnectorConfig, SinkConfig, SourceConfig, SourceRecord, Translated, load
 from connectors.cli import connect
@@ -336,6 +338,54 @@ def test_a_mapping_is_compared_with_a_schema_in_another_file(tmp_path: Path) -> 
 def translate_business(record: SourceRecord) -> Translated:
     """A file's own translation, named by its dotted path in the test below."""
     return Translated({"reference": record.data["reference"]})
+
+
+async def translate_later(record: SourceRecord) -> Translated:
+    """A coroutine function."""
+    return translate_business(record)
+
+
+def translate_by_steps(record: SourceRecord) -> Iterator[Translated]:
+    """A generator."""
+    yield translate_business(record)
+
+
+class ByObject:
+    """An object whose call is a coroutine."""
+
+    async def __call__(self, record: SourceRecord) -> Translated:
+        return translate_business(record)
+
+
+by_object = ByObject()
+
+
+@pytest.mark.parametrize("name", ["translate_later", "translate_by_steps", "by_object", "ByObject", "GOOD"])
+def test_a_function_that_gives_nothing_when_it_is_called_is_found(tmp_path: Path, name: str) -> None:
+    """A coroutine, a generator or a class would set every record aside."""
+    content = register_source(tmp_path)
+    content["publish"].pop("data")
+    content["publish"] = {**content["publish"], "translate": f"{__name__}:{name}"}
+    (found,) = findings_of(tmp_path, yaml.safe_dump(content))
+    assert (found.code, "plain function" in found.what) == ("C003", True)
+
+
+class GeneratorSink:
+    """A sink whose `write` never runs."""
+
+    Options = BaseModel
+
+    def write(self, record: SourceRecord) -> Iterator[None]:
+        """Never run."""
+        yield
+
+
+def test_a_connector_with_a_generator_is_found(tmp_path: Path) -> None:
+    """What it should write would be counted as written."""
+    content = {**http_sink("http://x/"), "connector": f"{__name__}:GeneratorSink", "sink": {}}
+    (found,) = findings_of(tmp_path, yaml.safe_dump(content))
+    assert "`write`" in found.what
+    assert "generator" in found.what
 
 
 def test_a_function_of_its_own_may_translate(tmp_path: Path) -> None:

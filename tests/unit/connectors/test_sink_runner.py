@@ -1,6 +1,8 @@
 """Events reach their target once by id, wait for it while it is away, and are set aside when it says no."""
 
 import asyncio
+from collections.abc import Iterator
+from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -135,6 +137,38 @@ class ScriptedSink:
 
     def close(self) -> None:
         """Nothing."""
+
+
+def steps() -> Iterator[None]:
+    """Never run."""
+    yield
+
+
+class OddSink(ScriptedSink):
+    """A sink whose `write` returns something else."""
+
+    returned: ClassVar[Any] = None
+
+    def write(self, record: SinkRecord) -> Any:
+        """Return it."""
+        return self.returned()
+
+
+@pytest.mark.parametrize(
+    "returned", [steps, lambda: Applied, lambda: True, lambda: RecordRejectedError("no"), Future]
+)
+async def test_what_is_not_said_to_be_written_is_not_acknowledged(
+    tmp_path: Path, cluster: InMemoryCluster, returned: Any
+) -> None:
+    """The event waits for the sink to be corrected, and the health says what came back."""
+    OddSink.returned = staticmethod(returned)
+    sink = {**http_sink("http://x/"), "connector": f"{__name__}:OddSink", "sink": {}}
+    async with runner_of(configured(tmp_path, sink), cluster) as runner:
+        (health,) = runner.health()
+        await publish(cluster, 1)
+        await until(lambda: "returned a" in health.detail)
+    assert sum(cluster.committed("municipality.permit-office").values()) == 0
+    assert cluster.records("municipality.dead-letters") == []
 
 
 @pytest.fixture
