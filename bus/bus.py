@@ -312,6 +312,7 @@ class Bus(Publishing, BoundedReading):
             grow = self._context.spreading.grow
             self._follower = Follower(self._transport, self._trusted, self.adopt, grow, refused)
             self._context.learn = self._follower.learn
+            self._context.spreading.is_fresh = self._follower.is_fresh
             await self._follower.start()
 
     def adopt(self, catalog: Catalog) -> None:

@@ -34,6 +34,8 @@ logger = visible_logger("govbus.registry")
 
 POLL_SECONDS = 0.5
 AGAIN_SECONDS = 1.0
+FRESH_SECONDS = 5.0
+"""A process that has not looked at the registry for so long looks again before it publishes."""
 MAX_RECORDS = 1_000
 UNKNOWN_SECONDS = 30.0
 """How long a version that the registry does not have is taken as unknown without looking again."""
@@ -95,6 +97,10 @@ class Follower:
         self._reader: Consumer | None = None
         self._task: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
+        self._building = asyncio.Lock()
+        self._outdated = False
+        self._builds: set[asyncio.Task[None]] = set()
+        self._heard_at = monotonic()
         self._unknown: dict[bytes, float] = {}
 
     async def start(self) -> None:
@@ -104,6 +110,7 @@ class Follower:
             BusError: the cluster cannot be reached, or does not let this process read the registry.
         """
         await self._read_whole()
+        await self._adopt_news()
         try:
             await self._transport.require_topics({REGISTRY_TOPIC})
         except TopicMissingError:
@@ -111,12 +118,13 @@ class Follower:
             return
         self._reader = self._transport.reader(REGISTRY_TOPIC)
         await self._reader.start()
+        self._heard_at = monotonic()
         self._task = asyncio.create_task(self._run(self._reader))
 
     async def stop(self) -> None:
         """Stop following."""
-        for lease in self._leases:
-            lease.cancel()
+        for task in (*self._leases, *self._builds):
+            task.cancel()
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -140,6 +148,7 @@ class Follower:
                 await self._read_whole()
             except BusError as error:
                 logger.warning("the registry could not be read: %s", error)
+        await self._adopt_news()
         if len(self._unknown) >= MAX_UNKNOWN:
             self._unknown.clear()
         self._unknown[schema] = monotonic() + UNKNOWN_SECONDS
@@ -153,7 +162,16 @@ class Follower:
                 outage.ends()
                 records = [record for found in batches.values() for record in found]
                 async with self._turn:
-                    await self._take({_key(record): self._opened(record) for record in records})
+                    self._take({_key(record): self._opened(record) for record in records})
+                    if not self.is_fresh():
+                        await self._read_whole()
+                self._heard_at = monotonic()
+                self._grow(())
+                if self._outdated:
+                    # Beside the reading: nobody may miss a pause while a large catalogue is made.
+                    build = asyncio.create_task(self._adopt_news())
+                    self._builds.add(build)
+                    build.add_done_callback(self._builds.discard)
             except BusError as error:
                 outage.begins(error)
                 await asyncio.sleep(AGAIN_SECONDS)
@@ -187,10 +205,14 @@ class Follower:
                 self._grow([over])
 
     async def _read_whole(self) -> None:
-        await self._take(await read_registry(self._transport, self._trusted))
+        self._take(await read_registry(self._transport, self._trusted))
 
-    async def _take(self, entries: Mapping[str, RegistryEntry]) -> None:
-        """Keep new, trusted entries; if there are any, make a catalogue of all."""
+    def is_fresh(self) -> bool:
+        """Whether this process has followed until now, and was not suspended meanwhile."""
+        return self._task is None or monotonic() - self._heard_at < FRESH_SECONDS
+
+    def _take(self, entries: Mapping[str, RegistryEntry]) -> None:
+        """Keep new, trusted entries."""
         news = {key: entry for key, entry in entries.items() if self._entries.get(key) != entry}
         for key, entry in news.items():
             if entry.fault:
@@ -201,16 +223,22 @@ class Follower:
             return
         self._entries |= believed
         self._take_growths(growths_of(believed.values()))
-        if all(key.startswith(GROWTH) for key in believed):
-            return
-        try:
-            catalog = await asyncio.to_thread(_catalog_of, tuple(self._entries.values()))
-        except CatalogError as error:
-            # Half of an `apply` has come; the rest is on its way, or the next `apply` brings it.
-            logger.info("the registry is not a valid catalogue yet: %s", error)
-            return
-        self._unknown.clear()
-        self._adopt(catalog)
+        self._outdated |= not all(key.startswith(GROWTH) for key in believed)
+
+    async def _adopt_news(self) -> None:
+        """Make a catalogue of all entries, if there are new ones."""
+        async with self._building:
+            if not self._outdated:
+                return
+            self._outdated = False
+            try:
+                catalog = await asyncio.to_thread(_catalog_of, tuple(self._entries.values()))
+            except CatalogError as error:
+                # Half of an `apply` has come; the rest is on its way, or the next `apply` brings it.
+                logger.info("the registry is not a valid catalogue yet: %s", error)
+                return
+            self._unknown.clear()
+            self._adopt(catalog)
 
 
 def _catalog_of(entries: tuple[RegistryEntry, ...]) -> Catalog:

@@ -7,7 +7,7 @@ the old one is acknowledged or failed.
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from bus.errors import BusError, BusUnavailableError
@@ -45,6 +45,8 @@ class Spreading:
         self._draining: set[str] = set()
         self._held: dict[str, list[tuple[Lane, Publication]]] = {}
         self._changed = asyncio.Event()
+        self.is_fresh: Callable[[], bool] = lambda: True
+        """Whether the news of growths are known up to now."""
 
     def partitions(self, subject: str) -> int | None:
         """Return the count in force; None if nothing says it."""
@@ -61,11 +63,14 @@ class Spreading:
             self._settle(subject, partitions)
 
     def grow(self, growths: Iterable[Growth]) -> None:
-        """Take news of growths: pause, switch or go on."""
+        """Take news of growths: pause, switch or go on. Without any, the registry was looked at."""
         for growth in growths:
             before = self.partitions(growth.subject)
             self._growths[growth.subject] = growth
             self._settle(growth.subject, before)
+        for subject in tuple(self._held):
+            self._release(subject)
+        self._tell()
 
     def _settle(self, subject: str, before: int | None) -> None:
         if self.partitions(subject) != before and self._under_way[subject]:
@@ -75,7 +80,8 @@ class Spreading:
     def is_open(self, subject: str) -> bool:
         """Whether events of a subject are sent at once."""
         growth = self._growths.get(subject)
-        return subject not in self._draining and (growth is None or not growth.is_paused)
+        paused = growth is not None and growth.is_paused
+        return not paused and subject not in self._draining and self.is_fresh()
 
     def _may_pass(self, lane: Lane, subject: str) -> bool:
         return self.is_open(subject) or (lane.wrote is not None and subject in lane.wrote)

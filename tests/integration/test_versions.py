@@ -262,7 +262,7 @@ async def test_what_reached_one_version_only_is_published_again_in_both(country:
         world.cluster.delete_topic(older)
         with pytest.raises(TopicMissingError):
             await bus.publish(country.moved, data, id="m-1", version="2.0")
-        world.cluster.create_topic(older)
+        world.cluster.create_topic(older, 3)
         again = await bus.publish(country.moved, data, id="m-1", version="2.0")
         assert await bus.publish(country.moved, data, id="m-1", version="2.0") == again
     (record,) = await world.records(older)

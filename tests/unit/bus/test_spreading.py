@@ -194,3 +194,24 @@ async def test_an_aborted_transaction_leaves_nothing_that_waits(country: Country
         country.write(settled_growth(opened, 3))
         await bus.publish(opened, case(2, KEYS[1]), version="1.0")
     assert set(country.places()) == {KEYS[1]}
+
+
+async def test_a_process_that_was_suspended_looks_at_the_registry_before_it_publishes(
+    country: Country,
+) -> None:
+    """It slept through a whole growth: by its old count, its next event would overtake the one before."""
+    opened = country.small.opened
+    async with country.bus() as bus:
+        await bus.publish(opened, case(1, KEYS[0]), version="1.0")
+        follower = bus._follower
+        assert follower is not None
+        assert follower._task is not None
+        assert follower._reader is not None
+        follower._task.cancel()
+        country.write(switched_growth(opened, 3, 6, country.pause()))
+        follower._heard_at -= 2 * registry.FRESH_SECONDS
+        waiting = bus.submit(opened, case(2, KEYS[0]), version="1.0")
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        follower._task = asyncio.create_task(follower._run(follower._reader))
+        assert (await waiting).partition == over(6)[KEYS[0]]
