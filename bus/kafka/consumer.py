@@ -331,6 +331,9 @@ class KafkaConsumer:
         fresh = self._fresh & set(self.assigned())
         for place, standing in (await self.standings(fresh)).items() if self.group is not None else ():
             committed = standing.committed
+            if isinstance(self._topics, re.Pattern):
+                # At once, for aiokafka would ask for the offset of one partition after the other.
+                self.seek(place, standing.first if committed is None else committed.offset)
             if committed is not None and committed.topic_id not in ("", standing.topic_id):
                 logger.warning(
                     "topic `%s` was made again: group `%s` begins at its first record",
@@ -429,8 +432,9 @@ class KafkaConsumer:
         self._on_held(self._kafka.resume, partition)
 
     def _on_held(self, act: Any, partition: TopicPartition, *arguments: int) -> None:
-        if partition in self.assigned():
-            act(KafkaPartition(*partition), *arguments)
+        place = KafkaPartition(*partition)
+        if place in self._kafka.assignment():
+            act(place, *arguments)
 
     async def position(self, partition: TopicPartition) -> int:
         """Return the offset that is read next."""

@@ -38,7 +38,7 @@ class OneOffReads:
         if not places:
             return {}
         wanted = [KafkaPartition(*place) for place in places]
-        found = await self._ask(places[0].topic, lambda kafka: kafka.end_offsets(wanted))
+        found = await self._ask_about(places, lambda kafka: kafka.end_offsets(wanted))
         return {TopicPartition(*place): int(offset) for place, offset in found.items()}
 
     async def begins(self, places: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
@@ -46,7 +46,7 @@ class OneOffReads:
         if not places:
             return {}
         wanted = [KafkaPartition(*place) for place in places]
-        found = await self._ask(places[0].topic, lambda kafka: kafka.beginning_offsets(wanted))
+        found = await self._ask_about(places, lambda kafka: kafka.beginning_offsets(wanted))
         return {TopicPartition(*place): int(offset) for place, offset in found.items()}
 
     async def offsets_at(self, times: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, int]:
@@ -54,7 +54,7 @@ class OneOffReads:
         if not times:
             return {}
         wanted = {KafkaPartition(*place): time for place, time in times.items()}
-        found = await self._ask(next(iter(times)).topic, lambda kafka: kafka.offsets_for_times(wanted))
+        found = await self._ask_about(list(times), lambda kafka: kafka.offsets_for_times(wanted))
         later = {TopicPartition(*place): int(at.offset) for place, at in found.items() if at is not None}
         return {**later, **await self.ends([place for place in times if place not in later])}
 
@@ -82,6 +82,16 @@ class OneOffReads:
         if record.offset != offset:
             raise BusUnavailableError(f"the record is not there - {place.topic}/{place.partition}/{offset}")
         return record
+
+    async def _ask_about(
+        self, places: Sequence[TopicPartition], question: Callable[[Any], Awaitable[Any]]
+    ) -> Any:
+        async def ask(kafka: Any) -> Any:
+            client = kafka._client  # noqa: SLF001 - by itself it learns of one new topic after the other
+            await client.set_topics(client._topics | {place.topic for place in places})  # noqa: SLF001
+            return await question(kafka)
+
+        return await self._ask(places[0].topic, ask)
 
     async def _ask(self, topic: str, question: Callable[[Any], Awaitable[Any]]) -> Any:
         async with self._turn:
