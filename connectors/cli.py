@@ -79,7 +79,7 @@ def run(files: Sequence[Path], catalog: Path | None) -> None:
 @connect.command()
 @_files_argument
 @_catalog_option
-@click.option("--offline", is_flag=True, help="Do not reach the systems.")
+@click.option("--offline", is_flag=True, help="Do not reach the systems; no variable need be set.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON instead of text.")
 def check(files: Sequence[Path], catalog: Path | None, offline: bool, as_json: bool) -> None:
     """Check the connectors of FILE... without running them.
@@ -88,10 +88,12 @@ def check(files: Sequence[Path], catalog: Path | None, offline: bool, as_json: b
     systems can be reached.
     """
     contracts = _opened(catalog)
-    configs, findings = load(files)
+    configs, findings = load(files, offline=True)
     findings += check_contracts(configs, contracts)
     findings += check_sunsets(configs, contracts, datetime.now(UTC).date())
     if not offline:
+        configs, found = load(files)
+        findings += [finding for finding in found if finding not in findings]
         findings += asyncio.run(check_reachability(configs))
     _show(configs, sorted(findings), as_json)
     if findings:

@@ -2,7 +2,7 @@
 
 import inspect
 from codecs import BOM_UTF8
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
@@ -17,6 +17,7 @@ from connectors.codes import (
     NOT_YAML,
     UNKNOWN_CONNECTOR,
     UNKNOWN_FIELD,
+    UNSET_VARIABLE,
     VALUE_REFUSED,
     WRONG_TYPE,
     suggestion,
@@ -32,7 +33,7 @@ from connectors.config import (
     Subscribe,
 )
 from connectors.conversion import ValueConversionError, zone_named
-from connectors.environment import check_environment, filled_in
+from connectors.environment import check_environment, filled_in, unset_texts
 from connectors.errors import ConfigurationError
 from connectors.identity import Identity
 from connectors.mapping import Expression, MappingSyntaxError, Steps, compile_mapping
@@ -45,13 +46,18 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def load(
-    files: Iterable[str | Path], environment: Mapping[str, str] | None = None
+    files: Iterable[str | Path],
+    environment: Mapping[str, str] | None = None,
+    *,
+    offline: bool = False,
 ) -> tuple[list[ConnectorConfig], list[Finding]]:
     """Read configuration files.
 
     Args:
         files: Their paths; a file may hold several documents.
         environment: The variables that `${ENV:NAME}` may name; the process's own when absent.
+        offline: Whether variables that are not set are no finding. What takes its value from one is not
+            checked then, and a connector that has such an option cannot run.
 
     Returns:
         The connectors without findings, and everything wrong with the others.
@@ -63,11 +69,13 @@ def load(
         if isinstance(document, Finding):
             findings.append(document)
             continue
-        reader = _Reader(document, filled_in(document.value, variables))
-        reader.findings += check_environment(document, variables)
-        config = None if reader.findings else reader.config()
-        findings += reader.findings
-        if config is None:
+        unset = unset_texts(document, variables)
+        reader = _Reader(document, filled_in(document.value, variables), unset)
+        config = reader.config()
+        found = [*reader.findings, *check_environment(document, variables)]
+        found = [each for each in found if not (offline and each.code == UNSET_VARIABLE)]
+        findings += found
+        if config is None or found:
             continue
         first = configs.setdefault((config.agency, config.name), config)
         if first is not config:
@@ -121,10 +129,11 @@ class _RejectedError(Exception):
 
 
 class _Reader:
-    """Reads one document; what is wrong goes to `findings`."""
+    """Reads one document; what is wrong goes to `findings`, but not what an unset variable would decide."""
 
-    def __init__(self, document: Document, value: Any) -> None:
+    def __init__(self, document: Document, value: Any, unset: Collection[Steps]) -> None:
         self.findings: list[Finding] = []
+        self._unset = unset
         self._document = document
         self._value = value
 
@@ -171,33 +180,34 @@ class _Reader:
         file = self._required(SourceFile, value)
         options = self._checked(kind.options, file.source, "source")
         publish = self._required(Publish, file.publish, "publish")
-        shared = self._shared(kind, file, options)
         if (publish.data is None) == (publish.translate is None):
             what, why = "Expected one of `data` and `translate`", "one of them makes the event"
             self._refuse(("publish",), MISSING_FIELD, what, why, "write exactly one")
         mapping = self._record_mapping(publish) if publish.translate is None else None
+        translate = mapping or self._function(publish.translate, "publish", "translate")
+        identity = self._identity(publish.identity)
         return SourceConfig(
-            **shared,
+            **self._shared(kind, file, options),
             publish=publish,
-            translate=mapping or self._function(publish.translate, "publish", "translate"),
+            translate=translate,
             mapping=mapping,
-            identity=self._identity(publish.identity),
+            identity=identity,
         )
 
     def _sink(self, kind: ConnectorType, value: Mapping[str, Any]) -> SinkConfig:
         file = self._required(SinkFile, value)
         options = self._checked(kind.options, file.sink, "sink")
         subscribe = self._required(Subscribe, file.subscribe, "subscribe")
-        shared = self._shared(kind, file, options)
         if file.write is not None and file.translate is not None:
             what, why = "Expected one of `write` and `translate`, got both", "one of them makes the body"
             self._refuse(("translate",), MISSING_FIELD, what, why, "remove one")
         written = "$.data" if file.write is None else file.write
         mapping = EventMapping(self._compiled(written, "write")) if file.translate is None else None
+        translate = mapping or self._function(file.translate, "translate")
         return SinkConfig(
-            **shared,
+            **self._shared(kind, file, options),
             subscribe=subscribe,
-            translate=mapping or self._function(file.translate, "translate"),
+            translate=translate,
             mapping=mapping,
         )
 
@@ -228,9 +238,11 @@ class _Reader:
             return model.model_validate(value)
         except ValidationError as error:
             known = {field.alias or name for name, field in model.model_fields.items()}
+            before = len(self.findings)
             for fault in error.errors(include_url=False, include_input=False, include_context=False):
                 self._add_fault(fault["type"], (*steps, *fault["loc"]), fault["msg"], known)
-            return None
+            # Unchecked where all that is wrong waits for a variable, so that the rest is checked.
+            return None if len(self.findings) > before else model.model_construct(**value)
 
     def _add_fault(self, kind: str, steps: Steps, message: str, known: set[str]) -> None:
         name = ".".join(map(str, steps))
@@ -298,4 +310,6 @@ class _Reader:
         raise _RejectedError
 
     def _add(self, steps: Steps, code: str, what: str, why: str, how: str) -> None:
-        self.findings.append(Finding(self._document.place(*steps), code, what, why, how))
+        is_of_a_name = code in (UNKNOWN_FIELD, MISSING_FIELD)
+        if is_of_a_name or not any(one[: len(steps)] == tuple(steps) for one in self._unset):
+            self.findings.append(Finding(self._document.place(*steps), code, what, why, how))

@@ -70,6 +70,15 @@ def check_environment(document: Document, environment: Mapping[str, str]) -> Ite
                 yield Finding(place, UNSET_VARIABLE, what, why, how)
 
 
+def unset_texts(document: Document, environment: Mapping[str, str]) -> frozenset[Steps]:
+    """Where a document's texts are that take from the environment what is not there."""
+    return frozenset(
+        steps
+        for steps, text in _texts(document.value, ())
+        if any(name not in environment for name in _VARIABLE.findall(text))
+    )
+
+
 def is_secret(steps: Steps, text: str) -> bool:
     """Whether a value is a secret, or may be one, that does not come from the environment.
 

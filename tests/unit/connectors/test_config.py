@@ -455,3 +455,29 @@ def test_a_config_knows_its_connector(tmp_path: Path) -> None:
     """`make` gives a new connector each time."""
     configs: list[ConnectorConfig] = configured(tmp_path, http_sink("http://127.0.0.1/"))
     assert configs[0].make() is not configs[0].make()
+
+
+def test_a_variable_that_is_not_set_hides_no_other_fault(tmp_path: Path) -> None:
+    """All of them, and every other fault of the document, are found in one go."""
+    text = GOOD.replace("sqlite:///register.db", "${ENV:URL}").replace("  table:", "  tabel: ${ENV:X} #")
+    text = text.replace("$.reference", "$.refe rence")
+    found = findings_of(tmp_path, text)
+    assert [finding.code for finding in found if finding.code == "C005"] == ["C005", "C005"]
+    assert {finding.code for finding in found} >= {"C001", "C002", "C005", "C008"}
+
+
+@pytest.mark.parametrize("url", ["${ENV:URL}", "https://${ENV:HOST}/x"])
+def test_offline_needs_no_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """As where changes are checked, and no secret is: the rest, the contract too, is checked all the same."""
+    monkeypatch.delenv("URL", raising=False)
+    monkeypatch.delenv("HOST", raising=False)
+    sink = http_sink(url, headers={"Authorization": "${ENV:TOKEN}"})
+    file = written(tmp_path, yaml.safe_dump(sink))
+    done = CliRunner().invoke(connect, ["check", "--offline", str(file)])
+    assert (done.exit_code, done.stdout) == (0, ""), done.output
+    online = CliRunner().invoke(connect, ["check", str(file)])
+    assert (online.exit_code, online.stdout.count("is not set")) == (100, 2)
+    sink["write"] = {"name": "$.data.nothing"}
+    file.write_text(yaml.safe_dump(sink))
+    for line in (["check", "--offline", str(file)], ["check", str(file)]):
+        assert "the contract has no `nothing` there" in CliRunner().invoke(connect, line).stdout
