@@ -24,6 +24,8 @@ INDENT = "  "
 AGENCY_WIDTH = 18
 TIMES_WIDTH = 23
 OUTCOME_WIDTH = 11
+MAX_NAME = 40
+"""Columns of an id in a list: a longer one must not push out what stands beside it."""
 
 STYLES: dict[State, str] = {
     "open": "cyan",
@@ -68,7 +70,11 @@ def listing(found: Iterable[TransactionView]) -> RenderableType:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("TRANSACTION", "STATE", "TOOK", "SERVICE"):
         table.add_column(
-            name, no_wrap=True, overflow="ellipsis", justify="right" if name == "TOOK" else "left"
+            name,
+            no_wrap=True,
+            overflow="ellipsis",
+            justify="right" if name == "TOOK" else "left",
+            max_width=MAX_NAME,
         )
     for view in found:
         late = Text(" late", "yellow") if view.late and view.state == "completed" else Text()

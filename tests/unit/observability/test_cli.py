@@ -70,6 +70,17 @@ def test_list_shows_state_time_and_what_is_waited_for(database: str) -> None:
     ]
 
 
+def test_no_id_hides_the_state_beside_it(tmp_path: Path) -> None:
+    """However long, and whatever is in it; `--json` has it whole."""
+    url, hostile = f"sqlite:///{tmp_path / 'm.db'}", "case\n\x1b[31mcompleted\u202e" + "x" * 3_000
+    with Store(url, Catalog.open().services) as store:
+        store.apply([published(BORN, START, hostile)])
+    _, first, *_ = govbus("list", "--database", url).stdout.splitlines()
+    assert first.startswith("case\\n\\x1b[31mcompleted\\u202exx")
+    assert first.split()[1] == "stuck"
+    assert json.loads(govbus("list", "--json", "--database", url).stdout)[0]["id"] == hostile
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
