@@ -239,7 +239,7 @@ def open_engine(url: str) -> Engine:
         StoreError: the URL is wrong, the database does not answer, or it has another version.
     """
     try:
-        engine = _engine(make_url(url))
+        engine = _engine(_parsed(url))
     except (ArgumentError, ValueError, ImportError, OSError) as error:
         raise StoreError.unusable(url, error) from None
     try:
@@ -260,10 +260,7 @@ def database_file(url: str) -> Path | None:
     Raises:
         StoreError: the URL is wrong.
     """
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError) as error:
-        raise StoreError.unusable(url, error) from None
+    parsed = _parsed(url)
     if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
         return None
     return Path(parsed.database)
@@ -275,13 +272,17 @@ def with_password(url: str, password: str) -> str:
     Raises:
         StoreError: the URL is wrong.
     """
-    try:
-        parsed = make_url(url)
-    except ArgumentError as error:
-        raise StoreError.unusable(url, error) from error
+    parsed = _parsed(url)
     if parsed.get_backend_name() == "sqlite" or parsed.password is not None:
         return url
     return parsed.set(password=password).render_as_string(hide_password=False)
+
+
+def _parsed(url: str) -> URL:
+    try:
+        return make_url(url)
+    except (ArgumentError, ValueError) as error:
+        raise StoreError.unusable(url, error) from None
 
 
 def _engine(url: URL) -> Engine:
