@@ -183,9 +183,11 @@ def _parameters(function: Callable[..., Any]) -> Iterator[tuple[str, inspect.Par
         parameters = inspect.signature(function).parameters.values()
     except ValueError:
         raise UsageError(f"Expected a function that shows its parameters - {_place(function)}") from None
-    called = _called(function)
-    scope = getattr(inspect.unwrap(called), "__globals__", {})
-    annotations = getattr(called, "__annotations__", {})
+    inner = _inner(function)
+    # A decorator may be an object: its parameters are those of the function that it wraps.
+    annotated = inner if hasattr(inner, "__wrapped__") else _called(function)
+    scope = getattr(inspect.unwrap(annotated), "__globals__", {})
+    annotations = getattr(annotated, "__annotations__", {})
     for index, parameter in enumerate(parameters):
         name = parameter.name
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):

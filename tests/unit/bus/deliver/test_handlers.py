@@ -1,5 +1,6 @@
 """Handlers: their parameters are told apart by annotation, and data never shows in a fault."""
 
+import functools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -106,6 +107,22 @@ class Callee:
         return event.data
 
 
+class Decorated:
+    """A decorator that is a class."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, function)
+        self._function = function
+
+    def __call__(self, *positional: Any, **named: Any) -> Any:
+        return self._function(*positional, **named)
+
+
+async def by_plain_dict(found: dict) -> Any:  # type: ignore[type-arg]
+    """Take a dict."""
+    return found
+
+
 MODEL = CaseModel(reference="case-0001", number=4)
 
 
@@ -121,6 +138,9 @@ MODEL = CaseModel(reference="case-0001", number=4)
         (by_dict, DATA),
         (by_both, (MODEL, DATA)),
         (plainly, MODEL),
+        (by_plain_dict, DATA),
+        (Decorated(plainly), MODEL),
+        (Decorated(by_model), MODEL),
         (Callee(), DATA),
         (Callee().method, DATA),
     ],
