@@ -18,6 +18,7 @@ from bus.deliver.bounded_reading import BoundedReading
 from bus.deliver.delivery import Delivery
 from bus.deliver.exactly_once import ExactlyOnce
 from bus.deliver.handlers import adapt
+from bus.deliver.places import Places
 from bus.deliver.retry import RetryPolicy
 from bus.deliver.subscriber import Subscriber
 from bus.deliver.subscription import Subscription
@@ -281,7 +282,9 @@ class Bus(Publishing, BoundedReading):
             await self._transport.start(self._telemetry.sent if self._telemetry.metering else None)
             own = {receipts_topic(self.agency), dead_letter_topic(self.agency), parked_topic(self.agency)}
             await self._transport.require_topics(own | topics)
-            self._clock_watch = ClockWatch(self._transport, receipts_topic(self.agency))
+            self._clock_watch = ClockWatch(
+                self._transport, receipts_topic(self.agency), self.settings.publish_timeout_seconds
+            )
             await self._clock_watch.start()
             await self._follow()
             self._sunsets.start()
@@ -355,6 +358,7 @@ class Bus(Publishing, BoundedReading):
             delivery,
             parking,
             self.settings,
+            places=Places(subscription, self._transport, self._receipts),
             transactions=transactions if subscription.exactly_once else None,
         )
 

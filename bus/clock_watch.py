@@ -2,7 +2,7 @@
 
 import asyncio
 
-from bus.errors import BusError
+from bus.errors import BusError, BusUnavailableError
 from bus.receipts.receipts import encode_groups
 from bus.table import deliver
 from bus.transport import Transport
@@ -21,10 +21,12 @@ class ClockWatch:
     Args:
         transport: the cluster, started.
         topic: the topic of receipts, which takes records that hold none.
+        timeout_seconds: how long the broker may take to acknowledge one.
     """
 
-    def __init__(self, transport: Transport, topic: str) -> None:
+    def __init__(self, transport: Transport, topic: str, timeout_seconds: float) -> None:
         self._transport = transport
+        self._timeout_seconds = timeout_seconds
         self._topic = topic
         self._task: asyncio.Task[None] | None = None
 
@@ -61,4 +63,9 @@ class ClockWatch:
 
     async def _learn(self) -> None:
         for _ in range(READINGS):
-            await deliver(self._transport, self._topic, None, encode_groups(()), partition=0)
+            try:
+                async with asyncio.timeout(self._timeout_seconds):
+                    await deliver(self._transport, self._topic, None, encode_groups(()), partition=0)
+            except TimeoutError:
+                why = f"the broker did not acknowledge a record in time - topic `{self._topic}`"
+                raise BusUnavailableError(why) from None

@@ -13,13 +13,17 @@ from typing import Final, Literal, TypeAlias
 PublishOutcome: TypeAlias = Literal["published", "refused", "dead-letter"]
 """Outcome of a publish: acknowledged, refused by the bus, or a source record that never became an event."""
 
-DeliveryOutcome: TypeAlias = Literal["ack", "retry", "dead-letter", "discarded"]
-"""Outcome of an attempt of a subscription, or `discarded`: an operator's act on its dead letter."""
+DeliveryOutcome: TypeAlias = Literal["ack", "retry", "dead-letter", "discarded", "displaced", "halted"]
+"""Outcome of an attempt of a subscription; or what is none: an operator `discarded` its dead letter, or it
+was `displaced` in a partition, where it goes on at another place, or `halted` until an operator says where.
+"""
 
 PUBLISHED: Final[PublishOutcome] = "published"
 REFUSED: Final[PublishOutcome] = "refused"
 SET_ASIDE: Final[PublishOutcome] = "dead-letter"
 DISCARDED: Final[DeliveryOutcome] = "discarded"
+DISPLACED: Final[DeliveryOutcome] = "displaced"
+HALTED: Final[DeliveryOutcome] = "halted"
 
 
 class Reason(StrEnum):
@@ -33,6 +37,8 @@ class Reason(StrEnum):
     """The data breaks its contract."""
     DUPLICATE = "duplicate"
     """The same source and id was handled before."""
+    GROUP_RESET = "group-reset"
+    """Somebody else than the bus moved the offsets of a subscription's group."""
     HANDLER_FAILED = "handler-failed"
     """The handler raised an error without a more exact reason."""
     HANDLER_TIMEOUT = "handler-timeout"
@@ -47,6 +53,10 @@ class Reason(StrEnum):
     """A legacy record (a row, a line) could not be read."""
     NOT_JSON = "not-json"
     """The value is not JSON."""
+    OFFSETS_EXPIRED = "offsets-expired"
+    """The offsets of a subscription's group are gone."""
+    RECORDS_LOST = "records-lost"
+    """Records that a subscription had not read are gone."""
     TARGET_REJECTED = "target-rejected"
     """The system behind a sink refused the event for good."""
     TARGET_UNAVAILABLE = "target-unavailable"

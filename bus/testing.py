@@ -48,6 +48,7 @@ class InMemoryCluster:
         self._logs: dict[str, list[list[StoredRecord]]] = {}
         self.open_records = OpenRecords()
         self._ids: dict[str, str] = {}
+        self._first: dict[TopicPartition, int] = {}
         self._committed: dict[tuple[str, TopicPartition], CommittedOffset] = {}
         self._groups: dict[str, list[_Member]] = defaultdict(list)
         for spec in topics_of(self.catalog):
@@ -66,6 +67,7 @@ class InMemoryCluster:
         """Remove a topic with all its records, and what groups have committed of it."""
         self.open_records.drop(name)
         del self._logs[name], self._ids[name]
+        self._first = {place: first for place, first in self._first.items() if place.topic != name}
         self._committed = {at: one for at, one in self._committed.items() if at[1].topic != name}
 
     def records(self, topic: str) -> list[StoredRecord]:
@@ -74,7 +76,10 @@ class InMemoryCluster:
         Raises:
             TopicMissingError: there is no such topic.
         """
-        return self.open_records.shown([record for log in self.log(topic) for record in log])
+        found = [record for log in self.log(topic) for record in log]
+        return self.open_records.shown(
+            [one for one in found if one.offset >= self.first(TopicPartition(topic, one.partition))]
+        )
 
     def receipts(self) -> list[PublishReceipt | DeliveryReceipt]:
         """Return every receipt written so far."""
@@ -117,6 +122,18 @@ class InMemoryCluster:
         """Return the next offset of each partition a group has committed."""
         return {place: at.offset for (name, place), at in self._committed.items() if name == group}
 
+    def delete_before(self, place: TopicPartition, offset: int) -> None:
+        """Delete the records before an offset, as retention does."""
+        self._first[place] = offset
+
+    def first(self, place: TopicPartition) -> int:
+        """Return the offset of the first record that still exists."""
+        return self._first.get(place, 0)
+
+    def forget_offsets(self, group: str) -> None:
+        """Let the offsets of a group expire."""
+        self._committed = {at: one for at, one in self._committed.items() if at[0] != group}
+
     def topic_id(self, topic: str) -> str | None:
         """Return the id of a topic, which it has until it is deleted; None if there is none."""
         return self._ids.get(topic)
@@ -128,7 +145,9 @@ class InMemoryCluster:
             TopicMissingError: there is no such topic.
         """
         log = self.log(place.topic)[place.partition]
-        return Standing(self._ids[place.topic], 0, len(log), self._committed.get((group, place)))
+        return Standing(
+            self._ids[place.topic], self.first(place), len(log), self._committed.get((group, place))
+        )
 
     @asynccontextmanager
     async def open_consumer(
@@ -280,6 +299,8 @@ class _Member:
                 continue
             position = self.positions[place]
             log = self._cluster.log(place.topic)[place.partition]
+            if position < self._cluster.first(place):
+                continue  # see `displaced`
             end = min(self._cluster.open_records.readable(place, log), position + max_records)
             records = self._cluster.open_records.shown(log[position:end])
             self.positions[place] = max(position, end)
@@ -294,11 +315,17 @@ class _Member:
         if now is not None and self._revoked is None and now != self.ids[place.topic]:
             self.ids[place.topic] = now
             self.positions |= {held: 0 for held in self.positions if held.topic == place.topic}
+        if self._revoked is None:
+            self.positions[place] = max(self.positions[place], self._cluster.first(place))
         return now == self.ids[place.topic]
 
     def displaced(self) -> Collection[TopicPartition]:
-        now = self._cluster.topic_id
-        return {place for place in self.positions if now(place.topic) not in (None, self.ids[place.topic])}
+        now, first = self._cluster.topic_id, self._cluster.first
+        return {
+            place
+            for place, position in self.positions.items()
+            if now(place.topic) not in (None, self.ids[place.topic]) or position < first(place)
+        }
 
     async def standings(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, Standing]:
         self._cluster.require_available()

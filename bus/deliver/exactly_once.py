@@ -110,7 +110,7 @@ class ExactlyOnce:
                 return  # the next holder has aborted the transaction
             crash_point("inside-transaction")
             await self._publisher.released(self._publish_timeout_seconds)
-            commit_offsets = partial(self._commit_offsets, partition.parked.topic_id)
+            commit_offsets = partial(self._commit_offsets, partition)
             await commit(delivery.offsets, delivery.rows, commit_offsets, self._transport)
         except BusError:
             await self._transport.abort()
@@ -118,10 +118,13 @@ class ExactlyOnce:
         finally:
             self._publisher.ended()
 
-    async def _commit_offsets(self, topic_id: str, positions: Mapping[TopicPartition, int]) -> None:
-        now_us = self._clock.now_us()
+    async def _commit_offsets(
+        self, partition: PartitionState, positions: Mapping[TopicPartition, int]
+    ) -> None:
+        topic_id, now_us = partition.parked.topic_id, self._clock.now_us()
         marked = {place: CommittedOffset(offset, topic_id, now_us) for place, offset in positions.items()}
         await self._transport.commit(self._group, marked)
+        partition.committed = positions.get(self.partition, partition.committed)
 
     async def close(self) -> None:
         """Disconnect; what is not committed is aborted."""

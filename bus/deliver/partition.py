@@ -52,9 +52,9 @@ class PartitionState:
     """
 
     __slots__ = (
-        "_results", "attempts", "busy_since_ns", "end", "has_left", "held_back", "ignoring", "in_hand",
-        "leaving", "next_offset", "parked", "partition", "recent", "resting_offset", "resume_at", "task",
-        "timed_out", "transactions", "until_ns",
+        "_results", "attempts", "busy_since_ns", "committed", "end", "has_left", "held_back", "ignoring",
+        "in_hand", "leaving", "next_offset", "parked", "partition", "recent", "resting_offset",
+        "resume_at", "task", "timed_out", "transactions", "until_ns",
     )  # fmt: skip
 
     def __init__(
@@ -71,6 +71,8 @@ class PartitionState:
         self.parked.reached = reached
         self.end = end
         self.transactions = transactions
+        self.committed: int | None = None
+        """The offset that its transactions committed last."""
         self.until_ns = NEVER_NS
         """Steady time after which no further record of a batch is begun."""
         self.recent = RecentEvents()

@@ -16,16 +16,15 @@ from bus.deliver.commit import commit
 from bus.deliver.delivery import Delivery
 from bus.deliver.offsets import OffsetTracker
 from bus.deliver.partition import PartitionState, PartitionTransactions
-from bus.deliver.start import Displacement, Start, start_of
+from bus.deliver.places import Places
 from bus.deliver.subscription import Subscription
-from bus.errors import BusError, BusUnavailableError, FencedError, UsageError
+from bus.errors import BusError, BusUnavailableError, FencedError
 from bus.group_times import CANCEL_SECONDS, COMMIT_SECONDS, group_times
 from bus.outage import Outage
 from bus.parking.log import ParkingLog
 from bus.parking.rows import SubscriptionPartition
 from bus.record import Record, TopicPartition
 from bus.settings import Settings
-from bus.standing import Standing
 from bus.transport import Consumer, Transport
 from contracts import Catalog, visible_logger
 
@@ -34,6 +33,8 @@ logger = visible_logger("govbus.subscriber")
 IDLE_POLL_SECONDS = 0.25
 WATCH_SECONDS = 0.25
 AGAIN_SECONDS = 1.0
+HALT_SECONDS = 2.0
+"""How long a partition that waits for an operator is left before it is looked at again."""
 PATIENCE_SECONDS = 0.05
 """How long the loop waits for a batch before it looks at the other partitions."""
 
@@ -47,6 +48,7 @@ class Subscriber:
         delivery: takes records to their outcome.
         parking: the agency's parked events.
         settings: limits.
+        places: says where to begin.
         transactions: makes the transactions of a partition, where the subscription is exactly-once.
     """
 
@@ -58,6 +60,7 @@ class Subscriber:
         parking: ParkingLog,
         settings: Settings,
         *,
+        places: Places,
         transactions: Callable[[TopicPartition], PartitionTransactions] | None = None,
     ) -> None:
         self.subscription = subscription
@@ -74,6 +77,10 @@ class Subscriber:
         self._partitions: dict[TopicPartition, PartitionState] = {}
         self.has_read_all = False
         """Whether the subscription has come to its ends, where it has any."""
+        self._places = places
+        self._halted: dict[TopicPartition, float] = {}
+        """When to look again whether an operator has said where to begin, in monotonic time."""
+        self._marking: asyncio.Task[None] | None = None
         self._revocations = 0
         self._parked = (0, 0)
         self.outage = Outage(subscription.group)
@@ -131,9 +138,10 @@ class Subscriber:
             handling = [one.task for one in self._partitions.values() if one.task is not None]
             await asyncio.wait([*self._tasks, *handling], timeout=self._settings.stop_timeout_seconds)
             await self._abandon(self._partitions.values(), self._settings.stop_timeout_seconds)
-            for task in self._tasks:
+            tasks = [*self._tasks, *([] if self._marking is None else [self._marking])]
+            for task in tasks:
                 task.cancel()
-            await asyncio.wait(self._tasks)
+            await asyncio.wait(tasks)
         try:
             await self._commit_last()
         finally:
@@ -170,6 +178,8 @@ class Subscriber:
         else:
             await asyncio.sleep(PATIENCE_SECONDS)  # first, what is done must be committed
         await self._commit_in_time()
+        if self._places.is_due and (self._marking is None or self._marking.done()):
+            self._marking = asyncio.create_task(self._mark())
         self._measure_parked()
 
     def _measure_parked(self) -> None:
@@ -182,57 +192,62 @@ class Subscriber:
 
     async def _open_partitions(self) -> None:
         """Read what is parked of the partitions that are new here."""
-        new = [place for place in self._consumer.assigned() if place not in self._partitions]
+        now = monotonic()
+        new = [
+            place
+            for place in self._consumer.assigned()
+            if place not in self._partitions and self._halted.get(place, 0.0) <= now
+        ]
         if not new:
             return
+        for place in new:
+            self._halted.pop(place, None)
         before = self._revocations
         make = self._transactions
         transactions = {} if make is None else {place: make(place) for place in new}
         partitions: list[PartitionState] = []
+        offsets: dict[TopicPartition, int] | None = None
         try:
             await asyncio.gather(*(one.open(self._consumer) for one in transactions.values()))
             standings = await self._consumer.standings(new)
+            starts = await self._places.starts(standings)
+            offsets = {place: start.offset for place, start in starts.items() if start.offset is not None}
             opened = await self._parking.open(
                 {
-                    SubscriptionPartition(self.subscription.name, place): standing.topic_id
-                    for place, standing in standings.items()
+                    SubscriptionPartition(self.subscription.name, place): standings[place].topic_id
+                    for place in offsets
                 }
             )
-            starts = {place: self._start(place, standing) for place, standing in standings.items()}
             partitions = [
                 PartitionState(
                     (place := parked.home.partition),
                     parked,
-                    reached=starts[place].offset,
+                    reached=offsets[place],
                     end=self.subscription.ends.get(place),
                     transactions=transactions.get(place),
                 )
                 for parked in opened
             ]
         finally:
-            if partitions and self._revocations == before:
+            if offsets is not None and self._revocations == before:
                 self._partitions |= {one.partition: one for one in partitions}
-                for place in new:
-                    self._consumer.seek(place, starts[place].offset)
+                for place, offset in offsets.items():
+                    self._consumer.seek(place, offset)
                     self._consumer.resume(place)
+                await self._halt([place for place in new if place not in offsets], transactions)
             else:  # it failed, or another process may hold by now what was read
                 await self._close(new, transactions.values())
 
-    def _start(self, place: TopicPartition, standing: Standing) -> Start:
-        """Return where to begin; say what is gone, or was replaced."""
-        start = start_of(standing)
-        if start.why is None:
-            return start
-        if start.why is Displacement.TOPIC_REPLACED and self.subscription.replay is not None:
-            raise UsageError(
-                "Expected the topic that the replay began with, got one that was made since - "
-                f"{place.topic}. Replay under a new id"
-            )
-        logger.error(
-            "%s: %s/%d: %s; %d offsets are gone, and it begins at %d", self.subscription.group, *place,
-            start.why, start.count, start.offset,
-        )  # fmt: skip
-        return start
+    async def _halt(
+        self,
+        places: Collection[TopicPartition],
+        transactions: Mapping[TopicPartition, PartitionTransactions],
+    ) -> None:
+        """Read nothing of partitions until an operator has said where to begin."""
+        for place in places:
+            self._consumer.pause(place)
+            self._halted[place] = monotonic() + HALT_SECONDS
+        await self._close(places, [transactions.get(place) for place in places])
 
     async def _drop_displaced(self) -> None:
         """Drop partitions whose position means nothing any more, once their work in hand has ended."""
@@ -370,17 +385,31 @@ class Subscriber:
         mine = {partition: offset for partition, offset in positions.items() if partition in held}
         if mine:
             await self._consumer.commit(mine)
+        for place, offset in mine.items():
+            if (partition := self._partitions.get(place)) is not None:
+                self._places.committed(place, partition.parked.topic_id, offset)
 
     async def _commit_last(self) -> None:
         """Commit what is done, before the partitions leave; without a broker give up, and it comes again."""
         try:
             async with asyncio.timeout(COMMIT_SECONDS):
                 await self._commit()
+                await self._mark(at_once=True)
         except TimeoutError:
             logger.warning("%s could not commit what is done; it comes again", self.subscription.group)
             if self._committing is not None:
                 self._committing.cancel()
                 await asyncio.wait([self._committing])  # its offsets are given back before they are forgotten
+
+    async def _mark(self, *, at_once: bool = False) -> None:
+        """Keep how far the partitions are, for the time when the group's offsets are gone."""
+        for place, partition in self._partitions.items():
+            if partition.committed is not None:
+                self._places.committed(place, partition.parked.topic_id, partition.committed)
+        try:
+            await self._places.mark(at_once=at_once)
+        except BusError as error:
+            logger.warning("%s could not write how far it is: %s", self.subscription.group, error)
 
     async def _revoked(self, partitions: Collection[TopicPartition]) -> None:
         self._revocations += 1
@@ -399,8 +428,10 @@ class Subscriber:
             await self._commit_last()
         finally:
             self._offsets.forget(partitions)
+            self._places.forget(partitions)
             for place in partitions:
                 self._partitions.pop(place, None)
+                self._halted.pop(place, None)
             await self._close(partitions, [one.transactions for one in leaving])
 
     async def _abandon(self, partitions: Collection[PartitionState], seconds: float) -> None:

@@ -65,6 +65,10 @@ class DeliveryReceipt:
     `discarded` is no delivery: an operator discarded the dead letter, at `finished_us`. For a dead letter of
     a source, subscription, source and type are empty.
 
+    `displaced` and `halted` are none either: the subscription's next offset was `offset`, last known at
+    `broker_time_us`; at `finished_us` it went on elsewhere, or halted, for `reason`. `attempt` is how many
+    offsets are gone unread. `<topic>/<partition>/<offset>` is event id and transaction.
+
     If the record holds no readable event, `<topic>/<partition>/<offset>` is event id and transaction,
     and source, type and version are empty. It belongs to no transaction.
     """

@@ -114,10 +114,10 @@ async def test_no_offset_is_committed_ahead_of_its_receipt(
     async def keep(event: Event[Any]) -> None:
         seen.append(event.data["number"])
 
-    await publish(world, 1, 2, 3)
     bus = subscribed(world, keep, {"commit_interval_seconds": 0.01})
-    let_go = holding_receipts(bus, monkeypatch)
     async with bus:
+        let_go = holding_receipts(bus, monkeypatch)
+        await publish(world, 1, 2, 3)
         await until(lambda: len(seen) == 3)
         await asyncio.sleep(0.3)  # thirty times as long as a commit waits
         assert await committed(world) == 0
@@ -130,8 +130,8 @@ async def test_a_publish_returns_after_its_receipt_is_written(
 ) -> None:
     """The event alone on the broker is not yet an acknowledged event."""
     bus = world.bus(world.country.north)
-    let_go = holding_receipts(bus, monkeypatch)
     async with bus:
+        let_go = holding_receipts(bus, monkeypatch)
         future = bus.submit(world.country.opened, case(1), version="1.0")
         await until(lambda: world.records(world.country.topic))
         await asyncio.sleep(0.1)  # longer than receipts linger

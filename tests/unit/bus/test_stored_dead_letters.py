@@ -17,8 +17,9 @@ pairs = st.tuples(names, st.none() | st.binary(max_size=8))
 def lying(record: StoredRecord, offset: int = 0, *, held: bool = True) -> StoredRecord:
     """Return the dead letter of a record as it lies in its topic."""
     found = dead_letter(
-        record, VERDICT, subscription="office", stage="handle", attempts=3, first_us=5, last_us=6, held=held
-    )
+        record, VERDICT, subscription="office", stage="handle", attempts=3, first_us=5, last_us=6, held=held,
+        topic_id="id",
+    )  # fmt: skip
     return StoredRecord("south.dead-letters", 0, offset, 1_000, found.key, found.value, found.headers)
 
 
@@ -60,7 +61,7 @@ def test_only_a_held_key_is_released() -> None:
     held, free = (read_letters("south", [lying(record, held=held)])[0] for held in (True, False))
     row = released_row(held, "me")
     assert row is not None
-    assert (row.key, row.value) == (b"office/north.case-opened.v1/2/7", None)
+    assert (row.key, row.value) == (b"office/north.case-opened.v1/id/2/7", None)
     assert released_row(free, "me") is None
 
 

@@ -184,11 +184,32 @@ async def replayed(country: Country) -> None:
     )
 
 
+async def displaced(country: Country) -> None:
+    """Let offsets expire, as the subscription goes on at its own mark."""
+    await country.publish(4)
+    async with country.south():
+        await until(lambda: "ack" in country.outcomes())
+    country.cluster.forget_offsets(f"{country.country.south}.office")
+    async with country.south():
+        await until(lambda: "displaced" in country.outcomes())
+
+
+async def halted(country: Country) -> None:
+    """Let offsets expire, as exactly once waits for an operator."""
+    await country.publish(4)
+    async with country.south(exactly_once=True):
+        await until(lambda: "ack" in country.outcomes())
+    country.cluster.forget_offsets(f"{country.country.south}.office")
+    async with country.south(exactly_once=True):
+        await until(lambda: "halted" in country.outcomes())
+
+
 PUBLISHED, REFUSED, SET_ASIDE = (
     (PublishReceipt, outcome) for outcome in ("published", "refused", "dead-letter")
 )
-ACK, RETRY, GIVEN_UP, DISCARDED = (
-    (DeliveryReceipt, outcome) for outcome in ("ack", "retry", "dead-letter", "discarded")
+ACK, RETRY, GIVEN_UP, DISCARDED, DISPLACED, HALTED = (
+    (DeliveryReceipt, outcome)
+    for outcome in ("ack", "retry", "dead-letter", "discarded", "displaced", "halted")
 )
 
 WRITERS: dict[Callable[[Country], Awaitable[None]], set[tuple[type, str]]] = {
@@ -201,6 +222,8 @@ WRITERS: dict[Callable[[Country], Awaitable[None]], set[tuple[type, str]]] = {
     discarded: {PUBLISHED, ACK, RETRY, GIVEN_UP, DISCARDED},
     redriven: {PUBLISHED, GIVEN_UP},
     replayed: {PUBLISHED, ACK, GIVEN_UP},
+    displaced: {PUBLISHED, RETRY, ACK, DISPLACED},
+    halted: {PUBLISHED, RETRY, ACK, HALTED},
 }
 """What writes receipts, and the kinds and outcomes that must be among them."""
 
