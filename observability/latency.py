@@ -74,13 +74,13 @@ class Hop:
 
     @property
     def queue_us(self) -> int:
-        """Published to first received, in microseconds; never below zero."""
-        return max(0, self.received_us - self.published_us)
+        """Published to first received, in microseconds; below zero if a clock is wrong."""
+        return self.received_us - self.published_us
 
     @property
     def handle_us(self) -> int | None:
-        """First received to handled, in microseconds; never below zero."""
-        return None if self.handled_us is None else max(0, self.handled_us - self.received_us)
+        """First received to handled, in microseconds; below zero if a clock is wrong."""
+        return None if self.handled_us is None else self.handled_us - self.received_us
 
 
 def hops(deliveries: Iterable[DeliveryReceipt]) -> list[Hop]:

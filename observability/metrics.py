@@ -350,6 +350,14 @@ METRICS: tuple[Metric, ...] = (
         lambda snapshot: [Observation(snapshot.summary.future)],
     ),
     Metric(
+        "govbus.receipts.backwards",
+        "counter",
+        "{receipt}",
+        "Receipts of events received before they were published, or handled before they were received",
+        (),
+        lambda snapshot: [Observation(snapshot.summary.backwards)],
+    ),
+    Metric(
         "govbus.receipts.age",
         "gauge",
         "s",

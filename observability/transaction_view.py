@@ -66,7 +66,7 @@ def _duration_us(assessed: Assessment, now_us: int) -> int:
         return 0
     # The end of an untracked transaction is unknown: it lasts until its last receipt, not until now.
     running = now_us if assessed.tracked else assessed.last_us
-    return max(0, (assessed.completed_us or running) - assessed.started_us)
+    return (assessed.completed_us or running) - assessed.started_us
 
 
 def _wait(wait: Wait, now_us: int, silences: Silences) -> WaitView:

@@ -289,7 +289,8 @@ class SummaryView:
     completed. `late` counts all past the deadline, whatever else they are. `refused` counts events that the
     bus refused, `refused_unkept` those of them that are not among the dead letters too, `dead_letters` those
     not resolved, `undecodable` records of receipts topics without readable receipts, `unchecked` publishes
-    whose topics could not be asked about them yet, `future` receipts from after the monitor's own time.
+    whose topics could not be asked about them yet, `future` receipts from after the monitor's own time,
+    `backwards` those whose event was received before it was published, or handled before it was received.
     `freshness` is the broker time of the newest receipt, None if there is none.
     """
 
@@ -310,5 +311,6 @@ class SummaryView:
     receipts: int
     undecodable: int
     future: int
+    backwards: int
     unchecked: int
     freshness: datetime | None

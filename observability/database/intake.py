@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from hashlib import sha256
-from itertools import islice
+from itertools import islice, pairwise
 from operator import attrgetter
 from typing import Any
 
@@ -46,6 +46,9 @@ from observability.trust import Fault, Refusal, contradicts, is_before_publish
 
 AHEAD_US = 60_000_000
 """How far a receipt may be ahead of the monitor's clock; one that is further is from the future."""
+
+CLOCK_ERROR_US = 100_000
+"""How far two times of the broker's clock, read by different processes, may be apart for no other cause."""
 
 Grants = Collection[Addressee] | None
 
@@ -294,8 +297,12 @@ def _counted(receipt: AnyReceipt) -> list[Measure]:
         counted.append(("agency", receipt.agency, measure))
         if receipt.outcome == "published" and receipt.service:
             counted.append(("event", receipt.service, subject_of(receipt.type)))
-    elif receipt.reason != "duplicate":
+        return counted
+    if receipt.reason != "duplicate":
         counted.append(("agency", receipt.agency, receipt.outcome))
+    order = (receipt.broker_time_us, receipt.received_us, receipt.finished_us)
+    if any(later < earlier - CLOCK_ERROR_US for earlier, later in pairwise(order)):
+        counted.append(("store", "", "backwards"))
     return counted
 
 

@@ -156,6 +156,7 @@ def summarize(connection: Connection, at: Moment) -> SummaryView:
         undecodable=connection.scalar(select(func.count()).select_from(undecodable)) or 0,
         unchecked=count_unchecked(connection),
         future=stored["store", "", "future"],
+        backwards=stored["store", "", "backwards"],
         freshness=_latest_moment(stored.get(("store", "", "newest_us")), at),
     )
 
@@ -425,7 +426,7 @@ def _published(connection: Connection, ids: Iterable[str]) -> list[Mapping[str, 
 
 
 def _step(step: ServiceStep, times: Iterable[Mapping[str, int]]) -> StepView:
-    took = [max(0, at[step.event] - at[step.after]) for at in times if step.event in at and step.after in at]
+    took = [at[step.event] - at[step.after] for at in times if step.event in at and step.after in at]
     return StepView(
         after=step.after,
         event=step.event,

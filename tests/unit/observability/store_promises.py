@@ -344,6 +344,13 @@ class StorePromises:
         clock.now = moment(START + 8 * 24 * 60 * MINUTE)
         assert store.subscriptions() == ()
 
+    def test_receipts_whose_times_run_backwards_are_counted(self, store: Store) -> None:
+        """Each once; a tenth of a second is no more than two readings of a clock differ by."""
+        for late_us in (-5_000_000, -50_000, 4_000):
+            store.apply([delivered(BORN, f"health-{-late_us}", START, queue_us=late_us)])
+            store.apply([delivered(BORN, f"health-{-late_us}", START, queue_us=late_us)])
+        assert store.summary().backwards == 1
+
     def test_receipt_from_the_future_makes_nothing_newer(self, store: Store, clock: Clock) -> None:
         """It is counted, and neither the freshness nor a subscription's progress follows it."""
         clock.now = moment(START + 10 * SECOND)
