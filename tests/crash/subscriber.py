@@ -7,15 +7,28 @@ Its handler takes 2 ms, so that offsets that are committed too early reach the b
 
 import asyncio
 import sys
+import time
+from functools import partial
 from typing import Any
 
 from bus import Bus, Event, RetryPolicy
+from bus.clock import BrokerClock
 from bus.crash.agencies import journal_handler
-from bus.kafka import consumer
+from bus.kafka import consumer, transport
 
 HANDLING_SECONDS = 0.002
 SLOW = {"slow-handler": (3.0, 1.0), "slow-rebalance": (12.0, 60.0)}
 """How long one call of each process takes under a fault, and how long it may take."""
+
+
+STEPS_SECONDS = (0, 45, -45, 3600)
+"""Under the fault `clock-steps` the time of day is set so far off, from one second to the next."""
+FAILS_EVERY = 40
+
+
+def off_ns() -> int:
+    """Return the time of day of a machine whose clock is set again and again."""
+    return time.time_ns() + STEPS_SECONDS[int(time.monotonic()) % len(STEPS_SECONDS)] * 1_000_000_000
 
 
 async def main(*arguments: str) -> None:
@@ -25,11 +38,15 @@ async def main(*arguments: str) -> None:
     handle = journal_handler(journal, closed if exactly_once else None)
     if fault == "growth":
         consumer.METADATA_MS = 1_000  # so that a run need not wait until it reads the new partitions
+    if fault == "clock-steps":
+        transport.BrokerClock = partial(BrokerClock, time_of_day=off_ns)  # type: ignore[assignment,attr-defined]
     bus, slow = Bus(agency), {"left": fault in SLOW}
     slow_seconds, limit_seconds = SLOW.get(fault, (0.0, 60.0))
 
     async def handle_in_time(event: Event[Any]) -> None:
         await asyncio.sleep(HANDLING_SECONDS)
+        if fault == "clock-steps" and event.attempt == 1 and event.data["number"] % FAILS_EVERY == 0:
+            raise RuntimeError  # it waits for its next attempt while the clock is set
         if slow["left"] and event.data["number"] > 100:
             slow["left"] = False
             await asyncio.sleep(slow_seconds)

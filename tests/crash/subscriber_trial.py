@@ -29,6 +29,12 @@ async def slow_handler(subscriber: Processes) -> None:
     await subscriber.has_handled(1 / 3)
 
 
+async def clock_steps(subscriber: Processes) -> None:
+    """Set the time of day of the subscriber again and again, while some events wait for another attempt."""
+    subscriber.start("one")
+    await subscriber.has_handled(1 / 2)
+
+
 async def slow_rebalance(subscriber: Processes) -> None:
     """Start a second subscriber while a handler of the first is at work for longer than a session lasts."""
     subscriber.start("one")
@@ -46,6 +52,7 @@ async def twin_instances(subscriber: Processes) -> None:
 
 
 OWN_FAULTS: Mapping[str, ProcessFault] = {
+    "clock-steps": clock_steps,
     "slow-handler": slow_handler,
     "slow-rebalance": slow_rebalance,
     "twin-instances": twin_instances,
