@@ -141,7 +141,7 @@ async def test_a_new_minor_version_is_used_without_restart(
             north.submit(country.opened, case(), version="1.2")
         await country.apply(**keys)
         applied = monotonic()
-        await until(lambda: _knows(north, country.opened, "1.2"))
+        await until(lambda: all(_knows(bus, country.opened, "1.2") for bus in (north, south)))
         learned = monotonic() - applied
         sent = await north.publish(country.opened, case(colour="green"), version="1.2")
         await until(lambda: received)
