@@ -1,13 +1,18 @@
 """One run of the project's own subscriber, judged by its journal and by a reader of what it published."""
 
+import asyncio
+import signal
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import orjson
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
 
 from bus import Bus, apply_topics, open_consumer
 from bus.crash import processes
@@ -16,6 +21,8 @@ from bus.crash.faults import FAULTS, PROCESS_FAULTS
 from bus.crash.processes import Processes, ProcessFault
 from bus.crash.trial import Trial, differences_of, publish_until_acknowledged
 from bus.crash.verdict import Accepted, CrashVerdict, Handling, judge
+from bus.deliver.cli import go_on
+from bus.kafka.transport import KafkaTransport
 from bus.serving import NAME_TAKEN
 
 KEYS = 24
@@ -33,6 +40,36 @@ async def clock_steps(subscriber: Processes) -> None:
     """Set the time of day of the subscriber again and again, while some events wait for another attempt."""
     subscriber.start("one")
     await subscriber.has_handled(1 / 2)
+
+
+async def expired_offsets(subscriber: Processes) -> None:
+    """Stop a subscriber, delete the offsets of its group, and start it again; an operator says where."""
+    assert isinstance(subscriber, SubscriberTrial)
+    subscriber.start("one")
+    await subscriber.has_handled(1 / 3)
+    subscriber.running["one"].send_signal(signal.SIGTERM)
+    await subscriber.ends("one", 0)
+    agency, name = subscriber.agencies.south, "crash"
+    admin = AdminClient({"bootstrap.servers": subscriber.settings.bootstrap_servers})
+    while not await asyncio.to_thread(_is_deleted, admin, f"{agency}.{name}"):  # noqa: ASYNC110 - nobody tells
+        await asyncio.sleep(0.5)  # its member counts as there until the session ends
+    subscriber.restarted_at = time.time()
+    subscriber.start("one")
+    if subscriber.guarantee == "exactly-once":
+        transport = KafkaTransport(subscriber.settings)
+        await transport.start()
+        try:
+            await go_on(transport, agency, name, begin="recorded", by="mae", why="offsets expired")
+        finally:
+            await transport.stop()
+    await subscriber.has_handled(2 / 3)
+
+
+def _is_deleted(admin: AdminClient, group: str) -> bool:
+    with suppress(KafkaException):
+        admin.delete_consumer_groups([group])[group].result(30)
+        return True
+    return False
 
 
 async def slow_rebalance(subscriber: Processes) -> None:
@@ -53,6 +90,7 @@ async def twin_instances(subscriber: Processes) -> None:
 
 OWN_FAULTS: Mapping[str, ProcessFault] = {
     "clock-steps": clock_steps,
+    "expired-offsets": expired_offsets,
     "slow-handler": slow_handler,
     "slow-rebalance": slow_rebalance,
     "twin-instances": twin_instances,
