@@ -295,10 +295,10 @@ class _Member:
     ) -> dict[TopicPartition, Sequence[Record]]:
         found: dict[TopicPartition, Sequence[Record]] = {}
         for place in places:
+            log = self._cluster.log(place.topic)[place.partition]
             if place in self._paused or max_records <= 0 or not self._is_same(place):
                 continue
             position = self.positions[place]
-            log = self._cluster.log(place.topic)[place.partition]
             if position < self._cluster.first(place):
                 continue  # see `displaced`
             end = min(self._cluster.open_records.readable(place, log), position + max_records)
