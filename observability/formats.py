@@ -76,5 +76,5 @@ def count(value: int, one: str, many: str | None = None) -> str:
 
 
 def number(value: int) -> str:
-    """Return a whole number with a space between thousands."""
-    return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+    """Return a whole number with a space between thousands: a plain one, for any other would be escaped."""
+    return f"{value:,}".replace(",", " ")

@@ -70,5 +70,5 @@ def test_one_is_singular() -> None:
     """A count agrees with its noun, and its thousands stand apart."""
     assert formats.count(1, "dead letter") == "1 dead letter"
     assert formats.count(0, "dead letter") == "0 dead letters"
-    assert formats.count(1_204, "entry", "entries") == "1\N{NARROW NO-BREAK SPACE}204 entries"
-    assert formats.number(1_180) == "1\N{NARROW NO-BREAK SPACE}180"
+    assert formats.count(1_204, "entry", "entries") == "1 204 entries"
+    assert formats.number(1_180) == "1 180"
