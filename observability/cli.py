@@ -21,7 +21,7 @@ from observability.database.schema import database_file, with_password
 from observability.database.store import Store
 from observability.errors import StoreError
 from observability.silence import SILENT_AFTER_SECONDS, Addressee
-from observability.terminal import listing, marks_of, refusals, waiting, waterfall
+from observability.terminal import gone_places, listing, marks_of, refusals, waiting, waterfall
 from observability.views import State
 
 _log = visible_logger(__name__)
@@ -133,6 +133,7 @@ def list_command(
     catalog = _catalog(folder)
     with _open_store(database, catalog, silent_after) as store:
         found = store.transactions(state, service, limit)
+        halted = [place for place in store.gone_places() if place.halted]
         failed = bool(fail_on and store.transactions(fail_on, service, 1))
     if as_json:
         _print_json(found)
@@ -144,6 +145,10 @@ def list_command(
         if any(view.waits_for for view in found):
             shown_on.print()
             shown_on.print(waiting(found), soft_wrap=True)
+    if halted and not as_json:
+        shown_on = visible_console()
+        shown_on.print()
+        shown_on.print(gone_places(halted), soft_wrap=True)
     if failed:
         context.exit(FINDINGS)
 
@@ -171,6 +176,26 @@ def show_command(
     service = catalog.services.get(view.service or "")
     title = service.title if service else None
     shown_on.print(waterfall(view, width, marks_of(shown_on), title), soft_wrap=True)
+
+
+@transactions.command("gone-places")
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Show at most this many."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_database_options
+def gone_places_command(
+    *, limit: int, as_json: bool, database: str | None, folder: Path | None, silent_after: float
+) -> None:
+    """List where subscriptions lost their place, what they missed, and which wait for an operator."""
+    with _open_store(database, _catalog(folder), silent_after) as store:
+        found = store.gone_places(limit)
+    if as_json:
+        _print_json(found)
+    elif not found:
+        say("no subscription has lost its place", err=True)
+    else:
+        visible_console().print(gone_places(found), soft_wrap=True)
 
 
 @transactions.command("not-believed")

@@ -17,6 +17,7 @@ from typing import Literal
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
+from observability.database.gone import GoneCount
 from observability.database.store import Store
 from observability.metrics_snapshot import MetricsSnapshot, SnapshotCache
 from observability.views import AgencyView, PathView, Percentiles, ServiceView
@@ -114,6 +115,15 @@ def _dead_letters(snapshot: MetricsSnapshot) -> Iterator[Observation]:
 def _lags(snapshot: MetricsSnapshot) -> Iterator[Observation]:
     for agency, event, lag_ms in snapshot.lags:
         yield Observation(lag_ms / 1000, {"agency": agency, "event": event})
+
+
+def _gone(value: Callable[[GoneCount], int]) -> Observe:
+    def observe(snapshot: MetricsSnapshot) -> Iterator[Observation]:
+        for found in snapshot.gone:
+            labels = {"agency": found.agency, "event": found.topic, "reason": found.reason}
+            yield Observation(value(found), labels)
+
+    return observe
 
 
 def _silent(snapshot: MetricsSnapshot) -> Iterator[Observation]:
@@ -297,6 +307,30 @@ METRICS: tuple[Metric, ...] = (
         "Age of the oldest event that a subscription has not received, by the times of records",
         ("agency", "event"),
         _lags,
+    ),
+    Metric(
+        "govbus.subscription.halted",
+        "gauge",
+        "{partition}",
+        "Partitions in which a subscription has halted until an operator says where it goes on",
+        ("agency", "event", "reason"),
+        _gone(lambda found: found.halted),
+    ),
+    Metric(
+        "govbus.subscription.places_gone",
+        "counter",
+        "{place}",
+        "Places of subscriptions in partitions that were gone",
+        ("agency", "event", "reason"),
+        _gone(lambda found: found.places),
+    ),
+    Metric(
+        "govbus.subscription.missed",
+        "counter",
+        "{offset}",
+        "Offsets that were gone before a subscription had read them",
+        ("agency", "event", "reason"),
+        _gone(lambda found: found.lost),
     ),
     Metric(
         "govbus.dead_letters",

@@ -3,7 +3,7 @@
 Law of this file: the store is read at most once every `FRESH_SECONDS`; labels come from the catalogue.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -11,6 +11,7 @@ from threading import Lock
 from time import monotonic
 
 from bus import Reason
+from observability.database.gone import GoneCount
 from observability.database.store import Store
 from observability.transactions import subject_of
 from observability.views import AgencyView, BreakdownView, ServiceView, SummaryView
@@ -35,6 +36,8 @@ class MetricsSnapshot:
     """Agency, reason and number."""
     lags: tuple[tuple[str, str, float], ...]
     """Agency, subject of the event and lag in milliseconds."""
+    gone: tuple[GoneCount, ...]
+    """By agency, subject of the event in place of the topic, and reason."""
     not_believed: tuple[tuple[str, str, int], ...]
     """Agency, fault and number."""
 
@@ -71,6 +74,7 @@ class SnapshotCache:
             breakdowns=tuple(self._breakdown(service) for service in services),
             dead_letters=self._dead_letters(),
             lags=self._lags(services),
+            gone=self._gone(services),
             not_believed=self._not_believed(),
         )
 
@@ -84,8 +88,24 @@ class SnapshotCache:
         ]
         return replace(whole, paths=tuple(bounded_paths))
 
+    def _gone(self, services: Iterable[ServiceView]) -> tuple[GoneCount, ...]:
+        events, reasons = _events(services), frozenset(Reason)
+        sums: dict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
+        for found in self._store.gone_counts():
+            agency, event, reason = found.agency, subject_of(found.topic), found.reason
+            key = (
+                agency if agency in self._agencies else OTHER,
+                event if event in events else OTHER,
+                reason if reason in reasons else OTHER,
+            )
+            sums[key].update(places=found.places, lost=found.lost, halted=found.halted)
+        return tuple(
+            GoneCount(*key, counts["places"], counts["lost"], counts["halted"])
+            for key, counts in sorted(sums.items())
+        )
+
     def _lags(self, services: Iterable[ServiceView]) -> tuple[tuple[str, str, float], ...]:
-        events = {milestone.event for service in services for milestone in service.milestones}
+        events = _events(services)
         worst: dict[tuple[str, str], float] = {}
         for found in self._store.subscriptions():
             agency, subject = found.agency, subject_of(found.topic)
@@ -106,6 +126,10 @@ class SnapshotCache:
         for view in self._store.refusals():
             found[view.agency if view.agency in self._agencies else OTHER, view.fault] += view.receipts
         return tuple((agency, fault, number) for (agency, fault), number in sorted(found.items()))
+
+
+def _events(services: Iterable[ServiceView]) -> frozenset[str]:
+    return frozenset(milestone.event for service in services for milestone in service.milestones)
 
 
 def bounded(agencies: Iterable[AgencyView], known: Collection[str]) -> tuple[AgencyView, ...]:

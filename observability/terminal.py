@@ -17,8 +17,8 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from observability.formats import count, duration
-from observability.views import Cause, HopView, RefusalView, State, TransactionView, WaitView
+from observability.formats import clock, count, duration
+from observability.views import Cause, GonePlaceView, HopView, RefusalView, State, TransactionView, WaitView
 
 INDENT = "  "
 AGENCY_WIDTH = 18
@@ -91,6 +91,19 @@ def refusals(found: Iterable[RefusalView]) -> RenderableType:
     for view in found:
         table.add_row(view.agency, view.fault, count(view.receipts, "receipt"))
     return table
+
+
+def gone_places(found: Iterable[GonePlaceView]) -> RenderableType:
+    """Return places that were gone, with what was missed, and the command for one that has halted."""
+    lines: list[Text] = []
+    for view in found:
+        state = Text("halted", "bold red") if view.halted else Text("went on", "green")
+        lines.append(Text.assemble((f"{view.agency}: {view.subscription}", "bold"), "  ", state))
+        missed = f"{count(view.lost, 'offset')} gone unread since {clock(view.since)} UTC"
+        lines.append(Text(f"{INDENT}{view.topic}/{view.partition}/{view.offset}: {view.reason}, {missed}"))
+        if view.halted:
+            lines.append(Text(INDENT + view.go_on))
+    return Group(*lines)
 
 
 def waiting(found: Iterable[TransactionView]) -> RenderableType:

@@ -9,6 +9,7 @@
       PathView       one event to one subscription: queue and handling
     AgencyView       one agency: traffic and clock
     DeadLetterView   one dead letter: a delivery, or a source record that became no event
+    GonePlaceView    where a subscription's place in a partition was gone, and what it missed
     RefusalView      receipts of one agency that are not believed, and why
     SummaryView      totals over all receipts, and the time of the newest one
 
@@ -16,6 +17,7 @@ Times are aware UTC datetimes on the broker's clock. Durations name their unit. 
 data, because no receipt does.
 """
 
+import shlex
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -194,7 +196,8 @@ class AgencyActivity:
 
     `received`, `handled` and `published` are when it last did each, None if never. `lag_ms` is the age of the
     oldest event that one of its subscriptions has not received, 0 if there is none. `silent_since` is the
-    oldest event that waits for it while it receives nothing, None unless it is silent. `owes` counts the
+    oldest event that waits for it while it receives nothing, None unless it is silent. `halted` counts the
+    partitions of its subscriptions that wait for an operator. `owes` counts the
     events that cases in flight wait for from it, `owes_since` is since when the oldest waits.
     """
 
@@ -203,6 +206,7 @@ class AgencyActivity:
     published: datetime | None
     lag_ms: float
     silent_since: datetime | None
+    halted: int
     owes: int
     owes_since: datetime | None
 
@@ -272,6 +276,37 @@ class DeadLetterView:
 
 
 @dataclass(frozen=True, slots=True)
+class GonePlaceView:
+    """A subscription's place in a partition that was gone, because of `reason`.
+
+    `offset` was next, last known at `since`. At `time` the subscription went on elsewhere, with `lost`
+    offsets gone unread, or halted. `halted` is true while it waits for an operator.
+    """
+
+    agency: str
+    subscription: str
+    topic: str
+    partition: int
+    offset: int
+    reason: str
+    lost: int
+    since: datetime
+    time: datetime
+    halted: bool
+
+    @property
+    def go_on(self) -> str:
+        """The command with which an operator says where it goes on, for a shell."""
+        # The end of a log that is lost holds no mark any more.
+        begin = "start" if self.reason == "records-lost" else "recorded"
+        name, agency = shlex.quote(self.subscription), shlex.quote(self.agency)
+        return (
+            f"govbus subscriptions go-on {name} --agency {agency} --from {begin} "
+            f"--why {shlex.quote(self.reason.replace('-', ' '))}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class RefusalView:
     """How many receipts that `agency` wrote are not believed; `observability.trust` explains each fault."""
 
@@ -291,7 +326,8 @@ class SummaryView:
     not resolved, `undecodable` records of receipts topics without readable receipts, `unchecked` publishes
     whose topics could not be asked about them yet, `future` receipts from after the monitor's own time,
     `backwards` those whose event was received before it was published, or handled before it was received.
-    `freshness` is the broker time of the newest receipt, None if there is none.
+    `halted` counts partitions in which a subscription waits for an operator's word. `freshness` is the broker
+    time of the newest receipt, None if there is none.
     """
 
     transactions: int
@@ -313,4 +349,5 @@ class SummaryView:
     future: int
     backwards: int
     unchecked: int
+    halted: int
     freshness: datetime | None

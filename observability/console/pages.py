@@ -14,6 +14,7 @@ from observability.views import (
     AgencyView,
     BreakdownView,
     DeadLetterView,
+    GonePlaceView,
     ServiceView,
     SummaryView,
     TransactionView,
@@ -21,6 +22,9 @@ from observability.views import (
 
 LISTED = 25
 """Most transactions in one list."""
+
+GONE_PLACES_LISTED = 50
+"""Most places in the list of those that were gone."""
 
 DEAD_LETTERS_LISTED = 50
 """Most dead letters in the list."""
@@ -77,6 +81,7 @@ class Overview:
     dead_letters: tuple[DeadLetterView, ...]
     dead_letter_counts: tuple[tuple[str, str, int], ...]
     """Agency, reason and number of those not resolved."""
+    gone_places: tuple[GonePlaceView, ...]
     agencies: tuple[AgencyView, ...]
 
 
@@ -118,6 +123,7 @@ def overview(store: Store, now: datetime) -> Overview:
             (agency, reason, number)
             for (agency, reason), number in sorted(store.dead_letter_reasons().items())
         ),
+        gone_places=store.gone_places(limit=GONE_PLACES_LISTED),
         agencies=store.agencies(),
     )
 

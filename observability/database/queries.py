@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, case, exists, func, or_, selec
 from bus import DeliveryReceipt, PublishReceipt, agency_of
 from contracts import Service
 from observability.database.beliefs import count_unchecked
+from observability.database.gone import count_gone_places
 from observability.database.intake import chunks, delivery_columns, load, publish_columns
 from observability.database.progress import (
     find_lags,
@@ -155,6 +156,7 @@ def summarize(connection: Connection, at: Moment) -> SummaryView:
         receipts=stored["store", "", "receipts"],
         undecodable=connection.scalar(select(func.count()).select_from(undecodable)) or 0,
         unchecked=count_unchecked(connection),
+        halted=sum(count.halted for count in count_gone_places(connection)),
         future=stored["store", "", "future"],
         backwards=stored["store", "", "backwards"],
         freshness=_latest_moment(stored.get(("store", "", "newest_us")), at),
@@ -249,6 +251,7 @@ def find_agencies(connection: Connection, at: Moment) -> tuple[AgencyView, ...]:
     silences = find_silences(connection, lags, at.cutoff_us)
     owed = {name: moment(since_us) for name, _, since_us in owed_since(connection)}
     last = last_received_and_handled_us(connection)
+    gone = count_gone_places(connection)
     names = sorted({name for (scope, name, _), value in stored.items() if scope == "agency" and value})
     found = []
     for name in names:
@@ -261,6 +264,7 @@ def find_agencies(connection: Connection, at: Moment) -> tuple[AgencyView, ...]:
             published=_latest_moment(_last_published_us(connection, name, at), at),
             lag_ms=(at.read_us - min(behind, default=at.read_us)) / 1000,
             silent_since=moment_or_none(min(silent, default=None)),
+            halted=sum(count.halted for count in gone if count.agency == name),
             owes=stored["agency", name, "owed"],
             owes_since=owed.get(name),
         )

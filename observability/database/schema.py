@@ -24,6 +24,7 @@ from sqlalchemy import (
     event,
     inspect,
     literal_column,
+    or_,
     select,
 )
 from sqlalchemy.engine import URL, make_url
@@ -31,7 +32,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from observability.errors import StoreError
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """Raise it with every change of a table; a database of another version is refused."""
 
 BUSY_SECONDS = 30
@@ -101,6 +102,11 @@ deliveries = Table(
 # SQLite uses a partial index only for a condition written with the same literals, so queries share these.
 given_up = deliveries.c.outcome == literal_column("'dead-letter'")
 Index("dead_letters", deliveries.c.finished_us, sqlite_where=given_up, postgresql_where=given_up)
+
+gone = or_(
+    deliveries.c.outcome == literal_column("'displaced'"), deliveries.c.outcome == literal_column("'halted'")
+)
+Index("gone_places", deliveries.c.finished_us, sqlite_where=gone, postgresql_where=gone)
 
 set_aside = publishes.c.outcome == literal_column("'dead-letter'")
 Index("set_aside", publishes.c.broker_time_us, sqlite_where=set_aside, postgresql_where=set_aside)

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from bus import Backoff
 from contracts import Catalog, Service
-from observability.database import beliefs, intake, queries, reading, retention
+from observability.database import beliefs, gone, intake, queries, reading, retention
 from observability.database.intake import Place
 from observability.database.schema import open_engine
 from observability.errors import StoreError
@@ -27,6 +27,7 @@ from observability.views import (
     AgencyView,
     BreakdownView,
     DeadLetterView,
+    GonePlaceView,
     RefusalView,
     ServiceView,
     State,
@@ -229,6 +230,14 @@ class Store:
     def dead_letters(self, limit: int = 50) -> tuple[DeadLetterView, ...]:
         """Return dead letters, of deliveries and of source records that became no event, newest first."""
         return self._read(lambda connection: queries.find_dead_letters(connection, limit))
+
+    def gone_places(self, limit: int = 50) -> tuple[GonePlaceView, ...]:
+        """Return places of subscriptions that were gone; those that wait for an operator first."""
+        return self._read(lambda connection: gone.find_gone_places(connection, limit))
+
+    def gone_counts(self) -> tuple[gone.GoneCount, ...]:
+        """Return how often places were gone, by agency, topic and reason."""
+        return self._read(gone.count_gone_places)
 
     def refusals(self) -> tuple[RefusalView, ...]:
         """Return how many receipts of each agency are not believed, and why."""

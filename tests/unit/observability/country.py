@@ -96,6 +96,14 @@ def unreadable(to: str, at_us: int, offset: int = 9, **changes: object) -> Deliv
     return replace(nameless, started_at_us=at_us, **changes)  # type: ignore[arg-type] # a test names freely
 
 
+def place_gone(to: str, at_us: int, offset: int = 9, **changes: object) -> DeliveryReceipt:
+    """Return the receipt by which a subscription of agency `to` says that its place is gone."""
+    place = f"{BORN}.v1/0/{offset}"
+    receipt = delivered(BORN, to, at_us, place, outcome="displaced", reason="records-lost", attempt=0)
+    nameless = replace(receipt, event_id=place, source="", type="", version="", service=None, offset=offset)
+    return replace(nameless, finished_us=at_us + MINUTE, **changes)  # type: ignore[arg-type] # a test names fields freely
+
+
 def delivered(
     subject: str,
     to: str,

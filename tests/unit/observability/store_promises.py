@@ -25,6 +25,7 @@ from tests.unit.observability.country import (
     START,
     UNHURRIED,
     delivered,
+    place_gone,
     published,
     refused,
     set_aside,
@@ -318,6 +319,53 @@ class StorePromises:
                 view = other.transaction(f"case-{grants}")
                 assert view is not None
                 assert {wait.agency for wait in view.waits_for if wait.silent_since} == silent
+
+    def test_place_that_is_gone_is_counted_and_halts_until_its_subscription_goes_on(
+        self, store: Store, clock: Clock
+    ) -> None:
+        """Of this subscription and this partition only; what was in hand before does not count."""
+        clock.now = moment(START + 60 * MINUTE)
+        said = [
+            place_gone("tax", START, attempt=40),
+            place_gone("health", START, outcome="halted", reason="offsets-expired"),
+            place_gone("health", START, 8, outcome="halted", reason="offsets-expired", partition=1),
+        ]
+        store.apply(said)
+        store.apply([replace(said[1], finished_us=START + 2 * MINUTE), *said])  # said again after a restart
+        later = START + 5 * MINUTE
+        store.apply(
+            [
+                delivered(BORN, "health", START, "in-hand", finished_us=later),
+                delivered(BORN, "health", later, "other-name", subscription="office"),
+                delivered(BORN, "health", later, "again", subscription=f"{BORN}.v1.replay.again"),
+                delivered(BORN, "tax", later, "other-agency"),
+            ]
+        )
+        topic = f"{BORN}.v1"
+        assert [(each.agency, each.partition, each.halted) for each in store.gone_places()] == [
+            ("health", 1, True),
+            ("health", 0, True),
+            ("tax", 0, False),
+        ]
+        assert store.gone_counts() == (
+            ("health", topic, "offsets-expired", 2, 0, 2),
+            ("tax", topic, "records-lost", 1, 40, 0),
+        )
+        tax = store.gone_places()[-1]
+        assert (tax.reason, tax.lost, tax.since, tax.time) == (
+            "records-lost",
+            40,
+            moment(START),
+            moment(START + MINUTE),
+        )
+        assert store.summary().halted == 2
+        store.apply([delivered(BORN, "health", later, "next")])
+        assert [each.partition for each in store.gone_places() if each.halted] == [1]
+        found = {agency.name: agency.activity.halted for agency in store.agencies() if agency.activity}
+        assert found == {"health": 1, "tax": 0}
+        assert store.gone_counts()[0].places == 2
+        store.apply([place_gone("health", later, 50, reason="topic-replaced", partition=1)])
+        assert store.summary().halted == 0
 
     def test_monitor_that_is_behind_calls_nobody_silent(self, store: Store, clock: Clock) -> None:
         """The receipts that are missing may be written, and not read yet."""

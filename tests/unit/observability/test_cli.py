@@ -23,6 +23,7 @@ from tests.unit.observability.country import (
     SERVICES,
     START,
     delivered,
+    place_gone,
     published,
     refused,
     set_aside,
@@ -68,6 +69,29 @@ def test_list_shows_state_time_and_what_is_waited_for(database: str) -> None:
         "  waits for health.record-opened for 1 d, agency-silent: receives nothing for 1 d",
         "  waits for tax.taxpayer-number-assigned for 1 d, dead letter: target-rejected",
     ]
+
+
+def test_list_ends_with_what_has_halted_and_the_command(database: str) -> None:
+    """Beside the silent agencies, for a shell; `gone-places` has what went on too."""
+    assert govbus("gone-places", "--database", database).stderr == "no subscription has lost its place\n"
+    with Store(database, Catalog.open().services) as store:
+        store.apply([place_gone("tax", START, 7, outcome="halted", reason="offsets-expired", partition=3)])
+        store.apply([place_gone("health", START, attempt=40)])
+    topic, since = f"{BORN}.v1", "2026-09-21 14:13:20 UTC"
+    halted = [
+        f"tax: {topic}  halted",
+        f"  {topic}/3/7: offsets-expired, 0 offsets gone unread since {since}",
+        f"  govbus subscriptions go-on {topic} --agency tax --from recorded --why 'offsets expired'",
+    ]
+    went_on = [
+        f"health: {topic}  went on",
+        f"  {topic}/0/9: records-lost, 40 offsets gone unread since {since}",
+    ]
+    listed = [line.rstrip() for line in govbus("list", "--database", database).stdout.splitlines()]
+    assert listed[-4:] == ["", *halted]
+    assert govbus("gone-places", "--database", database).stdout.splitlines() == [*halted, *went_on]
+    found = json.loads(govbus("gone-places", "--json", "--database", database).stdout)
+    assert [(each["agency"], each["halted"]) for each in found] == [("tax", True), ("health", False)]
 
 
 def test_no_id_hides_the_state_beside_it(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from tests.unit.observability.country import (
     START,
     UNHURRIED,
     delivered,
+    place_gone,
     published,
     refused,
     set_aside,
@@ -218,6 +219,28 @@ def test_silent_agency_stands_in_its_cases_and_among_the_agencies(tmp_path: Path
     }
     assert ("silent" in rows["tax"], "in touch" in rows["health"]) == (True, True)
     assert "receives nothing since" in page
+
+
+def test_subscription_that_halted_shows_why_since_when_and_the_command(store: Store, ask: Get) -> None:
+    """On top of every page, in a list of its own, and in the row of its agency."""
+    fill(store)
+    assert 'id="gone-places' not in ask("/").text
+    store.apply([place_gone("tax", START, attempt=40_000)])
+    assert "halted" not in ask("/").text
+    odd = "an office; rm"
+    store.apply([place_gone("tax", START, 7, outcome="halted", reason="offsets-expired", subscription=odd)])
+    for path in PAGES[:3]:
+        assert "1 partition halted" in ask(path).text
+    text = ask("/").text
+    gone = text[text.index('id="gone-places-live"') :].partition("</table>")[0]
+    halted, went_on = gone.split("<tr")[2:]
+    command = f"govbus subscriptions go-on &#39;{odd}&#39; --agency tax --from recorded --why"
+    for said in ("offsets-expired", "partition 0, offset 7", command, "2026-09-21", "none known"):
+        assert said in halted
+    for said in ("records-lost", "40 000 offsets", "went on"):
+        assert said in went_on
+    agencies = text[text.index('id="agencies-live"') :]
+    assert "1 partition halted" in agencies[agencies.index('data-key="tax"') :].partition("</tr>")[0]
 
 
 def test_monitor_that_is_behind_is_said_and_an_idle_country_is_not(store: Store, ask: Get) -> None:

@@ -21,6 +21,7 @@ from tests.unit.observability.country import (
     SERVICES,
     START,
     delivered,
+    place_gone,
     published,
     refused,
     set_aside,
@@ -47,6 +48,9 @@ def exposed(tmp_path: Path) -> Iterator[str]:
                 delivered(BORN, "stranger", START, "case-3", outcome="dead-letter", reason="made up"),
                 refused(BORN, START, "case-4"),
                 set_aside("tax", START, reason="target-rejected"),
+                place_gone("tax", START, attempt=40),
+                place_gone("tax", START + SECOND, 12, outcome="halted", reason="offsets-expired"),
+                place_gone("stranger", START, attempt=2, reason="made up", topic="stranger.made-up.v1"),
             ],
             refused=[Refusal("tax", "other-agency", ("tax.receipts", 0, 7))] * 2,
         )
@@ -65,6 +69,13 @@ def exposed(tmp_path: Path) -> Iterator[str]:
         'govbus_service_completed_total{on_time="false",service="birth-of-a-child"} 1.0',
         'govbus_receipts_not_believed_total{agency="tax",fault="other-agency"} 2.0',
         "govbus_receipts_unchecked 0.0",
+        'govbus_subscription_halted{agency="tax",event="civil-registry.birth-registered",'
+        'reason="offsets-expired"} 1.0',
+        'govbus_subscription_places_gone_total{agency="tax",event="civil-registry.birth-registered",'
+        'reason="records-lost"} 1.0',
+        'govbus_subscription_missed_total{agency="tax",event="civil-registry.birth-registered",'
+        'reason="records-lost"} 40.0',
+        'govbus_subscription_missed_total{agency="other",event="other",reason="other"} 2.0',
         'govbus_service_open{service="birth-of-a-child"} 1.0',
         'govbus_service_overdue{service="birth-of-a-child"} 1.0',
         'govbus_service_stuck{service="birth-of-a-child"} 1.0',
@@ -83,7 +94,7 @@ def exposed(tmp_path: Path) -> Iterator[str]:
         'govbus_agency_events_total{agency="tax",outcome="dead-letter"} 1.0',
         'govbus_dead_letters{agency="tax",reason="target-rejected"} 2.0',
         'govbus_dead_letters{agency="other",reason="other"} 1.0',
-        "govbus_receipts_total 19.0",
+        "govbus_receipts_total 22.0",
         "govbus_receipts_undecodable_total 0.0",
     ],
 )

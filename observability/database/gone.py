@@ -1,0 +1,74 @@
+"""Places of subscriptions that were gone: what was missed, and where an operator must say how to go on.
+
+Law of this file: a partition has halted until its subscription receives from it again, or begins in it anew.
+That an operator has spoken is not in the receipts; that it goes on is. These rows are few, and are kept.
+"""
+
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, exists, func, or_, select
+
+from observability.database.schema import deliveries, gone, reports
+from observability.transaction_view import moment
+from observability.views import GonePlaceView
+
+_HERE = ("agency", "subscription", "topic", "partition")
+
+
+class GoneCount(NamedTuple):
+    """How often places of an agency in a topic were gone for a reason, and how many offsets unread."""
+
+    agency: str
+    topic: str
+    reason: str
+    places: int
+    lost: int
+    halted: int
+    """Partitions that wait for an operator."""
+
+
+def _has_gone_on() -> ColumnElement[bool]:
+    """Whether the subscription received from the partition later, or began there again."""
+    later = deliveries.alias("later")
+    again = (later.c[name] == deliveries.c[name] for name in _HERE)
+    received = (reports.c[name] == deliveries.c[name] for name in _HERE)
+    anew = or_(later.c.outcome == "displaced", later.c.outcome == "halted")
+    return or_(
+        exists().where(*received, reports.c.received_us > deliveries.c.finished_us),
+        exists().where(*again, anew, later.c.finished_us > deliveries.c.finished_us),
+    )
+
+
+_halted = (deliveries.c.outcome == "halted") & ~_has_gone_on()
+
+
+def find_gone_places(connection: Connection, limit: int) -> tuple[GonePlaceView, ...]:
+    """Return places that were gone, those that wait for an operator first, then the newest."""
+    newest = (_halted.desc(), deliveries.c.finished_us.desc(), deliveries.c.event_id)
+    query = select(deliveries, _halted.label("halted")).where(gone).order_by(*newest).limit(limit)
+    return tuple(
+        GonePlaceView(
+            agency=row.agency,
+            subscription=row.subscription,
+            topic=row.topic,
+            partition=row.partition,
+            offset=row.offset,
+            reason=row.reason or "unknown",
+            lost=row.attempt,
+            since=moment(row.broker_time_us),
+            time=moment(row.finished_us),
+            halted=bool(row.halted),
+        )
+        for row in connection.execute(query)
+    )
+
+
+def count_gone_places(connection: Connection) -> tuple[GoneCount, ...]:
+    """Return how often places were gone, by agency, topic and reason."""
+    by = (deliveries.c.agency, deliveries.c.topic, deliveries.c.reason)
+    halted = func.count().filter(_halted)
+    query = select(*by, func.count(), func.sum(deliveries.c.attempt), halted).where(gone)
+    return tuple(
+        GoneCount(agency, topic, reason or "unknown", places, int(lost), waiting)
+        for agency, topic, reason, places, lost, waiting in connection.execute(query.group_by(*by))
+    )
