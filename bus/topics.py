@@ -23,7 +23,10 @@ REPLAY = ".replay."
 """Stands between a subscription's name and a replay's id in the name of the replay's own subscription."""
 
 DAY_MS = 86_400_000
+BY_TIME_ALONE = {"cleanup.policy": "delete", "retention.bytes": "-1"}
+"""What a broker gives to topics that do not say it may remove events before their time."""
 AUDIT_CONFIG = {
+    **BY_TIME_ALONE,
     "max.message.bytes": str(4 * MAX_EVENT_BYTES),
     "message.timestamp.type": "LogAppendTime",
     "retention.ms": "-1",
@@ -125,6 +128,7 @@ def _spec(name: str, partitions: int, retention_days: float) -> TopicSpec:
         name,
         partitions,
         {
+            **BY_TIME_ALONE,
             "message.timestamp.type": "LogAppendTime",
             "retention.ms": str(int(retention_days * DAY_MS)),
             "max.message.bytes": str(MAX_RECORD_BYTES),

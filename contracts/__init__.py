@@ -19,6 +19,7 @@ from contracts.cluster.growth import (
     switched_growth,
 )
 from contracts.cluster.plan import (
+    OFFSETS_RETENTION,
     Access,
     ClusterState,
     Copies,
@@ -82,6 +83,7 @@ _LATER = {
 __all__ = [
     "GROWTH",
     "LEASE_MS",
+    "OFFSETS_RETENTION",
     "Access",
     "Agency",
     "Catalog",

@@ -10,6 +10,7 @@ from datetime import date
 
 from bus.deliver.versions import expectations
 from bus.topics import (
+    AUDIT_CONFIG,
     AUDIT_TOPIC,
     MAX_EVENT_BYTES,
     REGISTRY_TOPIC,
@@ -43,7 +44,7 @@ MIN_INSYNC = "min.insync.replicas"
 _ROOM = {"max.message.bytes": str(4 * MAX_EVENT_BYTES), "message.timestamp.type": "LogAppendTime"}
 OPERATORS_TOPICS = (
     TopicSpec(REGISTRY_TOPIC, 1, {**_ROOM, "cleanup.policy": "compact"}),
-    TopicSpec(AUDIT_TOPIC, 1, {**_ROOM, "retention.ms": "-1"}),
+    TopicSpec(AUDIT_TOPIC, 1, AUDIT_CONFIG),
 )
 """What `contracts apply` writes to."""
 
@@ -72,12 +73,13 @@ def desired_state(
         found: the cluster as it is; it decides about copies where the catalogue does not.
     """
     access = {grant for agency in catalog.agencies for grant in _own(catalog, agency)}
-    access |= {
-        _may("read", subscription.consumer, "topic", topic)
+    reads = {
+        (subscription.consumer, topic)
         for subscription in catalog.subscriptions.values()
         if subscription.holds_on(today) and subscription.consumer in catalog.agencies
         for topic in _readable(catalog, subscription, today)
     }
+    access |= {_may("read", agency, "topic", topic) for agency, topic in reads}
     quota = {
         "producer_byte_rate": float(catalog.cluster.publish_bytes_per_second),
         "consumer_byte_rate": float(catalog.cluster.read_bytes_per_second),
@@ -88,6 +90,7 @@ def desired_state(
         access=frozenset(access | set(_monitor(catalog))),
         quotas=dict.fromkeys(catalog.agencies, quota),
         entries=entries,
+        subscribed=frozenset(topic for _, topic in reads),
     )
 
 

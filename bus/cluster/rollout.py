@@ -218,6 +218,8 @@ class Rollout:
                 await self._grow_event(transport, first, author)
             case "entry":
                 await self._write(transport, first, author)
+            case "offsets":
+                pass  # only among what is left: it is the brokers' own configuration
 
     async def _grow_event(self, transport: Transport, change: PlannedChange, author: Author) -> None:
         if self._key is None:  # nobody waits for a registry that there is not

@@ -119,6 +119,8 @@ _SMALL = {
     "auto.create.topics.enable": "false",
     "num.partitions": "1",
     "offsets.topic.num.partitions": "8",
+    # Kafka's highest: whatever a catalogue's topics keep, who was stopped finds the place again.
+    "offsets.retention.minutes": str(2**31 - 1),
     "transaction.state.log.num.partitions": "8",
     "share.coordinator.state.topic.num.partitions": "1",
     "group.initial.rebalance.delay.ms": "0",

@@ -28,7 +28,7 @@ from bus.kafka.client import begin, connection, end
 from bus.kafka.errors import translate
 from bus.kafka.requests import alter_quotas, alter_topic_config, create_access, delete_access, set_passwords
 from bus.settings import Settings
-from contracts import Access, ClusterState, Copies, TopicState
+from contracts import OFFSETS_RETENTION, Access, ClusterState, Copies, TopicState
 
 RESOURCES = {2: "topic", 3: "group", 4: "cluster", 5: "transactional-id", 6: "delegation-token", 7: "user"}
 OPERATIONS = {
@@ -75,8 +75,18 @@ class Cluster:
             await end(cluster._admin)
 
     async def observe(self) -> ClusterState:
-        """Return topics, access and quotas; the registry's entries are read elsewhere."""
-        return replace(await self.topics(), access=await self.access(), quotas=await self._quotas())
+        """Return topics, access, quotas and how long offsets live; the registry is read elsewhere."""
+        kept = {
+            broker: found[OFFSETS_RETENTION]
+            for broker in await self._brokers()
+            if OFFSETS_RETENTION in (found := await self._broker_numbers(broker, (OFFSETS_RETENTION,)))
+        }
+        return replace(
+            await self.topics(),
+            access=await self.access(),
+            quotas=await self._quotas(),
+            offsets_retention_minutes=kept,
+        )
 
     async def topics(self, among: Collection[str] | None = None) -> ClusterState:
         """Return topics and the brokers' defaults for them.
@@ -122,13 +132,18 @@ class Cluster:
         return sorted(row["node_id"] for row in (await self._admin.describe_cluster())["brokers"])
 
     async def _default_copies(self, broker: int) -> Copies:
-        resource = ConfigResource(ConfigResourceType.BROKER, str(broker), dict.fromkeys(DEFAULT_COPIES, ""))
+        found = await self._broker_numbers(broker, DEFAULT_COPIES)
+        return Copies(*(found.get(name, 1) for name in DEFAULT_COPIES))
+
+    async def _broker_numbers(self, broker: int, names: Iterable[str]) -> dict[str, int]:
+        """Return some settings of a broker, without those that it does not tell."""
+        resource = ConfigResource(ConfigResourceType.BROKER, str(broker), dict.fromkeys(names, ""))
         found: dict[str, int] = {}
         for response in await self._admin.describe_configs([resource]):
             for code, message, _, _, settings in response.resources:
                 _check(code, message)
                 found |= {key: int(value) for key, value, *_ in settings}
-        return Copies(*(found.get(name, 1) for name in DEFAULT_COPIES))
+        return found
 
     async def access(self) -> frozenset[Access] | None:
         """Return every grant in force; None if the cluster has no authorizer."""

@@ -24,6 +24,12 @@ RULES_BY_KIND: Final[dict[Kind, Rule]] = {
         "running processes rely on the registry, so it must match the catalogue and be signed",
         _FIX,
     ),
+    "offsets": Rule(
+        "drift-offsets",
+        "a subscriber that was stopped has its place for as long as its topics have their events",
+        "set it in the configuration of every broker named, to what is after `->` or more, and restart them "
+        "one by one",
+    ),
 }
 RULES: Final = tuple(RULES_BY_KIND.values())
 _SIGNS: Final = {"+": "is missing", "~": "differs", "-": "should not be there"}
@@ -39,8 +45,8 @@ def drift(change: PlannedChange) -> Finding:
 
 def _file(change: PlannedChange) -> str:
     """The document that defines it, where a code host can show the finding."""
-    name = change.name
-    if change.kind == "topic" and (match := re.fullmatch(r"(.+)\.(.+)\.v[0-9]+", name)):
+    name = change.topic.name if change.kind == "offsets" and change.topic else change.name
+    if change.kind in ("topic", "offsets") and (match := re.fullmatch(r"(.+)\.(.+)\.v[0-9]+", name)):
         return f"agencies/{match[1]}/{match[2]}/contract.yaml"
     if change.kind == "growth":
         return f"agencies/{name.replace('.', '/', 1)}/contract.yaml"

@@ -10,12 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from contracts.cluster.weakening import FOR_EVER, RETENTION, weakenings
 
 Action: TypeAlias = Literal["+", "~", "-"]
-Kind: TypeAlias = Literal["topic", "access", "quota", "growth", "entry"]
+Kind: TypeAlias = Literal["topic", "access", "quota", "growth", "entry", "offsets"]
+
+OFFSETS_RETENTION: Final = "offsets.retention.minutes"
+"""How long brokers keep the offsets of a group that has stopped."""
+_NEVER_MINUTES: Final = 2**31 - 1
+"""The highest that Kafka takes, 4,085 years."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +114,9 @@ class ClusterState:
         paused: The subjects whose publishers wait for a growth that nobody has ended.
         committed: When the newest commit of the catalogue was made, in seconds since the epoch; 0 if that is
             not known.
+        subscribed: The topics that subscriptions read.
+        offsets_retention_minutes: How long each broker keeps the offsets of a group that has stopped, by its
+            number; without those that do not tell.
     """
 
     topics: Mapping[str, TopicState] = field(default_factory=dict)
@@ -121,6 +129,8 @@ class ClusterState:
     counts: Mapping[str, int] = field(default_factory=dict)
     paused: frozenset[str] = frozenset()
     committed: int = 0
+    subscribed: frozenset[str] = frozenset()
+    offsets_retention_minutes: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +175,8 @@ class PlannedChange:
 class Plan:
     """The changes in their order, the number of unchanged items, and notes on what was not compared.
 
-    `left` holds differences that do no harm and that `apply` leaves; `verify` reports them.
+    `left` holds differences that `apply` leaves, since they do no harm or only the brokers' own configuration
+    mends them; `verify` reports them.
     """
 
     changes: tuple[PlannedChange, ...]
@@ -247,7 +258,7 @@ def compare_states(
     compared += 0 if observed.entries is None else len(desired.entries or ())
     if changes and 0 < desired.committed < observed.committed and not allow_destroy:
         changes.insert(0, _older(desired, observed))
-    left = tuple(_added_by_others(desired, observed))
+    left = (*_added_by_others(desired, observed), *_forgotten_early(desired, observed))
     return Plan(tuple(changes), compared - sum(change.action != "-" for change in changes), left=left)
 
 
@@ -349,6 +360,35 @@ def _added_by_others(desired: ClusterState, observed: ClusterState) -> Iterator[
                 "all, and order per key is kept"
             )
             yield PlannedChange("~", "topic", name, what, why, topic=found)
+
+
+def _forgotten_early(desired: ClusterState, observed: ClusterState) -> Iterator[PlannedChange]:
+    """Brokers that forget where a stopped subscriber was while its topic still has its events."""
+    read = (desired.topics[name] for name in sorted(desired.subscribed & desired.topics.keys()))
+    longest = max(read, key=_kept_minutes, default=None)
+    if longest is None:
+        return
+    needed = _kept_minutes(longest)
+    short = {broker: got for broker, got in observed.offsets_retention_minutes.items() if got < needed}
+    if not short:
+        return
+    what = []
+    for got in sorted(set(short.values())):
+        brokers = sorted(broker for broker in short if short[broker] == got)
+        named = f"broker{'' if len(brokers) == 1 else 's'} {', '.join(map(str, brokers))}"
+        what.append(f"{got} -> {needed} on {named}")
+    kept, lost_after = duration(int(longest.config[RETENTION])), duration(min(short.values()) * 60_000)
+    why = (
+        f"`{longest.name}` keeps events longer ({kept}), and a subscriber that is stopped for {lost_after} "
+        "loses its place: it begins at its last mark, with `exactly_once` it waits for an operator"
+    )
+    yield PlannedChange("~", "offsets", OFFSETS_RETENTION, tuple(what), why, topic=longest)
+
+
+def _kept_minutes(topic: TopicState) -> int:
+    """How long a topic keeps its events, rounded up."""
+    kept_ms = int(topic.config[RETENTION])
+    return _NEVER_MINUTES if kept_ms == FOR_EVER else min(-(-kept_ms // 60_000), _NEVER_MINUTES)
 
 
 def _impossible(topic: TopicState, observed: ClusterState) -> str:

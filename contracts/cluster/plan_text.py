@@ -13,7 +13,9 @@ _TITLES: Final[dict[Kind, str]] = {
     "growth": "Partitions", "entry": "Registry",
 }  # fmt: skip
 
-_SAME_FOR_ALL: Final = ("max.message.bytes", "message.timestamp.type")
+_SAME_FOR_ALL: Final = (
+    "cleanup.policy: delete", "max.message.bytes", "message.timestamp.type", "retention.bytes",
+)  # fmt: skip
 
 
 def render_plan(plan: Plan) -> list[str]:

@@ -105,6 +105,7 @@ PINNED: dict[str, list[str]] = {
     "contracts": [
         "GROWTH",
         "LEASE_MS",
+        "OFFSETS_RETENTION",
         "Access",
         "Agency",
         "Catalog",

@@ -41,6 +41,13 @@ async def test_copies_are_added_where_they_lack_and_never_taken(
     assert await _copies(two) == {2}
 
 
+async def test_every_broker_is_asked_how_long_it_keeps_offsets(two: Settings) -> None:
+    """Each keeps those of some groups; the setting of one says nothing of the other."""
+    async with Cluster.open(two) as cluster:
+        found = await cluster.observe()
+    assert found.offsets_retention_minutes == {1: 2**31 - 1, 2: 2**31 - 1}
+
+
 async def _make(settings: Settings, topic: str) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
     try:

@@ -57,20 +57,33 @@ def test_the_monitor_reads_no_event(tmp_path: Path) -> None:
     assert told == {"describe"}
 
 
-def test_a_grant_begins_with_its_approval_and_ends_with_its_last_day(tmp_path: Path) -> None:
-    """Whoever applies the day after takes the access away."""
-    country = SmallCountry(tmp_path)
+def until_december(folder: Path) -> tuple[SmallCountry, Catalog]:
+    """The small catalogue in which `south` may read the opened cases from 1 March to 31 December 2026."""
+    country = SmallCountry(folder)
     document = {
         "subject": country.opened, "version": 1, "purpose": "close-cases", "fields": ["$"],
         "approved_by": "An office", "approved_on": "2026-03-01", "expires": "2026-12-31",
     }  # fmt: skip
-    folder = tmp_path / "agencies" / country.south / "subscriptions"
-    folder.mkdir()
-    (folder / f"{country.opened}.yaml").write_text(yaml.safe_dump(document))
-    catalog, grant = Catalog.open(tmp_path), _read(country.south, country.topic)
+    place = folder / "agencies" / country.south / "subscriptions"
+    place.mkdir()
+    (place / f"{country.opened}.yaml").write_text(yaml.safe_dump(document))
+    return country, Catalog.open(folder)
+
+
+def test_a_grant_begins_with_its_approval_and_ends_with_its_last_day(tmp_path: Path) -> None:
+    """Whoever applies the day after takes the access away."""
+    country, catalog = until_december(tmp_path)
+    grant = _read(country.south, country.topic)
     days = [date(2026, 2, 28), date(2026, 3, 1), date(2026, 12, 31), date(2027, 1, 1)]
     held = [grant in (desired_state(catalog, day).access or ()) for day in days]
     assert held == [False, True, True, False]
+
+
+def test_the_topics_that_valid_subscriptions_read_are_named(tmp_path: Path) -> None:
+    """Their readers' offsets must be kept; those of a grant that has ended need not be."""
+    country, catalog = until_december(tmp_path)
+    days = [date(2026, 12, 31), date(2027, 1, 1)]
+    assert [desired_state(catalog, day).subscribed for day in days] == [{country.topic}, frozenset()]
 
 
 ONE = Copies(1, 1)

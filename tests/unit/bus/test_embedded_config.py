@@ -78,6 +78,11 @@ def test_a_node_makes_no_topic_by_itself_and_waits_for_nobody() -> None:
     } == {"1"}
 
 
+def test_a_node_never_forgets_a_place() -> None:
+    """So it suits every catalogue, however long its events are kept: 2^31 - 1 minutes is Kafka's highest."""
+    assert node_properties(OPEN)["offsets.retention.minutes"] == str(2**31 - 1)
+
+
 def test_an_open_node_has_no_access_control() -> None:
     """No SASL and no authorizer unless asked for."""
     properties = node_properties(OPEN)

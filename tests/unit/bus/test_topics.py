@@ -5,6 +5,7 @@ from aiokafka.partitioner import murmur2 as theirs
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bus.cluster.desired import OPERATORS_TOPICS
 from bus.topics import (
     MAX_EVENT_BYTES,
     audit_topic,
@@ -72,3 +73,11 @@ def test_every_topic_of_a_catalogue_is_on_the_brokers_clock() -> None:
     assert {spec.config["message.timestamp.type"] for spec in specs.values()} == {"LogAppendTime"}
     assert all(int(spec.config["max.message.bytes"]) > MAX_EVENT_BYTES for spec in specs.values())
     assert {specs[name].partitions for name in receipts} == {4}
+
+
+def test_what_a_topic_keeps_is_not_left_to_the_brokers_defaults() -> None:
+    """A limit of bytes that a broker gives to topics without one would remove events before their time."""
+    for spec in (*topics_of(Catalog.open()), *OPERATORS_TOPICS):
+        if spec.config.get("cleanup.policy") != "compact":
+            assert (spec.config["cleanup.policy"], spec.config["retention.bytes"]) == ("delete", "-1")
+            assert "retention.ms" in spec.config

@@ -381,3 +381,57 @@ def test_keys_are_read_from_pem_files(tmp_path: Path) -> None:
     for wrong in (public, tmp_path / "absent.pem"):
         with pytest.raises(RegistryKeyError, match=wrong.name):
             SigningKey.read(wrong)
+
+
+def read(*days: float) -> ClusterState:
+    """A catalogue that has subscriptions to topics that keep events for so many days; -1 is for ever."""
+    topics = [
+        TopicState(f"tax.event-{index}.v1", 1, {"retention.ms": str(int(kept * DAY) if kept > 0 else -1)})
+        for index, kept in enumerate(days)
+    ]
+    return of(*topics, subscribed=frozenset(one.name for one in topics))
+
+
+@pytest.mark.parametrize(
+    ("desired", "brokers", "expected"),
+    [
+        (read(30), {1: 43_200}, ()),
+        (read(30), {1: 43_199}, ("43199 -> 43200 on broker 1",)),
+        (read(30), {1: 100_000, 2: 10_080, 3: 10_080}, ("10080 -> 43200 on brokers 2, 3",)),
+        (read(30), {1: 1_440, 2: 10_080}, ("1440 -> 43200 on broker 1", "10080 -> 43200 on broker 2")),
+        (read(7, 180, 30), {1: 10_080}, ("10080 -> 259200 on broker 1",)),
+        (read(1 / 86_400), {1: 1}, ()),
+        (read(90 / 86_400), {1: 1}, ("1 -> 2 on broker 1",)),
+        (read(-1), {1: 10_080}, ("10080 -> 2147483647 on broker 1",)),
+        (read(-1), {1: 2_147_483_647}, ()),
+        (of(topic(days=30)), {1: 10_080}, ()),
+        (read(), {1: 1}, ()),
+        (read(30), {}, ()),
+    ],
+    ids=[
+        "as long", "a minute less", "some brokers", "each its own", "the longest counts", "a second",
+        "a minute and a half", "for ever", "never forgotten", "nobody reads", "no topic", "not known",
+    ],
+)  # fmt: skip
+def test_offsets_are_kept_as_long_as_the_events_that_subscriptions_read(
+    desired: ClusterState, brokers: dict[int, int], expected: tuple[str, ...]
+) -> None:
+    """Otherwise a subscriber that was stopped finds its events there, and its place gone."""
+    plan = compare_states(desired, replace(desired, offsets_retention_minutes=brokers), SCOPE)
+    assert plan.changes == ()
+    assert tuple(what for change in plan.left for what in change.what) == expected
+
+
+def test_offsets_that_go_too_early_are_drift_with_what_to_do() -> None:
+    """`apply` cannot mend it: the setting is read when a broker starts."""
+    desired = replace(of(topic(days=30)), subscribed=frozenset({TOPIC}))
+    plan = compare_states(desired, replace(desired, offsets_retention_minutes={1: 10_080}), SCOPE)
+    assert [str(drift(change)) for change in plan.left] == [
+        "agencies/tax/refund-paid/contract.yaml:1:1 drift-offsets `offsets.retention.minutes` differs: "
+        f"10080 -> 43200 on broker 1; `{TOPIC}` keeps events longer (30 days), and a subscriber that is "
+        "stopped for 7 days loses its place: it begins at its last mark, with `exactly_once` it waits for an "
+        "operator - a subscriber that was stopped has its place for as long as its topics have their events "
+        "- set it in the configuration of every broker named, to what is after `->` or more, and restart "
+        "them one by one"
+    ]
+    assert "Left as it is" in render_plan(plan)

@@ -11,6 +11,8 @@ import pytest
 import yaml
 from compose_spec import PyCompose
 
+from contracts import Catalog
+
 ROOT = Path(__file__).parents[3]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -184,6 +186,14 @@ def test_kafka_is_three_nodes_that_lose_nothing(prefix: str) -> None:
         assert node["KAFKA_MIN_INSYNC_REPLICAS"] == "2"
         assert node["KAFKA_AUTO_CREATE_TOPICS_ENABLE"] == "false"
     assert len({node["CLUSTER_ID"] for node in nodes(prefix)}) == 1
+
+
+@pytest.mark.parametrize("prefix", ["", "secure-"])
+def test_kafka_keeps_offsets_as_long_as_the_reference_catalogue_keeps_events(prefix: str) -> None:
+    """So that `contracts verify` finds nothing after the first start."""
+    longest = max(contract.retention_days for contract in Catalog.open().contracts.values())
+    for node in nodes(prefix):
+        assert int(node["KAFKA_OFFSETS_RETENTION_MINUTES"]) >= longest * 24 * 60
 
 
 def test_bus_names_every_node_of_the_cluster() -> None:
