@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from bus import PublishReceipt
 from observability.identity import AnyReceipt, PublishKey, publish_key
 from observability.topic_check import TopicCheck
-from observability.trust import Fault, Refusal, Standing, Word, disbelief, fault_of, is_checkable
+from observability.trust import Fault, Refusal, Standing, Word, disbelief, fault_of, is_checkable, whom
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ async def judge(words: Sequence[Word], check: TopicCheck) -> Judged:
             assert isinstance(word.receipt, PublishReceipt)  # noqa: S101 - nothing else is asked about
             fault = disbelief(standing, word.receipt.broker_time_us, word.written_us)
         if fault is not None:
-            refused.append(Refusal(word.speaker, fault, word.place))
+            refused.append(Refusal(word.speaker, fault, word.place, whom(word.receipt, word.speaker)))
             continue
         receipts.append(word.receipt)
         if standing == "unchecked":

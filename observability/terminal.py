@@ -17,7 +17,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from observability.formats import clock, count, duration
+from observability.formats import clock, count, duration, number
 from observability.views import Cause, GonePlaceView, HopView, RefusalView, State, TransactionView, WaitView
 
 INDENT = "  "
@@ -86,10 +86,10 @@ def listing(found: Iterable[TransactionView]) -> RenderableType:
 def refusals(found: Iterable[RefusalView]) -> RenderableType:
     """Return a table of receipts that are not believed."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("AGENCY", "FAULT", "RECEIPTS"):
+    for name in ("AGENCY", "FAULT", "RECEIPTS", "LATEST (UTC)", "ABOUT"):
         table.add_column(name, no_wrap=True, justify="right" if name == "RECEIPTS" else "left")
     for view in found:
-        table.add_row(view.agency, view.fault, count(view.receipts, "receipt"))
+        table.add_row(view.agency, view.fault, number(view.receipts), clock(view.latest), view.about)
     return table
 
 

@@ -51,6 +51,9 @@ SKEW_US = SECOND_US
 AGENCY_SKEW_US = 60 * SECOND_US
 """By how much an agency's estimate of the broker's clock may be wrong."""
 
+LONGEST_NAME = 100
+"""Most letters that are kept of a name which a receipt that is not believed makes up."""
+
 UNKNOWN_OFFSET = -1
 
 OVERDUE_US = 24 * 3_600 * SECOND_US
@@ -69,11 +72,15 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A word that is not believed: whose, why, and the topic, partition and offset that tell it apart."""
+    """A word that is not believed: whose, why, and whom it is about.
+
+    `place` is the topic, partition and offset that tell it apart.
+    """
 
     speaker: str
     fault: Fault
     place: tuple[str, int, int]
+    about: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +95,16 @@ class Bounds:
     end: int
     since: int
     until: int
+
+
+def whom(receipt: AnyReceipt, speaker: str) -> str:
+    """Return whom a receipt is about: the first other agency that it names, else its speaker."""
+    names = (
+        receipt.agency,
+        agency_of(receipt.source),
+        *(each.partition(".")[0] for each in (receipt.topic, receipt.type)),
+    )
+    return next((name for name in names if name and name != speaker), speaker)[:LONGEST_NAME]
 
 
 def fault_of(word: Word) -> Fault | None:

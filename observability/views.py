@@ -308,11 +308,16 @@ class GonePlaceView:
 
 @dataclass(frozen=True, slots=True)
 class RefusalView:
-    """How many receipts that `agency` wrote are not believed; `observability.trust` explains each fault."""
+    """How many receipts that `agency` wrote are not believed; `observability.trust` explains each fault.
+
+    The latest was noted at `latest`, by the monitor's clock, and is `about` an agency.
+    """
 
     agency: str
     fault: Fault
     receipts: int
+    about: str
+    latest: datetime
 
 
 @dataclass(frozen=True, slots=True)

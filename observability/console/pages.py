@@ -15,6 +15,7 @@ from observability.views import (
     BreakdownView,
     DeadLetterView,
     GonePlaceView,
+    RefusalView,
     ServiceView,
     SummaryView,
     TransactionView,
@@ -83,6 +84,7 @@ class Overview:
     """Agency, reason and number of those not resolved."""
     gone_places: tuple[GonePlaceView, ...]
     agencies: tuple[AgencyView, ...]
+    refusals: tuple[RefusalView, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,7 @@ def overview(store: Store, now: datetime) -> Overview:
         ),
         gone_places=store.gone_places(limit=GONE_PLACES_LISTED),
         agencies=store.agencies(),
+        refusals=store.refusals(),
     )
 
 

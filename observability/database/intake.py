@@ -5,7 +5,7 @@ stored ones of the same transactions; these transactions are then assessed again
 difference. So applying a batch twice changes nothing.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from hashlib import sha256
@@ -22,6 +22,7 @@ from observability.database.retention import pruned_us
 from observability.database.schema import (
     definitions,
     deliveries,
+    disbelieved,
     in_flight,
     publishes,
     refusals,
@@ -42,7 +43,7 @@ from observability.identity import (
 )
 from observability.silence import Addressee
 from observability.transactions import Assessment, assess, newest_us, steps, subject_of
-from observability.trust import Fault, Refusal, contradicts, is_before_publish
+from observability.trust import Fault, Refusal, contradicts, is_before_publish, whom
 
 AHEAD_US = 60_000_000
 """How far a receipt may be ahead of the monitor's clock; one that is further is from the future."""
@@ -144,7 +145,7 @@ def apply(
         *(_refusal(row, "contradiction") for row in contradicting),
         *(_refusal(row, "before-cause") for row in early),
     ]
-    _note(connection, refused, counts)
+    _note(connection, refused, now_us)
     changed = [row for row in changed if row not in early]
     _reassess(
         connection, services, stored, {receipt.transaction for receipt in changed}, counts, grants=grants
@@ -223,6 +224,8 @@ def take_out_publishes(
     connection: Connection,
     services: Mapping[str, Service],
     refuted: Mapping[PublishKey, Fault],
+    *,
+    now_us: int,
     grants: Grants = None,
 ) -> None:
     """Take publishes out that turned out to be false, and count them as words not believed."""
@@ -231,7 +234,7 @@ def take_out_publishes(
     stored = load(connection, touched)
     found = [key for key in refuted if key in stored.publishes]
     gone = _take_out(connection, publishes, stored.publishes, found, counts)
-    _note(connection, [_refusal(row, refuted[publish_key(row)]) for row in gone], counts)
+    _note(connection, [_refusal(row, refuted[publish_key(row)]) for row in gone], now_us)
     _reassess(connection, services, stored, touched, counts, grants=grants)
     _add(connection, counts)
 
@@ -268,19 +271,30 @@ def of_key(table: Table, key: Iterable[Any]) -> list[Any]:
 
 
 def _refusal(receipt: AnyReceipt, fault: Fault) -> Refusal:
-    return Refusal(receipt.agency, fault, (receipt.topic, receipt.partition, receipt.offset))
+    place = receipt.topic, receipt.partition, receipt.offset
+    return Refusal(receipt.agency, fault, place, whom(receipt, receipt.agency))
 
 
-def _note(connection: Connection, refused: Iterable[Refusal], counts: Counter[Measure]) -> None:
+def _note(connection: Connection, refused: Iterable[Refusal], now_us: int) -> None:
     """Count what is not believed, once for each place that shows it."""
-    for (speaker, fault, place), number in Counter(
-        (refusal.speaker, refusal.fault, refusal.place) for refusal in refused
-    ).items():
+    shown: dict[tuple[str, Fault, Place], list[Refusal]] = defaultdict(list)
+    for refusal in refused:
+        shown[refusal.speaker, refusal.fault, refusal.place].append(refusal)
+    latest: dict[tuple[str, Fault], str] = {}
+    new: Counter[tuple[str, Fault]] = Counter()
+    for (speaker, fault, place), found in shown.items():
         row = {"speaker": speaker, "fault": fault, **dict(zip(PLACE, place, strict=True))}
         where = [refusals.c[name] == value for name, value in row.items()]
         if connection.execute(select(refusals).where(*where)).first() is None:
             connection.execute(insert(refusals).values(row))
-            counts["not-believed", speaker, fault] += number
+            new[speaker, fault] += len(found)
+            latest[speaker, fault] = found[-1].about
+    for (speaker, fault), about in sorted(latest.items()):
+        values = {"receipts": new[speaker, fault], "noted_us": now_us, "about": about}
+        more = {**values, "receipts": disbelieved.c.receipts + values["receipts"]}
+        change = update(disbelieved).where(*of_key(disbelieved, (speaker, fault))).values(more)
+        if connection.execute(change).rowcount == 0:
+            connection.execute(insert(disbelieved).values(speaker=speaker, fault=fault, **values))
 
 
 def _insert(connection: Connection, table: Table, rows: Sequence[AnyReceipt]) -> None:

@@ -26,6 +26,7 @@ from observability.database.progress import (
 from observability.database.schema import (
     completed_late,
     deliveries,
+    disbelieved,
     given_up,
     in_flight,
     publishes,
@@ -328,9 +329,10 @@ def dead_letters_by_reason(connection: Connection) -> Mapping[tuple[str, str], i
 
 def find_refusals(connection: Connection) -> tuple[RefusalView, ...]:
     """Return the receipts that are not believed, by agency and fault."""
-    kept = select(totals.c.name, totals.c.measure, totals.c.value).where(totals.c.scope == "not-believed")
-    rows = connection.execute(kept.where(totals.c.value > 0).order_by(totals.c.name, totals.c.measure))
-    return tuple(RefusalView(agency, fault, receipts) for agency, fault, receipts in rows)
+    rows = connection.execute(select(disbelieved).order_by(disbelieved.c.speaker, disbelieved.c.fault))
+    return tuple(
+        RefusalView(row.speaker, row.fault, row.receipts, row.about, moment(row.noted_us)) for row in rows
+    )
 
 
 def _in_state(state: State, at: Moment, silences: Silences) -> ColumnElement[bool]:

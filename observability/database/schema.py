@@ -32,7 +32,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from observability.errors import StoreError
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """Raise it with every change of a table; a database of another version is refused."""
 
 BUSY_SECONDS = 30
@@ -221,6 +221,17 @@ refusals = Table(
     Column("partition", Integer, primary_key=True, autoincrement=False),
     Column("offset", BigInteger, primary_key=True, autoincrement=False),
 )
+
+disbelieved = Table(
+    "disbelieved",
+    metadata,
+    _text("speaker", primary_key=True),
+    _text("fault", primary_key=True),
+    _whole("receipts"),
+    _whole("noted_us"),
+    _text("about"),
+)
+"""How much of each speaker is not believed; when the latest was noted, and whom it is about."""
 
 unchecked = Table(
     "unchecked",

@@ -137,7 +137,10 @@ class Store:
 
         def write(connection: Connection) -> int:
             beliefs.forget(connection, keys)
-            intake.take_out_publishes(connection, self._definitions, refuted, self._grants)
+            now_us = microseconds(self._clock())
+            intake.take_out_publishes(
+                connection, self._definitions, refuted, now_us=now_us, grants=self._grants
+            )
             return len(keys)
 
         self._write(write)
@@ -240,7 +243,7 @@ class Store:
         return self._read(gone.count_gone_places)
 
     def refusals(self) -> tuple[RefusalView, ...]:
-        """Return how many receipts of each agency are not believed, and why."""
+        """Return how many receipts of each agency are not believed, why, and whom the latest is about."""
         return self._read(queries.find_refusals)
 
     def read_until(self) -> datetime | None:

@@ -14,6 +14,7 @@ from observability.cli import default_database, transactions
 from observability.database.schema import with_password
 from observability.terminal import ASCII, UNICODE, waterfall
 from observability.transaction_view import microseconds, moment
+from observability.trust import Refusal
 from tests.unit.observability.country import (
     BORN,
     MINUTE,
@@ -92,6 +93,21 @@ def test_list_ends_with_what_has_halted_and_the_command(database: str) -> None:
     assert govbus("gone-places", "--database", database).stdout.splitlines() == [*halted, *went_on]
     found = json.loads(govbus("gone-places", "--json", "--database", database).stdout)
     assert [(each["agency"], each["halted"]) for each in found] == [("tax", True), ("health", False)]
+
+
+def test_who_is_not_believed_is_listed_with_the_latest(database: str) -> None:
+    """Who said it, why, how often, when, and about whom; one record may hold more than one."""
+    now = datetime(2026, 9, 21, 14, 13, 20, tzinfo=UTC)
+    with Store(database, Catalog.open().services, clock=lambda: now) as store:
+        store.apply([], refused=[Refusal("tax", "other-agency", ("tax.receipts", 0, 7), "police")])
+        same = [Refusal("tax", "other-agency", ("tax.receipts", 0, 8), who) for who in ("police", "health")]
+        store.apply([], refused=same)
+        store.apply([], refused=same)
+    lines = govbus("not-believed", "--database", database).stdout.splitlines()
+    assert [line.split() for line in lines] == [
+        ["AGENCY", "FAULT", "RECEIPTS", "LATEST", "(UTC)", "ABOUT"],
+        ["tax", "other-agency", "3", "2026-09-21", "14:13:20", "health"],
+    ]
 
 
 def test_no_id_hides_the_state_beside_it(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ import pytest
 from contracts.web.guard import host_name
 from observability import Store, StoreError
 from observability.console.pages import overview
+from observability.trust import Refusal
 from tests.consoles import running
 from tests.unit.observability.country import (
     ALLOWANCE,
@@ -241,6 +242,18 @@ def test_subscription_that_halted_shows_why_since_when_and_the_command(store: St
         assert said in went_on
     agencies = text[text.index('id="agencies-live"') :]
     assert "1 partition halted" in agencies[agencies.index('data-key="tax"') :].partition("</tr>")[0]
+
+
+def test_who_is_not_believed_is_shown_with_why_and_about_whom(store: Store, ask: Get) -> None:
+    """Only if there is anybody; how often, and the latest."""
+    fill(store)
+    assert "not-believed" not in ask("/").text
+    lies = [Refusal("tax", "other-agency", ("tax.receipts", 0, n), "health") for n in range(1_200)]
+    store.apply([], refused=[*lies, Refusal("tax", "other-agency", ("tax.receipts", 1, 0), "<b>\u202e")])
+    text = ask("/").text
+    section = text[text.index('id="not-believed-live"') :].partition("</table>")[0]
+    for said in ("tax", "other-agency", "1 201", f"{NOW:%Y-%m-%d %H:%M:%S}", "&lt;b&gt;\\u202e"):
+        assert said in section
 
 
 def test_monitor_that_is_behind_is_said_and_an_idle_country_is_not(store: Store, ask: Get) -> None:

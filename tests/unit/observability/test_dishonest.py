@@ -111,6 +111,8 @@ async def test_no_lie_changes_what_others_see(cluster: InMemoryCluster, store: S
     assert {fault for _, fault in counts} == {
         "other-agency", "other-event", "no-such-offset", "ahead-of-now", "before-cause",
     }  # fmt: skip
+    about = {(view.fault, view.about) for view in store.refusals()}
+    assert {("other-event", "civil-registry"), ("ahead-of-now", "civil-registry")} <= about
     cluster.commit(GROUP, dict.fromkeys(cluster.committed(GROUP), 0))
     await watch(cluster, store)
     assert {(view.agency, view.fault): view.receipts for view in store.refusals()} == counts

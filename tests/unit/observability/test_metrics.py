@@ -52,7 +52,7 @@ def exposed(tmp_path: Path) -> Iterator[str]:
                 place_gone("tax", START + SECOND, 12, outcome="halted", reason="offsets-expired"),
                 place_gone("stranger", START, attempt=2, reason="made up", topic="stranger.made-up.v1"),
             ],
-            refused=[Refusal("tax", "other-agency", ("tax.receipts", 0, 7))] * 2,
+            refused=[Refusal("tax", "other-agency", ("tax.receipts", 0, 7), "health")] * 2,
         )
         yield generate_latest(registry).decode()
         provider.shutdown()
