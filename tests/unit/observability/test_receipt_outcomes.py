@@ -22,6 +22,7 @@ from bus import (
     RetryPolicy,
 )
 from bus.dead_letters.operations import DeadLetters, Operator
+from bus.deliver.cli import go_on
 from bus.replay.replay import ReplayRequest, replay
 from bus.testing import InMemoryBus, InMemoryCluster
 from observability import Monitor, Store
@@ -245,3 +246,24 @@ def test_every_outcome_has_a_writer_above() -> None:
     written = {one for found in WRITERS.values() for one in found}
     named = {(kind, outcome) for kind, outcomes in OUTCOMES.items() for outcome in outcomes}
     assert written == named
+
+
+async def test_what_has_halted_is_shown_until_an_operator_lets_it_go_on(
+    country: Country, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By what the bus writes: the receipt of the halt, and those of what comes after it."""
+    await halted(country)
+    await country.monitored(caplog)
+    (place,) = country.store.gone_places()
+    assert (place.reason, place.halted, country.store.summary().halted) == ("offsets-expired", True, 1)
+    south = country.country.south
+    assert place.go_on.startswith(f"govbus subscriptions go-on office --agency {south} --from recorded ")
+    operator = country.bus(south)
+    await operator._transport.start()
+    await go_on(operator._transport, south, "office", begin="recorded", by="mae", why="offsets expired")
+    await operator._transport.stop()
+    await country.publish(4)  # of the same partition
+    async with country.south(exactly_once=True):
+        await until(lambda: country.outcomes().count("ack") == 2)
+    await country.monitored(caplog)
+    assert [each.halted for each in country.store.gone_places()] == [False]
