@@ -1,7 +1,8 @@
 """A dishonest agency with its own credentials: it may write no other's topics, and lies in its own.
 
 Each seed tells other lies: receipts of a running case, changed at random. Nothing of the others changes, and
-every lie is counted under the name of the liar.
+every lie is counted under the name of the liar, once its topic was asked: a lie about a place that is newer
+than the monitor's list of topics is believed, and shown as unchecked, until the list is read again.
 """
 
 import asyncio
@@ -52,8 +53,7 @@ def node() -> Iterator[EmbeddedKafka]:
         yield node
 
 
-@pytest.mark.sampled(1)
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.crash) for seed in range(1, 12))])
 async def test_a_dishonest_agency_changes_nothing_of_others(
     node: EmbeddedKafka, tmp_path: Path, seed: int
 ) -> None:
@@ -81,7 +81,7 @@ async def test_a_dishonest_agency_changes_nothing_of_others(
                 await deliver(
                     liar, receipts_topic(country.south), None, encode_receipts([one]), partition=place
                 )
-        await watch(country, store, lambda: judged(store) >= LIES / 2)
+        await watch(country, store, lambda: judged(store) >= LIES / 2 and not store.summary().unchecked)
         assert seen(store, country) == before
         assert {view.agency for view in store.refusals()} == {country.south}
         assert store.summary().unchecked == 0
