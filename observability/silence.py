@@ -11,6 +11,7 @@ is the time up to which the monitor has read everything: a monitor that is behin
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 SILENT_AFTER_SECONDS = 65.0
@@ -32,10 +33,23 @@ class NotReceived(NamedTuple):
     since_us: int
 
 
-Silences = Mapping[Addressee, int]
-"""Who is silent about which event, and since when: broker time in microseconds of the oldest not received."""
+@dataclass(frozen=True, slots=True)
+class Silences:
+    """Who is silent about which event; broker time in microseconds since the epoch.
 
-NOBODY: Silences = {}
+    `since_us` is the oldest event not received. What was published after `cutoff_us` may still be received
+    in time, by a silent agency too.
+    """
+
+    since_us: Mapping[Addressee, int]
+    cutoff_us: int
+
+    def meet(self, addressee: Addressee, since_us: int) -> bool:
+        """Return whether an event that waits since then waits for a silent agency."""
+        return since_us < self.cutoff_us and addressee in self.since_us
+
+
+NOBODY = Silences({}, 0)
 
 
 def silences(
@@ -52,4 +66,4 @@ def silences(
     for addressee, since_us in not_received:
         if since_us < cutoff_us and reported_us.get(addressee, since_us) < cutoff_us:
             found[addressee] = min(since_us, found.get(addressee, since_us))
-    return found
+    return Silences(found, cutoff_us)

@@ -69,10 +69,8 @@ class Wait:
 
     def silent_since_us(self, silences: Silences) -> int | None:
         """Return since when its agency receives nothing of what it should answer, None if it does."""
-        addressee = Addressee(self.agency, self.after)
-        if self.received or addressee not in silences:
-            return None
-        return max(self.since_us, silences[addressee])
+        silent = not self.received and silences.meet(Addressee(self.agency, self.after), self.since_us)
+        return self.since_us if silent else None
 
     def cause(self, now_us: int, silences: Silences = NOBODY) -> Cause | None:
         """Return why the event does not come, None while nothing is wrong."""

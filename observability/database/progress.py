@@ -220,16 +220,16 @@ def find_silences(connection: Connection, lags: Iterable[Lag], cutoff_us: int) -
     return silences(waiting, reported_us(connection), cutoff_us)
 
 
-def waits_for_silent(found: Silences, cutoff_us: int) -> ColumnElement[bool]:
+def waits_for_silent(found: Silences) -> ColumnElement[bool]:
     """Return whether a transaction waits for an agency that is silent; of a query over `transactions`."""
-    silent = select(waits.c.transaction).where(not_received, waits.c.since_us < cutoff_us, _of(found))
+    silent = select(waits.c.transaction).where(not_received, waits.c.since_us < found.cutoff_us, _of(found))
     return transactions.c.id.in_(silent)
 
 
 def _of(found: Silences) -> ColumnElement[bool]:
     alternatives = [
         and_(waits.c.agency == addressee.agency, waits.c.subject == addressee.subject)
-        for addressee in sorted(found)
+        for addressee in sorted(found.since_us)
     ]
     first, *rest = alternatives
     for alternative in rest:

@@ -109,7 +109,7 @@ class InFlight(NamedTuple):
 
 def _agency_silent(at: Moment, silences: Silences) -> ColumnElement[bool]:
     stuck = transactions.c.stuck_at_us.is_not(None) & (transactions.c.stuck_at_us < at.now_us)
-    return in_flight & ~stuck & waits_for_silent(silences, at.cutoff_us)
+    return in_flight & ~stuck & waits_for_silent(silences)
 
 
 def _in_flight(connection: Connection, at: Moment) -> Mapping[str, InFlight]:
@@ -117,8 +117,8 @@ def _in_flight(connection: Connection, at: Moment) -> Mapping[str, InFlight]:
     silences = _silences(connection, at)
     overdue = transactions.c.late_at_us < at.now_us
     worst = [(transactions.c.stuck_at_us < at.now_us, "stuck")]
-    if silences:
-        worst.append((waits_for_silent(silences, at.cutoff_us), "agency-silent"))
+    if silences.since_us:
+        worst.append((waits_for_silent(silences), "agency-silent"))
     state = case(*worst, (overdue, "late"), else_="open").label("state")
     past = func.sum(case((overdue, 1), else_=0))
     query = select(transactions.c.service, state, func.count(), past).where(in_flight)
@@ -178,7 +178,7 @@ def find_transactions(
     if service is not None:
         query = query.where(transactions.c.service == service)
     silences = _silences(connection, at)
-    if state == "agency-silent" and not silences:
+    if state == "agency-silent" and not silences.since_us:
         return ()
     if state is not None:
         query = query.where(_in_state(state, at, silences))
@@ -258,7 +258,7 @@ def find_agencies(connection: Connection, at: Moment) -> tuple[AgencyView, ...]:
     for name in names:
         received_us, handled_us = last.get(name, (0, 0))
         behind = [lag.since_us for lag in lags if lag.agency == name and lag.since_us is not None]
-        silent = [since_us for addressee, since_us in silences.items() if addressee.agency == name]
+        silent = [since_us for addressee, since_us in silences.since_us.items() if addressee.agency == name]
         activity = AgencyActivity(
             received=_latest_moment(received_us, at),
             handled=_latest_moment(handled_us, at),

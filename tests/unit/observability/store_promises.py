@@ -439,6 +439,23 @@ class StorePromises:
                 store.summary()
             )
 
+    def test_case_that_waits_for_less_than_the_limit_is_open_though_its_agency_is_silent(
+        self, store: Store, clock: Clock
+    ) -> None:
+        """Alone, in the list and in the headline: another case made the agency silent."""
+        heard = [delivered(BORN, "health", START + at, id_) for at, id_ in ((0, "old"), (60 * SECOND, "new"))]
+        with Store(store.url, UNHURRIED, clock=clock) as other:  # type: ignore[arg-type] # by hand
+            other.apply([published(BORN, START, "old"), published(BORN, START + 60 * SECOND, "new"), *heard])
+            clock.now = moment(START + 70 * SECOND)
+            assert {view.id: view.state for view in other.transactions("open")} == {
+                "old": "agency-silent", "new": "open",
+            }  # fmt: skip
+            (new,) = (view for view in other.transactions("open") if view.id == "new")
+            assert other.transaction("new") == new
+            assert not any(wait.silent_since or wait.cause for wait in new.waits_for if wait.agency == "tax")
+            assert [view.id for view in other.transactions("agency-silent")] == ["old"]
+            assert other.summary().agency_silent == 1
+
     def test_headline_numbers_count_nothing_twice(self, store: Store, clock: Clock) -> None:
         """A case in flight is stuck, of a silent agency or late; a refusal that was kept is a dead letter."""
         kept = set_aside("tax", START + SECOND, transaction="stuck", type=f"{NUMBER}.v1", service=BIRTH.name)
