@@ -94,7 +94,7 @@ class Audit:
         return self.options.stall_seconds
 
     async def _with_times(self, result: DemoResult) -> DemoResult:
-        """Return the result with the monitor's report, once that has every completed case or is too late."""
+        """Return the result with the monitor's report, once that has every case's end or is too late."""
         until = time.monotonic() + self.options.stall_seconds
         while True:
             await self.monitor.read()

@@ -23,6 +23,8 @@ COMMAND = (*GOVBUS, "transactions", "list", "--json", "--limit")
 MOST = 10_000
 OTHERS = 1_000
 PAUSE_SECONDS = 10.0
+IN_FLIGHT = frozenset({"open", "late", "agency-silent"})
+"""States of a transaction that may still end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +87,18 @@ class MonitorReport:
 
     def count(self, state: str) -> int | None:
         """Return how many transactions are in a state, None if the report does not list all of the run."""
+        return self._count({state})
+
+    @property
+    def in_flight(self) -> int | None:
+        """How many transactions may still end, None if the report does not list all of the run."""
+        return self._count(IN_FLIGHT)
+
+    def _count(self, states: Collection[str]) -> int | None:
         if self.cut or not self.answered:
             return None
         transactions = [found for service in self._services.values() for found in service]
-        return len([found for found in transactions if found["state"] == state])
+        return len([found for found in transactions if found["state"] in states])
 
     def completed(self, service: Service) -> int:
         """Return how many transactions of a service are completed."""

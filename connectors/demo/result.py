@@ -62,8 +62,11 @@ class DemoResult:
 
     @property
     def reported(self) -> bool:
-        """Whether the report has every completed case, or as many as it can have."""
-        return self.report.cut or (self.monitor_completed or 0) >= self.account.total.completed
+        """Whether the report has the end of every case that has one, or as many as it can have."""
+        total, completed, in_flight = self.account.total, self.monitor_completed, self.report.in_flight
+        if completed is None or in_flight is None:
+            return self.report.cut
+        return completed >= total.completed and in_flight <= total.lost
 
     def reasons(self) -> list[ReasonCount]:
         """Return the rejections by agency and reason, the most frequent first."""
