@@ -30,6 +30,8 @@ _PAIR = re.compile(r"(?:^|[?&;#\s])([\w.-]+)\s*=\s*([^&;#\s]+)")
 _SECRET_PARAMETER = re.compile(r"(^|[-_.])(key|sig|sid|code|pin|otp|pw|sas|hash|nonce)$", re.IGNORECASE)
 _NAMES_A_FILE = re.compile(r"[-_](file|path|folder|dir)$", re.IGNORECASE)
 _KEY_LIKE = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z])[A-Za-z0-9+/=_.~-]{20,}")
+# A file, the folder of a Unix socket, a host: long names with digits in them that are no keys.
+_PATH_OR_HOST = re.compile(r"[/~.].*|([a-z0-9_-]+\.)+[a-z]{2,}")
 
 _HARMLESS_HEADERS = frozenset(
     {
@@ -97,10 +99,14 @@ def is_secret(steps: Steps, text: str) -> bool:
         return True
     is_address = "://" in text or text.startswith("/")
     return any(
-        _says_secret(name) or (is_address and (_SECRET_PARAMETER.search(name) or _KEY_LIKE.fullmatch(value)))
+        _says_secret(name) or (is_address and (_SECRET_PARAMETER.search(name) or _looks_like_a_key(value)))
         for name, value in _PAIR.findall(unquote(text))
         if not _VARIABLE.search(value)
     )
+
+
+def _looks_like_a_key(value: str) -> bool:
+    return _KEY_LIKE.fullmatch(value) is not None and _PATH_OR_HOST.fullmatch(value) is None
 
 
 def _says_secret(name: str) -> bool:

@@ -47,7 +47,8 @@ class GrowthTrial(SubscriberTrial):
         self.settings = self.settings.model_copy(update=dict(self.keys))
         async with Cluster.open(self.settings) as cluster:
             await cluster.delete_topic(REGISTRY_TOPIC)
-        await Rollout(self.agencies.folder, settings=self.settings).apply(TODAY, Author("a trial"))
+        applied = await Rollout(self.agencies.folder, settings=self.settings).apply(TODAY, Author("a trial"))
+        assert not applied.refusals, applied.refusals
 
     def environment(self) -> dict[str, str]:
         """Name the catalogue and the keys."""

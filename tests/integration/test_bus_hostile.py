@@ -158,7 +158,7 @@ async def test_an_empty_attribute_poisons_nothing(country: SmallCountry, name: s
         '"subject":null',
         '"subject":true',
         '"sequence":7',
-        '"subject":"\\u0000"',
+        '"subject":""',
     ],
 )
 async def test_structured_attributes_of_every_kind_are_read(world: World, attributes: str) -> None:
@@ -166,6 +166,15 @@ async def test_structured_attributes_of_every_kind_are_read(world: World, attrib
     value, headers = structured(world, f'{attributes},"data":{VALUE.decode()}')
     seen, letters = await handled_after(world, value, headers)
     assert (seen, letters) == ([1, 2], [])
+
+
+async def test_a_control_character_in_structured_mode_is_malformed(country: SmallCountry) -> None:
+    """CloudEvents 1.0.2, type String: as in binary mode, and the next event is handled."""
+    world = MemoryWorld(country)
+    value, headers = structured(world, f'"subject":"\\u0000","data":{VALUE.decode()}')
+    seen, (letter,) = await handled_after(world, value, headers)
+    assert seen == [2]
+    assert dict(letter.headers)["govbus-dead-letter-reason"] == b"malformed-envelope"
 
 
 async def test_structured_mode_may_carry_other_headers(world: World) -> None:
