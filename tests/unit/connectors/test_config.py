@@ -141,7 +141,10 @@ HARMLESS: list[tuple[tuple[str | int, ...], object]] = [
     (("source", "url"), "postgresql://user:${ENV:PASSWORD}@h:5432/d"),
     (("source", "url"), "sqlite:////var/lib/register.db"),
     (("source", "url"), "postgresql://user@/d?host=/run/postgresql-17/register"),
-    (("source", "url"), "postgresql://user@/d?host=db-1.register.agency.example&sslcert=/etc/tls/agency-1.pem"),
+    (
+        ("source", "url"),
+        "postgresql://user@/d?host=db-1.register.agency.example&sslcert=/etc/tls/agency-1.pem",
+    ),
     (("source", "password_file"), "/run/secrets/password"),
     (("source", "key"), "reference"),
     (("source", "table"), "passport"),
