@@ -30,6 +30,9 @@ CHOSEN = pytest.StashKey[str]()
 settings.register_profile("govbus", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("govbus")
 
+# readline, which pytest loads, sets it to 80 for the processes that pytest-xdist starts.
+os.environ.pop("COLUMNS", None)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the choice between a sample and the whole of the long tests."""
