@@ -4,7 +4,7 @@ Law: the new count is put in force only when, in one pause, every subscriber has
 the old count and holds none of it parked. So no key is in two partitions at once: none of its events
 overtakes another.
 
-1. Publishers go on until subscribers are nearly there.
+1. Publishers go on until subscribers are nearly there, and nothing has been parked for long.
 2. A signed entry of the registry pauses the publishers. It holds for `LEASE_MS` and is renewed, so that they
    go on by themselves if this process dies.
 3. Once nothing has been added for `SETTLE_SECONDS`, and nobody holds anything, the switch is written.
@@ -27,6 +27,8 @@ SETTLE_SECONDS = 3.0
 ROUND_SECONDS = 1.0
 REST = 2.0
 """A pause that was in vain is followed by so many times as long without one."""
+PASSING_SECONDS = 10.0
+"""Parked events that are gone within this time are waited for in the pause; less than it may last."""
 NEARLY_EVENTS = 1_000
 """Subscribers that are no further behind catch up within a pause."""
 
@@ -38,13 +40,13 @@ class Holders:
     Attributes:
         ends: What was published so far; it changes when something is added.
         behind: How many events the last subscriber is behind.
-        parked: Whether one holds parked events.
+        parked: The rows of the parked events.
         named: Each subscriber that is behind, or holds parked events, in a sentence.
     """
 
     ends: tuple[int, ...]
     behind: int
-    parked: bool
+    parked: frozenset[bytes]
     named: tuple[str, ...]
 
 
@@ -86,12 +88,18 @@ class Growing:
             BusUnavailableError: it was given up after `seconds`; the message names who holds it up.
             BusError: it is not known whether the new count is in force: repeat it.
         """
-        end = monotonic() + seconds
+        first = monotonic()
+        end = first + seconds
+        since: dict[bytes, float] = {}
         while True:
             begun = monotonic()
             found = await self._holders()
+            since = {row: since.get(row, begun) for row in found.parked}
+            # A key that waits for days must stop nobody; that some keys wait for seconds may never end.
+            oldest = min(since.values(), default=begun)
+            passing = not since or (begun - first >= PASSING_SECONDS and begun - oldest < PASSING_SECONDS)
             named, rest = found.named, ROUND_SECONDS
-            if not found.parked and found.behind <= NEARLY_EVENTS:
+            if passing and found.behind <= NEARLY_EVENTS:
                 named = await self._pause(min(end, begun + PAUSE_SECONDS))
                 if not named:
                     return

@@ -1,6 +1,6 @@
 """Who reads an event, how far each group is, and what it holds parked: what a growth waits for."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from bus.cluster.growing import Holders
 from bus.errors import TopicMissingError
@@ -50,30 +50,33 @@ class Readers:
                 behind[group] = await self._groups.unread(gaps)
         # Looked at after the offsets: the row of a parked event is there before its offset is committed.
         agencies = {group.partition(".")[0] for group in behind} & self._agencies
-        parked = {agency: count for agency in agencies if (count := await self._parked(agency))}
+        parked = {agency: rows for agency in agencies if (rows := await self._parked(agency))}
         named = [f"group `{group}` is {_events(count)} behind" for group, count in behind.items() if count]
-        named += [f"`{agency}` holds {_events(count)} parked" for agency, count in parked.items()]
+        named += [f"`{agency}` holds {_events(len(rows))} parked" for agency, rows in parked.items()]
         return Holders(
             tuple(ends[place] for place in sorted(ends)),
             max(behind.values(), default=0),
-            bool(parked),
+            frozenset().union(*parked.values()),
             tuple(sorted(named)),
         )
 
-    async def _parked(self, agency: str) -> int:
+    async def _parked(self, agency: str) -> frozenset[bytes]:
         try:
             rows = await self._transport.read_all(parked_topic(agency))
         except TopicMissingError:
-            return 0
+            return frozenset()
         return parked_of(rows, self._topics)
 
 
-def parked_of(rows: Iterable[Record], topics: Iterable[str]) -> int:
-    """Return how many events of some topics are parked, by the rows of an agency. Pure."""
+def parked_of(rows: Iterable[Record], topics: Collection[str]) -> frozenset[bytes]:
+    """Return the keys of the rows of an agency's parked events of some topics. Pure."""
     latest = {row.key: row for row in rows}
-    found = (read_row(row) for row in latest.values())
-    held = [row.home.partition.topic for row in found if row is not None and row.event is not None]
-    return sum(held.count(topic) for topic in topics)
+    found = {key: read_row(row) for key, row in latest.items()}
+    return frozenset(
+        key or b""
+        for key, row in found.items()
+        if row is not None and row.event is not None and row.home.partition.topic in topics
+    )
 
 
 def _events(count: int) -> str:

@@ -12,9 +12,9 @@ from bus.errors import BusUnavailableError
 from contracts import LEASE_MS, Growth, RegistryEntry, growths_of
 
 SUBJECT = "tax.refund-paid"
-FREE = Holders((10, 10), 0, parked=False, named=())
-BEHIND = Holders((10, 10), 5, parked=False, named=("group `health.x` is 5 events behind",))
-PARKED = Holders((10, 10), 0, parked=True, named=("`health` holds 2 parked events",))
+FREE = Holders((10, 10), 0, parked=frozenset(), named=())
+BEHIND = Holders((10, 10), 5, parked=frozenset(), named=("group `health.x` is 5 events behind",))
+PARKED = Holders((10, 10), 0, parked=frozenset({b"1", b"2"}), named=("`health` holds 2 parked events",))
 
 
 @pytest.fixture(autouse=True)
@@ -23,6 +23,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(growing, "ROUND_SECONDS", 0.001)
     monkeypatch.setattr(growing, "SETTLE_SECONDS", 0.003)
     monkeypatch.setattr(growing, "PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(growing, "PASSING_SECONDS", 0.02)
 
 
 class Registry:
@@ -90,6 +91,21 @@ async def test_nobody_waits_for_a_key_that_is_parked() -> None:
     assert states(registry.read()) == [(3, 6), (6, None)]
 
 
+async def test_keys_that_are_parked_for_a_moment_hold_up_no_growth() -> None:
+    """Where some key is always parked, but none of them for long, the pause lets them end."""
+    registry = Registry()
+    rows = iter(range(1_000_000))
+
+    async def holders() -> Holders:
+        await asyncio.sleep(0)
+        paused = registry.entries and states(registry.read())[-1][1] is not None
+        return FREE if paused else Holders((10, 10), 0, frozenset({b"%d" % next(rows)}), PARKED.named)
+
+    one = Growing(SUBJECT, 3, 6, write=registry.write, holders=holders, tell=lambda _: None)
+    await one.run(30.0)
+    assert states(registry.read()) == [(3, 6), (6, None)]
+
+
 async def test_a_pause_in_vain_is_ended_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """It never lasts longer than publishers may wait."""
     registry = Registry()
@@ -118,7 +134,7 @@ async def test_it_is_given_up_and_names_who_held_it() -> None:
 async def test_what_still_arrives_in_the_pause_is_waited_for() -> None:
     """A publisher that has not heard of the pause, or whose events were on their way."""
     registry = Registry()
-    arriving = [Holders((10, 10 + more), 0, parked=False, named=()) for more in range(5)]
+    arriving = [Holders((10, 10 + more), 0, parked=frozenset(), named=()) for more in range(5)]
     await grow(registry, [FREE, *arriving])
     renewals = [entry for entry, _ in registry.entries if b'"target"' in entry.content]
     assert len(renewals) > len(arriving)
