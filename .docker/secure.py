@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.serialization import (
 from bus import Outage, Settings, waited_out
 from bus.embedded.tls import Authority
 from bus.kafka.cluster import Cluster
-from bus.logs import set_up_logs
+from bus.process.logs import set_up_logs
 from contracts import Catalog, visible_logger
 
 HOME = Path("/var/lib/govbus")

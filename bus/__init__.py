@@ -3,7 +3,6 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from bus.backoff import Backoff
 from bus.bus import Bus
 from bus.cluster.topics import apply_topics
 from bus.dead_letters.record import Intended
@@ -31,17 +30,18 @@ from bus.errors import (
     VersionRetiredError,
 )
 from bus.event import Event
-from bus.health import Check, HealthReport, HealthWatch, health_served
 from bus.kafka.consumer import open_consumer
 from bus.kafka.one_off_reads import open_offsets
-from bus.outage import Outage, waited_out
 from bus.outcome import Ack, DeadLetter, DeliveryOutcome, Outcome, PublishOutcome, Reason, Retry
+from bus.process.health import Check, HealthReport, HealthWatch, health_served
+from bus.process.outage import Outage, waited_out
+from bus.process.serving import serve
 from bus.publish.transactions import Transaction
 from bus.receipts.receipts import DeliveryReceipt, PublishReceipt, decode_receipts, encode_receipts
 from bus.reconcile.row_counts import RowCounts, RowFate
 from bus.record import Record, StoredRecord, TopicPartition
-from bus.serving import serve
 from bus.settings import Settings
+from bus.times.backoff import Backoff
 from bus.topics import RECEIPTS_TOPICS, checkpoints_topic, is_replay, receipts_topic
 from bus.transport import Offsets
 

@@ -25,22 +25,22 @@ from bus.deliver.subscription import Subscription
 from bus.deliver.versions import expectations, renewed
 from bus.deliver.watchdog import Watchdog
 from bus.errors import BusError, BusUnavailableError, UsageError
-from bus.health import Check
 from bus.kafka.injection import Injection
 from bus.kafka.transport import KafkaTransport
 from bus.outcome import Reason
 from bus.parking.log import ParkingLog, RowWriter
+from bus.process.health import Check
+from bus.process.serving import serve
 from bus.publish.context import BusContext
 from bus.publish.spreading import Spreading
 from bus.publish.surface import Publishing
 from bus.publish.transactions import Transaction, Transactions
 from bus.receipts.writer import ReceiptLog
 from bus.record import Headers, Position, TopicPartition
-from bus.serving import serve
 from bus.settings import Settings
-from bus.sunsets import SunsetWatch, VersionUse
 from bus.table import Table, deliver
 from bus.telemetry import Telemetry
+from bus.times.sunsets import SunsetWatch, VersionUse
 from bus.topics import dead_letter_topic, group_of, parked_topic, receipts_topic, topic_of
 from bus.transport import Transport
 from contracts import Catalog, visible_logger

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bus.errors import UsageError
-from bus.logs import set_up_logs
+from bus.process.logs import set_up_logs
 from bus.rooms import room_files, stranger
 from contracts import say, visible_logger
 

@@ -18,10 +18,10 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from bus import envelope
-from bus.clock import BrokerClock
 from bus.event import Event
 from bus.stages.stamp import Stamp, Stamper
-from bus.sunsets import VersionUse
+from bus.times.clock import BrokerClock
+from bus.times.sunsets import VersionUse
 
 SCOPE = "govbus"
 SYSTEM = "kafka"

@@ -17,14 +17,14 @@ from typing import Any
 from uuid_utils import uuid7
 
 from bus.bus import Bus
-from bus.clock import BrokerClock
 from bus.errors import BusUnavailableError, PartitionMissingError, TopicMissingError
-from bus.group_times import GroupTimes
 from bus.memory.transactional import MemoryTransactional, OpenRecords
 from bus.receipts.receipts import DeliveryReceipt, PublishReceipt, decode_receipts
 from bus.record import Record, StoredRecord, TopicPartition
 from bus.settings import Settings
 from bus.standing import CommittedOffset, Standing
+from bus.times.clock import BrokerClock
+from bus.times.group_times import GroupTimes
 from bus.topics import RECEIPTS_TOPICS, partition_of, topics_of
 from bus.transport import Consumer, Offsets, Outgoing, Revoked, Transactional
 from contracts import Catalog

@@ -4,11 +4,11 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
-from bus.clock import BrokerClock
 from bus.errors import BusError
-from bus.group_times import GroupTimes
 from bus.record import Headers, Record, TopicPartition
 from bus.standing import CommittedOffset, Standing
+from bus.times.clock import BrokerClock
+from bus.times.group_times import GroupTimes
 
 Revoked = Callable[[Collection[TopicPartition]], Awaitable[None]]
 """Called before partitions leave this consumer; what it awaits still happens under the old ownership."""

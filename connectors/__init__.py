@@ -1,7 +1,7 @@
 """Who brings and takes: sources and sinks between legacy systems and the bus."""
 
-from connectors.config import ConnectorConfig, SinkConfig, SourceConfig
-from connectors.config_reader import load
+from connectors.configuration.config import ConnectorConfig, SinkConfig, SourceConfig
+from connectors.configuration.config_reader import load
 from connectors.errors import (
     ConfigurationError,
     ConnectorError,
@@ -14,7 +14,7 @@ from connectors.health import Health
 from connectors.runner import Runner
 from connectors.sink import Applied, Sink, SinkRecord
 from connectors.source import Batch, CheckpointReader, EventRecord, MalformedRecord, Source, SourceRecord
-from connectors.translate import Translated
+from connectors.translation.translate import Translated
 
 __all__ = [
     "Applied",

@@ -14,12 +14,12 @@ import click
 from rich.table import Table
 
 from bus import BusError, Settings
-from connectors.config import ConnectorConfig
-from connectors.config_reader import load
-from connectors.contract_check import check_contracts, check_sunsets
+from connectors.configuration.config import ConnectorConfig
+from connectors.configuration.config_reader import load
+from connectors.configuration.contract_check import check_contracts, check_sunsets
+from connectors.configuration.registry import connectors_available
 from connectors.errors import ConfigurationError
 from connectors.reachability import check_reachability
-from connectors.registry import connectors_available
 from connectors.runner import Runner
 from contracts import Catalog, ContractError, Finding, say, say_json, visible_console
 

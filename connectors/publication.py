@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 import orjson
 
 from bus import BusError, ContractViolationError, Draft, Intended, Reason, UsageError
-from connectors.config import SourceConfig
+from connectors.configuration.config import SourceConfig
 from connectors.errors import ConnectorError, RecordRejectedError, TryAgainError
 from connectors.identity import event_id, transaction_id
 from connectors.source import EventRecord, MalformedRecord, SourceRecord
-from connectors.translate import Translated
+from connectors.translation.translate import Translated
 from contracts import Catalog, ContractError
 
 MAX_RAW_BYTES = 524_288

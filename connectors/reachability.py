@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Sequence
 
-from connectors.codes import NOT_USABLE
-from connectors.config import ConnectorConfig, SourceConfig
+from connectors.configuration.config import ConnectorConfig, SourceConfig
 from connectors.errors import ConfigurationError, ConnectorError
+from connectors.translation.codes import NOT_USABLE
 from connectors.worker import Worker
 from contracts import Finding
 

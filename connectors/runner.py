@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Self, TypeAlias
 
 from bus import Backoff, Bus, Check, Outage, Settings, serve, waited_out
-from connectors.config import ConnectorConfig, SinkConfig, SourceConfig
+from connectors.configuration.config import ConnectorConfig, SinkConfig, SourceConfig
 from connectors.health import Health
 from connectors.sink_runner import SinkRunner
 from connectors.source_runner import SourceRunner

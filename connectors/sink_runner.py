@@ -5,7 +5,7 @@ import inspect
 from typing import Any
 
 from bus import Ack, Bus, DeadLetter, Event, Outcome, Reason, Retry
-from connectors.config import SinkConfig
+from connectors.configuration.config import SinkConfig
 from connectors.errors import (
     ConfigurationError,
     ConnectorError,

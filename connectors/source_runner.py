@@ -23,7 +23,7 @@ from bus import (
     checkpoints_topic,
 )
 from connectors.checkpoint import Checkpoints
-from connectors.config import SourceConfig
+from connectors.configuration.config import SourceConfig
 from connectors.errors import ConfigurationError, ConnectorError, EndOfSourceError
 from connectors.health import Health
 from connectors.publication import DeadLetterDraft, plan, refused, require_known

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 
 from bus import Intended
-from connectors.config import SourceConfig
+from connectors.configuration.config import SourceConfig
 from connectors.errors import ConnectorError
 from connectors.source import EventRecord, MalformedRecord, SourceRecord
 

@@ -20,7 +20,7 @@ from contracts import Catalog, say, say_json, visible_console, visible_logger
 from observability.database.schema import database_file, with_password
 from observability.database.store import Store
 from observability.errors import StoreError
-from observability.silence import SILENT_AFTER_SECONDS, Addressee
+from observability.evidence.silence import SILENT_AFTER_SECONDS, Addressee
 from observability.terminal import gone_places, listing, marks_of, refusals, waiting, waterfall
 from observability.views import State
 

@@ -32,11 +32,11 @@ from contracts import visible_logger
 from observability.database.intake import Place
 from observability.database.store import Store
 from observability.errors import StoreError
-from observability.judging import Judged, ask, judge, settled
+from observability.evidence.judging import Judged, ask, judge, settled
+from observability.evidence.topic_check import TopicCheck
+from observability.evidence.trust import Word
 from observability.readiness import StoreReadiness, behind
 from observability.receipt_reader import read
-from observability.topic_check import TopicCheck
-from observability.trust import Word
 
 GROUP = "govbus.monitor"
 """The consumer group; monitors with the same database share the partitions."""

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 from bus import DeliveryReceipt, PublishReceipt, agency_of
 from contracts import Service
+from observability.evidence.silence import NOBODY, Addressee, Silences
 from observability.identity import settle_deliveries, settle_publishes
 from observability.latency import Hop, hops, milliseconds
-from observability.silence import NOBODY, Addressee, Silences
 from observability.transactions import Assessment, Wait, assess, subject_of
 from observability.views import HopView, TransactionView, WaitView
 

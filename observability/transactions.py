@@ -8,7 +8,7 @@ Law of this file: pure; `now` is an argument; the order of receipts changes noth
     stuck       not completed, and an event it waits for is overdue or was refused by the bus, or what should
                 have caused it became a dead letter: a delivery, or the record of a source
     agency-silent   not completed, not stuck, and an agency it waits for receives nothing; see
-                `observability.silence`
+                `observability.evidence.silence`
     late        not completed, and past the deadline of the service
     open        not completed, nothing overdue
 
@@ -24,9 +24,9 @@ from typing import Literal, NamedTuple
 
 from bus import DeliveryReceipt, PublishReceipt
 from contracts import Service
+from observability.evidence.silence import NOBODY, Addressee, Silences
 from observability.identity import AnyReceipt, is_attempt, settle_deliveries, settle_publishes
 from observability.latency import Hop, hops
-from observability.silence import NOBODY, Addressee, Silences
 from observability.views import Cause, State
 
 MICROSECONDS = 1_000_000

@@ -23,7 +23,7 @@ from datetime import datetime
 from typing import Literal
 
 from bus import DeliveryOutcome, PublishOutcome
-from observability.trust import Fault
+from observability.evidence.trust import Fault
 
 State = Literal["open", "completed", "late", "stuck", "agency-silent", "refused", "untracked"]
 """The state of a transaction; `observability.transactions` defines each."""
@@ -308,7 +308,7 @@ class GonePlaceView:
 
 @dataclass(frozen=True, slots=True)
 class RefusalView:
-    """How many receipts that `agency` wrote are not believed; `observability.trust` explains each fault.
+    """How many receipts of `agency` are not believed, by the faults of `observability.evidence.trust`.
 
     The latest was noted at `latest`, by the monitor's clock, and is `about` an agency.
     """

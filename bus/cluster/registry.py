@@ -12,7 +12,7 @@ from time import monotonic
 
 from bus import envelope
 from bus.errors import BusError, TopicMissingError
-from bus.outage import Outage
+from bus.process.outage import Outage
 from bus.record import Record
 from bus.settings import Settings
 from bus.topics import REGISTRY_TOPIC

@@ -12,7 +12,6 @@ from typing import Any, Unpack
 from sqlalchemy import MetaData, insert
 from uuid_utils import uuid7
 
-from bus import pipeline
 from bus.database.key_order import hold
 from bus.database.outbox_rows import TABLE, outbox_table, row_of
 from bus.database.shared_transaction import Transactional, require_shared, share
@@ -21,8 +20,9 @@ from bus.errors import BusError, EnvelopeError, PublishManyError
 from bus.event import Event
 from bus.publish.stampers import Stampers
 from bus.settings import Settings
+from bus.stages import pipeline
 from bus.stages.stamp import Stamp, Stamper, stamp_of
-from bus.sunsets import tell_of_published
+from bus.times.sunsets import tell_of_published
 from contracts import Catalog, ContractError, ContractVersion
 
 SYSTEM = "outbox"

@@ -10,7 +10,6 @@ from hashlib import sha256
 from typing import Any
 
 from bus import envelope
-from bus.clock import BrokerClock, steady_ns
 from bus.deliver.offsets import OffsetTracker
 from bus.deliver.subscription import Subscription
 from bus.event import Event
@@ -19,6 +18,7 @@ from bus.receipts.receipts import RECEIPTS_PARTITIONS, partition_of_transaction
 from bus.receipts.writer import ReceiptLog
 from bus.record import Record, TopicPartition
 from bus.telemetry import Telemetry
+from bus.times.clock import BrokerClock, steady_ns
 
 Row = tuple[Any, ...]
 

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Protocol, assert_never
 
-from bus.clock import BrokerClock, steady_ns
 from bus.crash_points import crash_point
 from bus.dead_letters.record import DeadLetterRecord, dead_letter, without_value
 from bus.deliver.batch_results import BatchResults, ReceiptRows
@@ -20,15 +19,16 @@ from bus.deliver.partition import PartitionState
 from bus.deliver.subscription import Subscription
 from bus.errors import BusError, BusUnavailableError, RefusedError
 from bus.event import Event, Republisher
-from bus.outage import Outage
 from bus.outcome import ACK, Ack, DeadLetter, Outcome, Reason, Retry
 from bus.parking.keys import KeyState, ParkedEvent, key_of
 from bus.parking.log import STALE, RowWriter
 from bus.parking.rows import read_row
-from bus.pipeline import HANDLE, RejectedRecord, admit
+from bus.process.outage import Outage
 from bus.receipts.writer import ReceiptLog
 from bus.record import Record
+from bus.stages.pipeline import HANDLE, RejectedRecord, admit
 from bus.telemetry import Telemetry
+from bus.times.clock import BrokerClock, steady_ns
 from contracts import visible_logger
 
 logger = visible_logger("govbus.subscriber")

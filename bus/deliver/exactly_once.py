@@ -7,7 +7,6 @@ publishes is sent after it has returned, and is visible to readers after the com
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from bus.clock import steady_ns
 from bus.crash_points import crash_point
 from bus.dead_letters.record import DeadLetterRecord
 from bus.deliver.commit import commit
@@ -15,7 +14,6 @@ from bus.deliver.delivery import Delivery
 from bus.deliver.partition import PartitionState
 from bus.deliver.subscription import Subscription
 from bus.errors import BusError
-from bus.group_times import take_seconds
 from bus.parking.log import ParkingLog, RowWriter
 from bus.publish.context import BusContext
 from bus.publish.publication import Publication
@@ -25,6 +23,8 @@ from bus.receipts.writer import ReceiptLog
 from bus.record import Position, Record, TopicPartition
 from bus.standing import CommittedOffset
 from bus.table import deliver
+from bus.times.clock import steady_ns
+from bus.times.group_times import take_seconds
 from bus.topics import dead_letter_topic, receipts_topic
 from bus.transport import Consumer, Sender
 from contracts import Catalog

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import Protocol
 
-from bus.clock import steady_ns
 from bus.deliver.batch_results import BatchResults
 from bus.deliver.subscription import Subscription
 from bus.parking.keys import KeyState, ParkedEvent
 from bus.parking.log import ParkedPartition
 from bus.record import Record, TopicPartition
 from bus.stages.deduplicate import RecentEvents
+from bus.times.clock import steady_ns
 from bus.transport import Consumer
 from contracts import Catalog
 

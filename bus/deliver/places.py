@@ -13,7 +13,6 @@ from time import monotonic
 
 import orjson
 
-from bus.clock import BrokerClock
 from bus.deliver.start import Mark, Start, needs_mark, start_of
 from bus.deliver.subscription import Subscription
 from bus.errors import UsageError
@@ -28,6 +27,7 @@ from bus.receipts.writer import ReceiptLog
 from bus.record import Record, TopicPartition
 from bus.standing import Standing
 from bus.table import deliver
+from bus.times.clock import BrokerClock
 from bus.topics import checkpoints_topic
 from bus.transport import Transport
 from contracts import visible_logger

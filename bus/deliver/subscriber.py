@@ -19,12 +19,12 @@ from bus.deliver.partition import PartitionState, PartitionTransactions
 from bus.deliver.places import Places
 from bus.deliver.subscription import Subscription
 from bus.errors import BusError, BusUnavailableError, FencedError
-from bus.group_times import CANCEL_SECONDS, COMMIT_SECONDS, group_times
-from bus.outage import Outage
 from bus.parking.log import ParkingLog
 from bus.parking.rows import SubscriptionPartition
+from bus.process.outage import Outage
 from bus.record import Record, TopicPartition
 from bus.settings import Settings
+from bus.times.group_times import CANCEL_SECONDS, COMMIT_SECONDS, group_times
 from bus.transport import Consumer, Transport
 from contracts import Catalog, visible_logger
 

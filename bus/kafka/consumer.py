@@ -23,9 +23,7 @@ from aiokafka.errors import (
 from aiokafka.structs import OffsetAndMetadata
 from aiokafka.structs import TopicPartition as KafkaPartition
 
-from bus.clock import BrokerClock
 from bus.errors import BusError, InstanceTakenError, UsageError
-from bus.group_times import CLOSE_SECONDS, HEARTBEAT_SECONDS, SESSION_SECONDS, GroupTimes, group_times
 from bus.kafka.client import begin, connection, end
 from bus.kafka.errors import translate
 from bus.kafka.membership import Membership
@@ -34,6 +32,8 @@ from bus.kafka.requests import topic_ids
 from bus.record import Record, StoredRecord, TopicPartition
 from bus.settings import Settings
 from bus.standing import CommittedOffset, Standing
+from bus.times.clock import BrokerClock
+from bus.times.group_times import CLOSE_SECONDS, HEARTBEAT_SECONDS, SESSION_SECONDS, GroupTimes, group_times
 from bus.transport import Consumer, Revoked
 from contracts import visible_logger
 

@@ -15,9 +15,7 @@ from typing import Any
 
 from aiokafka.errors import KafkaError
 
-from bus.clock import BrokerClock, steady_ns
 from bus.errors import BusError, BusUnavailableError, EnvelopeError, PartitionMissingError, TopicMissingError
-from bus.group_times import CLOSE_SECONDS
 from bus.kafka.client import begin, connection, end
 from bus.kafka.errors import translate
 from bus.kafka.quorum import require_whole
@@ -25,6 +23,8 @@ from bus.kafka.requests import topic_ids
 from bus.kafka.splitting import BatchParts, SplittingProducer
 from bus.record import TopicPartition
 from bus.settings import Settings
+from bus.times.clock import BrokerClock, steady_ns
+from bus.times.group_times import CLOSE_SECONDS
 from bus.topics import partition_of
 from bus.transport import Measure, Outgoing
 

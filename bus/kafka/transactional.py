@@ -14,7 +14,6 @@ from aiokafka.client import ConnectionGroup, CoordinationType
 from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
 from aiokafka.structs import TopicPartition as KafkaPartition
 
-from bus.clock import BrokerClock
 from bus.crash_points import crash_point
 from bus.errors import BusError
 from bus.kafka.consumer import wire
@@ -24,6 +23,7 @@ from bus.kafka.requests import describe_transactions
 from bus.record import TopicPartition
 from bus.settings import Settings
 from bus.standing import CommittedOffset
+from bus.times.clock import BrokerClock
 from bus.transport import Outgoing
 
 ABORT_SECONDS = 5.0

@@ -9,8 +9,6 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition as KafkaPartition
 
-from bus.clock import BrokerClock
-from bus.group_times import GroupTimes
 from bus.kafka.client import begin, connection, end
 from bus.kafka.consumer import KafkaConsumer, wire
 from bus.kafka.errors import translate
@@ -20,6 +18,8 @@ from bus.kafka.transactional import KafkaTransactional
 from bus.record import Record, TopicPartition
 from bus.settings import Settings
 from bus.standing import CommittedOffset
+from bus.times.clock import BrokerClock
+from bus.times.group_times import GroupTimes
 from bus.transport import Consumer, Measure, Outgoing, Revoked, Transactional
 
 

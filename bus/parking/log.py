@@ -9,7 +9,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from bus.errors import BusError
-from bus.outage import Outage
 from bus.outcome import Reason
 from bus.parking.keys import ParkedEvent, ParkedKeys
 from bus.parking.rows import (
@@ -21,6 +20,7 @@ from bus.parking.rows import (
     read_row,
     write_row,
 )
+from bus.process.outage import Outage
 from bus.receipts.writer import ReceiptLog
 from bus.record import Record, TopicPartition
 from bus.table import deliver

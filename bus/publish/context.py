@@ -8,8 +8,8 @@ from bus.publish.spreading import Spreading
 from bus.receipts.writer import ReceiptLog
 from bus.record import Record
 from bus.settings import Settings
-from bus.sunsets import SunsetWatch
 from bus.telemetry import Telemetry
+from bus.times.sunsets import SunsetWatch
 from bus.transport import Sender, Transport
 from contracts import Catalog
 

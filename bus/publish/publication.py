@@ -6,7 +6,7 @@ from typing import Protocol
 
 from bus.draft import Receipt
 from bus.errors import BusError
-from bus.pipeline import Prepared
+from bus.stages.pipeline import Prepared
 from bus.stages.stamp import Stamp, Stamper
 from bus.telemetry import PublishSpan
 from bus.transport import Outgoing

@@ -10,8 +10,7 @@ from typing import Any
 
 from uuid_utils import uuid7
 
-from bus import envelope, pipeline, telemetry
-from bus.clock import BrokerClock
+from bus import envelope, telemetry
 from bus.dead_letters.record import Intended
 from bus.draft import Draft, Receipt
 from bus.errors import (
@@ -33,7 +32,9 @@ from bus.receipts.receipts import partition_of_transaction
 from bus.receipts.writer import ReceiptLog
 from bus.record import Position
 from bus.settings import Settings
+from bus.stages import pipeline
 from bus.stages.stamp import Stamp, Stamper, stamp_of
+from bus.times.clock import BrokerClock
 from bus.transport import Sender
 from contracts import Catalog, ContractError, ContractVersion, visible
 

@@ -1,1 +1,1 @@
-"""The stages of the pipeline, one verb a file; `bus/pipeline.py` has their order."""
+"""The stages of the pipeline, one verb a file; `bus/stages/pipeline.py` has their order."""

@@ -10,8 +10,8 @@ from sqlalchemy import Connection, and_, delete, func, insert, select
 from bus import PublishReceipt
 from observability.database.intake import of_key, publish_columns
 from observability.database.schema import publishes, unchecked
+from observability.evidence.trust import Word
 from observability.identity import PublishKey, publish_key
-from observability.trust import Word
 
 _KEY = ("transaction", "source", "event_id")
 

@@ -30,6 +30,8 @@ from observability.database.schema import (
     transactions,
     undecodable,
 )
+from observability.evidence.silence import Addressee
+from observability.evidence.trust import Fault, Refusal, contradicts, is_before_publish, whom
 from observability.identity import (
     AnyReceipt,
     DeliveryKey,
@@ -41,9 +43,7 @@ from observability.identity import (
     settle_publishes,
     transaction_of,
 )
-from observability.silence import Addressee
 from observability.transactions import Assessment, assess, newest_us, steps, subject_of
-from observability.trust import Fault, Refusal, contradicts, is_before_publish, whom
 
 AHEAD_US = 60_000_000
 """How far a receipt may be ahead of the monitor's clock; one that is further is from the future."""

@@ -26,8 +26,8 @@ from sqlalchemy import (
 
 from bus import DeliveryReceipt, PublishReceipt, is_replay
 from observability.database.schema import heads, not_received, publishes, reports, totals, transactions, waits
+from observability.evidence.silence import Addressee, NotReceived, Silences, silences
 from observability.identity import AnyReceipt, is_attempt
-from observability.silence import Addressee, NotReceived, Silences, silences
 from observability.transactions import Wait, subject_of
 
 FORGOTTEN_DAYS = 7

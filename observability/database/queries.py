@@ -35,9 +35,9 @@ from observability.database.schema import (
     transactions,
     undecodable,
 )
+from observability.evidence.silence import Addressee, Silences
 from observability.identity import ATTEMPTS, RESOLVING, is_eventless
 from observability.latency import Hop, hops, milliseconds, percentile, percentiles, skew
-from observability.silence import Addressee, Silences
 from observability.transaction_view import moment, moment_or_none, transaction_view
 from observability.transactions import ServiceStep, newest_us, steps, subject_of
 from observability.views import (

@@ -19,10 +19,10 @@ from observability.database import beliefs, gone, intake, queries, reading, rete
 from observability.database.intake import Place
 from observability.database.schema import open_engine
 from observability.errors import StoreError
+from observability.evidence.silence import SILENT_AFTER_SECONDS, Addressee
+from observability.evidence.trust import Fault, Refusal, Word
 from observability.identity import AnyReceipt, PublishKey
-from observability.silence import SILENT_AFTER_SECONDS, Addressee
 from observability.transaction_view import microseconds, moment_or_none
-from observability.trust import Fault, Refusal, Word
 from observability.views import (
     AgencyView,
     BreakdownView,

@@ -30,7 +30,7 @@ from bus import (
 from bus.receipts.receipts import RECEIPTS_PARTITIONS
 from bus.transport import Consumer
 from observability import Monitor, Store
-from observability.topic_check import TopicCheck
+from observability.evidence.topic_check import TopicCheck
 from tests.benchmarks.resident import resident_bytes
 
 IDLE_SECONDS = 30.0

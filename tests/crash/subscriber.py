@@ -12,9 +12,9 @@ from functools import partial
 from typing import Any
 
 from bus import Bus, Event, RetryPolicy
-from bus.clock import BrokerClock
 from bus.crash.agencies import journal_handler
 from bus.kafka import consumer, transport
+from bus.times.clock import BrokerClock
 
 HANDLING_SECONDS = 0.002
 SLOW = {"slow-handler": (3.0, 1.0), "slow-rebalance": (12.0, 60.0)}

@@ -23,7 +23,7 @@ from bus.crash.trial import Trial, differences_of, publish_until_acknowledged
 from bus.crash.verdict import Accepted, CrashVerdict, Handling, judge
 from bus.deliver.cli import go_on
 from bus.kafka.transport import KafkaTransport
-from bus.serving import NAME_TAKEN
+from bus.process.serving import NAME_TAKEN
 
 KEYS = 24
 QUIET_POLLS = 4

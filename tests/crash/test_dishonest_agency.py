@@ -34,9 +34,9 @@ from bus.kafka.transport import KafkaTransport
 from bus.table import deliver
 from bus.topics import audit_topic, dead_letter_topic, parked_topic
 from observability import Monitor, Store
+from observability.evidence.topic_check import TopicCheck
 from observability.identity import AnyReceipt
 from observability.monitor import GROUP
-from observability.topic_check import TopicCheck
 from tests.granted import GuardedCountry
 from tests.small_catalog import case
 from tests.worlds import PATIENCE_SECONDS

@@ -13,7 +13,7 @@ from tests.worlds import PATIENCE_SECONDS, KafkaWorld
 
 COMMON = """
 import asyncio, json, sys, time
-from bus.clock import steady_ns
+from bus.times.clock import steady_ns
 from bus.deliver import partition as lane
 from bus import Bus, Event, RetryPolicy, DeadLetter, Reason, ContractViolationError, IdReusedError
 

@@ -8,9 +8,9 @@ import orjson
 import pytest
 
 from bus import DeliveryReceipt, Event, Retry, RetryPolicy
-from bus.clock import BrokerClock
 from bus.kafka import transport
 from bus.parking.rows import STATE
+from bus.times.clock import BrokerClock
 from tests.small_catalog import case
 from tests.worlds import KafkaWorld, receipts, until
 

@@ -20,7 +20,7 @@ from bus import (
 )
 from bus.dead_letters.record import PREFIX
 from bus.deliver.versions import expectations
-from bus.pipeline import prepare
+from bus.stages.pipeline import prepare
 from bus.stages.stamp import Stamp, Stamper
 from bus.testing import InMemoryBus
 from bus.topics import dead_letter_topic

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.clock import STALE_AFTER_NS, STEP_US, BrokerClock
+from bus.times.clock import STALE_AFTER_NS, STEP_US, BrokerClock
 
 MS, SECOND, HOUR = 1_000_000, 1_000_000_000, 3_600_000_000_000
 EPOCH = 1_700_000_000 * SECOND

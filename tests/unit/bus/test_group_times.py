@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bus import UsageError
-from bus.group_times import (
+from bus.times.group_times import (
     CANCEL_SECONDS,
     CLOSE_SECONDS,
     COMMIT_SECONDS,

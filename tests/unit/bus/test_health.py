@@ -10,8 +10,8 @@ import aiohttp
 import pytest
 
 from bus import AccessDeniedError, BusUnavailableError, Settings, UsageError
-from bus.health import Check, HealthWatch, health_served
-from bus.serving import serve
+from bus.process.health import Check, HealthWatch, health_served
+from bus.process.serving import serve
 from bus.testing import InMemoryBus, InMemoryCluster
 from tests.ports import held_port
 from tests.worlds import until

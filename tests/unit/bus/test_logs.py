@@ -9,11 +9,11 @@ import sys
 import pytest
 
 from bus.errors import UsageError
-from bus.logs import JsonFormatter, LineFormatter, SeldomFilter, set_up_logs
+from bus.process.logs import JsonFormatter, LineFormatter, SeldomFilter, set_up_logs
 
 PROGRAM = """
 import logging, warnings
-from bus.logs import set_up_logs
+from bus.process.logs import set_up_logs
 set_up_logs("govbus-monitor", serving={serving})
 logging.getLogger("govbus.monitor").info("reading")
 logging.getLogger("govbus.monitor").warning("a\\nb %s", "c\\x1b[31m")

@@ -7,8 +7,8 @@ from typing import Any, Self
 import pytest
 
 from bus import InstanceTakenError, Settings
-from bus.health import Check
-from bus.serving import NAME_TAKEN, serve
+from bus.process.health import Check
+from bus.process.serving import NAME_TAKEN, serve
 
 
 class Taken:

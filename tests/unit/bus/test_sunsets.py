@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import create_engine
 
 from bus import Event, Outbox, VersionRetiredError
-from bus.sunsets import SunsetWatch, VersionUse, warning
 from bus.testing import InMemoryBus, InMemoryCluster
+from bus.times.sunsets import SunsetWatch, VersionUse, warning
 from tests.growing_catalog import GrowingCountry
 
 LAST = date(2026, 6, 30)

@@ -15,9 +15,9 @@ from pydantic import BaseModel
 
 from connectors import ConnectorConfig, SinkConfig, SourceConfig, SourceRecord, Translated, load
 from connectors.cli import connect
-from connectors.config_reader import MAX_FILE_BYTES
-from connectors.contract_check import check_contracts, check_sunsets
-from connectors.environment import is_secret
+from connectors.configuration.config_reader import MAX_FILE_BYTES
+from connectors.configuration.contract_check import check_contracts, check_sunsets
+from connectors.configuration.environment import is_secret
 from contracts import Catalog, ContractVersion, Finding
 from tests.unit.connectors.country import (
     EVENT,

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from connectors import RecordRejectedError
-from connectors.mapping import MappingSyntaxError, compile_mapping
+from connectors.translation.mapping import MappingSyntaxError, compile_mapping
 
 ROW = {
     "reference": "BRT-2026-0001",
@@ -54,7 +54,7 @@ ROW = {
     ],
 )
 def test_a_mapping_gives_what_its_table_says(written: Any, expected: Any) -> None:
-    """Each form of the table in `connectors/mapping.py` gives its value."""
+    """Each form of the table in `connectors/translation/mapping.py` gives its value."""
     assert expected == compile_mapping(written).evaluate(ROW)
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, create_engine, func, insert, select
 from bus import Outbox
 from bus.testing import InMemoryCluster
 from connectors import ConfigurationError, EventRecord, MalformedRecord, NotConnectedError, Source, load
-from connectors.contract_check import check_contracts
+from connectors.configuration.contract_check import check_contracts
 from connectors.outbox import OutboxOptions, OutboxSource
 from connectors.outbox.batch import PublishedRows
 from connectors.testing import MemoryCheckpoints, SourceTests

@@ -13,7 +13,7 @@ import yaml
 
 from bus.testing import InMemoryCluster
 from connectors import load
-from connectors.contract_check import check_contracts
+from connectors.configuration.contract_check import check_contracts
 from contracts import Catalog
 from tests.unit.connectors.country import event_ids, runner_of, until
 

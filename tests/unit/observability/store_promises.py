@@ -9,8 +9,8 @@ import pytest
 
 from observability import Store, StoreError
 from observability.database import retention
+from observability.evidence.silence import Addressee
 from observability.receipt_reader import LARGEST, SMALLEST
-from observability.silence import Addressee
 from observability.transaction_view import moment
 from observability.views import State
 from tests.unit.observability.country import (

@@ -12,9 +12,9 @@ from contracts import Catalog
 from observability import Store, StoreError
 from observability.cli import default_database, transactions
 from observability.database.schema import with_password
+from observability.evidence.trust import Refusal
 from observability.terminal import ASCII, UNICODE, waterfall
 from observability.transaction_view import microseconds, moment
-from observability.trust import Refusal
 from tests.unit.observability.country import (
     BORN,
     MINUTE,

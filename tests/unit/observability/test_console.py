@@ -18,7 +18,7 @@ import pytest
 from contracts.web.guard import host_name
 from observability import Store, StoreError
 from observability.console.pages import overview
-from observability.trust import Refusal
+from observability.evidence.trust import Refusal
 from tests.consoles import running
 from tests.unit.observability.country import (
     ALLOWANCE,

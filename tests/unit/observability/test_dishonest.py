@@ -10,9 +10,9 @@ import pytest
 from bus import RECEIPTS_TOPICS, DeliveryReceipt, PublishReceipt, encode_receipts, receipts_topic
 from bus.testing import InMemoryCluster
 from observability import Monitor, Store
+from observability.evidence.topic_check import TopicCheck
+from observability.evidence.trust import Standing
 from observability.monitor import GROUP
-from observability.topic_check import TopicCheck
-from observability.trust import Standing
 from tests.unit.observability.country import (
     ALLOWANCE,
     BORN,

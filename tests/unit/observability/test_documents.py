@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bus.clock import BrokerClock
+from bus.times.clock import BrokerClock
 from observability.metrics import METRICS
 
 ROOT = Path(__file__).parents[3]

@@ -10,10 +10,10 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from bus import Reason
 from observability import Store
+from observability.evidence.trust import Refusal
 from observability.metrics import METER, METRICS, derive
 from observability.metrics_snapshot import OTHER
 from observability.transaction_view import moment
-from observability.trust import Refusal
 from tests.unit.observability.country import (
     BIRTH,
     BORN,

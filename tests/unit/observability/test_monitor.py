@@ -20,8 +20,8 @@ from bus import (
 )
 from bus.testing import InMemoryCluster
 from observability import Monitor, Store, StoreError
+from observability.evidence.topic_check import TopicCheck
 from observability.monitor import GROUP
-from observability.topic_check import TopicCheck
 from tests.unit.observability.country import BORN, MINUTE, SERVICES, START, delivered, whole_birth
 from tests.unit.observability.writing import write
 

@@ -26,10 +26,10 @@ from bus.deliver.cli import go_on
 from bus.replay.replay import ReplayRequest, replay
 from bus.testing import InMemoryBus, InMemoryCluster
 from observability import Monitor, Store
+from observability.evidence.topic_check import TopicCheck
 from observability.identity import settle_deliveries, settle_publishes
 from observability.monitor import GROUP
 from observability.receipt_reader import OUTCOMES
-from observability.topic_check import TopicCheck
 from tests.small_catalog import SmallCountry, case
 from tests.worlds import until
 

@@ -1,6 +1,6 @@
 """Who is silent."""
 
-from observability.silence import Addressee, NotReceived, silences
+from observability.evidence.silence import Addressee, NotReceived, silences
 
 TAX, HEALTH = Addressee("tax", "registry.born"), Addressee("health", "registry.born")
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from bus import Offsets, PublishReceipt, TopicPartition
 from bus.testing import InMemoryCluster
-from observability.topic_check import PAUSE_SECONDS, ROUNDS, TopicCheck
+from observability.evidence.topic_check import PAUSE_SECONDS, ROUNDS, TopicCheck
 from tests.unit.observability.country import BORN, RECORD, SECOND, START, published
 
 TOPIC = f"{RECORD}.v1"

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from observability.identity import AnyReceipt
-from observability.trust import (
+from observability.evidence.trust import (
     AGENCY_SKEW_US,
     OVERDUE_US,
     SKEW_US,
@@ -22,6 +21,7 @@ from observability.trust import (
     standing_of,
     window_us,
 )
+from observability.identity import AnyReceipt
 from tests.unit.observability.country import (
     BORN,
     RECORD,

@@ -4,7 +4,6 @@ from functools import partial
 from typing import Any
 
 from bus import Event, Reason, Retry, RetryPolicy
-from bus.clock import BrokerClock
 from bus.deliver.batch_results import BatchResults, ReceiptRows
 from bus.deliver.offsets import OffsetTracker
 from bus.deliver.subscription import Subscription
@@ -14,6 +13,7 @@ from bus.parking.rows import SubscriptionPartition
 from bus.receipts.writer import ReceiptLog
 from bus.record import StoredRecord, TopicPartition
 from bus.telemetry import Telemetry
+from bus.times.clock import BrokerClock
 from bus.transport import Outgoing
 
 PLACE = TopicPartition("north.case-opened.v1", 2)

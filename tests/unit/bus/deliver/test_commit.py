@@ -190,7 +190,7 @@ async def test_a_handler_that_outlives_its_partition_moves_nothing(
     world: MemoryWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It swallows its interruption; when it ends, others have handled its event, and later ones."""
-    monkeypatch.setattr("bus.group_times.SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr("bus.times.group_times.SETTLE_SECONDS", 0.0)
     monkeypatch.setattr("bus.deliver.subscriber.CANCEL_SECONDS", 0.0)
     begun, may_end, stubborn = asyncio.Event(), asyncio.Event(), set[int]()
     bus = world.bus(world.country.south, commit_interval_seconds=0.01)

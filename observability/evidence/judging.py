@@ -8,9 +8,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bus import PublishReceipt
+from observability.evidence.topic_check import TopicCheck
+from observability.evidence.trust import (
+    Fault,
+    Refusal,
+    Standing,
+    Word,
+    disbelief,
+    fault_of,
+    is_checkable,
+    whom,
+)
 from observability.identity import AnyReceipt, PublishKey, publish_key
-from observability.topic_check import TopicCheck
-from observability.trust import Fault, Refusal, Standing, Word, disbelief, fault_of, is_checkable, whom
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from bus import BusError, Offsets, PublishReceipt, TopicPartition
 from contracts import visible_logger
-from observability.trust import Bounds, Standing, standing_of, window_us
+from observability.evidence.trust import Bounds, Standing, standing_of, window_us
 
 ROUNDS = 8
 """At most so many seconds of one partition are asked about in a batch."""

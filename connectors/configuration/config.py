@@ -1,4 +1,4 @@
-"""What a configuration file says, as frozen values; `connectors/config_reader.py` reads it from YAML."""
+"""What a configuration file says, as frozen values; `config_reader.py` beside it reads it from YAML."""
 
 import re
 from dataclasses import dataclass, field
@@ -6,11 +6,11 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from connectors.configuration.registry import ConnectorType
 from connectors.identity import Identity
-from connectors.registry import ConnectorType
 from connectors.sink import Sink
 from connectors.source import Source
-from connectors.translate import EventMapping, RecordMapping, TranslateEvent, TranslateRecord
+from connectors.translation.translate import EventMapping, RecordMapping, TranslateEvent, TranslateRecord
 from contracts import Document
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]

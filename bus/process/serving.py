@@ -7,8 +7,8 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from bus.errors import InstanceTakenError
-from bus.health import Check, HealthWatch, health_served
-from bus.outage import Outage, waited_out
+from bus.process.health import Check, HealthWatch, health_served
+from bus.process.outage import Outage, waited_out
 from bus.settings import Settings
 from contracts import visible_logger
 

@@ -9,10 +9,10 @@ from datetime import datetime, tzinfo
 from typing import Any, TypeAlias
 
 from bus import Event
-from connectors.conversion import ConversionOptions, ValueConversionError, read_time
 from connectors.errors import RecordRejectedError
-from connectors.mapping import Expression, value_of
 from connectors.source import Json, SourceRecord
+from connectors.translation.conversion import ConversionOptions, ValueConversionError, read_time
+from connectors.translation.mapping import Expression, value_of
 
 EVENT_FIELDS = ("data", "id", "key", "service", "source", "time", "transaction", "type", "version")
 """What a mapping of events may name."""

@@ -19,7 +19,7 @@ from time import monotonic
 from typing import Any
 
 from bus.errors import UsageError
-from bus.outage import Outage
+from bus.process.outage import Outage
 from bus.settings import Settings
 
 LOOK_SECONDS = 5.0

@@ -20,9 +20,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from connectors.codes import suggestion
-from connectors.conversion import CONVERTERS, ConversionOptions, ValueConversionError, zone_named
 from connectors.errors import RecordRejectedError
+from connectors.translation.codes import suggestion
+from connectors.translation.conversion import CONVERTERS, ConversionOptions, ValueConversionError, zone_named
 from contracts import DataPath
 
 Steps = tuple[str | int, ...]

@@ -10,7 +10,21 @@ from typing import Any, Final, NoReturn, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from bus import Environment
-from connectors.codes import (
+from connectors.configuration.config import (
+    ConnectorConfig,
+    EventSourceFile,
+    Publish,
+    SinkConfig,
+    SinkFile,
+    SourceConfig,
+    SourceFile,
+    Subscribe,
+)
+from connectors.configuration.environment import check_environment, filled_in, unset_texts
+from connectors.configuration.registry import ConnectorType, connector_named, imported
+from connectors.errors import ConfigurationError
+from connectors.identity import Identity
+from connectors.translation.codes import (
     BAD_MAPPING,
     MISSING_FIELD,
     NAMED_TWICE,
@@ -22,23 +36,9 @@ from connectors.codes import (
     WRONG_TYPE,
     suggestion,
 )
-from connectors.config import (
-    ConnectorConfig,
-    EventSourceFile,
-    Publish,
-    SinkConfig,
-    SinkFile,
-    SourceConfig,
-    SourceFile,
-    Subscribe,
-)
-from connectors.conversion import ValueConversionError, zone_named
-from connectors.environment import check_environment, filled_in, unset_texts
-from connectors.errors import ConfigurationError
-from connectors.identity import Identity
-from connectors.mapping import Expression, MappingSyntaxError, Steps, compile_mapping
-from connectors.registry import ConnectorType, connector_named, imported
-from connectors.translate import EventMapping, RecordMapping
+from connectors.translation.conversion import ValueConversionError, zone_named
+from connectors.translation.mapping import Expression, MappingSyntaxError, Steps, compile_mapping
+from connectors.translation.translate import EventMapping, RecordMapping
 from contracts import DataPath, Document, Finding, Place, read_yaml_documents
 
 MAX_FILE_BYTES: Final = 1_048_576

@@ -3,10 +3,10 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 
-from connectors.codes import NOT_IN_CONTRACT, UNKNOWN_CONTRACT, VERSION_ENDS, suggestion
-from connectors.config import ConnectorConfig, Publish, SinkConfig, SourceConfig, Subscribe
-from connectors.mapping import Expression, ListOf, ObjectOf, Steps, ValueAt
-from connectors.translate import EVENT_FIELDS
+from connectors.configuration.config import ConnectorConfig, Publish, SinkConfig, SourceConfig, Subscribe
+from connectors.translation.codes import NOT_IN_CONTRACT, UNKNOWN_CONTRACT, VERSION_ENDS, suggestion
+from connectors.translation.mapping import Expression, ListOf, ObjectOf, Steps, ValueAt
+from connectors.translation.translate import EVENT_FIELDS
 from contracts import Catalog, ContractVersion, Finding, Subschema
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from connectors.codes import SECRET_IN_CLEAR, UNSET_VARIABLE
+from connectors.translation.codes import SECRET_IN_CLEAR, UNSET_VARIABLE
 from contracts import Document, Finding
 
 Steps = tuple[str | int, ...]

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import TypeVar
 
-from bus.backoff import Backoff
+from bus.times.backoff import Backoff
 from contracts import visible_logger
 
 logger = visible_logger("govbus.outage")

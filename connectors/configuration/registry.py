@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
 
-from connectors.codes import suggestion
 from connectors.errors import ConfigurationError
+from connectors.translation.codes import suggestion
 
 GROUP = "govbus.connectors"
 _METHODS = ("connect", "read", "write", "check", "close")

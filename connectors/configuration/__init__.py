@@ -1,0 +1,1 @@
+"""A connector file read into checked objects, with what it names in the environment and the contracts."""

@@ -1,0 +1,1 @@
+"""From a foreign value to an event: mappings, conversions, code lists."""
