@@ -3,61 +3,120 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from bus.bus import Bus
-from bus.cluster.topics import apply_topics
-from bus.dead_letters.record import Intended
-from bus.deliver.retry import RetryPolicy
-from bus.draft import Draft, PublishProgress, Receipt
-from bus.envelope import agency_of
-from bus.environment import Environment
-from bus.errors import (
-    AccessDeniedError,
-    BufferFullError,
-    BusError,
-    BusUnavailableError,
-    ContractViolationError,
-    EnvelopeError,
-    EventTooLargeError,
-    FencedError,
-    IdReusedError,
-    InstanceTakenError,
-    NotJsonError,
-    OlderVersionError,
-    PublishManyError,
-    RefusedError,
-    TopicMissingError,
-    UsageError,
-    VersionRetiredError,
-)
-from bus.event import Event
-from bus.kafka.consumer import open_consumer
-from bus.kafka.one_off_reads import open_offsets
-from bus.outcome import Ack, DeadLetter, DeliveryOutcome, Outcome, PublishOutcome, Reason, Retry
-from bus.process.health import Check, HealthReport, HealthWatch, health_served
-from bus.process.outage import Outage, waited_out
-from bus.process.serving import serve
-from bus.publish.transactions import Transaction
-from bus.receipts.receipts import DeliveryReceipt, PublishReceipt, decode_receipts, encode_receipts
-from bus.reconcile.row_counts import RowCounts, RowFate
-from bus.record import Record, StoredRecord, TopicPartition
-from bus.settings import Settings
-from bus.times.backoff import Backoff
-from bus.topics import RECEIPTS_TOPICS, checkpoints_topic, is_replay, receipts_topic
-from bus.transport import Offsets
-
 if TYPE_CHECKING:
+    from bus.bus import Bus
+    from bus.cluster.topics import apply_topics
     from bus.database.handled_events import HandledEvents
     from bus.database.outbox import Outbox
     from bus.database.outbox_rows import OutboxEvent, outbox_table
+    from bus.dead_letters.record import Intended
+    from bus.deliver.retry import RetryPolicy
+    from bus.draft import Draft, PublishProgress, Receipt
     from bus.embedded.kafka import EmbeddedKafka
+    from bus.envelope import agency_of
+    from bus.environment import Environment
+    from bus.errors import (
+        AccessDeniedError,
+        BufferFullError,
+        BusError,
+        BusUnavailableError,
+        ContractViolationError,
+        EnvelopeError,
+        EventTooLargeError,
+        FencedError,
+        IdReusedError,
+        InstanceTakenError,
+        NotJsonError,
+        OlderVersionError,
+        PublishManyError,
+        RefusedError,
+        TopicMissingError,
+        UsageError,
+        VersionRetiredError,
+    )
+    from bus.event import Event
+    from bus.kafka.consumer import open_consumer
+    from bus.kafka.one_off_reads import open_offsets
+    from bus.outcome import Ack, DeadLetter, DeliveryOutcome, Outcome, PublishOutcome, Reason, Retry
+    from bus.process.health import Check, HealthReport, HealthWatch, health_served
+    from bus.process.outage import Outage, waited_out
+    from bus.process.serving import serve
+    from bus.publish.transactions import Transaction
+    from bus.receipts.receipts import DeliveryReceipt, PublishReceipt, decode_receipts, encode_receipts
+    from bus.reconcile.row_counts import RowCounts, RowFate
+    from bus.record import Record, StoredRecord, TopicPartition
+    from bus.settings import Settings
+    from bus.times.backoff import Backoff
+    from bus.topics import RECEIPTS_TOPICS, checkpoints_topic, is_replay, receipts_topic
+    from bus.transport import Offsets
 
-# SQLAlchemy and the embedded Kafka are slow to load; they load when one of these names is used.
-_LATER = {
+# Each loads when it is used: a program, or a command, loads what it needs and not the room.
+_HOMES = {
+    "RECEIPTS_TOPICS": "bus.topics",
+    "AccessDeniedError": "bus.errors",
+    "Ack": "bus.outcome",
+    "Backoff": "bus.times.backoff",
+    "BufferFullError": "bus.errors",
+    "Bus": "bus.bus",
+    "BusError": "bus.errors",
+    "BusUnavailableError": "bus.errors",
+    "Check": "bus.process.health",
+    "ContractViolationError": "bus.errors",
+    "DeadLetter": "bus.outcome",
+    "DeliveryOutcome": "bus.outcome",
+    "DeliveryReceipt": "bus.receipts.receipts",
+    "Draft": "bus.draft",
     "EmbeddedKafka": "bus.embedded.kafka",
+    "EnvelopeError": "bus.errors",
+    "Environment": "bus.environment",
+    "Event": "bus.event",
+    "EventTooLargeError": "bus.errors",
+    "FencedError": "bus.errors",
     "HandledEvents": "bus.database.handled_events",
+    "HealthReport": "bus.process.health",
+    "HealthWatch": "bus.process.health",
+    "IdReusedError": "bus.errors",
+    "InstanceTakenError": "bus.errors",
+    "Intended": "bus.dead_letters.record",
+    "NotJsonError": "bus.errors",
+    "Offsets": "bus.transport",
+    "OlderVersionError": "bus.errors",
+    "Outage": "bus.process.outage",
     "Outbox": "bus.database.outbox",
     "OutboxEvent": "bus.database.outbox_rows",
+    "Outcome": "bus.outcome",
+    "PublishManyError": "bus.errors",
+    "PublishOutcome": "bus.outcome",
+    "PublishProgress": "bus.draft",
+    "PublishReceipt": "bus.receipts.receipts",
+    "Reason": "bus.outcome",
+    "Receipt": "bus.draft",
+    "Record": "bus.record",
+    "RefusedError": "bus.errors",
+    "Retry": "bus.outcome",
+    "RetryPolicy": "bus.deliver.retry",
+    "RowCounts": "bus.reconcile.row_counts",
+    "RowFate": "bus.reconcile.row_counts",
+    "Settings": "bus.settings",
+    "StoredRecord": "bus.record",
+    "TopicMissingError": "bus.errors",
+    "TopicPartition": "bus.record",
+    "Transaction": "bus.publish.transactions",
+    "UsageError": "bus.errors",
+    "VersionRetiredError": "bus.errors",
+    "agency_of": "bus.envelope",
+    "apply_topics": "bus.cluster.topics",
+    "checkpoints_topic": "bus.topics",
+    "decode_receipts": "bus.receipts.receipts",
+    "encode_receipts": "bus.receipts.receipts",
+    "health_served": "bus.process.health",
+    "is_replay": "bus.topics",
+    "open_consumer": "bus.kafka.consumer",
+    "open_offsets": "bus.kafka.one_off_reads",
     "outbox_table": "bus.database.outbox_rows",
+    "receipts_topic": "bus.topics",
+    "serve": "bus.process.serving",
+    "waited_out": "bus.process.outage",
 }
 
 __all__ = [
@@ -129,7 +188,14 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _LATER:
-        return getattr(import_module(_LATER[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # a type checker knows the names by their imports, and reports others
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = found = getattr(import_module(_HOMES[name]), name)
+        return found
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -20,7 +20,6 @@ from connectors.configuration.contract_check import check_contracts, check_sunse
 from connectors.configuration.registry import connectors_available
 from connectors.errors import ConfigurationError
 from connectors.reachability import check_reachability
-from connectors.runner import Runner
 from contracts import Catalog, ContractError, Finding, say, say_json, visible_console
 
 FINDINGS = 100
@@ -55,6 +54,8 @@ def connect() -> None:
 @_catalog_option
 def run(files: Sequence[Path], catalog: Path | None) -> None:
     """Run the connectors of FILE... in one process until SIGTERM."""
+    from connectors.runner import Runner  # noqa: PLC0415 - loads the Kafka client
+
     contracts = _opened(catalog)
     configs, findings = load(files)
     findings = sorted([*findings, *check_contracts(configs, contracts)])

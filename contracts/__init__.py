@@ -6,78 +6,128 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from contracts.catalog import Catalog
-from contracts.cluster.copies import copies_for, is_alone
-from contracts.cluster.growth import (
-    GROWTH,
-    LEASE_MS,
-    Growth,
-    counts_of,
-    growths_of,
-    paused_growth,
-    settled_growth,
-    switched_growth,
-)
-from contracts.cluster.plan import (
-    OFFSETS_RETENTION,
-    Access,
-    ClusterState,
-    Copies,
-    Plan,
-    PlannedChange,
-    PlanScope,
-    RegistryEntry,
-    TopicState,
-    compare_states,
-)
-from contracts.cluster.registry import (
-    SigningKey,
-    TrustedKeys,
-    registry_entries,
-    withdrawal,
-    write_registry_folder,
-)
-from contracts.contract import (
-    Agency,
-    ClusterPolicy,
-    Contract,
-    ContractVersion,
-    KeyRule,
-    Milestone,
-    Route,
-    Service,
-    SubscriptionGrant,
-)
-from contracts.errors import (
-    CatalogError,
-    ContractError,
-    ConversionError,
-    PartitionKeyError,
-    RegistryKeyError,
-    SchemaUnusableError,
-    UnknownContractError,
-    UnknownVersionError,
-)
-from contracts.finding import Finding, Place
-from contracts.logs import VisibleFilter, visible_logger
-from contracts.paths import DataPath
-from contracts.schema.references import Subschema
-from contracts.validation import Violation
-from contracts.visible_text import visible
-
 if TYPE_CHECKING:
+    from contracts.catalog import Catalog
+    from contracts.cluster.copies import copies_for, is_alone
+    from contracts.cluster.growth import (
+        GROWTH,
+        LEASE_MS,
+        Growth,
+        counts_of,
+        growths_of,
+        paused_growth,
+        settled_growth,
+        switched_growth,
+    )
+    from contracts.cluster.plan import (
+        OFFSETS_RETENTION,
+        Access,
+        ClusterState,
+        Copies,
+        Plan,
+        PlannedChange,
+        PlanScope,
+        RegistryEntry,
+        TopicState,
+        compare_states,
+    )
+    from contracts.cluster.registry import (
+        SigningKey,
+        TrustedKeys,
+        registry_entries,
+        withdrawal,
+        write_registry_folder,
+    )
+    from contracts.contract import (
+        Agency,
+        ClusterPolicy,
+        Contract,
+        ContractVersion,
+        KeyRule,
+        Milestone,
+        Route,
+        Service,
+        SubscriptionGrant,
+    )
     from contracts.documents.document import Document, read_yaml_documents
+    from contracts.errors import (
+        CatalogError,
+        ContractError,
+        ConversionError,
+        PartitionKeyError,
+        RegistryKeyError,
+        SchemaUnusableError,
+        UnknownContractError,
+        UnknownVersionError,
+    )
+    from contracts.finding import Finding, Place
+    from contracts.logs import VisibleFilter, visible_logger
+    from contracts.paths import DataPath
+    from contracts.schema.references import Subschema
     from contracts.terminal import say, say_json, visible_console
+    from contracts.validation import Violation
+    from contracts.visible_text import visible
     from contracts.web.server import serve_web
 
-# The parser of YAML, and what draws on a terminal, load only where they are used: most processes never are.
-_LATER = {
+# Each loads when it is used: a program, or a command, loads what it needs and not the room.
+_HOMES = {
+    "GROWTH": "contracts.cluster.growth",
+    "LEASE_MS": "contracts.cluster.growth",
+    "OFFSETS_RETENTION": "contracts.cluster.plan",
+    "Access": "contracts.cluster.plan",
+    "Agency": "contracts.contract",
+    "Catalog": "contracts.catalog",
+    "CatalogError": "contracts.errors",
+    "ClusterPolicy": "contracts.contract",
+    "ClusterState": "contracts.cluster.plan",
+    "Contract": "contracts.contract",
+    "ContractError": "contracts.errors",
+    "ContractVersion": "contracts.contract",
+    "ConversionError": "contracts.errors",
+    "Copies": "contracts.cluster.plan",
+    "DataPath": "contracts.paths",
     "Document": "contracts.documents.document",
+    "Finding": "contracts.finding",
+    "Growth": "contracts.cluster.growth",
+    "KeyRule": "contracts.contract",
+    "Milestone": "contracts.contract",
+    "PartitionKeyError": "contracts.errors",
+    "Place": "contracts.finding",
+    "Plan": "contracts.cluster.plan",
+    "PlanScope": "contracts.cluster.plan",
+    "PlannedChange": "contracts.cluster.plan",
+    "RegistryEntry": "contracts.cluster.plan",
+    "RegistryKeyError": "contracts.errors",
+    "Route": "contracts.contract",
+    "SchemaUnusableError": "contracts.errors",
+    "Service": "contracts.contract",
+    "SigningKey": "contracts.cluster.registry",
+    "Subschema": "contracts.schema.references",
+    "SubscriptionGrant": "contracts.contract",
+    "TopicState": "contracts.cluster.plan",
+    "TrustedKeys": "contracts.cluster.registry",
+    "UnknownContractError": "contracts.errors",
+    "UnknownVersionError": "contracts.errors",
+    "Violation": "contracts.validation",
+    "VisibleFilter": "contracts.logs",
+    "compare_states": "contracts.cluster.plan",
+    "copies_for": "contracts.cluster.copies",
+    "counts_of": "contracts.cluster.growth",
+    "growths_of": "contracts.cluster.growth",
+    "is_alone": "contracts.cluster.copies",
+    "paused_growth": "contracts.cluster.growth",
     "read_yaml_documents": "contracts.documents.document",
-    "visible_console": "contracts.terminal",
+    "registry_entries": "contracts.cluster.registry",
     "say": "contracts.terminal",
     "say_json": "contracts.terminal",
     "serve_web": "contracts.web.server",
+    "settled_growth": "contracts.cluster.growth",
+    "switched_growth": "contracts.cluster.growth",
+    "visible": "contracts.visible_text",
+    "visible_console": "contracts.terminal",
+    "visible_logger": "contracts.logs",
+    "withdrawal": "contracts.cluster.registry",
+    "write_registry_folder": "contracts.cluster.registry",
 }
 
 __all__ = [
@@ -141,7 +191,14 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _LATER:
-        return getattr(import_module(_LATER[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # a type checker knows the names by their imports, and reports others
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = found = getattr(import_module(_HOMES[name]), name)
+        return found
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,5 +1,6 @@
 """What the four roots offer: exactly this, sorted, there and documented."""
 
+import ast
 import importlib
 import inspect
 import subprocess
@@ -7,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.architecture.project import ROOMS
+from tests.architecture.project import ROOMS, modules
 
 # A name that comes or goes is a change for somebody outside: change it here and in the changelog.
 PINNED: dict[str, list[str]] = {
@@ -177,6 +178,9 @@ PINNED: dict[str, list[str]] = {
 }
 
 
+SLOW = {"aiohttp", "aiokafka", "faststream", "jinja2", "sqlalchemy", "starlette", "uvicorn"}
+
+
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_root_offers_what_is_pinned(room: str) -> None:
     """Nothing is offered or withdrawn by accident."""
@@ -211,9 +215,44 @@ def _place(name: str) -> tuple[int, str]:
     return kind, name
 
 
-@pytest.mark.parametrize("room", ["bus", "contracts"])
-def test_a_root_loads_no_slow_library(room: str) -> None:
-    """What few processes use is loaded where it is used: each takes longer to load than the room."""
-    slow = {"contracts.patterns", "jsonschema", "jsonschema_specifications", "sqlalchemy", "yaml"}
-    code = f"import sys, {room}; print(*sorted({slow!r} & set(sys.modules)))"
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_root_says_the_same_to_python_and_to_a_type_checker(room: str) -> None:
+    """Each name loads from the module that the import for type checkers names."""
+    tree = next(each for each in modules(room) if each.name == room).tree
+    checked = {
+        name.name: node.module
+        for block in tree.body
+        if isinstance(block, ast.If)
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for name in node.names
+    }
+    assert checked == importlib.import_module(room)._HOMES
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_root_loads_a_name_when_it_is_used(room: str) -> None:
+    """A program pays for what it uses: importing the root alone loads no module of the room."""
+    code = f"import sys, {room}; print(*(name for name in sys.modules if name.startswith('{room}.')))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout.strip() == b""
+
+
+@pytest.mark.parametrize(
+    ("command", "unneeded"),
+    [
+        (["--help"], {"contracts.catalog", "connectors", "observability", "orjson", "pydantic"}),
+        (["contracts", "--help"], {"contracts.catalog", "orjson", "pydantic", "yaml"}),
+        (["contracts", "lint"], {"bus.bus", "bus.settings", "opentelemetry"}),
+        (["connect", "--help"], {"connectors.runner", "cryptography"}),
+        (["up", "--help"], {"bus.bus", "bus.embedded.kafka"}),
+    ],
+)
+def test_a_command_loads_what_it_uses(command: list[str], unneeded: set[str]) -> None:
+    """A client of Kafka, a database and a web server least of all: they take longer to load than to ask."""
+    code = (
+        f"import sys; sys.argv[1:] = {command!r}; from bus.cli import run\n"
+        "code = run(sys.argv[1:]); print(code, *sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    code, *loaded = done.stderr.split()
+    assert (code, (SLOW | unneeded) & set(loaded)) == ("0", set())
