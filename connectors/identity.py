@@ -6,7 +6,6 @@ where a file names values in it under `publish.identity`, when it has the same v
 """
 
 import hashlib
-import uuid
 from dataclasses import dataclass
 
 import orjson
@@ -15,9 +14,8 @@ from connectors.errors import RecordRejectedError
 from connectors.source import SourceRecord
 from contracts import DataPath
 
-_VERSION_8 = 0x8 << 76
-_VARIANT = 0b10 << 62
-_KEEP = ~((0xF << 76) | (0b11 << 62))
+_VARIANT = {f"{digit:x}": f"{0b1000 | digit & 0b11:x}" for digit in range(16)}
+"""The hexadecimal digit that says which variant a UUID is of, made of one of the hash."""
 
 
 def derived_id(*parts: str) -> str:
@@ -25,9 +23,10 @@ def derived_id(*parts: str) -> str:
     digest = hashlib.sha256()
     for part in parts:
         encoded = part.encode("utf-8", "surrogatepass")
-        digest.update(len(encoded).to_bytes(8, "big") + encoded)
-    number = int.from_bytes(digest.digest()[:16], "big") & _KEEP | _VERSION_8 | _VARIANT
-    return str(uuid.UUID(int=number))
+        digest.update(len(encoded).to_bytes(8, "big"))
+        digest.update(encoded)
+    text = digest.hexdigest()
+    return f"{text[:8]}-{text[8:12]}-8{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"
 
 
 @dataclass(frozen=True, slots=True)

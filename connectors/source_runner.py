@@ -29,6 +29,7 @@ from connectors.health import Health
 from connectors.publication import DeadLetterDraft, plan, refused, require_known
 from connectors.source import Batch, EventRecord, MalformedRecord, SourceRecord
 from connectors.transaction_finder import TransactionFinder
+from connectors.turns import in_turns
 from connectors.worker import Worker
 from contracts import ContractError, PartitionKeyError, visible_logger
 
@@ -156,7 +157,7 @@ class SourceRunner:
             drafts: list[RecordDraft] = []
             dead_letters: list[DeadLetterDraft] = []
             set_aside: list[tuple[SourceRecord | MalformedRecord, DeadLetterDraft]] = []
-            for record in batch.records[start : start + MAX_IN_FLIGHT]:
+            async for record in in_turns(batch.records[start : start + MAX_IN_FLIGHT]):
                 planned = plan(record, self._config)
                 if isinstance(planned, DeadLetterDraft):
                     set_aside.append((record, planned))
@@ -184,7 +185,10 @@ class SourceRunner:
         waiting: list[RecordDraft] = []
         dead_letters: list[DeadLetterDraft] = []
         futures: list[tuple[RecordDraft, asyncio.Future[Receipt]]] = []
-        for index, (record, draft) in enumerate(drafts):
+        async for record, draft in in_turns(drafts):
+            if waiting:  # what comes after an event that was not taken stays after it
+                waiting.append((record, draft))
+                continue
             try:
                 future = self._submit_one(record, draft)
             except (RefusedError, PartitionKeyError) as error:
@@ -192,12 +196,19 @@ class SourceRunner:
                     raise  # the file names the version: every record would be set aside
                 dead_letters.append(self._refused(record, draft, error))
             except BusUnavailableError:
-                waiting += drafts[index:]
-                break
+                waiting.append((record, draft))
             else:
                 futures.append(((record, draft), future))
-        again = []
-        for item, future in futures:
+        again, refused_later = await self._settle(futures)
+        return [*again, *waiting], [*dead_letters, *refused_later]
+
+    async def _settle(
+        self, futures: Sequence[tuple[RecordDraft, asyncio.Future[Receipt]]]
+    ) -> tuple[list[RecordDraft], list[DeadLetterDraft]]:
+        """Wait for what was submitted; returns the same as `_submit` of it."""
+        again: list[RecordDraft] = []
+        dead_letters: list[DeadLetterDraft] = []
+        async for item, future in in_turns(futures):
             try:
                 receipt = await future  # one after the other costs nothing: most are done by then
             except RefusedError as error:
@@ -209,7 +220,7 @@ class SourceRunner:
                 is_new = receipt.id not in self._ids and receipt.id not in self._covered_ids
                 self._ids[receipt.id] = None
                 self._count(receipt.topic, receipt.broker_time, "published" if is_new else "repeated")
-        return [*again, *waiting], dead_letters
+        return again, dead_letters
 
     def _submit_one(self, record: SourceRecord, draft: Draft) -> asyncio.Future[Receipt]:
         publish = self._config.publish

@@ -20,7 +20,9 @@ from dataclasses import dataclass, field
 
 from connectors.source import MalformedRecord, SourceRecord
 
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_UNDECODABLE = "\ud800-\udfff"
+_FOREIGN = re.compile(f"[{_UNDECODABLE}]")
+_UNFIT = re.compile(f"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f{_UNDECODABLE}]")
 
 
 class FileRejectedError(ValueError):
@@ -108,9 +110,8 @@ def rows_of(text: str, delimiter: str) -> Iterator[CsvRow]:
 
 def _rows_from(lines: Sequence[str], start: int, delimiter: str) -> Iterator[tuple[CsvRow, int]]:
     """Rows, each with the index of the line after it; ends early after a quote that never closes."""
-    reader = csv.reader(
-        (lines[index] for index in range(start, len(lines))), delimiter=delimiter, strict=True
-    )
+    rest = map(lines.__getitem__, range(start, len(lines)))
+    reader = csv.reader(rest, delimiter=delimiter, strict=True)
     first = start
     while first < len(lines):
         fields: Sequence[str] | None = None
@@ -164,9 +165,9 @@ def _record(
 def _problem(row: CsvRow, width: int, encoding: str) -> str | None:
     if row.fields is None:
         return "Expected a quoted field that closes before the delimiter, got one that does not"
-    if any("\ud800" <= character <= "\udfff" for character in row.text):
-        return f"Expected text in `{encoding}`, got bytes that are not"
-    if _CONTROL.search(row.text):
+    if _UNFIT.search(row.text):
+        if _FOREIGN.search(row.text):
+            return f"Expected text in `{encoding}`, got bytes that are not"
         return "Expected text, got a control character"
     if len(row.fields) != width:
         return f"Expected {width} fields, got {len(row.fields)}"

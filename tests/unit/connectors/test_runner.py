@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Awaitable
 from dataclasses import replace
 from datetime import date
@@ -12,7 +13,7 @@ import orjson
 import pytest
 from pydantic import BaseModel
 
-from bus import Event, PublishReceipt, TopicMissingError
+from bus import Draft, Event, PublishReceipt, Receipt, TopicMissingError
 from bus.testing import InMemoryBus, InMemoryCluster
 from connectors import (
     Batch,
@@ -23,8 +24,10 @@ from connectors import (
     NotConnectedError,
     SourceConfig,
     SourceRecord,
+    Translated,
 )
 from connectors.source_runner import SourceRunner
+from connectors.turns import TURN_SECONDS
 from tests.unit.connectors.country import (
     COLUMNS,
     EVENT,
@@ -119,6 +122,42 @@ async def test_a_restart_publishes_nothing_again(tmp_path: Path, cluster: InMemo
         await until(lambda: len(cluster.records(TOPIC)) == 21)
         await asyncio.sleep(0.1)
     assert len(event_ids(cluster)) == len(set(event_ids(cluster))) == 21
+
+
+async def test_a_large_batch_lets_others_run(tmp_path: Path, cluster: InMemoryCluster) -> None:
+    """Heartbeats, health and a stop have their turn while rows are translated and submitted."""
+    rows, turns = 40, 0
+    seen: dict[str, set[int]] = {"translate": set(), "submit": set()}
+    make_register(file := tmp_path / "register.db")
+    register_businesses(file, *range(rows))
+    (config,) = configured(tmp_path, register_source(file, batch_size=rows))
+    assert isinstance(config, SourceConfig)
+    translate = config.translate
+    assert translate is not None
+
+    def slow_translate(record: SourceRecord) -> Translated | None:
+        time.sleep(TURN_SECONDS / 4)
+        seen["translate"].add(turns)
+        return translate(record)
+
+    async with InMemoryBus(config.agency, system=config.system, cluster=cluster) as bus:
+        runner = SourceRunner(replace(config, translate=slow_translate), bus)
+        submit = runner._submit_one
+
+        def slow_submit(record: SourceRecord, draft: Draft) -> asyncio.Future[Receipt]:
+            time.sleep(TURN_SECONDS / 4)
+            seen["submit"].add(turns)
+            return submit(record, draft)
+
+        runner._submit_one = slow_submit  # type: ignore[method-assign]
+        await runner.connect()
+        stepping = asyncio.create_task(runner.step())
+        while not stepping.done():
+            turns += 1
+            await asyncio.sleep(0)
+        assert await stepping
+    assert len(event_ids(cluster)) == rows
+    assert min(map(len, seen.values())) >= rows // 5
 
 
 async def test_a_fact_written_twice_is_one_event_where_the_file_names_its_identity(
