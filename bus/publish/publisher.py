@@ -334,13 +334,16 @@ class Publisher:
             now_us, stamp.started_us or now_us, stamp.recorded_us, stamp.time_us, 0, "", None,
         )  # fmt: skip
         common = (*stamper.shared[:-1], "", self._clock.skew_us)
-        self._refusals.add("publish", common, partition_of_transaction(transaction), (row,))
+        self._refusals.add("publish", common, partition_of_transaction(transaction), (row,), urgent=True)
 
     def _add(
         self, shared: tuple[str, ...], transaction: str, row: tuple[Any, ...], *waiting: Publication
     ) -> None:
         common = (*shared, self._clock.skew_us)
-        self._receipts.add("publish", common, partition_of_transaction(transaction), (row,), waiting)
+        urgent = any(publication.waiting is not None for publication in waiting)
+        self._receipts.add(
+            "publish", common, partition_of_transaction(transaction), (row,), waiting, urgent=urgent
+        )
 
 
 def _require_many(items: object) -> None:

@@ -1,19 +1,20 @@
 """Gathers receipts and sends them in batches.
 
-Law of this file: a receipt is acknowledged by the broker before `publish` returns, and before the offset of
-its event is committed.
+Law of this file: a receipt is acknowledged by the broker before `Bus.publish` returns, and before the offset
+of its event is committed. Receipts that somebody waits for are sent at once; while some of their partition
+are on the wire, the next ones gather behind them. All others travel with the next flush, which is part of
+every commit. No timer holds anything back.
 """
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from bus.errors import BusError
 from bus.receipts.receipts import RECEIPTS_PARTITIONS, Group, encode_groups
 from bus.transport import Outgoing, Sender
 
-LINGER_SECONDS = 0.002
 ROWS_PER_RECORD = 1000
 
 Row = tuple[Any, ...]
@@ -42,7 +43,10 @@ class ReceiptLog:
         ]
         self._waiting: list[list[ReceiptWaiter]] = [[] for _ in range(RECEIPTS_PARTITIONS)]
         self._counts = [0] * RECEIPTS_PARTITIONS
-        self._timer: asyncio.TimerHandle | None = None
+        self._urgent = [False] * RECEIPTS_PARTITIONS
+        """Whether something that is gathered should not wait for a flush."""
+        self._on_wire = [0] * RECEIPTS_PARTITIONS
+        self._kicked = False
         self._in_flight: set[asyncio.Future[None]] = set()
 
     def add(
@@ -51,7 +55,9 @@ class ReceiptLog:
         common: Row,
         partition: int,
         rows: Iterable[Row],
-        waiting: Iterable[ReceiptWaiter] = (),
+        waiting: Sequence[ReceiptWaiter] = (),
+        *,
+        urgent: bool = False,
     ) -> None:
         """Take rows that share their common columns.
 
@@ -61,6 +67,7 @@ class ReceiptLog:
             partition: the receipts partition of their transaction.
             rows: the values of `PUBLISH_ROW` or `DELIVERY_ROW`, row by row.
             waiting: called when the broker has them.
+            urgent: whether they are sent without a flush.
         """
         group = self._groups[partition][kind, common]
         before = len(group)
@@ -69,8 +76,12 @@ class ReceiptLog:
         self._counts[partition] += len(group) - before
         if self._counts[partition] >= ROWS_PER_RECORD:
             self._send(partition)
-        elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(LINGER_SECONDS, self._send_all)
+        elif urgent:
+            self._urgent[partition] = True
+            if not self._kicked and not self._on_wire[partition]:
+                # At the end of this turn of the loop: what comes in one turn goes in one record.
+                self._kicked = True
+                asyncio.get_running_loop().call_soon(self._send_urgent)
 
     async def flush(self) -> None:
         """Send what is gathered and wait until the broker has it.
@@ -78,19 +89,19 @@ class ReceiptLog:
         Raises:
             BusError: a receipt could not be written.
         """
-        self._send_all()
+        for partition, count in enumerate(self._counts):
+            if count:
+                self._send(partition)
         if self._in_flight:
             # Not `gather`: if this flush is cancelled, others still wait for the same receipts.
             landed, _ = await asyncio.wait(self._in_flight, return_when=asyncio.FIRST_EXCEPTION)
             for one in landed:
                 one.result()
 
-    def _send_all(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        for partition, count in enumerate(self._counts):
-            if count:
+    def _send_urgent(self) -> None:
+        self._kicked = False
+        for partition, urgent in enumerate(self._urgent):
+            if urgent and not self._on_wire[partition]:
                 self._send(partition)
 
     def _send(self, partition: int) -> None:
@@ -98,10 +109,18 @@ class ReceiptLog:
         waiting = self._waiting[partition]
         self._groups[partition] = defaultdict(list)
         self._waiting[partition], self._counts[partition] = [], 0
+        self._urgent[partition] = False
+        self._on_wire[partition] += 1
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._in_flight.add(done)
-        done.add_done_callback(self._landed)
+        done.add_done_callback(self._settled)
         self._transport.send(_Batch(self, partition, groups, waiting, done))
+
+    def landed(self, partition: int) -> None:
+        """Note the end of a record's way, and send what has become urgent meanwhile."""
+        self._on_wire[partition] -= 1
+        if self._urgent[partition] and not self._on_wire[partition]:
+            self._send(partition)
 
     def take_back(self, partition: int, groups: Iterable[Group]) -> None:
         """Keep the rows of a record that failed: they go with the next flush, before any later offset."""
@@ -109,7 +128,7 @@ class ReceiptLog:
             self._groups[partition][group.kind, group.common].extend(group.rows)
             self._counts[partition] += len(group.rows)
 
-    def _landed(self, done: asyncio.Future[None]) -> None:
+    def _settled(self, done: asyncio.Future[None]) -> None:
         self._in_flight.discard(done)
         done.exception()  # those who wait have it already
 
@@ -136,12 +155,14 @@ class _Batch(Outgoing):
 
     def acknowledged(self, partition: int, offset: int, timestamp: int) -> None:  # noqa: ARG002
         self._settle(None)
+        self._log.landed(self._home)
         if not self.done.done():
             self.done.set_result(None)
 
     def failed(self, error: BusError) -> None:
         self._log.take_back(self._home, self._groups)
         self._settle(error)
+        self._log.landed(self._home)
         if not self.done.done():
             self.done.set_exception(error)
 
