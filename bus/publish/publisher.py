@@ -340,7 +340,7 @@ class Publisher:
         self, shared: tuple[str, ...], transaction: str, row: tuple[Any, ...], *waiting: Publication
     ) -> None:
         common = (*shared, self._clock.skew_us)
-        urgent = any(publication.waiting is not None for publication in waiting)
+        urgent = any(one.waiting is not None or one.together is not None for one in waiting)
         self._receipts.add(
             "publish", common, partition_of_transaction(transaction), (row,), waiting, urgent=urgent
         )

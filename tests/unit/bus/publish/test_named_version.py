@@ -1,5 +1,6 @@
 """The version that a program publishes is part of its code: nothing that happens to a cluster changes it."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,8 @@ import pytest
 from sqlalchemy import create_engine
 
 from bus import Event, Outbox, UsageError
-from bus.testing import InMemoryBus, InMemoryCluster
+from bus.testing import InMemoryBus, InMemoryCluster, _MemoryTransport
+from bus.transport import Outgoing
 from contracts import UnknownVersionError
 from tests.growing_catalog import GrowingCountry
 from tests.small_catalog import case
@@ -37,6 +39,23 @@ async def test_a_running_publisher_goes_on_as_newer_versions_come(country: Growi
     records = cluster.records(f"{country.moved}.v1")
     schemas = [dict(record.headers)["ce_dataschema"] or b"" for record in records]
     assert [schema.rpartition(b":")[2] for schema in schemas] == [b"1.0"] * 5
+
+
+async def test_a_publish_ends_though_its_versions_are_acknowledged_one_after_the_other(
+    country: GrowingCountry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The receipt of each version is sent by itself: nothing else happens on this bus that would send it."""
+    land = _MemoryTransport._land
+
+    def later(transport: _MemoryTransport, outgoing: Outgoing) -> None:
+        wait = 0.05 if outgoing.topic == f"{country.moved}.v1" else 0.0
+        asyncio.get_running_loop().call_later(wait, land, transport, outgoing)
+
+    monkeypatch.setattr(_MemoryTransport, "_land", later)
+    async with InMemoryBus(country.north, cluster=InMemoryCluster(country.catalog)) as bus:
+        data = {"reference": "case-0001", "count": 1}
+        receipt = await bus.publish(country.moved, data, version="2.0")
+    assert receipt.topic == f"{country.moved}.v2"
 
 
 async def test_a_handler_goes_on_as_newer_versions_come(country: GrowingCountry) -> None:
