@@ -4,16 +4,18 @@ import asyncio
 import cProfile
 import inspect
 import logging
+import os
 import pstats
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import uvloop
 
-from tests.benchmarks import open_loop, publishing, subscribing
+from tests.benchmarks import bare, open_loop, publishing, subscribing, waiting
 from tests.benchmarks.job import Job, ReadySignal, Result
 
 Contestant = Callable[..., Any]
@@ -21,14 +23,20 @@ Contestant = Callable[..., Any]
 CONTESTANTS: Mapping[str, Contestant] = {
     "publish/govbus": publishing.govbus,
     "publish/aiokafka": publishing.aiokafka,
-    "publish/aiokafka-256k": publishing.aiokafka_large_batches,
     "publish/confluent": publishing.confluent,
     "publish/feed": publishing.feed,
     "subscribe/govbus": subscribing.govbus,
     "subscribe/aiokafka": subscribing.aiokafka,
+    "subscribe/checking": bare.checking,
     "subscribe/faststream": subscribing.faststream,
     "subscribe/faststream-ack": subscribing.faststream_at_least_once,
     "subscribe/resident": subscribing.resident,
+    "exactly-once/govbus": subscribing.exactly_once,
+    "exactly-once/aiokafka": bare.exactly_once,
+    "waiting/govbus": waiting.govbus,
+    "waiting/one-by-one": waiting.govbus_one_by_one,
+    "waiting/faststream": waiting.faststream,
+    "waiting/no-wait": subscribing.govbus,
     "latency/publish/govbus": open_loop.publish_by_govbus,
     "latency/publish/aiokafka": open_loop.publish_by_aiokafka,
     "latency/read/govbus": open_loop.read_by_govbus,
@@ -49,7 +57,7 @@ def main(job_json: str, result_file: str) -> None:
     if job.contestant.startswith("latency/read/"):
         contestant = partial(contestant, ready=ReadySignal(path.with_suffix(".ready")))
     result = _profiled(contestant, job) if job.profile else _run(contestant, job)
-    path.write_bytes(result.to_json())
+    path.write_bytes(replace(result, load=os.getloadavg()[0]).to_json())
 
 
 def _run(contestant: Contestant, job: Job) -> Result:

@@ -1,7 +1,8 @@
-"""A catalogue of one contract, made for one race; its names are its own, and so is its topic."""
+"""A catalogue of two contracts, made for one race; its names are its own, and so are its topics."""
 
 import hashlib
 import json
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,13 @@ from contracts import Catalog, Contract
 DOCUMENTS = {200: 0, 1024: 3, 10_240: 24}
 """How many documents come with an application of each size; text fills what is left."""
 
+PARTITIONS = 3
+
 TEXT = "The applicant asks for leave to extend the house by one storey and encloses what the office needs. "
 
 
 class Country:
-    """Two agencies: one files applications, the other reads them.
+    """Two agencies: one files applications, the other reads and answers them.
 
     Args:
         folder: where the catalogue lies, or will.
@@ -30,18 +33,25 @@ class Country:
         self.mark = mark
         self.writer, self.reader = f"filing-{mark}", f"reading-{mark}"
         self.subject = f"{self.writer}.application-filed"
-        self.topic = f"{self.subject}.v1"
+        self.answer = f"{self.reader}.application-answered"
+        self.topic, self.answer_topic = f"{self.subject}.v1", f"{self.answer}.v1"
+        self.receipts_topic = f"{self.reader}.receipts"
 
-    def write(self) -> Catalog:
-        """Make the catalogue."""
+    def write(self, partitions: int = PARTITIONS) -> Catalog:
+        """Make the catalogue.
+
+        Args:
+            partitions: of each topic of events.
+        """
         for agency in (self.writer, self.reader):
             _write(self.folder / "agencies" / agency / "agency.yaml", _agency(agency))
-        place = self.folder / "agencies" / self.writer / "application-filed"
-        place.mkdir(parents=True)
-        file = place / "v1.0.json"
-        file.write_text(json.dumps(schema()))
-        digest = hashlib.sha256(file.read_bytes()).hexdigest()
-        _write(place / "contract.yaml", _contract(self.subject, file.name, digest))
+        for subject in (self.subject, self.answer):
+            place = self.folder / "agencies" / Path(*subject.split("."))
+            place.mkdir(parents=True)
+            file = place / "v1.0.json"
+            file.write_text(json.dumps(schema()))
+            digest = hashlib.sha256(file.read_bytes()).hexdigest()
+            _write(place / "contract.yaml", _contract(subject, file.name, digest, partitions))
         (self.folder / "services").mkdir()
         return self.catalog()
 
@@ -50,7 +60,7 @@ class Country:
         return Catalog.open(self.folder)
 
     def contract(self) -> Contract:
-        """Return its one contract."""
+        """Return the contract of what is filed."""
         return self.catalog().contract(self.subject)
 
 
@@ -64,19 +74,21 @@ def number_of(case: str) -> int:
     return int(case[5:])
 
 
-def applications(size_bytes: int, count: int, first: int = 0) -> Iterator[dict[str, Any]]:
+def applications(size_bytes: int, count: int, first: int = 0, keys: int = 0) -> Iterator[dict[str, Any]]:
     """Yield data that keeps the contract and is `size_bytes` long as JSON.
 
     Args:
         size_bytes: 170 at least.
         count: how many.
         first: the number of the first case.
+        keys: how many cases there are, drawn at random and the same each time; no case comes twice if 0.
     """
     base = _application(_documents(size_bytes))
     missing = size_bytes - len(orjson.dumps(base))
     base["remarks"] = (TEXT * (missing // len(TEXT) + 1))[:missing]
+    chance = random.Random(keys)
     for number in range(first, first + count):
-        yield {**base, "reference": reference(number)}
+        yield {**base, "reference": reference(chance.randrange(keys) if keys else number)}
 
 
 def _documents(size_bytes: int) -> int:
@@ -144,12 +156,12 @@ def _agency(name: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _contract(subject: str, file: str, sha256: str) -> dict[str, Any]:
+def _contract(subject: str, file: str, sha256: str, partitions: int) -> dict[str, Any]:
     return {
         "subject": subject, "title": subject, "description": "An event of a benchmark.", "owner": "An office",
         "contact": "office@example.org", "classification": "internal", "retention": "P7D",
         "compatibility": "BACKWARD_TRANSITIVE", "key": {"kind": "field", "path": "$.reference"},
-        "versions": [{"number": "1.0", "file": file, "sha256": sha256}],
+        "partitions": partitions, "versions": [{"number": "1.0", "file": file, "sha256": sha256}],
     }  # fmt: skip
 
 

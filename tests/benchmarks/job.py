@@ -19,8 +19,11 @@ class Job:
         catalog: folder of the race's catalogue.
         mark: part of the catalogue's names.
         payload_bytes: size of the data as JSON.
+        keys: how many cases the events are about; each event has a case of its own if 0.
         events: how many to publish or to wait for, the warm-up included.
         warm_up: how many of them come before the clock starts.
+        concurrency: events of one partition handled at once; the default of the subscription if 0.
+        wait_seconds: how long a handler awaits something.
         group: consumer group, or subscription; one that nobody used before.
         rate: events per second of an open loop.
         limit_seconds: after so long a reader gives up.
@@ -34,6 +37,9 @@ class Job:
     payload_bytes: int
     events: int
     warm_up: int = 0
+    keys: int = 0
+    concurrency: int = 0
+    wait_seconds: float = 0.0
     group: str = ""
     rate: int = 0
     limit_seconds: float = 120.0
@@ -61,6 +67,9 @@ class Result:
     Attributes:
         events: how many were counted, the warm-up excluded.
         seconds: how long they took.
+        cpu_seconds: processor time of the process meanwhile, all its threads included.
+        load: the machine's load average of one minute at the end.
+        disorder: events handled before an earlier one of their key was done.
         started_ns: when the first event of an open loop was due, on the machine's monotonic clock.
         arrivals_ns: when each event reached the handler, on the same clock; 0 where it did not.
         resident: pairs of events handled and bytes resident.
@@ -70,6 +79,9 @@ class Result:
 
     events: int = 0
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    load: float = 0.0
+    disorder: int = 0
     started_ns: int = 0
     arrivals_ns: list[int] = field(default_factory=list)
     resident: list[tuple[int, int]] = field(default_factory=list)
@@ -80,6 +92,11 @@ class Result:
     def rate(self) -> float:
         """Events per second."""
         return self.events / self.seconds if self.seconds else 0.0
+
+    @property
+    def cpu_us(self) -> float:
+        """Microseconds of processor time per event."""
+        return self.cpu_seconds / self.events * 1e6 if self.events else 0.0
 
     def to_json(self) -> bytes:
         """Return the result as the file a child leaves."""

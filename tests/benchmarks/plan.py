@@ -1,9 +1,9 @@
-"""How much is run: sizes, rounds, seconds. All takes ten minutes on two cores, a quick run takes one."""
+"""How much is run: sizes, rounds, seconds. All takes 15 minutes on two cores, a quick run one minute."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-SECTIONS = ("publish", "subscribe", "latency", "memory")
+SECTIONS = ("publish", "subscribe", "exactly-once", "waiting", "latency", "memory")
 PAYLOADS = (200, 1024, 10_240)
 
 
@@ -16,6 +16,8 @@ class Plan:
         payloads: sizes of the data in bytes.
         rounds: how often everybody runs a race of rates.
         events: how many events of 1 KB a round has; more of smaller ones, fewer of larger.
+        waiting_events: how many events a round has whose handlers wait, where many run at once.
+        waiting_alone: how many where one runs at a time.
         latency_rounds: how often each runs the open loop.
         latency_seconds: how long the open loop is measured.
         latency_warm_up_seconds: how long it runs before that.
@@ -28,6 +30,8 @@ class Plan:
     payloads: Sequence[int] = PAYLOADS
     rounds: int = 5
     events: int = 60_000
+    waiting_events: int = 12_000
+    waiting_alone: int = 600
     latency_rounds: int = 3
     latency_seconds: int = 20
     latency_warm_up_seconds: int = 4
@@ -46,21 +50,24 @@ class Plan:
         """The payload of rows that have one only."""
         return 1024 if 1024 in self.payloads else self.payloads[0]
 
-    def children(self, contestants: int = 4) -> int:
+    def children(self) -> int:
         """Return how many processes will run."""
-        races = sum(section in self.sections for section in ("publish", "subscribe"))
-        profiles = len(self.payloads) * races + 2 * ("latency" in self.sections)
-        return (
-            races * len(self.payloads) * (1 + self.rounds * contestants)
-            + 4 * self.latency_rounds * ("latency" in self.sections)
-            + 2 * ("memory" in self.sections)
-            + profiles * self.profile
-        )
+        profiles = {"publish": len(self.payloads), "subscribe": len(self.payloads), "latency": 2}
+        processes = {
+            "publish": len(self.payloads) * (1 + 3 * self.rounds),
+            "subscribe": len(self.payloads) * (1 + 5 * self.rounds),
+            "exactly-once": 1 + 2 * self.rounds,
+            "waiting": 2 + 5 * self.rounds,
+            "latency": 4 * self.latency_rounds,
+            "memory": 2,
+        }
+        return sum(processes[name] + self.profile * profiles.get(name, 1) for name in self.sections)
 
 
 def quick(sections: Sequence[str], payloads: Sequence[int], *, profile: bool) -> Plan:
     """Return a plan that shows that everything runs; its figures mean little."""
     return Plan(
-        sections, payloads, rounds=1, events=5_000, latency_rounds=1, latency_seconds=3,
-        latency_warm_up_seconds=2, memory_events=100_000, profile=profile,
+        sections, payloads, rounds=1, events=5_000, waiting_events=2_000, waiting_alone=100,
+        latency_rounds=1, latency_seconds=3, latency_warm_up_seconds=2, memory_events=100_000,
+        profile=profile,
     )  # fmt: skip

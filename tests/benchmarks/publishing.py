@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Sequence
 from functools import partial
-from time import perf_counter
 from typing import Any
 
 import orjson
@@ -13,11 +12,12 @@ from bus import Bus, Settings
 from tests.benchmarks.country import applications, schema
 from tests.benchmarks.job import Job, Result
 from tests.benchmarks.records import Headers, Ready, ready_records, settle_memory, written_headers
+from tests.benchmarks.stopwatch import Stopwatch
 
 WINDOW_EVENTS = 10_000
 """Events on their way at once; the bus' own number."""
 
-LARGE_BATCH_BYTES = 262_144
+BATCH_BYTES = 262_144
 """The bus' own batch size; aiokafka's is 16 KB."""
 
 
@@ -25,42 +25,44 @@ async def govbus(job: Job) -> Result:
     """Publish dicts: validated, acks=all, with receipts."""
     country = job.country
     settings = Settings(bootstrap_servers=job.bootstrap_servers)
-    data = list(applications(job.payload_bytes, job.events))
+    data = list(applications(job.payload_bytes, job.events, keys=job.keys))
     settle_memory()
     async with Bus(country.writer, settings=settings, catalog=country.catalog()) as bus:
         await bus.publish_many(country.subject, data[: job.warm_up], version="1.0")
         measured = data[job.warm_up :]
-        began = perf_counter()
+        watch = Stopwatch()
         receipts = await bus.publish_many(country.subject, measured, version="1.0")
-        seconds = perf_counter() - began
-    return Result(_all_of(len(measured), len(receipts)), seconds)
+        result = watch.result(len(measured))
+    _all_of(len(measured), len(receipts))
+    return result
 
 
-async def aiokafka(job: Job, batch_bytes: int | None = None) -> Result:
-    """Publish ready-made records: acks=all, idempotent, two windows of futures on their way."""
+async def aiokafka(job: Job) -> Result:
+    """Publish ready-made records: acks=all, idempotent, batches of 256 KB, two windows of futures at once."""
     records = list(ready_records(job, await written_headers(job), job.events))
     settle_memory()
-    producer = bare_producer(job, batch_bytes)
+    producer = bare_producer(job)
     await producer.start()
     try:
         await _send(producer, job.country.topic, records[: job.warm_up])
         measured = records[job.warm_up :]
-        began = perf_counter()
+        watch = Stopwatch()
         sent = await _send(producer, job.country.topic, measured)
-        seconds = perf_counter() - began
+        result = watch.result(len(measured))
     finally:
         await producer.stop()
-    return Result(_all_of(len(measured), sent), seconds)
+    _all_of(len(measured), sent)
+    return result
 
 
-aiokafka_large_batches = partial(aiokafka, batch_bytes=LARGE_BATCH_BYTES)
-
-
-def bare_producer(job: Job, batch_bytes: int | None = None) -> Any:
-    """Return an aiokafka producer that is as safe as the bus: acks=all, idempotent."""
-    size = {} if batch_bytes is None else {"max_batch_size": batch_bytes}
+def bare_producer(job: Job, **options: Any) -> Any:
+    """Return an aiokafka producer as safe and tuned as the bus: acks=all, idempotent, large batches."""
     return AIOKafkaProducer(
-        bootstrap_servers=job.bootstrap_servers, acks="all", enable_idempotence=True, **size
+        bootstrap_servers=job.bootstrap_servers,
+        acks="all",
+        enable_idempotence=True,
+        max_batch_size=BATCH_BYTES,
+        **options,
     )
 
 
@@ -80,9 +82,9 @@ async def _send(producer: Any, topic: str, records: Sequence[Ready]) -> int:
 
 async def feed(job: Job) -> Result:
     """Publish records made on the way, window by window, so that a million need no memory."""
-    producer = bare_producer(job, LARGE_BATCH_BYTES)
+    producer = bare_producer(job)
     await producer.start()
-    began, sent = perf_counter(), 0
+    watch, sent = Stopwatch(), 0
     window: list[Ready] = []
     try:
         for record in ready_records(job, await written_headers(job), job.events):
@@ -93,7 +95,8 @@ async def feed(job: Job) -> Result:
         sent += await _send(producer, job.country.topic, window)
     finally:
         await producer.stop()
-    return Result(_all_of(job.events, sent), perf_counter() - began)
+    _all_of(job.events, sent)
+    return watch.result(job.events)
 
 
 def confluent(job: Job) -> Result:
@@ -110,9 +113,11 @@ def confluent(job: Job) -> Result:
     race = _ConfluentRace(job, serializer, context)
     race.publish(data[: job.warm_up], headers[: job.warm_up])
     measured = data[job.warm_up :]
-    began = perf_counter()
+    watch = Stopwatch()
     sent = race.publish(measured, headers[job.warm_up :])
-    return Result(_all_of(len(measured), sent), perf_counter() - began)
+    result = watch.result(len(measured))
+    _all_of(len(measured), sent)
+    return result
 
 
 class _ConfluentRace:
@@ -157,7 +162,6 @@ def _confluent_serializer(job: Job) -> tuple[Any, Any]:
     return serializer, SerializationContext(job.country.topic, MessageField.VALUE)
 
 
-def _all_of(expected: int, got: int) -> int:
+def _all_of(expected: int, got: int) -> None:
     if got != expected:
         raise RuntimeError(f"Expected {expected} acknowledgements, got {got}")
-    return got

@@ -43,7 +43,7 @@ def ready_records(job: Job, template: Headers, count: int) -> Iterator[Ready]:
         count: how many.
     """
     fixed = [header for header in template if header[0] not in OWN]
-    for data in applications(job.payload_bytes, count):
+    for data in applications(job.payload_bytes, count, keys=job.keys):
         key = data["reference"].encode()
         own = [("ce_id", str(uuid7()).encode()), ("ce_partitionkey", key)]
         yield Ready(key, orjson.dumps(data), [*fixed, *own])

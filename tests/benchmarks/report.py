@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import orjson
@@ -11,7 +12,10 @@ from rich.table import Table
 from tests.benchmarks.races import Findings
 from tests.benchmarks.rows import Row
 
-COLUMNS = ("what", "payload", "govbus", "against", "its figure", "ratio", "goal", "")
+COLUMNS = (
+    "what", "payload", "govbus", "against", "its figure", "ratio", "load",
+    "CPU per event", "its CPU", "CPU ratio", "goal", "",
+)  # fmt: skip
 FIGURES = {"events/s": "{:,.0f}/s", "ms": "{:,.2f} ms", "MB": "{:,.1f} MB"}
 
 
@@ -46,10 +50,36 @@ def cells(row: Row) -> tuple[str, ...]:
         _figure(row.ours_median, row.unit),
         row.against,
         _figure(row.theirs_median, row.unit),
-        "-" if row.ratio is None else f"{row.ratio:.2f}",
+        "under load" if row.is_loaded else _ratio(row.ratio),
+        f"{row.load:.1f}" if row.load else "-",
+        _cpu(row.ours_cpu_us),
+        _cpu(row.theirs_cpu_us),
+        _ratio(row.cpu_ratio),
         str(row.goal) if row.goal else "-",
-        row.skipped or {True: "met", False: "missed", None: ""}[row.met],
+        row.skipped or _verdict(row),
     )
+
+
+def _verdict(row: Row) -> str:
+    met = {True: "met", False: "missed", None: ""}[row.met]
+    ours, theirs = row.disorder
+    return "; ".join(
+        part
+        for part in (
+            met,
+            f"{ours} of ours out of order" if ours else "",
+            f"{theirs} of theirs out of order" if theirs else "",
+        )
+        if part
+    )
+
+
+def _ratio(ratio: float | None) -> str:
+    return "-" if ratio is None else f"{ratio:.2f}"
+
+
+def _cpu(rounds: tuple[float, ...]) -> str:
+    return f"{median(rounds):.1f} us" if rounds else "-"
 
 
 def _figure(figure: float | None, unit: str) -> str:
@@ -80,7 +110,7 @@ def save_markdown(findings: Findings, machine: Mapping[str, str], path: Path) ->
 
 def _markdown(findings: Findings, machine: Mapping[str, str]) -> Iterator[str]:
     yield "| " + " | ".join(COLUMNS) + " |"
-    yield "|---|--:|--:|---|--:|--:|--:|---|"
+    yield "|---|--:|--:|---|--:|--:|--:|--:|--:|--:|---|---|"
     for row in findings.rows:
         yield "| " + " | ".join(cells(row)) + " |"
     yield ""

@@ -5,7 +5,6 @@ The clock runs from the end of the warm-up to the last event. The bus flushes re
 """
 
 import asyncio
-from time import perf_counter
 from typing import Any
 
 import orjson
@@ -16,6 +15,7 @@ from faststream.kafka import KafkaBroker
 from bus import Bus, Event, Settings
 from tests.benchmarks.job import Job, Result
 from tests.benchmarks.resident import resident_bytes
+from tests.benchmarks.stopwatch import Stopwatch
 
 RESIDENT_EVERY = 10_000
 
@@ -25,8 +25,8 @@ class Count:
 
     def __init__(self, job: Job) -> None:
         self._events, self._warm_up = job.events, job.warm_up
-        self._began = self._ended = 0.0
-        self._last = 0.0
+        self._watch = Stopwatch()
+        self._result = Result()
         self._limit_seconds = job.limit_seconds
         self._done = asyncio.Event()
         self.seen = 0
@@ -35,9 +35,9 @@ class Count:
         """Count one event; return whether it was the last."""
         self.seen += 1
         if self.seen == self._warm_up:
-            self._began = perf_counter()
+            self._watch = Stopwatch()
         elif self.seen == self._events:
-            self._ended = perf_counter()
+            self._result = self._watch.result(self._events - self._warm_up)
             self._done.set()
         return self.seen >= self._events
 
@@ -52,7 +52,7 @@ class Count:
 
     def result(self) -> Result:
         """Return what was counted."""
-        return Result(self._events - self._warm_up, self._ended - self._began)
+        return self._result
 
 
 async def govbus(job: Job) -> Result:
@@ -62,6 +62,20 @@ async def govbus(job: Job) -> Result:
 
     @bus.subscribe(job.country.subject, version=1, purpose="benchmark", name=job.group)
     async def handle(event: Event[Any]) -> None:
+        count.one()
+
+    async with bus:
+        await count.last()
+    return count.result()
+
+
+async def exactly_once(job: Job) -> Result:
+    """Publish an answer to each event, in one transaction with the offset."""
+    count, bus, answer = Count(job), reading_bus(job), job.country.answer
+
+    @bus.subscribe(job.country.subject, version=1, purpose="benchmark", name=job.group, exactly_once=True)
+    async def handle(event: Event[Any]) -> None:
+        await event.publish(answer, event.data, version="1.0")
         count.one()
 
     async with bus:
@@ -92,13 +106,14 @@ async def aiokafka(job: Job) -> Result:
     return count.result()
 
 
-def bare_consumer(job: Job) -> Any:
-    """Return an aiokafka consumer with the client's own settings."""
+def bare_consumer(job: Job, **options: Any) -> Any:
+    """Return an aiokafka consumer with the client's own settings, but for `options`."""
     return AIOKafkaConsumer(
         job.country.topic,
         bootstrap_servers=job.bootstrap_servers,
         group_id=job.group,
         auto_offset_reset="earliest",
+        **options,
     )
 
 

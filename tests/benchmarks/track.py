@@ -14,7 +14,7 @@ from uuid import uuid4
 from aiokafka.admin import AIOKafkaAdminClient
 
 from bus import Settings, apply_topics
-from tests.benchmarks.country import Country
+from tests.benchmarks.country import PARTITIONS, Country
 from tests.benchmarks.job import Job, ReadySignal, Result
 
 ROOT = Path(__file__).parents[2]
@@ -39,12 +39,14 @@ class Track:
         self._turn = count()
 
     @contextmanager
-    def course(self, payload_bytes: int, events: int, warm_up: int = 0) -> Iterator[Job]:
+    def course(
+        self, payload_bytes: int, events: int, warm_up: int = 0, partitions: int = PARTITIONS
+    ) -> Iterator[Job]:
         """Make topics of a catalogue of its own, yield the job that contestants vary, remove the topics."""
         mark = uuid4().hex[:8]
         country = Country(self._folder / mark, mark)
         settings = Settings(bootstrap_servers=self._bootstrap_servers)
-        made = asyncio.run(apply_topics(settings, country.write()))
+        made = asyncio.run(apply_topics(settings, country.write(partitions)))
         job = Job("", self._bootstrap_servers, str(country.folder), mark, payload_bytes, events, warm_up)
         try:
             yield job

@@ -6,11 +6,13 @@ import pytest
 from tests.benchmarks.country import Country, applications, number_of, reference
 from tests.benchmarks.job import Job, Result
 from tests.benchmarks.plan import PAYLOADS, Plan
+from tests.benchmarks.report import cells
 from tests.benchmarks.rows import (
     Goal,
     Opponent,
     latencies_ms,
     orders,
+    own_row,
     percentile,
     rate_rows,
     resident_after,
@@ -51,15 +53,31 @@ def test_a_ratio_is_of_medians() -> None:
     assert (row.ours_median, row.theirs_median, row.ratio, row.met) == (90.0, 200.0, 0.45, False)
 
 
-def test_of_peers_only_the_best_is_judged() -> None:
-    """The goal is held against the opponent's better settings; the others are shown."""
-    peers = [
-        Opponent("small", "Small", AT_LEAST_HALF, peer="x"),
-        Opponent("large", "Large", AT_LEAST_HALF, peer="x"),
+def test_a_goal_may_depend_on_the_payload() -> None:
+    """Small events cost more beside their bytes than large ones do."""
+    other = Opponent("other", "Other", AT_LEAST_HALF, goals={200: Goal(0.9, at_least=True)})
+    results = {"govbus": _rates(80), "other": _rates(100)}
+    assert [rate_rows("publish", "what", size, [other], results)[0].met for size in (200, 1024)] == [
+        False,
+        True,
     ]
-    results = {"govbus": _rates(100), "small": _rates(50), "large": _rates(150)}
-    rows = rate_rows("publish", "what", 200, peers, results)
-    assert [(row.against, row.met) for row in rows] == [("Small", None), ("Large", True)]
+
+
+def test_a_ratio_of_rates_under_load_is_not_given() -> None:
+    """At a load above 3 a wall time says what else ran; the processor time per event still counts."""
+    quiet, loaded = (
+        {
+            "govbus": [Result(100, 1.0, cpu_seconds=0.004, load=2.0)],
+            "other": [Result(100, 1.0, cpu_seconds=0.001, load=load)],
+        }
+        for load in (3.0, 3.1)
+    )
+    opponent = Opponent("other", "Other", Goal(0.3, at_least=True, of="CPU"))
+    [calm], [busy] = (rate_rows("publish", "what", 200, [opponent], results) for results in (quiet, loaded))
+    assert (calm.ratio, calm.cpu_ratio, calm.met) == (1.0, 0.25, False)
+    assert (busy.ratio, busy.cpu_ratio, busy.met) == (None, 0.25, False)
+    assert (cells(calm)[5], cells(busy)[5]) == ("1.00", "under load")
+    assert own_row(busy, Goal(1, at_least=True, of="own")).met is None
 
 
 def test_who_could_not_run_is_named() -> None:
@@ -93,14 +111,14 @@ def test_memory_is_a_median_after_a_count() -> None:
 def test_jobs_and_results_survive_the_way_to_a_child() -> None:
     """What is sent to a process and back is what was meant."""
     job = Job("publish/govbus", "127.0.0.1:9092", "folder", "mark", 200, 10, warm_up=1, profile=True)
-    result = Result(3, 1.5, 7, [1, 2], [(10, 20)], [(0.5, 2, "main")], "")
+    result = Result(3, 1.5, 0.7, 2.5, 1, 7, [1, 2], [(10, 20)], [(0.5, 2, "main")], "")
     assert Job.from_json(job.to_json()) == job
     assert Result.from_json(result.to_json()) == result
 
 
 def test_a_plan_counts_its_processes() -> None:
     """The progress bar ends where the run does."""
-    assert Plan(sections=("publish",), payloads=(200,), rounds=2).children() == 9
+    assert Plan(sections=("publish",), payloads=(200,), rounds=2).children() == 7
     assert Plan(sections=("latency", "memory"), latency_rounds=3).children() == 14
 
 
