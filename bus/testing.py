@@ -381,9 +381,9 @@ class _MemoryOffsets:
     def __init__(self, cluster: InMemoryCluster) -> None:
         self._cluster = cluster
 
-    async def partitions(self) -> Mapping[str, int]:
+    async def partitions(self, topics: Collection[str]) -> Mapping[str, int]:
         self._cluster.require_available()
-        return self._cluster.partitions()
+        return {topic: self._cluster.partitions().get(topic, 0) for topic in topics}
 
     async def begins(self, places: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         self._cluster.require_available()

@@ -134,8 +134,8 @@ class Offsets(Protocol):
     Each method raises `BusUnavailableError` if the cluster does not answer in time.
     """
 
-    async def partitions(self) -> Mapping[str, int]:
-        """Return the number of partitions of every topic that this user may know of."""
+    async def partitions(self, topics: Collection[str]) -> Mapping[str, int]:
+        """Return how many partitions each topic has, 0 if there is none that this user may know of."""
 
     async def begins(self, places: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Return the offset of each partition's first record."""

@@ -8,12 +8,12 @@ committed and the same batch is written again. What is away is waited for, and s
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 from bus import (
     RECEIPTS_TOPICS,
@@ -56,6 +56,8 @@ PRUNE_EVERY = timedelta(hours=1)
 STARTING = "it is not open yet"
 
 _log = visible_logger(__name__)
+
+Result = TypeVar("Result")
 
 
 class ReceiptConsumer(Protocol):
@@ -119,6 +121,7 @@ class Monitor:
         self._clock = clock
         self._stopping = asyncio.Event()
         self._kafka = Outage("receipts")
+        self._topics = Outage("the topics that receipts name")
         self._database = Outage("the monitor's database")
         self._asked: tuple[datetime, Mapping[TopicPartition, int]] | None = None
         self._noted = self._pruned = datetime.min.replace(tzinfo=UTC)
@@ -152,7 +155,10 @@ class Monitor:
         return new
 
     async def _take(self, batch: ReceiptBatch) -> int:
-        new = await self._apply(batch, await judge(batch.words, self._check))
+        judged = await self._patiently(lambda: judge(batch.words, self._check), self._topics)
+        if judged is None:
+            return 0
+        new = await self._patiently(lambda: self._apply(batch, judged), self._database)
         if new is None:
             return 0
         try:
@@ -163,6 +169,32 @@ class Monitor:
             # The partitions moved to another monitor, or the broker is down: the batch is read again.
             _log.warning("offsets not committed, their receipts will be read again: %s", error.reason)
         return new
+
+    async def _apply(self, batch: ReceiptBatch, judged: Judged) -> int:
+        return await asyncio.to_thread(
+            self._store.apply,
+            judged.receipts,
+            batch.undecodable,
+            refused=judged.refused,
+            unchecked=judged.unchecked,
+        )
+
+    async def _patiently(self, attempt: Callable[[], Awaitable[Result]], outage: Outage) -> Result | None:
+        """Try until it succeeds; None if the monitor is stopped meanwhile."""
+        attempts = 1
+        while True:
+            try:
+                result = await attempt()
+            except (StoreError, BusError) as error:
+                if not error.retriable:
+                    raise
+                outage.begins(error)
+            else:
+                outage.ends()
+                return result
+            if await self._pause(BACKOFF.wait_seconds(attempts)):
+                return None
+            attempts += 1
 
     async def _poll(self) -> Mapping[TopicPartition, Sequence[Record]]:
         try:
@@ -176,28 +208,6 @@ class Monitor:
         self._kafka.ends()
         return found
 
-    async def _apply(self, batch: ReceiptBatch, judged: Judged) -> int | None:
-        attempt = 1
-        while True:
-            try:
-                new = await asyncio.to_thread(
-                    self._store.apply,
-                    judged.receipts,
-                    batch.undecodable,
-                    refused=judged.refused,
-                    unchecked=judged.unchecked,
-                )
-            except StoreError as error:
-                if not error.retriable:
-                    raise
-                self._database.begins(error)
-            else:
-                self._database.ends()
-                return new
-            if await self._pause(BACKOFF.wait_seconds(attempt)):
-                return None
-            attempt += 1
-
     async def _check_again(self) -> None:
         """Ask the topics about publishes that they could not be asked about before."""
         if time.monotonic() < self._checked_at + CHECK_AGAIN_SECONDS:
@@ -206,7 +216,7 @@ class Monitor:
             if words := await asyncio.to_thread(self._store.unchecked, CHECK_AGAIN_ROWS):
                 confirmed, refuted = settled(words, await ask(words, self._check))
                 await asyncio.to_thread(self._store.settle, confirmed, refuted)
-        except StoreError as error:
+        except (StoreError, BusError) as error:
             if not error.retriable:
                 raise
         self._checked_at = time.monotonic()

@@ -1,17 +1,18 @@
 """One-off reads: end offsets and single records."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import ConsumerStoppedError, KafkaError
+from aiokafka.errors import ConsumerStoppedError, KafkaConnectionError, KafkaError
 from aiokafka.structs import TopicPartition as KafkaPartition
 
 from bus.errors import BusUnavailableError
 from bus.kafka.client import begin, connection, end
 from bus.kafka.errors import translate
+from bus.kafka.quorum import partitions_at
 from bus.record import Record, TopicPartition
 from bus.settings import Settings
 from bus.transport import Offsets
@@ -58,10 +59,24 @@ class OneOffReads:
         later = {TopicPartition(*place): int(at.offset) for place, at in found.items() if at is not None}
         return {**later, **await self.ends([place for place in times if place not in later])}
 
-    async def partitions(self) -> Mapping[str, int]:
-        """Return the number of partitions of every topic that this user may know of."""
-        found = await self._ask("*", _all_partitions)
-        return {topic: len(numbers) for topic, numbers in found.items()}
+    async def partitions(self, topics: Collection[str]) -> Mapping[str, int]:
+        """Return how many partitions each topic has, 0 if there is none that this user may know of.
+
+        Every broker is asked: the leader of a partition knows of it, and another may not yet.
+        """
+        wanted = sorted(topics)
+
+        async def ask(kafka: Any) -> Sequence[Mapping[str, int]]:
+            client = kafka._client  # noqa: SLF001 - `topics` asks about all
+            nodes = [broker.nodeId for broker in client.cluster.brokers()]
+            found = await asyncio.gather(*(partitions_at(client, node, wanted) for node in nodes))
+            answers = [answer for answer in found if answer is not None]
+            if not answers:
+                raise KafkaConnectionError("no broker answers")
+            return answers
+
+        answers = await self._ask(f"{len(wanted)} topics", ask) if wanted else []
+        return {topic: max(answer.get(topic, 0) for answer in answers) for topic in wanted}
 
     async def fetch(self, place: TopicPartition, offset: int) -> Record:
         """Return the record at `offset`.
@@ -114,11 +129,6 @@ class OneOffReads:
             await begin(consumer, self._settings, self._settings.bootstrap_servers)
             self._kafka = consumer
         return self._kafka
-
-
-async def _all_partitions(kafka: Any) -> dict[str, set[int]]:
-    metadata = await kafka._client.fetch_all_metadata()  # noqa: SLF001 - `topics` hides the numbers
-    return {topic: metadata.partitions_for_topic(topic) or set() for topic in metadata.topics()}
 
 
 @asynccontextmanager

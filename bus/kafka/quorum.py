@@ -1,4 +1,4 @@
-"""Whether a topic can be read and written now, found by asking every broker that holds it.
+"""What each broker says of topics: whether one can be read and written now, and how many partitions it has.
 
 Law of this file: what a broker says of another is not believed. Where the controllers have no quorum, those
 that are left go on to name the dead as alive, and leaders that were moved in time go on to be read.
@@ -72,14 +72,28 @@ def _missing(one: PartitionCopies, alive: Collection[int]) -> Iterator[int]:
         yield from set(one.replicas) - held
 
 
+async def partitions_at(client: Any, node: int, topics: Sequence[str]) -> dict[str, int] | None:
+    """Return of how many partitions of each topic one broker knows; None if it does not answer."""
+    found = await _metadata(client, node, topics)
+    return None if found is None else {name: len(partitions) for _, name, *_, partitions in found}
+
+
 async def _ask(client: Any, node: int, topic: str) -> list[PartitionCopies] | None:
-    try:
-        async with asyncio.timeout(ANSWER_SECONDS):
-            found = await client.send(node, MetadataRequest([topic], allow_auto_topic_creation=False))
-    except (KafkaError, AssertionError, TimeoutError, OSError):
+    found = await _metadata(client, node, [topic])
+    if found is None:
         return None
     return [
         PartitionCopies(leader, replicas, in_sync)
-        for *_, partitions in found.topics
+        for *_, partitions in found
         for _, _, leader, replicas, in_sync, *_ in partitions
     ]
+
+
+async def _metadata(client: Any, node: int, topics: Sequence[str]) -> Sequence[Any] | None:
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            found = await client.send(node, MetadataRequest(list(topics), allow_auto_topic_creation=False))
+    except (KafkaError, AssertionError, TimeoutError, OSError):
+        return None
+    topics_found: Sequence[Any] = found.topics
+    return topics_found

@@ -1,7 +1,8 @@
 """From what agencies wrote to what is believed of it, and what is not.
 
-Law of this file: nothing that is not believed reaches the database's receipts. What the topics could not be
-asked about now is believed for now, and remembered as unchecked.
+Law of this file: nothing that is not believed reaches the database's receipts. What its topic
+could not be asked about now is believed for now, and remembered as unchecked; nothing is of a topic or
+partition that nobody has heard of.
 """
 
 from collections.abc import Sequence
@@ -50,7 +51,11 @@ def settled(
 
 
 async def judge(words: Sequence[Word], check: TopicCheck) -> Judged:
-    """Return which words are believed."""
+    """Return which words are believed.
+
+    Raises:
+        BusError: it is not known whether a topic or partition is there; nothing is believed before.
+    """
     standings = await ask(words, check)
     receipts: list[AnyReceipt] = []
     unchecked: list[Word] = []
@@ -70,7 +75,11 @@ async def judge(words: Sequence[Word], check: TopicCheck) -> Judged:
 
 
 async def ask(words: Sequence[Word], check: TopicCheck) -> list[Standing | None]:
-    """Return what the topics say of each word; None where they know nothing of it."""
+    """Return what the topics say of each word; None where they know nothing of it.
+
+    Raises:
+        BusError: as `judge` says.
+    """
     asked = [
         (index, word.receipt)
         for index, word in enumerate(words)

@@ -1,14 +1,16 @@
 """Asks the topics whether publishes are where and when their publishers say.
 
-Law of this file: one question asks about all partitions at once, and a batch asks at most `ROUNDS` times;
-what is left over, or could not be asked, is `unchecked` and asked again later. The monitor may describe the
-topics of events, not read them.
+Law of this file: of a topic or partition that is not known nothing is said before the brokers have been asked
+about it, at once. One question asks about all partitions, and a batch asks at most `ROUNDS` times; what is
+left over, or could not be asked, is `unchecked` and asked again later. The monitor may describe the topics of
+events, not read them.
 """
 
 import asyncio
+import re
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from bus import BusError, Offsets, PublishReceipt, TopicPartition
 from contracts import visible_logger
@@ -21,7 +23,10 @@ ANSWER_SECONDS = 5.0
 """How long a batch waits for the cluster's answers."""
 
 PAUSE_SECONDS = 10.0
-"""How long nothing is asked after the cluster did not answer, and at most how old the list of topics is."""
+"""How long nothing is asked after the cluster did not answer."""
+
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
+"""Any other name is that of no topic, and is not sent to a broker."""
 
 _log = visible_logger(__name__)
 
@@ -40,35 +45,64 @@ class TopicCheck:
     def __init__(self, offsets: Offsets, clock: Callable[[], float] = time.monotonic) -> None:
         self._offsets = offsets
         self._clock = clock
-        self._topics: Mapping[str, int] = {}
-        self._looked_at = -PAUSE_SECONDS
+        self._topics: dict[str, int] = {}
+        self._doubted: Collection[str] = ()
         self._silent_until = 0.0
 
     async def standings(self, publishes: Sequence[PublishReceipt]) -> list[Standing]:
-        """Return what the topics say of each publish; `unchecked` where they do not answer."""
-        if not publishes or self._clock() < self._silent_until:
-            return ["unchecked"] * len(publishes)
+        """Return what the topics say of each publish; `unchecked` where they do not answer.
+
+        Raises:
+            BusError: no broker says whether a topic or partition is there that was not known before.
+        """
+        await self._look_up(publishes)
+        found, asked = self._places(publishes)
+        if not asked or self._clock() < self._silent_until:
+            return found
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                return await self._ask(publishes)
+                return await self._ask(publishes, found, asked)
         except (BusError, TimeoutError) as error:
             self._silent_until = self._clock() + PAUSE_SECONDS
-            self._topics = {}
+            self._doubted = {place.topic for place in asked}  # one of them may be gone
             _log.warning("publishes not checked against their topics for now: %s", type(error).__name__)
-            return ["unchecked"] * len(publishes)
+            return found
 
-    async def _ask(self, publishes: Sequence[PublishReceipt]) -> list[Standing]:
-        is_fresh = await self._look(publishes)
+    async def _look_up(self, publishes: Sequence[PublishReceipt]) -> None:
+        if self._clock() >= self._silent_until:
+            for topic in self._doubted:
+                self._topics.pop(topic, None)
+            self._doubted = ()
+        new = [one for one in publishes if one.partition >= self._topics.get(one.topic, 0)]
+        names = {name for one in new for name in (one.topic, _known_to_all(one.agency))}
+        if not names:
+            return
+        counts = await self._offsets.partitions({name for name in names if _NAME.fullmatch(name)})
+        self._topics |= {name: count for name, count in counts.items() if count}
+
+    def _places(
+        self, publishes: Sequence[PublishReceipt]
+    ) -> tuple[list[Standing], dict[TopicPartition, dict[Window, list[int]]]]:
+        """Return what can be said without the topics, and what to ask each partition."""
         found: list[Standing] = ["unchecked"] * len(publishes)
-        waiting: dict[TopicPartition, dict[Window, list[int]]] = defaultdict(lambda: defaultdict(list))
+        asked: dict[TopicPartition, dict[Window, list[int]]] = defaultdict(lambda: defaultdict(list))
         for index, publish in enumerate(publishes):
             partitions = self._topics.get(publish.topic, 0)
             if 0 <= publish.partition < partitions:
                 since_us, until_us = window_us(publish.broker_time_us)
                 place = TopicPartition(publish.topic, publish.partition)
-                waiting[place][since_us // 1000, until_us // 1000].append(index)
-            elif is_fresh and (partitions or self._knows(publish.agency)):
+                asked[place][since_us // 1000, until_us // 1000].append(index)
+            elif partitions or _known_to_all(publish.agency) in self._topics:
                 found[index] = "no-such-offset"
+        return found, asked
+
+    async def _ask(
+        self,
+        publishes: Sequence[PublishReceipt],
+        without: Sequence[Standing],
+        waiting: Mapping[TopicPartition, dict[Window, list[int]]],
+    ) -> list[Standing]:
+        found = list(without)
         begins, ends = await self._offsets.begins(list(waiting)), await self._offsets.ends(list(waiting))
         for _ in range(ROUNDS):
             asked = {place: windows.popitem() for place, windows in waiting.items() if windows}
@@ -86,16 +120,7 @@ class TopicCheck:
         # Kafka takes -1 and -2 for the end and the beginning.
         return await self._offsets.offsets_at({place: max(at, 0) for place, at in times.items()})
 
-    async def _look(self, publishes: Sequence[PublishReceipt]) -> bool:
-        """Return whether the list of topics is as new as it need be; read it again, if not too often."""
-        if all(publish.partition < self._topics.get(publish.topic, 0) for publish in publishes):
-            return True
-        if self._clock() < self._looked_at + PAUSE_SECONDS:
-            return False
-        self._topics = await self._offsets.partitions()
-        self._looked_at = self._clock()
-        return True
 
-    def _knows(self, agency: str) -> bool:
-        # Without the right to describe topics all seem to be missing; every agency has this one.
-        return f"{agency}.dead-letters" in self._topics
+def _known_to_all(agency: str) -> str:
+    # Without the right to describe topics all seem to be missing; every agency has this one.
+    return f"{agency}.dead-letters"

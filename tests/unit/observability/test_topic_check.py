@@ -1,8 +1,11 @@
 """Publishes checked against topics in memory."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
-from bus import Offsets, PublishReceipt, TopicPartition
+import pytest
+
+from bus import BusUnavailableError, Offsets, PublishReceipt, TopicPartition
 from bus.testing import InMemoryCluster
 from observability.evidence.topic_check import PAUSE_SECONDS, ROUNDS, TopicCheck
 from tests.unit.observability.country import BORN, RECORD, SECOND, START, published
@@ -54,6 +57,7 @@ async def test_a_cluster_that_is_away_leaves_publishes_unchecked_until_it_answer
     """It is not asked at every batch meanwhile."""
     cluster, clock = InMemoryCluster(), Clock()
     check, said = TopicCheck(cluster.offsets(), clock), [true(cluster)]
+    assert await check.standings(said) == ["confirmed"]
     cluster.available = False
     assert await check.standings(said) == ["unchecked"]
     cluster.available = True
@@ -62,17 +66,30 @@ async def test_a_cluster_that_is_away_leaves_publishes_unchecked_until_it_answer
     assert await check.standings(said) == ["confirmed"]
 
 
-async def test_a_topic_made_a_moment_ago_makes_nobody_a_liar() -> None:
-    """Nor does another's lie about a topic that is not there, which has just been looked for."""
+async def test_nothing_is_said_of_an_unknown_place_before_the_cluster_was_asked() -> None:
+    """Neither that it is there nor that it is not."""
+    cluster = InMemoryCluster()
+    check, one = TopicCheck(cluster.offsets()), true(cluster)
+    cluster.available = False
+    with pytest.raises(BusUnavailableError):
+        await check.standings([one])
+    cluster.available = True
+    assert await check.standings([one]) == ["confirmed"]
+
+
+async def test_an_unknown_topic_or_partition_is_looked_up_at_once() -> None:
+    """However short ago another was: no lie lives until the next look, and no true word is refuted by one."""
     cluster, clock = InMemoryCluster(), Clock()
-    check = TopicCheck(cluster.offsets(), clock)
+    check, old = TopicCheck(cluster.offsets(), clock), true(cluster)
     ghost = published("health.ghost", START)
-    assert await check.standings([ghost]) == ["no-such-offset"]
+    assert await check.standings([old]) == ["confirmed"]
+    lies = [ghost, replace(old, partition=77), replace(old, topic="../etc", type="../etc")]
+    for lie in lies:
+        assert await check.standings([lie]) == ["no-such-offset"]
     cluster.create_topic("health.new-event.v1")
-    new = true(cluster, "health.new-event")
-    assert await check.standings([new]) == ["unchecked"]
-    clock.seconds += PAUSE_SECONDS
-    assert await check.standings([new, ghost]) == ["confirmed", "no-such-offset"]
+    assert await check.standings([true(cluster, "health.new-event"), *lies]) == [
+        "confirmed", *["no-such-offset"] * 3,
+    ]  # fmt: skip
 
 
 async def test_without_the_right_to_describe_topics_nothing_is_refuted() -> None:
@@ -81,9 +98,9 @@ async def test_without_the_right_to_describe_topics_nothing_is_refuted() -> None
     class Blind:
         """A cluster that shows the monitor no topic of events."""
 
-        async def partitions(self) -> dict[str, int]:
-            """Return the topics of receipts."""
-            return {"health.receipts": 4}
+        async def partitions(self, topics: Collection[str]) -> dict[str, int]:
+            """Return no topic of events."""
+            return dict.fromkeys(topics, 0)
 
     class Nothing(Blind):
         """What is asked about no place."""
