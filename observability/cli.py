@@ -204,9 +204,9 @@ def gone_places_command(
 def not_believed_command(
     *, as_json: bool, database: str | None, folder: Path | None, silent_after: float
 ) -> None:
-    """List receipts that are not believed, by the agency that wrote them and why."""
+    """List receipts that are not believed, or not checked yet, by the agency that wrote them and why."""
     with _open_store(database, _catalog(folder), silent_after) as store:
-        found = store.refusals()
+        found = (*store.refusals(), *store.not_checked())
     if as_json:
         _print_json(found)
     elif not found:

@@ -117,10 +117,18 @@ def _lags(snapshot: MetricsSnapshot) -> Iterator[Observation]:
         yield Observation(lag_ms / 1000, {"agency": agency, "event": event})
 
 
+def _unchecked(snapshot: MetricsSnapshot) -> Iterator[Observation]:
+    for agency in snapshot.agencies:
+        yield Observation(snapshot.unchecked.get(agency.name, 0), {"agency": agency.name})
+
+
+_PLACES = ("agency", "event", "reason")
+
+
 def _gone(value: Callable[[GoneCount], int]) -> Observe:
     def observe(snapshot: MetricsSnapshot) -> Iterator[Observation]:
         for found in snapshot.gone:
-            labels = {"agency": found.agency, "event": found.topic, "reason": found.reason}
+            labels = dict(zip(_PLACES, (found.agency, found.topic, found.reason), strict=True))
             yield Observation(value(found), labels)
 
     return observe
@@ -313,7 +321,7 @@ METRICS: tuple[Metric, ...] = (
         "gauge",
         "{partition}",
         "Partitions in which a subscription has halted until an operator says where it goes on",
-        ("agency", "event", "reason"),
+        _PLACES,
         _gone(lambda found: found.halted),
     ),
     Metric(
@@ -321,7 +329,7 @@ METRICS: tuple[Metric, ...] = (
         "counter",
         "{place}",
         "Places of subscriptions in partitions that were gone",
-        ("agency", "event", "reason"),
+        _PLACES,
         _gone(lambda found: found.places),
     ),
     Metric(
@@ -329,7 +337,7 @@ METRICS: tuple[Metric, ...] = (
         "counter",
         "{offset}",
         "Offsets that were gone before a subscription had read them",
-        ("agency", "event", "reason"),
+        _PLACES,
         _gone(lambda found: found.lost),
     ),
     Metric(
@@ -371,9 +379,9 @@ METRICS: tuple[Metric, ...] = (
         "govbus.receipts.unchecked",
         "gauge",
         "{receipt}",
-        "Publishes whose topics could not be asked about them yet",
-        (),
-        lambda snapshot: [Observation(snapshot.summary.unchecked)],
+        "Publishes whose topics could not be asked about them yet, by who wrote them",
+        ("agency",),
+        _unchecked,
     ),
     Metric(
         "govbus.receipts.future",

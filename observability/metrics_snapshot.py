@@ -4,7 +4,7 @@ Law of this file: the store is read at most once every `FRESH_SECONDS`; labels c
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from threading import Lock
@@ -14,7 +14,7 @@ from bus import Reason
 from observability.database.gone import GoneCount
 from observability.database.store import Store
 from observability.transactions import subject_of
-from observability.views import AgencyView, BreakdownView, ServiceView, SummaryView
+from observability.views import AgencyView, BreakdownView, RefusalView, ServiceView, SummaryView
 
 FRESH_SECONDS = 5.0
 """How long one snapshot serves all instruments."""
@@ -40,6 +40,8 @@ class MetricsSnapshot:
     """By agency, subject of the event in place of the topic, and reason."""
     not_believed: tuple[tuple[str, str, int], ...]
     """Agency, fault and number."""
+    unchecked: Mapping[str, int]
+    """By agency."""
 
 
 class SnapshotCache:
@@ -75,7 +77,13 @@ class SnapshotCache:
             dead_letters=self._dead_letters(),
             lags=self._lags(services),
             gone=self._gone(services),
-            not_believed=self._not_believed(),
+            not_believed=tuple(
+                (agency, fault, number)
+                for (agency, fault), number in sorted(self._words(self._store.refusals()).items())
+            ),
+            unchecked={
+                agency: number for (agency, _), number in self._words(self._store.not_checked()).items()
+            },
         )
 
     def _breakdown(self, service: ServiceView) -> BreakdownView:
@@ -121,11 +129,11 @@ class SnapshotCache:
             found[place] += number
         return tuple((agency, reason, number) for (agency, reason), number in sorted(found.items()))
 
-    def _not_believed(self) -> tuple[tuple[str, str, int], ...]:
+    def _words(self, views: Iterable[RefusalView]) -> Counter[tuple[str, str]]:
         found: Counter[tuple[str, str]] = Counter()
-        for view in self._store.refusals():
+        for view in views:
             found[view.agency if view.agency in self._agencies else OTHER, view.fault] += view.receipts
-        return tuple((agency, fault, number) for (agency, fault), number in sorted(found.items()))
+        return found
 
 
 def _events(services: Iterable[ServiceView]) -> frozenset[str]:

@@ -84,7 +84,7 @@ def listing(found: Iterable[TransactionView]) -> RenderableType:
 
 
 def refusals(found: Iterable[RefusalView]) -> RenderableType:
-    """Return a table of receipts that are not believed."""
+    """Return a table of receipts that are not believed, or not checked yet."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("AGENCY", "FAULT", "RECEIPTS", "LATEST (UTC)", "ABOUT"):
         table.add_column(name, no_wrap=True, justify="right" if name == "RECEIPTS" else "left")

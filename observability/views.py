@@ -10,7 +10,7 @@
     AgencyView       one agency: traffic and clock
     DeadLetterView   one dead letter: a delivery, or a source record that became no event
     GonePlaceView    where a subscription's place in a partition was gone, and what it missed
-    RefusalView      receipts of one agency that are not believed, and why
+    RefusalView      receipts of one agency that are not believed, and why, or not checked yet
     SummaryView      totals over all receipts, and the time of the newest one
 
 Times are aware UTC datetimes on the broker's clock. Durations name their unit. No view holds personal
@@ -310,11 +310,12 @@ class GonePlaceView:
 class RefusalView:
     """How many receipts of `agency` are not believed, by the faults of `observability.evidence.trust`.
 
-    The latest was noted at `latest`, by the monitor's clock, and is `about` an agency.
+    The latest was noted at `latest`, by the monitor's clock, and is `about` an agency. `unchecked` is no
+    fault: these count until their topics can be asked about them; the latest was written at `latest`.
     """
 
     agency: str
-    fault: Fault
+    fault: Fault | Literal["unchecked"]
     receipts: int
     about: str
     latest: datetime

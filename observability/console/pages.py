@@ -127,7 +127,7 @@ def overview(store: Store, now: datetime) -> Overview:
         ),
         gone_places=store.gone_places(limit=GONE_PLACES_LISTED),
         agencies=store.agencies(),
-        refusals=store.refusals(),
+        refusals=(*store.refusals(), *store.not_checked()),
     )
 
 

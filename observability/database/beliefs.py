@@ -12,8 +12,11 @@ from observability.database.intake import of_key, publish_columns
 from observability.database.schema import publishes, unchecked
 from observability.evidence.trust import Word
 from observability.identity import PublishKey, publish_key
+from observability.transaction_view import moment
+from observability.views import RefusalView
 
 _KEY = ("transaction", "source", "event_id")
+_SAME = and_(*(publishes.c[name] == unchecked.c[name] for name in _KEY))
 
 
 def remember(connection: Connection, words: Iterable[Word]) -> None:
@@ -39,10 +42,9 @@ def forget(connection: Connection, keys: Iterable[PublishKey]) -> None:
 
 def find_unchecked(connection: Connection, limit: int) -> list[Word]:
     """Return unchecked publishes, the oldest first."""
-    same = and_(*(publishes.c[name] == unchecked.c[name] for name in _KEY))
     query = (
         select(unchecked.c.written_us, *publish_columns)
-        .select_from(unchecked.join(publishes, same))
+        .select_from(unchecked.join(publishes, _SAME))
         .order_by(unchecked.c.written_us)
         .limit(limit)
     )
@@ -54,6 +56,16 @@ def find_unchecked(connection: Connection, limit: int) -> list[Word]:
     return found
 
 
-def count_unchecked(connection: Connection) -> int:
-    """Return the number of unchecked publishes."""
-    return connection.scalar(select(func.count()).select_from(unchecked)) or 0
+def count_unchecked(connection: Connection) -> tuple[RefusalView, ...]:
+    """Return how many publishes of each agency are unchecked, and when the latest was written."""
+    by = publishes.c.agency
+    query = (
+        select(by, func.count(), func.max(unchecked.c.written_us))
+        .select_from(unchecked.join(publishes, _SAME))
+        .group_by(by)
+        .order_by(by)
+    )
+    return tuple(
+        RefusalView(agency, "unchecked", number, agency, moment(latest_us))
+        for agency, number, latest_us in connection.execute(query)
+    )

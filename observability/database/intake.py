@@ -17,6 +17,11 @@ from sqlalchemy import Connection, Row, Table, delete, insert, select, update
 
 from bus import DeliveryReceipt, PublishReceipt
 from contracts import Service
+from observability.database.contradictions import (
+    at_a_place_of_another,
+    before_their_cause,
+    before_their_publish,
+)
 from observability.database.progress import advance, owe
 from observability.database.retention import pruned_us
 from observability.database.schema import (
@@ -31,7 +36,7 @@ from observability.database.schema import (
     undecodable,
 )
 from observability.evidence.silence import Addressee
-from observability.evidence.trust import Fault, Refusal, contradicts, is_before_publish, whom
+from observability.evidence.trust import Fault, Refusal, contradicts, whom
 from observability.identity import (
     AnyReceipt,
     DeliveryKey,
@@ -112,6 +117,7 @@ def apply(
     places: Iterable[Place],
     refused: Iterable[Refusal] = (),
     *,
+    doubted: Collection[PublishKey] = (),
     now_us: int,
     grants: Grants = None,
 ) -> int:
@@ -123,6 +129,7 @@ def apply(
         receipts: the receipts of the batch.
         places: the records that held none.
         refused: the receipts that are not believed.
+        doubted: the publishes of the batch that are unchecked.
         now_us: the time of the write; a receipt from after it is stored, and moves nothing forward.
         grants: which agency may receive which events; all of them if None.
     """
@@ -139,14 +146,17 @@ def apply(
     changed = _merge(connection, publishes, stored.publishes, published, counts)
     contradicting = [row for row in publish_rows if contradicts(stored.publishes[publish_key(row)], row)]
     changed += _merge(connection, deliveries, stored.deliveries, delivered, counts)
-    early = _take_out(connection, deliveries, stored.deliveries, _before_their_publish(stored), counts)
+    new_publishes = [row for row in changed if isinstance(row, PublishReceipt)]
+    twice = at_a_place_of_another(connection, stored.publishes, new_publishes)
+    contradicting += _take_out(connection, publishes, stored.publishes, twice, counts)
+    early = _take_early_out(connection, stored, counts, doubted)
     refused = [
         *refused,
         *(_refusal(row, "contradiction") for row in contradicting),
         *(_refusal(row, "before-cause") for row in early),
     ]
     _note(connection, refused, now_us)
-    changed = [row for row in changed if row not in early]
+    changed = [row for row in changed if row not in early and row not in contradicting]
     _reassess(
         connection, services, stored, {receipt.transaction for receipt in changed}, counts, grants=grants
     )
@@ -220,32 +230,39 @@ def _merge(
     return written
 
 
-def take_out_publishes(
+def settle(
     connection: Connection,
     services: Mapping[str, Service],
+    confirmed: Collection[PublishKey],
     refuted: Mapping[PublishKey, Fault],
     *,
     now_us: int,
     grants: Grants = None,
 ) -> None:
-    """Take publishes out that turned out to be false, and count them as words not believed."""
+    """Take publishes out that turned out to be false, or others to be, and count them as not believed."""
     counts: Counter[Measure] = Counter()
-    touched = {transaction for transaction, _, _ in refuted}
+    touched = {transaction for transaction, _, _ in (*confirmed, *refuted)}
     stored = load(connection, touched)
     found = [key for key in refuted if key in stored.publishes]
     gone = _take_out(connection, publishes, stored.publishes, found, counts)
-    _note(connection, [_refusal(row, refuted[publish_key(row)]) for row in gone], now_us)
+    early = _take_early_out(connection, stored, counts)
+    refused = [_refusal(row, refuted[publish_key(row)]) for row in gone]
+    _note(connection, [*refused, *(_refusal(row, "before-cause") for row in early)], now_us)
     _reassess(connection, services, stored, touched, counts, grants=grants)
     _add(connection, counts)
 
 
-def _before_their_publish(stored: StoredReceipts) -> list[DeliveryKey]:
-    return [
-        key
-        for key, delivery in stored.deliveries.items()
-        if (publish := stored.publishes.get((delivery.transaction, delivery.source, delivery.event_id)))
-        and is_before_publish(delivery, publish)
-    ]
+def _take_early_out(
+    connection: Connection,
+    stored: StoredReceipts,
+    counts: Counter[Measure],
+    doubted: Collection[PublishKey] = (),
+) -> list[AnyReceipt]:
+    """Take out what happened before its cause."""
+    effects = before_their_cause(connection, stored.publishes, doubted)
+    published = _take_out(connection, publishes, stored.publishes, effects, counts)
+    handled = before_their_publish(stored.publishes, stored.deliveries)
+    return published + _take_out(connection, deliveries, stored.deliveries, handled, counts)
 
 
 def _take_out(

@@ -156,7 +156,7 @@ def summarize(connection: Connection, at: Moment) -> SummaryView:
         delivered=_sum(stored, "agency", "ack"),
         receipts=stored["store", "", "receipts"],
         undecodable=connection.scalar(select(func.count()).select_from(undecodable)) or 0,
-        unchecked=count_unchecked(connection),
+        unchecked=sum(found.receipts for found in count_unchecked(connection)),
         halted=sum(count.halted for count in count_gone_places(connection)),
         future=stored["store", "", "future"],
         backwards=stored["store", "", "backwards"],

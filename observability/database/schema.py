@@ -32,7 +32,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from observability.errors import StoreError
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 """Raise it with every change of a table; a database of another version is refused."""
 
 BUSY_SECONDS = 30
@@ -69,7 +69,7 @@ publishes = Table(
     _text("data_hash"),
     Column("origin", Text),
     Index("publishes_agency", "agency", "broker_time_us"),
-    Index("publishes_place", "topic", "partition", "broker_time_us"),
+    Index("publishes_place", "topic", "partition", "broker_time_us", "offset"),
     sqlite_with_rowid=False,
 )
 

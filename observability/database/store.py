@@ -13,7 +13,7 @@ from typing import Self, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
-from bus import Backoff
+from bus import Backoff, PublishReceipt
 from contracts import Catalog, Service
 from observability.database import beliefs, gone, intake, queries, reading, retention
 from observability.database.intake import Place
@@ -21,7 +21,7 @@ from observability.database.schema import open_engine
 from observability.errors import StoreError
 from observability.evidence.silence import SILENT_AFTER_SECONDS, Addressee
 from observability.evidence.trust import Fault, Refusal, Word
-from observability.identity import AnyReceipt, PublishKey
+from observability.identity import AnyReceipt, PublishKey, publish_key
 from observability.transaction_view import microseconds, moment_or_none
 from observability.views import (
     AgencyView,
@@ -111,6 +111,7 @@ class Store:
                 batch,
                 places,
                 faults,
+                doubted=[publish_key(w.receipt) for w in doubts if isinstance(w.receipt, PublishReceipt)],
                 now_us=microseconds(self._clock()),
                 grants=self._grants,
             )
@@ -133,15 +134,13 @@ class Store:
         Raises:
             StoreError: the database failed, and nothing of it was written.
         """
-        keys = [*confirmed, *refuted]
+        stay = list(confirmed)
 
         def write(connection: Connection) -> int:
-            beliefs.forget(connection, keys)
+            beliefs.forget(connection, [*stay, *refuted])
             now_us = microseconds(self._clock())
-            intake.take_out_publishes(
-                connection, self._definitions, refuted, now_us=now_us, grants=self._grants
-            )
-            return len(keys)
+            intake.settle(connection, self._definitions, stay, refuted, now_us=now_us, grants=self._grants)
+            return len(stay) + len(refuted)
 
         self._write(write)
 
@@ -245,6 +244,10 @@ class Store:
     def refusals(self) -> tuple[RefusalView, ...]:
         """Return how many receipts of each agency are not believed, why, and whom the latest is about."""
         return self._read(queries.find_refusals)
+
+    def not_checked(self) -> tuple[RefusalView, ...]:
+        """Return how many publishes of each agency count although their topics were not asked yet."""
+        return self._read(beliefs.count_unchecked)
 
     def read_until(self) -> datetime | None:
         """Return up to when everything that was written is in the database; None if no monitor has said so.

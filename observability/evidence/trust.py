@@ -29,8 +29,8 @@ Fault = Literal[
 `other-agency`: it is about a publish or a delivery of another agency. `other-event`: about an event, a dead
 letter or a topic that is not the agency's. `no-such-offset`: the topic does not hold that offset.
 `wrong-time`: at that time the topic had other offsets. `ahead-of-now`: it happened after its receipt was
-written. `before-cause`: an event was handled before it was published. `contradiction`: another receipt says
-otherwise of the same record.
+written. `before-cause`: an event was handled before it was published, or published before the event that
+caused it. `contradiction`: another receipt says otherwise of the same record.
 """
 FAULTS: tuple[Fault, ...] = get_args(Fault)
 
@@ -50,6 +50,9 @@ SKEW_US = SECOND_US
 
 AGENCY_SKEW_US = 60 * SECOND_US
 """By how much an agency's estimate of the broker's clock may be wrong."""
+
+SAME_RECORD_US = 2 * WINDOW_US + SKEW_US
+"""By how much two times may differ that a topic confirms of one offset; a topic made again takes longer."""
 
 LONGEST_NAME = 100
 """Most letters that are kept of a name which a receipt that is not believed makes up."""
@@ -187,6 +190,26 @@ def disbelief(standing: Standing, broker_time_us: int, written_us: int) -> Fault
 def is_before_publish(delivery: DeliveryReceipt, publish: PublishReceipt) -> bool:
     """Return whether a delivery claims to have ended before its event was published."""
     return publish.outcome == "published" and (delivery.finished_us < publish.broker_time_us - AGENCY_SKEW_US)
+
+
+def is_before_cause(effect: PublishReceipt, cause: PublishReceipt) -> bool:
+    """Return whether an event claims to have been published before the one that caused it.
+
+    What the cause's publisher can say falsely of its own time makes nobody else a liar: its topic confirms
+    the time to a second, and nothing where the offset is not known.
+    """
+    skew_us = AGENCY_SKEW_US if effect.outcome == "refused" else SKEW_US
+    return names_offset(cause) and effect.broker_time_us < cause.broker_time_us - WINDOW_US - skew_us
+
+
+def names_offset(receipt: PublishReceipt) -> bool:
+    """Return whether the receipt says at which offset of a topic its event is."""
+    return receipt.outcome == "published" and receipt.offset != UNKNOWN_OFFSET
+
+
+def same_record(one_us: int, other_us: int) -> bool:
+    """Return whether two publishes at one offset claim the same record, none of a topic made again."""
+    return abs(one_us - other_us) <= SAME_RECORD_US
 
 
 def contradicts(one: PublishReceipt, other: PublishReceipt) -> bool:

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
+from zlib import crc32
 
 from bus import DeliveryReceipt, PublishReceipt
 from contracts import Milestone, Service
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
+OFFSETS = 10_007
 START = 1_790_000_000 * SECOND
 """2026-09-21, in microseconds since the epoch."""
 
@@ -49,6 +51,11 @@ COMMON: Mapping[str, Any] = {
 }
 
 
+def offset_of(at_us: int, transaction: str) -> int:
+    """Return an offset that later events exceed and other transactions do not have."""
+    return ((at_us - START) * OFFSETS + crc32(transaction.encode()) % OFFSETS) % 2**62
+
+
 def published(subject: str, at_us: int, transaction: str = "case-1", **changes: object) -> PublishReceipt:
     """Return the receipt of one published event."""
     agency = subject.partition(".")[0]
@@ -60,7 +67,7 @@ def published(subject: str, at_us: int, transaction: str = "case-1", **changes: 
         transaction=transaction,
         outcome="published",
         topic=f"{subject}.v1",
-        offset=at_us - START,
+        offset=offset_of(at_us, transaction),
         broker_time_us=at_us,
         recorded_us=at_us - 2_000,
         event_time_us=at_us - 5_000,
@@ -126,7 +133,7 @@ def delivered(
         outcome="ack",
         attempt=1,
         topic=f"{subject}.v1",
-        offset=at_us - START,
+        offset=offset_of(at_us, transaction),
         broker_time_us=at_us,
         received_us=at_us + queue_us,
         finished_us=at_us + queue_us + handle_us,

@@ -10,6 +10,8 @@ import pytest
 from observability import Store, StoreError
 from observability.database import retention
 from observability.evidence.silence import Addressee
+from observability.evidence.trust import Word
+from observability.identity import publish_key
 from observability.receipt_reader import LARGEST, SMALLEST
 from observability.transaction_view import moment
 from observability.views import State
@@ -258,6 +260,72 @@ class StorePromises:
         assert [store.transactions(state) for state in (None, "untracked", "refused")] == [(), (), ()]
         assert store.transaction(broken.transaction) is None
         assert store.transaction(poison.transaction) is None
+
+    @pytest.mark.parametrize("cause_first", [True, False])
+    @pytest.mark.parametrize("outcome", ["published", "refused"])
+    def test_publish_before_its_cause_changes_nothing(
+        self, store: Store, outcome: str, *, cause_first: bool
+    ) -> None:
+        """Whichever receipt comes first; counted once, for who says it. Brokers' clocks may differ."""
+        cause = published(BORN, START)
+        by = {"causation": cause.event_id}
+        make = published if outcome == "published" else refused
+        early = make(ALLOWANCE, START - 70 * SECOND, event_id="lie", **by)
+        close = published(NUMBER, START - SECOND, **by)
+        for batch in ([cause], [early, close]) if cause_first else ([early, close], [cause]):
+            store.apply(batch)
+        assert [hop.subject for hop in store.transactions()[0].hops] == [NUMBER, BORN]
+        store.apply([early])
+        assert [(view.agency, view.fault, view.receipts, view.about) for view in store.refusals()] == [
+            ("social-security", "before-cause", 1, "social-security")
+        ]
+        assert (store.summary().published, store.summary().refused) == (2, 0)
+
+    def test_cause_that_no_topic_confirmed_makes_nobody_a_liar(self, store: Store) -> None:
+        """Until it is confirmed: a publisher could else say that the events of others came before its own."""
+        cause = published(BORN, START + MINUTE)
+        word = Word(cause.agency, cause, cause.broker_time_us, ("civil-registry.receipts", 0, 1))
+        store.apply([cause, published(NUMBER, START, causation=cause.event_id)], unchecked=[word])
+        unknown = published(BORN, START + MINUTE, "case-2", offset=-1)
+        store.apply([unknown, published(NUMBER, START, "case-2", causation=unknown.event_id)])
+        assert (store.summary().published, store.refusals()) == (4, ())
+        store.settle([publish_key(cause)], {})
+        assert (store.summary().published, [view.agency for view in store.refusals()]) == (3, ["tax"])
+
+    @pytest.mark.parametrize("together", [True, False])
+    def test_two_events_at_one_offset_count_once(self, store: Store, *, together: bool) -> None:
+        """The topic has one of them: the word that came first stays, the other changes nothing."""
+        one = published(RECORD, START)
+        same = {"topic": one.topic, "offset": one.offset}
+        lies = [published(RECORD, START + SECOND, f"other-{n}", **same) for n in range(2)]
+        others = [
+            published(RECORD, START, "elsewhere", partition=1, offset=one.offset),
+            published(RECORD, START + MINUTE, "after the topic was made again", offset=one.offset),
+            *(published(RECORD, START, f"unknown-{n}", offset=-1) for n in range(2)),
+        ]
+        batches = [[one, *lies, *others]] if together else [[one], [lies[0]], [lies[1], *others]]
+        for _ in range(2):
+            for batch in batches:
+                store.apply(batch)
+        assert store.transaction(one.transaction)
+        assert [store.transaction(lie.transaction) for lie in lies] == [None, None]
+        assert all(store.transaction(other.transaction) for other in others)
+        assert {(view.agency, view.fault) for view in store.refusals()} == {("health", "contradiction")}
+        assert store.summary().published == 5
+
+    def test_what_is_unchecked_is_shown_by_who_wrote_it(self, store: Store) -> None:
+        """How much, and when the latest was written."""
+        told = [published(BORN, START), published(RECORD, START, "a"), published(RECORD, START, "b")]
+        words = [
+            Word(one.agency, one, at_us, (f"{one.agency}.receipts", 0, at_us))
+            for at_us, one in enumerate(told)
+        ]
+        store.apply([word.receipt for word in words], unchecked=words)
+        assert [(view.agency, view.fault, view.receipts, view.latest) for view in store.not_checked()] == [
+            ("civil-registry", "unchecked", 1, moment(0)),
+            ("health", "unchecked", 2, moment(2)),
+        ]
+        assert store.summary().unchecked == 3
 
     def test_refused_follow_up_makes_its_transaction_stuck(self, store: Store) -> None:
         """The transaction would wait for ever; it says for what, and why it will not come."""

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from bus import Reason
 from observability import Store
-from observability.evidence.trust import Refusal
+from observability.evidence.trust import Refusal, Word
 from observability.metrics import METER, METRICS, derive
 from observability.metrics_snapshot import OTHER
 from observability.transaction_view import moment
@@ -39,11 +39,12 @@ def exposed(tmp_path: Path) -> Iterator[str]:
     provider = MeterProvider([PrometheusMetricReader(scope_info_enabled=False, registry=registry)])
     with Store(f"sqlite:///{tmp_path / 'm.db'}", SERVICES, clock=clock) as store:
         derive(provider.get_meter(METER), store, AGENCIES, clock=clock)
+        case = published(BORN, START, "case-3")
         store.apply(
             [
                 *whole_birth(),
                 *whole_birth("case-2", step_us=50 * SECOND),
-                published(BORN, START, "case-3"),
+                case,
                 delivered(BORN, "tax", START, "case-3", outcome="dead-letter", reason="target-rejected"),
                 delivered(BORN, "stranger", START, "case-3", outcome="dead-letter", reason="made up"),
                 refused(BORN, START, "case-4"),
@@ -53,6 +54,7 @@ def exposed(tmp_path: Path) -> Iterator[str]:
                 place_gone("stranger", START, attempt=2, reason="made up", topic="stranger.made-up.v1"),
             ],
             refused=[Refusal("tax", "other-agency", ("tax.receipts", 0, 7), "health")] * 2,
+            unchecked=[Word("civil-registry", case, START, ("civil-registry.receipts", 0, 7))],
         )
         yield generate_latest(registry).decode()
         provider.shutdown()
@@ -68,7 +70,8 @@ def exposed(tmp_path: Path) -> Iterator[str]:
         'govbus_service_completed_total{on_time="true",service="birth-of-a-child"} 1.0',
         'govbus_service_completed_total{on_time="false",service="birth-of-a-child"} 1.0',
         'govbus_receipts_not_believed_total{agency="tax",fault="other-agency"} 2.0',
-        "govbus_receipts_unchecked 0.0",
+        'govbus_receipts_unchecked{agency="civil-registry"} 1.0',
+        'govbus_receipts_unchecked{agency="tax"} 0.0',
         'govbus_subscription_halted{agency="tax",event="civil-registry.birth-registered",'
         'reason="offsets-expired"} 1.0',
         'govbus_subscription_places_gone_total{agency="tax",event="civil-registry.birth-registered",'

@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
+from bus import PublishReceipt
 from observability.evidence.trust import (
     AGENCY_SKEW_US,
     OVERDUE_US,
     SKEW_US,
+    WINDOW_US,
     Bounds,
     Fault,
     Standing,
@@ -16,6 +18,7 @@ from observability.evidence.trust import (
     contradicts,
     disbelief,
     fault_of,
+    is_before_cause,
     is_before_publish,
     is_checkable,
     standing_of,
@@ -159,6 +162,24 @@ def test_nothing_is_handled_before_it_is_published() -> None:
     assert is_before_publish(told, published(BORN, START))
     assert not is_before_publish(told, refused(BORN, START))
     assert not is_before_publish(delivered(BORN, HEALTH, START), published(BORN, START + AGENCY_SKEW_US))
+
+
+@pytest.mark.parametrize(
+    ("effect", "cause", "expected"),
+    [
+        (published(RECORD, START), published(BORN, START + WINDOW_US + SKEW_US), False),
+        (published(RECORD, START), published(BORN, START + WINDOW_US + SKEW_US + 1), True),
+        (published(RECORD, START), published(BORN, START + 9 * SECOND, offset=-1), False),
+        (published(RECORD, START), refused(BORN, START + 9 * SECOND), False),
+        (refused(RECORD, START), published(BORN, START + AGENCY_SKEW_US), False),
+        (refused(RECORD, START), published(BORN, START + AGENCY_SKEW_US + WINDOW_US + 1), True),
+    ],
+)
+def test_nothing_is_published_before_its_cause(
+    effect: PublishReceipt, cause: PublishReceipt, *, expected: bool
+) -> None:
+    """By more than clocks and topics may differ. Nothing follows from a cause without a known place."""
+    assert is_before_cause(effect, cause) is expected
 
 
 @pytest.mark.parametrize(
