@@ -13,9 +13,12 @@ from typing import Final, Literal, TypeAlias
 PublishOutcome: TypeAlias = Literal["published", "refused", "dead-letter"]
 """Outcome of a publish: acknowledged, refused by the bus, or a source record that never became an event."""
 
-DeliveryOutcome: TypeAlias = Literal["ack", "retry", "dead-letter", "discarded", "displaced", "halted"]
+DeliveryOutcome: TypeAlias = Literal[
+    "ack", "retry", "dead-letter", "discarded", "displaced", "halted", "resumed"
+]
 """Outcome of an attempt of a subscription; or what is none: an operator `discarded` its dead letter, or it
-was `displaced` in a partition, where it goes on at another place, or `halted` until an operator says where.
+was `displaced` in a partition, where it goes on at another place, `halted` until an operator says where, or
+`resumed` there.
 """
 
 PUBLISHED: Final[PublishOutcome] = "published"
@@ -24,6 +27,7 @@ SET_ASIDE: Final[PublishOutcome] = "dead-letter"
 DISCARDED: Final[DeliveryOutcome] = "discarded"
 DISPLACED: Final[DeliveryOutcome] = "displaced"
 HALTED: Final[DeliveryOutcome] = "halted"
+RESUMED: Final[DeliveryOutcome] = "resumed"
 
 
 class Reason(StrEnum):

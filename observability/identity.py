@@ -38,7 +38,7 @@ def is_attempt(outcome: DeliveryOutcome) -> bool:
     match outcome:
         case "ack" | "retry" | "dead-letter":
             return True
-        case "discarded" | "displaced" | "halted":
+        case "discarded" | "displaced" | "halted" | "resumed":
             return False
 
 
@@ -47,7 +47,7 @@ def resolves(outcome: DeliveryOutcome) -> bool:
     match outcome:
         case "ack" | "discarded":
             return True
-        case "retry" | "dead-letter" | "displaced" | "halted":
+        case "retry" | "dead-letter" | "displaced" | "halted" | "resumed":
             return False
 
 

@@ -16,7 +16,7 @@ import orjson
 from bus.deliver.start import Mark, Start, needs_mark, start_of
 from bus.deliver.subscription import Subscription
 from bus.errors import UsageError
-from bus.outcome import DISPLACED, HALTED, Reason
+from bus.outcome import DISPLACED, HALTED, RESUMED, DeliveryOutcome, Reason
 from bus.receipts.receipts import (
     DELIVERY_COMMON,
     DELIVERY_ROW,
@@ -127,21 +127,33 @@ class Places:
         return found
 
     def _say(self, place: TopicPartition, start: Start) -> None:
-        said = place, start.why, start.was
-        if start.why is None or said in self._said:
+        said = place, start.why, start.since_us if start.by_operator else start.was
+        if (start.why is None and not start.by_operator) or said in self._said:
             return
         self._said.add(said)
+        if start.by_operator:
+            at = start.offset or 0
+            group = self._subscription.group
+            logger.warning("%s: %s/%d: it begins at %d, as an operator said", group, *place, at)
+            self._leave(RESUMED, place, at, start, word=f"/{start.since_us}")
+            return
         halted = start.offset is None
         logger.error(
             "%s: %s/%d: %s; it was at %d, and begins at %s, %d offsets are gone unread; %s",
             self._subscription.group, *place, start.why, start.was, start.offset, start.lost, REMEDY[halted],
         )  # fmt: skip
+        self._leave(HALTED if halted else DISPLACED, place, start.was, start)
+
+    def _leave(
+        self, outcome: DeliveryOutcome, place: TopicPartition, offset: int, start: Start, word: str = ""
+    ) -> None:
+        """Leave a receipt."""
         now_us = self._clock.now_us()
-        name = f"{place.topic}/{place.partition}/{start.was}"
+        name = f"{place.topic}/{place.partition}/{offset}"
         receipt = DeliveryReceipt(
-            name, "", "", "", self._subscription.agency, self._subscription.name, self._subscription.purpose,
-            None, name, None, HALTED if halted else DISPLACED, start.why, min(start.lost, MOST), *place,
-            start.was, start.since_us or now_us, start.since_us or now_us, now_us, now_us,
+            name + word, "", "", "", self._subscription.agency, self._subscription.name,
+            self._subscription.purpose, None, name, None, outcome, start.why, min(start.lost, MOST), *place,
+            offset, start.since_us or now_us, start.since_us or now_us, now_us, now_us,
             self._clock.skew_us, 0, "",
         )  # fmt: skip
         partition = partition_of_transaction(name)

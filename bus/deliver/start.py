@@ -6,7 +6,7 @@ was made since. What the group does not know any more, the agency's own mark tel
 
 | the group has committed | and the mark is | begin at | and say |
 |---|---|---|---|
-| | of an operator, and newer | the mark | nothing |
+| | of an operator, and newer | the mark | that it goes on |
 | an offset of another topic id | | the first record | `topic-replaced` |
 | nothing | of another topic id | the first record | `topic-replaced` |
 | nothing | not there | the first record | nothing |
@@ -50,6 +50,8 @@ class Start:
     """How many offsets are gone unread."""
     since_us: int = 0
     """When that was last known to be the place, in microseconds since the epoch; 0 if that is not known."""
+    by_operator: bool = False
+    """Whether an operator said so, at `since_us`."""
 
 
 def needs_mark(standing: Standing) -> bool:
@@ -69,7 +71,7 @@ def start_of(standing: Standing, mark: Mark | None = None, *, exactly_once: bool
     committed = standing.committed
     same = mark if mark is not None and mark.topic_id == standing.topic_id else None
     if same is not None and same.by_operator and (committed is None or same.at_us > committed.at_us):
-        return Start(max(same.offset, standing.first))
+        return Start(max(same.offset, standing.first), since_us=same.at_us, by_operator=True)
     if committed is not None and committed.topic_id:
         return _known(standing, committed, exactly_once=exactly_once)
     if mark is not None and same is None:

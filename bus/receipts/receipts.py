@@ -69,6 +69,9 @@ class DeliveryReceipt:
     `broker_time_us`; at `finished_us` it went on elsewhere, or halted, for `reason`. `attempt` is how many
     offsets are gone unread. `<topic>/<partition>/<offset>` is event id and transaction.
 
+    `resumed`: an operator said at `broker_time_us` that the subscription begins at `offset`, and at
+    `finished_us` it did. The transaction is as above, and the event id ends with the time of that word.
+
     If the record holds no readable event, `<topic>/<partition>/<offset>` is event id and transaction,
     and source, type and version are empty. It belongs to no transaction.
     """

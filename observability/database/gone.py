@@ -1,14 +1,14 @@
 """Places of subscriptions that were gone: what was missed, and where an operator must say how to go on.
 
-Law of this file: a partition has halted until its subscription receives from it again, or begins in it anew.
-That an operator has spoken is not in the receipts; that it goes on is. These rows are few, and are kept.
+Law of this file: a partition has halted until its subscription begins in it anew, at an operator's word or
+otherwise, or receives from it. These rows are few, and are kept.
 """
 
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, exists, func, or_, select
 
-from observability.database.schema import deliveries, gone, reports
+from observability.database.schema import deliveries, reports, tells_of_place
 from observability.transaction_view import moment
 from observability.views import GonePlaceView
 
@@ -32,20 +32,20 @@ def _has_gone_on() -> ColumnElement[bool]:
     later = deliveries.alias("later")
     again = (later.c[name] == deliveries.c[name] for name in _HERE)
     received = (reports.c[name] == deliveries.c[name] for name in _HERE)
-    anew = or_(later.c.outcome == "displaced", later.c.outcome == "halted")
     return or_(
         exists().where(*received, reports.c.received_us > deliveries.c.finished_us),
-        exists().where(*again, anew, later.c.finished_us > deliveries.c.finished_us),
+        exists().where(*again, tells_of_place(later), later.c.finished_us > deliveries.c.finished_us),
     )
 
 
+_gone = tells_of_place(deliveries) & (deliveries.c.outcome != "resumed")
 _halted = (deliveries.c.outcome == "halted") & ~_has_gone_on()
 
 
 def find_gone_places(connection: Connection, limit: int) -> tuple[GonePlaceView, ...]:
     """Return places that were gone, those that wait for an operator first, then the newest."""
     newest = (_halted.desc(), deliveries.c.finished_us.desc(), deliveries.c.event_id)
-    query = select(deliveries, _halted.label("halted")).where(gone).order_by(*newest).limit(limit)
+    query = select(deliveries, _halted.label("halted")).where(_gone).order_by(*newest).limit(limit)
     return tuple(
         GonePlaceView(
             agency=row.agency,
@@ -67,7 +67,7 @@ def count_gone_places(connection: Connection) -> tuple[GoneCount, ...]:
     """Return how often places were gone, by agency, topic and reason."""
     by = (deliveries.c.agency, deliveries.c.topic, deliveries.c.reason)
     halted = func.count().filter(_halted)
-    query = select(*by, func.count(), func.sum(deliveries.c.attempt), halted).where(gone)
+    query = select(*by, func.count(), func.sum(deliveries.c.attempt), halted).where(_gone)
     return tuple(
         GoneCount(agency, topic, reason or "unknown", places, int(lost), waiting)
         for agency, topic, reason, places, lost, waiting in connection.execute(query.group_by(*by))

@@ -13,8 +13,10 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Connection,
     Engine,
+    FromClause,
     Index,
     Integer,
     MetaData,
@@ -103,10 +105,15 @@ deliveries = Table(
 given_up = deliveries.c.outcome == literal_column("'dead-letter'")
 Index("dead_letters", deliveries.c.finished_us, sqlite_where=given_up, postgresql_where=given_up)
 
-gone = or_(
-    deliveries.c.outcome == literal_column("'displaced'"), deliveries.c.outcome == literal_column("'halted'")
-)
-Index("gone_places", deliveries.c.finished_us, sqlite_where=gone, postgresql_where=gone)
+
+def tells_of_place(rows: FromClause) -> ColumnElement[bool]:
+    """Return whether a delivery only tells where a subscription is in a partition."""
+    outcomes = ("displaced", "halted", "resumed")
+    return or_(*(rows.c.outcome == literal_column(f"'{outcome}'") for outcome in outcomes))
+
+
+_tells = tells_of_place(deliveries)
+Index("places", deliveries.c.finished_us, sqlite_where=_tells, postgresql_where=_tells)
 
 set_aside = publishes.c.outcome == literal_column("'dead-letter'")
 Index("set_aside", publishes.c.broker_time_us, sqlite_where=set_aside, postgresql_where=set_aside)
