@@ -29,8 +29,9 @@ def transaction_of(receipt: AnyReceipt) -> str:
 
 
 def is_eventless(receipt: AnyReceipt) -> bool:
-    """Return whether the receipt is of a record that was no readable event; the id is then its place."""
-    return receipt.transaction == f"{receipt.topic}/{receipt.partition}/{receipt.offset}"
+    """Return whether the receipt is of a record that was no readable event; its place is then its name."""
+    place = f"{receipt.topic}/{receipt.partition}/{receipt.offset}"
+    return receipt.transaction == place or receipt.transaction.startswith(f"{place}/")
 
 
 def is_attempt(outcome: DeliveryOutcome) -> bool:

@@ -53,6 +53,7 @@ def total(verdicts: Sequence[CrashVerdict]) -> CrashVerdict:
         out_of_order=sum(one.out_of_order for one in verdicts),
         dead_letters=sum(one.dead_letters for one in verdicts),
         waiting=sum(one.waiting for one in verdicts),
+        gone=sum(one.gone for one in verdicts),
         unreached=sum(one.unreached for one in verdicts),
         differences=tuple(difference for one in verdicts for difference in one.differences),
         restart_seconds=max(restarts, default=None),
@@ -117,6 +118,7 @@ def _print_run(run: CrashRun) -> None:
         f"{run.fault}, {run.subscription or run.guarantee}, seed {run.seed}: {result} - accepted "
         f"{verdict.accepted}, lost {verdict.lost}, twice {verdict.twice}, out of order "
         f"{verdict.out_of_order}, again {verdict.again}"
+        + (f", gone with their topic {verdict.gone}" if verdict.gone else "")
         + (f", not reached {verdict.unreached}" if verdict.unreached else ""),
         err=True,
     )

@@ -54,6 +54,8 @@ class CrashVerdict:
     """Not lost: the retry policy of the subscription decided so."""
     waiting: int = 0
     """Parked when the run ended; not lost: the retry policy of the subscription decided so."""
+    gone: int = 0
+    """Not handled when an operator deleted their topic; not lost: they went with it."""
     unreached: int = 0
     """Not reached when the run ended: too slow, or lost at the very end."""
     differences: tuple[str, ...] = ()

@@ -19,7 +19,7 @@ from bus.errors import EnvelopeError
 from bus.outcome import DISCARDED
 from bus.parking.keys import ParkedEvent
 from bus.parking.rows import REDRIVEN, ParkedRow, SubscriptionPartition, erase_row, write_row
-from bus.receipts.receipts import DeliveryReceipt
+from bus.receipts.receipts import DeliveryReceipt, record_name
 from bus.record import Headers, Record, StoredRecord, TopicPartition
 from bus.topics import dead_letter_topic
 
@@ -144,9 +144,12 @@ def discard_receipt(letter: StoredDeadLetter, at_us: int) -> DeliveryReceipt:
     home = letter.home() or SubscriptionPartition("", TopicPartition(dead_letter_topic(letter.agency), 0))
     found = letter.why.get("offset", "") if letter.subscription else str(letter.offset)
     offset = int(found) if found.isdecimal() else letter.offset
-    place = f"{home.partition.topic}/{home.partition.partition}/{offset}"
     why = letter.why
-    identity: envelope.Identity = (place, "", why.get(TRANSACTION, place), why.get(SERVICE), None)
+    if letter.subscription:
+        name = record_name(home.partition, offset, letter.topic_id)
+    else:
+        name = f"{home.partition.topic}/{home.partition.partition}/{offset}"
+    identity: envelope.Identity = (name, "", why.get(TRANSACTION, name), why.get(SERVICE), None)
     attributes: Mapping[str, bytes] = {}
     if letter.subscription:
         with suppress(EnvelopeError):

@@ -14,7 +14,7 @@ from bus.deliver.offsets import OffsetTracker
 from bus.deliver.subscription import Subscription
 from bus.event import Event
 from bus.outcome import OUTCOME_NAMES, Ack, DeliveryOutcome, Outcome
-from bus.receipts.receipts import RECEIPTS_PARTITIONS, partition_of_transaction
+from bus.receipts.receipts import RECEIPTS_PARTITIONS, partition_of_transaction, record_name
 from bus.receipts.writer import ReceiptLog
 from bus.record import Record, TopicPartition
 from bus.telemetry import Telemetry
@@ -43,11 +43,13 @@ class BatchResults:
         "_receipts",
         "_reported_ns",
         "_rows",
+        "_topic_id",
     )
 
-    def __init__(self, receipts: "ReceiptRows", partition: TopicPartition) -> None:
+    def __init__(self, receipts: "ReceiptRows", partition: TopicPartition, topic_id: str) -> None:
         self._receipts = receipts
         self._partition = partition
+        self._topic_id = topic_id
         self._reported_ns = steady_ns()
         self._rows: list[Row] = []
         self._changes: list[Callable[[], None]] = []
@@ -59,7 +61,9 @@ class BatchResults:
         """Add an acknowledged event."""
         record = event.record
         result: Result = (ACKNOWLEDGED, None, event.attempt)
-        self._rows.append(self._receipts.row(record, event, result, (received_ns, finished_ns)))
+        self._rows.append(
+            self._receipts.row(record, event, result, (received_ns, finished_ns), self._topic_id)
+        )
         self._offset = record.offset
         if finished_ns - self._reported_ns > REPORT_NS:
             self.report()
@@ -87,7 +91,7 @@ class BatchResults:
         """Add an attempt that moves no offset: at a parked event, or at one that comes again."""
         reason = None if outcome.reason is None else outcome.reason.value
         result: Result = (OUTCOME_NAMES[type(outcome)], reason, attempt)
-        self._rows.append(self._receipts.row(record, event, result, times_ns))
+        self._rows.append(self._receipts.row(record, event, result, times_ns, self._topic_id))
 
     def passed(self, record: Record) -> None:
         """Add a record whose receipt was written before."""
@@ -139,13 +143,14 @@ class ReceiptRows:
         event: Event[Any] | None,
         result: Result,
         times_ns: tuple[int, int],
+        topic_id: str,
     ) -> Row:
         """Return the columns `DELIVERY_ROW` of one delivery."""
         at_us = self._clock.at_us
         broker_us = started_us = record.timestamp * 1000
         if event is None:
-            place = f"{record.topic}/{record.partition}/{record.offset}"
-            named: Row = (place, "", "", "", None, place, None)
+            name = record_name(TopicPartition(record.topic, record.partition), record.offset, topic_id)
+            named: Row = (name, "", "", "", None, name, None)
         else:
             kind, version = (event.origin or event.contract).label
             transaction = event.transaction or event.id

@@ -93,7 +93,8 @@ class Delivery:
 
     async def drain(self, partition: PartitionState, records: Sequence[Record]) -> None:
         """Handle what is due, then `records` in order, until the last, an outage, or the partition leaves."""
-        partition.open_batch(BatchResults(self._receipt_rows, partition.partition), records)
+        results = BatchResults(self._receipt_rows, partition.partition, partition.parked.topic_id)
+        partition.open_batch(results, records)
         try:
             if partition.parked.keys:
                 await self._retry_due(partition)

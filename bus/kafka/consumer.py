@@ -26,6 +26,7 @@ from aiokafka.structs import TopicPartition as KafkaPartition
 from bus.errors import BusError, InstanceTakenError, UsageError
 from bus.kafka.client import begin, connection, end
 from bus.kafka.errors import translate
+from bus.kafka.fetching import FetchesById
 from bus.kafka.membership import Membership
 from bus.kafka.quorum import require_whole
 from bus.kafka.requests import topic_ids
@@ -154,6 +155,8 @@ class KafkaConsumer:
         if self.group is not None:
             instance, seconds = self._settings.instance, self._times.answer_seconds
             self._membership = Membership(self._kafka._client, instance, seconds)  # noqa: SLF001 - no public way
+        if self._revoked is not None:
+            FetchesById(self._kafka._client, self._ids)  # noqa: SLF001 - no public way
         topics, pattern = (self._topics, None) if isinstance(self._topics, list) else ((), self._topics)
         self._kafka.subscribe(topics, pattern, _Listener(self._revoked, self._next, self._fresh))
         # Whatever makes aiokafka ask for metadata, such as a deleted topic, may have changed a topic's id.

@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 
 from bus.outcome import DeliveryOutcome, PublishOutcome
+from bus.record import TopicPartition
 
 RECEIPTS_PARTITIONS = 4
 """Partitions of every agency's receipts topic; rows go to the partition of their transaction."""
@@ -172,6 +173,17 @@ def _rows(group: Mapping[str, Any]) -> list[ReceiptRow]:
     row, common, columns = _KINDS[group["kind"]]
     shared = dict(zip(common, group["common"], strict=True))
     return [row(**shared, **dict(zip(columns, values, strict=True))) for values in group["rows"]]
+
+
+def record_name(place: TopicPartition, offset: int, topic_id: str) -> str:
+    """Return what stands for the id of an event, and for its transaction, where a record holds none.
+
+    Args:
+        place: where the record is.
+        offset: its offset.
+        topic_id: of its topic: one that was made again has other records at the same offsets.
+    """
+    return f"{place.topic}/{place.partition}/{offset}/{topic_id}"
 
 
 def partition_of_transaction(transaction: str, partitions: int = RECEIPTS_PARTITIONS) -> int:

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 from bus.outcome import DISCARDED, PUBLISHED, SET_ASIDE
-from bus.receipts.receipts import DeliveryReceipt, PublishReceipt
+from bus.receipts.receipts import DeliveryReceipt, PublishReceipt, record_name
 from bus.record import TopicPartition
 from bus.topics import REPLAY
 
@@ -101,6 +101,7 @@ class Evidence:
         positions: The committed position of each subscription to the topics.
         rows: The rows that sources set aside in the window.
         counts: What sources counted in the window.
+        topic_ids: The id of each topic as it is now.
         since_us: When the window begins, in microseconds since the epoch.
         until_us: When it ends.
     """
@@ -113,6 +114,7 @@ class Evidence:
     positions: Mapping[SubscriptionName, Mapping[TopicPartition, int]]
     rows: Sequence[SourceRow]
     counts: Sequence[SourceCount]
+    topic_ids: Mapping[str, str]
     since_us: int
     until_us: int
 
@@ -313,7 +315,7 @@ def _ends_of(origins: Collection[str]) -> str:
 
 
 def _subscribers(evidence: Evidence, differences: list[AccountDifference]) -> Iterator[SubscriberAccount]:
-    outcomes = _outcomes(evidence.deliveries)
+    outcomes = _outcomes(evidence)
     for name in sorted({*evidence.positions, *outcomes}):
         rows, positions = outcomes.get(name, {}), evidence.positions.get(name, {})
         topics = {place.topic for place in positions} | {place.topic for place in rows}
@@ -349,11 +351,16 @@ def _fate(outcomes: Collection[str], *, is_parked: bool) -> str:
 
 
 def _outcomes(
-    deliveries: Iterable[DeliveryReceipt],
+    evidence: Evidence,
 ) -> dict[SubscriptionName, dict[EventPlace, set[str]]]:
     found: dict[SubscriptionName, dict[EventPlace, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for row in deliveries:
+    for row in evidence.deliveries:
         if REPLAY not in row.subscription and row.subscription:
             place = EventPlace(row.topic, row.partition, row.offset)
+            name = record_name(
+                TopicPartition(*place[:2]), place.offset, evidence.topic_ids.get(place.topic, "")
+            )
+            if row.event_id not in (evidence.events.get(place, row.event_id), name):
+                continue  # it is the receipt of an event of a topic that was made again since
             found[SubscriptionName(row.agency, row.subscription)][place].add(row.outcome)
     return found

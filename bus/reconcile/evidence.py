@@ -101,7 +101,8 @@ class EvidenceReader:
         # is read; so first the positions, then what is parked, and at last the rest of the receipts.
         deliveries = await self._deliveries(windows)
         positions = await self._positions(deliveries)
-        parked = await self._parked()
+        ids = await self._transport.topic_ids(self._topics)
+        parked = await self._parked(ids)
         deliveries += await self._deliveries(windows)
         rows, counts, receipts = [], [], None
         if (publisher := self._publisher) is not None:
@@ -117,6 +118,7 @@ class EvidenceReader:
             positions=positions,
             rows=rows,
             counts=counts,
+            topic_ids=ids,
             since_us=envelope.moment_us(self._since),
             until_us=envelope.moment_us(self._midnight),
         )
@@ -160,9 +162,8 @@ class EvidenceReader:
                 found += [row for row in own if isinstance(row, DeliveryReceipt) and _is_in(row, windows)]
         return found
 
-    async def _parked(self) -> dict[SubscriptionName, set[EventPlace]]:
+    async def _parked(self, ids: Mapping[str, str]) -> dict[SubscriptionName, set[EventPlace]]:
         found: dict[SubscriptionName, set[EventPlace]] = defaultdict(set)
-        ids = await self._transport.topic_ids(self._topics)
         for agency in self._agencies:
             for record in await self._all(parked_topic(agency)):
                 row = read_row(record)

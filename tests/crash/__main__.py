@@ -13,9 +13,12 @@ from bus.crash.report import CrashRun, report
 from bus.embedded.kafka import EmbeddedKafka
 from bus.settings import Settings
 from tests.crash.growth_trial import GROWTH, GrowthTrial, growth
+from tests.crash.recreation_trial import RECREATION, RecreationTrial, recreation
 from tests.crash.subscriber_trial import SHARED_BROKER_FAULTS, SUBSCRIBER_FAULTS, SubscriberTrial
 
-ALL_FAULTS = (*SUBSCRIBER_FAULTS, GROWTH)
+CLUSTER_FAULTS = {GROWTH: (GrowthTrial, growth), RECREATION: (RecreationTrial, recreation)}
+"""What an operator does to the topic of the events; each has a trial of its own kind."""
+ALL_FAULTS = (*SUBSCRIBER_FAULTS, *CLUSTER_FAULTS)
 
 
 @click.command()
@@ -38,20 +41,19 @@ def runs(points: Sequence[str], guarantee: str | None, seeds: Sequence[int]) -> 
             if why := missing(name):
                 click.echo(f"{name}: skipped - {why}", err=True)
                 continue
-            if name in (*SHARED_BROKER_FAULTS, GROWTH) and shared is None:
+            is_own = name not in (*SHARED_BROKER_FAULTS, *CLUSTER_FAULTS)
+            if not is_own and shared is None:
                 shared = local(stack.enter_context(EmbeddedKafka()).bootstrap_servers)
             for promised in guarantees_of(name):
                 for number in seeds if guarantee in (None, promised) else ():
-                    yield asyncio.run(_run(name, promised, number, shared))
+                    yield asyncio.run(_run(name, promised, number, None if is_own else shared))
 
 
 async def _run(name: str, guarantee: str, seed: int, shared: Settings | None) -> CrashRun:
-    if name == GROWTH and shared is not None:
-        grown = GrowthTrial(shared, name, seed, guarantee=guarantee)
-        return CrashRun(name, guarantee, seed, await grown.verdict(growth))
-    if name in SHARED_BROKER_FAULTS and shared is not None:
-        trial = SubscriberTrial(shared, name, seed, guarantee=guarantee)
-        return CrashRun(name, guarantee, seed, await trial.verdict(SHARED_BROKER_FAULTS[name]))
+    if shared is not None:
+        kind, fault = CLUSTER_FAULTS.get(name) or (SubscriberTrial, SHARED_BROKER_FAULTS[name])
+        trial = kind(shared, name, seed, guarantee=guarantee)
+        return CrashRun(name, guarantee, seed, await trial.verdict(fault))
     async with fault_on_own_broker(name) as (settings, fault):
         trial = SubscriberTrial(settings, name, seed, guarantee=guarantee)
         return CrashRun(name, guarantee, seed, await trial.verdict(fault))

@@ -9,6 +9,7 @@ import asyncio
 import sys
 import time
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from bus import Bus, Event, RetryPolicy
@@ -24,6 +25,9 @@ SLOW = {"slow-handler": (3.0, 1.0), "slow-rebalance": (12.0, 60.0)}
 STEPS_SECONDS = (0, 45, -45, 3600)
 """Under the fault `clock-steps` the time of day is set so far off, from one second to the next."""
 FAILS_EVERY = 40
+
+HELD = range(48, 51)
+"""Under the fault `recreation` these events fail for as long as there is a file `hold` beside the journal."""
 
 
 def off_ns() -> int:
@@ -42,11 +46,15 @@ async def main(*arguments: str) -> None:
         transport.BrokerClock = partial(BrokerClock, time_of_day=off_ns)  # type: ignore[assignment,attr-defined]
     bus, slow = Bus(agency), {"left": fault in SLOW}
     slow_seconds, limit_seconds = SLOW.get(fault, (0.0, 60.0))
+    hold = Path(journal).with_name("hold")
+    waits = (0.5,) * 100 if fault == "recreation" else (0.3, 0.3, 1.0, 1.0)
 
     async def handle_in_time(event: Event[Any]) -> None:
         await asyncio.sleep(HANDLING_SECONDS)
         if fault == "clock-steps" and event.attempt == 1 and event.data["number"] % FAILS_EVERY == 0:
             raise RuntimeError  # it waits for its next attempt while the clock is set
+        if event.data["number"] in HELD and hold.exists():
+            raise RuntimeError  # its key is parked while its topic is made again
         if slow["left"] and event.data["number"] > 100:
             slow["left"] = False
             await asyncio.sleep(slow_seconds)
@@ -54,7 +62,7 @@ async def main(*arguments: str) -> None:
 
     bus.subscribe(
         opened, version=1, purpose="crash", name="crash", exactly_once=exactly_once,
-        retry=RetryPolicy((0.3, 0.3, 1.0, 1.0), jitter=0),
+        retry=RetryPolicy(waits, jitter=0),
         timeout_seconds=limit_seconds,
     )(handle_in_time)  # fmt: skip
     await bus.run()

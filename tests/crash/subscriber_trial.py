@@ -128,9 +128,13 @@ class SubscriberTrial(Trial):
         """Count the lines of the journal."""
         return len(self.handlings())
 
+    def owed(self) -> Sequence[Accepted]:
+        """Return the events that must be handled."""
+        return self.accepted
+
     def has_settled(self) -> bool:
-        """Whether each accepted event is in the journal."""
-        return {one.position for one in self.accepted} <= {one.position for one in self.handlings()}
+        """Whether each event that must be handled is in the journal."""
+        return {one.position for one in self.owed()} <= {one.position for one in self.handlings()}
 
     def handlings(self) -> list[Handling]:
         """Return what the journal says."""
@@ -169,10 +173,14 @@ class SubscriberTrial(Trial):
                 published = await self._published() if self.guarantee == "exactly-once" else None
             finally:
                 await self.end()
-            verdict = judge_with_reader(self.accepted, self.handlings(), published, self.restarted_at)
+            verdict = self.judged(published)
             differences = await differences_of(self.settings, self.agencies.catalog)
             verdict = replace(verdict, struck=self.struck, ended=self.ended, differences=differences)
             return replace(verdict, logs=self.keep_logs()) if verdict.broken else verdict
+
+    def judged(self, published: Iterable[int] | None) -> CrashVerdict:
+        """Judge what was handled, and what a reader sees of it; see `judge_with_reader`."""
+        return judge_with_reader(self.accepted, self.handlings(), published, self.restarted_at)
 
     async def _published(self) -> list[int]:
         """Return the numbers that a reader of committed records sees, once no more come."""
@@ -181,7 +189,7 @@ class SubscriberTrial(Trial):
         async with open_consumer(self.settings, group=group, topics=[topic]) as consumer:
             quiet, deadline = 0, time.monotonic() + processes.PATIENCE_SECONDS
             while time.monotonic() < deadline and (
-                len(set(found)) < len(self.accepted) or quiet < QUIET_POLLS
+                not {one.number for one in self.owed()} <= set(found) or quiet < QUIET_POLLS
             ):
                 batches = await consumer.poll(0.25, 10_000)
                 quiet = 0 if batches else quiet + 1

@@ -52,7 +52,7 @@ def delivered(offset: int, outcome: str = "ack", **said: Any) -> DeliveryReceipt
     """The receipt of a delivery."""
     receipt: DeliveryReceipt = row(
         DeliveryReceipt, offset=offset, outcome=outcome,
-        **{"agency": READER.agency, "subscription": READER.name, **said},
+        **{"event_id": f"id-{offset}", "agency": READER.agency, "subscription": READER.name, **said},
     )  # fmt: skip
     return receipt
 
@@ -83,6 +83,7 @@ def evidence(**said: Any) -> Evidence:
         positions={READER: {PARTITION: 3}},
         rows=[set_aside(7)],
         counts=[SourceCount("tax/register", SOURCE, published=4, set_aside=1, skipped=2)],
+        topic_ids={TOPIC: "now"},
         since_us=DAY_US,
         until_us=2 * DAY_US,
     )
@@ -191,6 +192,23 @@ def test_an_event_has_one_fate(outcomes: list[str], parked: bool, fate: str) -> 
     assert found.differences == []
     (reader,) = found.subscribers
     assert getattr(reader, fate) == (3 if fate == "handled" else 1)
+
+
+def test_what_was_handled_of_a_topic_that_is_gone_counts_for_nothing_of_the_new_one() -> None:
+    """At the place of the one that it handled, the new topic has another event, which is lost."""
+    former = delivered(1, event_id="id-of-another")
+    found = account(evidence(deliveries=[delivered(0), former, delivered(2)]))
+    assert [(one.where, one.what) for one in found.differences] == [
+        (str(place(1)), "read past, but neither handled nor parked nor a dead letter")
+    ]
+
+
+@pytest.mark.parametrize(("topic_id", "fate"), [("now", "dead"), ("former", "lost")])
+def test_a_record_that_was_no_event_is_known_by_the_id_of_its_topic(topic_id: str, fate: str) -> None:
+    """Its place alone would be that of another record in a topic that was made again."""
+    letter = delivered(1, "dead-letter", event_id=f"{place(1)}/{topic_id}")
+    found = account(evidence(deliveries=[delivered(0), letter, delivered(2)]))
+    assert getattr(found.subscribers[0], fate) == 1
 
 
 def test_a_subscription_that_never_ran_has_read_nothing() -> None:

@@ -48,7 +48,7 @@ async def test_a_parked_row_is_never_on_the_broker_before_its_receipt() -> None:
         "south", "openers", "south.openers", PLACE.topic, "close-cases", {}, _never, RetryPolicy(), 1.0
     )
     made = ReceiptRows(subscription, receipts, offsets, clock, Telemetry("south", clock))
-    results = BatchResults(made, PLACE)
+    results = BatchResults(made, PLACE, "an-id")
     record = StoredRecord(*PLACE, 7, 1_700_000_000_000, b"a", b"{}", ())
     results.parked_row(partial(rows.parked, HOME, ParkedEvent(7), record))
     await rows.flush()  # a commit of other records, meanwhile
