@@ -4,10 +4,12 @@ import pytest
 from aiokafka.partitioner import murmur2 as theirs
 from hypothesis import given
 from hypothesis import strategies as st
+from murmurhash2 import murmurhash2
 
 from bus.cluster.desired import OPERATORS_TOPICS
 from bus.topics import (
     MAX_EVENT_BYTES,
+    MURMUR2_SEED,
     audit_topic,
     checkpoints_topic,
     dead_letter_topic,
@@ -24,8 +26,8 @@ from contracts import Catalog
 
 @given(st.binary(max_size=64))
 def test_murmur2_is_kafkas(data: bytes) -> None:
-    """Keys go where any other client would send them."""
-    assert murmur2(data) == theirs(data) & 0xFFFFFFFF
+    """Keys go where any other client would send them, with the wheel and without."""
+    assert murmur2(data, MURMUR2_SEED) == murmurhash2(data, MURMUR2_SEED) == theirs(data) & 0xFFFFFFFF
 
 
 @pytest.mark.parametrize(
@@ -38,7 +40,7 @@ def test_murmur2_is_kafkas(data: bytes) -> None:
 )  # fmt: skip
 def test_murmur2_gives_the_numbers_of_kafkas_own_test(key: bytes, expected: int) -> None:
     """The table of `UtilsTest.testMurmur2` in Apache Kafka."""
-    assert murmur2(key) == expected & 0xFFFFFFFF
+    assert murmur2(key, MURMUR2_SEED) == murmurhash2(key, MURMUR2_SEED) == expected & 0xFFFFFFFF
 
 
 @given(st.binary(max_size=64), st.integers(1, 100))
