@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, Self
 
 from bus.errors import BusError
 from bus.record import Headers, Record, TopicPartition
@@ -19,7 +19,7 @@ Measure = Callable[[str, int, float, str | None], None]
 
 
 class Outgoing(ABC):
-    """A record on its way out. Exactly one of `acknowledged` and `failed` is called, once.
+    """A record on its way out. It is acknowledged, alone or with others of its batch, or failed, once.
 
     Subclasses define what follows; both are called in the event loop and must not block.
     """
@@ -51,6 +51,19 @@ class Outgoing(ABC):
 
         `offset` is -1 if the broker confirms a repeated batch whose offset it no longer knows.
         """
+
+    @classmethod
+    def all_acknowledged(cls, records: Sequence[Self], partition: int, offset: int, timestamp: int) -> None:
+        """Called with the records of a batch, all of this class; they lie one behind the other from `offset`.
+
+        Args:
+            records: at least one.
+            partition: their partition.
+            offset: that of the first, or -1 as in `acknowledged`.
+            timestamp: broker time in milliseconds.
+        """
+        for at, record in enumerate(records, offset):
+            record.acknowledged(partition, at if offset >= 0 else -1, timestamp)
 
     @abstractmethod
     def failed(self, error: BusError) -> None:

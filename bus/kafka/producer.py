@@ -9,7 +9,8 @@ from collections import deque
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from functools import partial
-from itertools import count, islice
+from itertools import count, groupby, islice
+from operator import attrgetter
 from time import monotonic, time_ns
 from typing import Any
 
@@ -42,7 +43,7 @@ class Producer:
         self._clock = clock
         self._transactional_id = transactional_id
         self._kafka: Any = None
-        self._lanes: dict[TopicPartition, _Queue] = {}
+        self._lanes: dict[tuple[str, int], _Queue] = {}
         self._partitions: dict[str, int] = {}
         self._unresolved: dict[str, list[Outgoing]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -118,9 +119,9 @@ class Producer:
         if partition is None:
             key = outgoing.key
             partition = next(self._turn) % partitions if key is None else partition_of(key, partitions)
-        place = TopicPartition(outgoing.topic, partition)
-        lane = self._lanes.get(place)
+        lane = self._lanes.get((outgoing.topic, partition))
         if lane is None:
+            place = TopicPartition(outgoing.topic, partition)
             lane = self._lanes[place] = _Queue(place, self)
         try:
             lane.add(outgoing)
@@ -223,8 +224,10 @@ class Producer:
             self._clock.read(sent_ns, timestamp * 1000, now_ns)
         if self.measure is not None:
             self.measure(place.topic, len(taken), (now_ns - sent_ns) / 1e9, None)
-        for index, record in enumerate(taken):
-            record.acknowledged(place.partition, offset + index if offset >= 0 else -1, timestamp)
+        for kind, records in groupby(taken, attrgetter("__class__")):
+            same = list(records)
+            kind.all_acknowledged(same, place.partition, offset, timestamp)
+            offset = offset + len(same) if offset >= 0 else -1
 
     def lost(self, place: TopicPartition, taken: list[Outgoing], error: BaseException, sent_ns: int) -> None:
         """Call `failed` of every record of a batch."""
@@ -241,17 +244,21 @@ class Producer:
 class _Batch:
     """Records of one partition, encoded as they came."""
 
-    __slots__ = ("builder", "records")
+    __slots__ = ("_began_ms", "builder", "records")
 
     def __init__(self, builder: Any, records: list[Outgoing] | None = None) -> None:
         self.builder = builder
         self.records = records or []
+        self._began_ms = time_ns() // 1_000_000
 
     def add(self, record: Outgoing) -> bool:
         """Encode a record and drop its bytes; return False if the batch is full."""
-        now_ms = time_ns() // 1_000_000
-        append = self.builder.append
-        if append(timestamp=now_ms, key=record.key, value=record.value, headers=record.headers) is None:
+        value, headers = record.value, record.headers
+        # The time of the batch will do: topics of events take the broker's.
+        if (
+            self.builder.append(timestamp=self._began_ms, key=record.key, value=value, headers=headers)
+            is None
+        ):
             return False
         record.sent()
         self.records.append(record)

@@ -1,8 +1,11 @@
 """An event on its way to the broker: from its stamp to its receipt."""
 
 import asyncio
+from collections.abc import Sequence
 from hashlib import sha256
-from typing import Protocol
+from itertools import groupby
+from operator import attrgetter
+from typing import Protocol, Self
 
 from bus.draft import Receipt
 from bus.errors import BusError
@@ -20,46 +23,53 @@ class PublicationWaiter(Protocol):
 
 
 class ReceiptMaker(Protocol):
-    """Writes the receipt of an acknowledged publication, and settles it when the broker has that."""
+    """Writes the receipts of acknowledged publications, and settles each when the broker has its own."""
 
-    def write_receipt(self, publication: "Publication") -> None:
-        """Write its receipt."""
+    def acknowledged(self, publications: "Sequence[Publication]") -> None:
+        """Write the receipts of publications that the broker took together."""
 
-    def landed(self, publication: "Publication") -> None:
-        """Note that the broker took it, or that it failed."""
+    def failed(self, publication: "Publication") -> None:
+        """Note that the broker did not take one."""
 
 
 class Publication(Outgoing):
     """An event between its stamp and its receipt."""
 
     __slots__ = (
-        "digest", "error", "followers", "index", "offset", "receipts", "settled", "size_bytes",
-        "span", "stamp", "stamper", "timestamp", "together", "waiting",
+        "digest", "error", "followers", "has_id", "index", "offset", "older", "receipts", "settled",
+        "size_bytes", "span", "stamp", "stamper", "timestamp", "together", "waiting",
     )  # fmt: skip
 
-    def __init__(self, receipts: ReceiptMaker, stamper: Stamper, stamp: Stamp, prepared: Prepared) -> None:
-        super().__init__(stamper.topic, prepared.key, prepared.value, prepared.headers)
+    def __init__(
+        self,
+        receipts: ReceiptMaker,
+        stamper: Stamper,
+        stamp: Stamp,
+        prepared: Prepared,
+    ) -> None:
+        # What `Outgoing.__init__` sets, without the call: this runs for each event.
+        self.key, self.value, self.headers = prepared
+        self.topic, self.partition = stamper.topic, None
         self.receipts = receipts
         self.stamper = stamper
         self.stamp = stamp
-        self.size_bytes = len(prepared.value)
-        self.digest = sha256(prepared.value).hexdigest()
+        self.size_bytes = len(self.value)
+        self.digest = sha256(self.value).hexdigest()
         self.waiting: PublicationWaiter | None = None
+        self.index = 0
+        self.has_id = False
+        """Whether the caller gave its id."""
+        self.older: Sequence[Publication] = ()
+        """The event in each older version that is still published."""
         self.together: Together | None = None
         """The event in all its versions, which end the caller's wait together."""
-        self.index = 0
         self.span: PublishSpan | None = None
         self.offset = -1
         self.timestamp = 0
         self.settled = False
         self.error: BusError | None = None
-        self.followers: list[Publication] = []
+        self.followers: Sequence[Publication] = ()
         """The same event, published again meanwhile."""
-
-    @property
-    def subject(self) -> str:
-        """The event's subject."""
-        return self.stamper.contract.contract.subject
 
     @property
     def lost(self) -> bool:
@@ -69,20 +79,27 @@ class Publication(Outgoing):
     def follow(self, first: "Publication") -> None:
         """Copy partition and offset from the first publication of the same event, now or when it has them."""
         if not first.settled:
-            first.followers.append(self)
+            first.followers = (*first.followers, self)
             return
         self.partition, self.offset, self.timestamp = first.partition, first.offset, first.timestamp
         asyncio.get_running_loop().call_soon(self.settle, first.error)
 
     def acknowledged(self, partition: int, offset: int, timestamp: int) -> None:
         """Write the receipt; the caller's wait ends when the broker has that too."""
-        self.partition, self.offset, self.timestamp = partition, offset, timestamp
-        self.receipts.landed(self)
-        self.receipts.write_receipt(self)
+        self.all_acknowledged((self,), partition, offset, timestamp)
+
+    @classmethod
+    def all_acknowledged(cls, records: Sequence[Self], partition: int, offset: int, timestamp: int) -> None:
+        """Write the receipts of a batch; each caller's wait ends when the broker has that of its event."""
+        for at, record in enumerate(records, offset):
+            record.partition, record.timestamp = partition, timestamp
+            record.offset = at if offset >= 0 else -1
+        for receipts, some in groupby(records, attrgetter("receipts")):
+            receipts.acknowledged(list(some))
 
     def failed(self, error: BusError) -> None:
         """End the caller's wait with the error."""
-        self.receipts.landed(self)
+        self.receipts.failed(self)
         self.settle(error)
 
     def settle(self, error: BusError | None) -> None:
@@ -97,9 +114,10 @@ class Publication(Outgoing):
     def end(self, error: BusError | None) -> None:
         """End the caller's wait."""
         self.settled, self.error = True, error
-        followers, self.followers = self.followers, []
-        for one in followers:
-            one.follow(self)
+        if self.followers:
+            followers, self.followers = self.followers, ()
+            for one in followers:
+                one.follow(self)
         if self.waiting is not None:
             self.waiting.settled(self, error)
 

@@ -1,7 +1,7 @@
 """Publishing: from data to an acknowledged event and its receipt."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from hashlib import sha256
@@ -27,7 +27,7 @@ from bus.publish.publication import Publication, PublicationWaiter, Together
 from bus.publish.recent_ids import RecentIds
 from bus.publish.spreading import Spreading
 from bus.publish.stampers import Stampers
-from bus.publish.waiting import PublishWindow
+from bus.publish.waiting import YIELD_EVERY, PublishWindow
 from bus.receipts.receipts import partition_of_transaction
 from bus.receipts.writer import ReceiptLog
 from bus.record import Position
@@ -40,7 +40,6 @@ from contracts import Catalog, ContractError, ContractVersion, visible
 
 WINDOW_EVENTS = 5_000
 """How many unacknowledged events `publish_many` allows."""
-YIELD_EVERY = 200
 
 
 class Publisher:
@@ -106,36 +105,37 @@ class Publisher:
             RefusedError: the event is wrong; only a receipt of the refusal is sent.
             ContractError: the data holds no partition key.
         """
-        self._dispatch(self.prepare(stamper, draft, cause, waiting, index), has_id=draft.id is not None)
+        self._dispatch(self.prepare(stamper, draft, cause, waiting, index))
 
-    def _dispatch(self, publications: list[Publication], *, has_id: bool) -> None:
+    def _dispatch(self, publication: Publication) -> None:
         if self.kept is not None:
-            self.kept += publications
-            waiting, publications[0].waiting = publications[0].waiting, None
+            self.kept.append(publication)
+            waiting, publication.waiting = publication.waiting, None
             if waiting is not None:
-                waiting.settled(publications[0], None)
+                waiting.settled(publication, None)
             return
-        if has_id:
-            before = self._known(publications[0], self._recent.first)
-            if before is not None and before is not publications[0]:
-                publications[0].together = None
-                publications[0].follow(before)
+        if publication.has_id:
+            before = self._known(publication, self._recent.first)
+            if before is not None and before is not publication:
+                publication.together = None
+                publication.follow(before)
                 return
-        for publication in publications:
-            self.emit(publication)
+        self.emit(publication)
 
     def emit(self, publication: Publication) -> None:
-        """Send a prepared event, now or when its subject does not grow any more."""
+        """Send a prepared event in all its versions, now or when its subject does not grow any more."""
         self._spreading.send(self, publication)
+        for older in publication.older:
+            self._spreading.send(self, older)
 
     def hand_over(self, publication: Publication) -> None:
         """Send an event to its partition."""
         self._transport.send(publication)
 
-    def landed(self, publication: Publication) -> None:
-        """Note that the broker took an event, or that it failed."""
+    def failed(self, publication: Publication) -> None:
+        """Note that the broker did not take an event."""
         if publication.partition is not None:  # it was not held until it failed
-            self._spreading.landed(publication.subject)
+            self._spreading.landed(publication.stamper.subject)
 
     async def opened(self, subject: str, timeout_seconds: float) -> None:
         """Wait while a subject grows; see `Spreading.opened`."""
@@ -170,8 +170,8 @@ class Publisher:
         cause: Event[Any] | None,
         waiting: PublicationWaiter | None = None,
         index: int = 0,
-    ) -> list[Publication]:
-        """Return an event ready to be sent, followed by its form in each older version still published.
+    ) -> Publication:
+        """Return an event ready to be sent, in all its versions.
 
         Args and errors are those of `send`.
         """
@@ -189,12 +189,13 @@ class Publisher:
             raise
         publication = Publication(self, stamper, stamp, prepared)
         publication.span, publication.waiting, publication.index = span, waiting, index
-        others = [Publication(self, *older) for older in beside]
-        if others:
-            together = Together(publication, 1 + len(others))
-            for one in (publication, *others):
+        publication.has_id = draft.id is not None
+        if beside:
+            publication.older = [Publication(self, *older) for older in beside]
+            together = Together(publication, 1 + len(beside))
+            for one in (publication, *publication.older):
                 one.together = together
-        return [publication, *others]
+        return publication
 
     async def send_many(
         self,
@@ -241,62 +242,73 @@ class Publisher:
         window: PublishWindow,
     ) -> None:
         if isinstance(items, Collection):
-            for publications, has_id in await self._check_all(stamper, items, cause, window):
-                window.current = publications[0].index
-                await self._send_one(publications, has_id, window)
+            for publication in await self._check_all(stamper, items, cause, window):
+                window.current = publication.index
+                if window.is_due:
+                    await window.room()
+                self._send_one(publication, window)
             return
         async with aclosing(_each(items)) as each:
             async for item in each:
-                draft = Draft.of(item)
-                publications = self.prepare(stamper, draft, cause, window, window.current)
-                await self._send_one(publications, draft.id is not None, window)
+                publication = self.prepare(stamper, Draft.of(item), cause, window, window.current)
+                if window.is_due:
+                    await window.room()
+                self._send_one(publication, window)
                 window.current += 1
 
-    async def _send_one(self, publications: list[Publication], has_id: bool, window: PublishWindow) -> None:
-        await window.room()
-        if window.current % YIELD_EVERY == 0:
-            await asyncio.sleep(0)  # let other tasks run
+    def _send_one(self, publication: Publication, window: PublishWindow) -> None:
         window.sending()
         try:
-            self._dispatch(publications, has_id=has_id)
+            self._dispatch(publication)
         except BusError:
             window.withdraw()
             raise
 
     async def _check_all(
         self, stamper: Stamper, items: Collection[Any], cause: Event[Any] | None, window: PublishWindow
-    ) -> list[tuple[list[Publication], bool]]:
+    ) -> list[Publication]:
         """Return all events ready to be sent; none is sent if one is wrong."""
-        ready: list[tuple[list[Publication], bool]] = []
+        ready: list[Publication] = []
         ids = RecentIds(len(items) + 1)
         try:
             for window.current, item in enumerate(items):
                 if window.current % YIELD_EVERY == 0:
                     await asyncio.sleep(0)
-                draft = Draft.of(item)
-                publications = self.prepare(stamper, draft, cause, window, window.current)
-                ready.append((publications, draft.id is not None))
-                if draft.id is not None:
-                    self._known(publications[0], self._recent.known)
-                    self._known(publications[0], ids.first)
+                publication = self.prepare(stamper, Draft.of(item), cause, window, window.current)
+                ready.append(publication)
+                if publication.has_id:
+                    self._known(publication, self._recent.known)
+                    self._known(publication, ids.first)
         except (BusError, ContractError) as error:
-            for publications, _ in ready:
-                if (span := publications[0].span) is not None:
+            for publication in ready:
+                if (span := publication.span) is not None:
                     span.end(None, -1, error if isinstance(error, BusError) else None)
             raise
         return ready
 
-    def write_receipt(self, publication: Publication) -> None:
-        """Add the receipt of an acknowledged event; the publication is settled when the broker has it."""
-        stamp = publication.stamp
-        broker_us = publication.timestamp * 1000
-        transaction = stamp.transaction or stamp.id
-        row = (
-            stamp.id, stamp.service, transaction, stamp.causation, PUBLISHED, None, publication.partition,
-            publication.offset, broker_us, stamp.started_us or broker_us, stamp.recorded_us, stamp.time_us,
-            publication.size_bytes, publication.digest, None,
-        )  # fmt: skip
-        self._add(publication.stamper.shared, transaction, row, publication)
+    def acknowledged(self, publications: Sequence[Publication]) -> None:
+        """Write the receipts of events that the broker took together; each is settled when it has its own."""
+        groups: dict[tuple[Stamper, int], tuple[list[Any], list[Publication]]] = {}
+        for one in publications:
+            (
+                event_id, time_us, recorded_us, transaction, causation, service, started_us, *_,
+            ) = one.stamp  # fmt: skip
+            transaction = transaction or event_id
+            broker_us = one.timestamp * 1000
+            row = (
+                event_id, service, transaction, causation, PUBLISHED, None, one.partition, one.offset,
+                broker_us, started_us or broker_us, recorded_us, time_us, one.size_bytes, one.digest, None,
+            )  # fmt: skip
+            of = one.stamper, partition_of_transaction(transaction)
+            if (group := groups.get(of)) is None:
+                group = groups[of] = [], []
+            group[0].append(row)
+            group[1].append(one)
+        for (stamper, home), (rows, waiting) in groups.items():
+            self._spreading.landed(stamper.subject, len(rows))
+            urgent = any(one.waiting is not None or one.together is not None for one in waiting)
+            common = (*stamper.shared, self._clock.skew_us)
+            self._receipts.add("publish", common, home, rows, waiting, urgent=urgent)
 
     def dead_letter(
         self, place: Position, reason: str, value: bytes, intended: Intended, origin: str
@@ -319,7 +331,8 @@ class Publisher:
             _writable(origin) or None,
         )  # fmt: skip
         source = envelope.source_of(self._agency, "")
-        self._add((self._agency, source, intended.type, "", place.topic), transaction, row)
+        common = (self._agency, source, intended.type, "", place.topic, self._clock.skew_us)
+        self._receipts.add("publish", common, partition_of_transaction(transaction), (row,))
 
     def _refused(self, stamper: Stamper, stamp: Stamp, error: RefusedError) -> None:
         self._telemetry.refused(stamper.topic, error.reason)
@@ -335,15 +348,6 @@ class Publisher:
         )  # fmt: skip
         common = (*stamper.shared[:-1], "", self._clock.skew_us)
         self._refusals.add("publish", common, partition_of_transaction(transaction), (row,), urgent=True)
-
-    def _add(
-        self, shared: tuple[str, ...], transaction: str, row: tuple[Any, ...], *waiting: Publication
-    ) -> None:
-        common = (*shared, self._clock.skew_us)
-        urgent = any(one.waiting is not None or one.together is not None for one in waiting)
-        self._receipts.add(
-            "publish", common, partition_of_transaction(transaction), (row,), waiting, urgent=urgent
-        )
 
 
 def _require_many(items: object) -> None:

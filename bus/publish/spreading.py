@@ -92,7 +92,7 @@ class Spreading:
         A transaction that has written events of the subject goes on: no growth ends before it does, and it
         would never end if it waited for the growth.
         """
-        subject = publication.subject
+        subject = publication.stamper.subject
         if self._may_pass(lane, subject):
             self._pass(lane, publication)
         else:
@@ -100,7 +100,7 @@ class Spreading:
             self._held.setdefault(subject, []).append((lane, publication))
 
     def _pass(self, lane: Lane, publication: Publication) -> None:
-        subject = publication.subject
+        subject = publication.stamper.subject
         partitions = self.partitions(subject) or publication.stamper.contract.contract.partitions
         publication.partition = partition_of(publication.key or b"", partitions)
         self._under_way[subject] += 1
@@ -108,9 +108,9 @@ class Spreading:
             lane.wrote.add(subject)
         lane.hand_over(publication)
 
-    def landed(self, subject: str) -> None:
-        """Note that an event which was sent is acknowledged or failed."""
-        self._under_way[subject] -= 1
+    def landed(self, subject: str, count: int = 1) -> None:
+        """Note that `count` events which were sent are acknowledged or failed."""
+        self._under_way[subject] -= count
         if not self._under_way[subject]:
             del self._under_way[subject]
             self._draining.discard(subject)

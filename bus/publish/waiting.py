@@ -8,6 +8,9 @@ from bus.draft import PublishProgress, Receipt
 from bus.errors import BusError, BusUnavailableError
 from bus.publish.publication import Publication
 
+YIELD_EVERY = 200
+"""After so many events other tasks run."""
+
 
 class Waiter:
     """Settles the future of one publication."""
@@ -68,12 +71,18 @@ class PublishWindow:
         self._receipts.pop()
         self._open -= 1
 
+    @property
+    def is_due(self) -> bool:
+        """Whether `room` has something to do before the event at hand is sent."""
+        return self._open >= self._size or self.failed is not None or self.current % YIELD_EVERY == 0
+
     async def room(self) -> None:
-        """Wait until another event may be sent.
+        """Let other tasks run, and wait until another event may be sent.
 
         Raises:
             BusError: an earlier one was not acknowledged.
         """
+        await asyncio.sleep(0)
         if self.failed is not None:
             raise self.failed[1]
         if self._open >= self._size:

@@ -13,7 +13,7 @@ import orjson
 from bus.errors import OlderVersionError, VersionRetiredError
 from bus.event import Event
 from bus.outcome import Ack, Outcome, Reason
-from bus.record import Headers, Record
+from bus.record import Record
 from bus.stages import convert, decode, deduplicate, encode, stamp, validate
 from contracts import ContractVersion, ConversionError
 
@@ -37,7 +37,7 @@ class Prepared(NamedTuple):
 
     key: bytes
     value: bytes
-    headers: Headers
+    headers: list[tuple[str, bytes | None]]
 
 
 def prepare(stamper: stamp.Stamper, stamped: stamp.Stamp, data: Any, key: str | None) -> Prepared:

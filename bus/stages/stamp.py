@@ -61,6 +61,7 @@ class Stamper:
         self.contract = contract
         self.topic = topic
         self.source = envelope.source_of(agency, envelope.require_system(system))
+        self.subject = contract.contract.subject
         self.shared = (agency, self.source, contract.type, contract.number, topic)
         """The columns that the receipts of these events share."""
         self.ends_us = None if contract.sunset is None else _end_of(contract.sunset)
