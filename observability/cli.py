@@ -30,6 +30,9 @@ FINDINGS = 100
 KEEP_AT_LEAST_DAYS = 31
 """Kafka keeps receipts for 30 days: what is deleted must not come again."""
 
+KEEP_DAYS = 400
+"""How long the receipts of what has ended are kept by default: a year, and a month to compare it with."""
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -94,6 +97,13 @@ def _make_store(url: str, catalog: Catalog, silent_after: float, keep: timedelta
 
 def _print_json(value: object) -> None:
     say_json(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z))
+
+
+def _kept_for(context: click.Context, option: click.Parameter, given: str) -> timedelta | None:
+    if given == "forever":
+        return None
+    days = click.IntRange(KEEP_AT_LEAST_DAYS, 100_000)(given, option, context)
+    return timedelta(days=days)
 
 
 @click.group()
@@ -224,14 +234,17 @@ def not_believed_command(
 @click.option(
     "--keep-days",
     envvar="GOVBUS_RECEIPTS_KEEP_DAYS",
-    type=click.IntRange(min=KEEP_AT_LEAST_DAYS),
-    help="Days after which receipts of what has ended are deleted; all are kept by default.",
+    metavar="DAYS",
+    default=str(KEEP_DAYS),
+    callback=_kept_for,
+    show_default=True,
+    help="Days after which receipts of what has ended are deleted, with all counts kept; or `forever`.",
 )
 @_database_options
 def monitor(
     *,
     metrics_port: int | None,
-    keep_days: int | None,
+    keep_days: timedelta | None,
     database: str | None,
     folder: Path | None,
     silent_after: float,
@@ -253,8 +266,7 @@ def monitor(
 
         if metrics_port is not None:
             _log.info("metrics: http://127.0.0.1:%d/metrics", metrics_port)
-        keep = None if keep_days is None else timedelta(days=keep_days)
-        asyncio.run(watch(Settings(), lambda: _make_store(url, catalog, silent_after, keep), opened))
+        asyncio.run(watch(Settings(), lambda: _make_store(url, catalog, silent_after, keep_days), opened))
 
 
 @click.command()

@@ -25,6 +25,7 @@ from bus.kafka.lock import SESSION_MS, held
 from bus.kafka.transport import KafkaTransport
 from bus.settings import Settings
 from bus.table import deliver
+from bus.times.sunsets import endings
 from bus.topics import AUDIT_TOPIC, REGISTRY_TOPIC
 from bus.transport import Transport
 from contracts import (
@@ -110,7 +111,7 @@ class Rollout:
 
     async def _plan(self, cluster: Cluster, transport: Transport, today: date) -> Plan:
         observed = await cluster.observe()
-        notes = []
+        notes = endings(self._catalog, today)
         found = None
         if self._trusted is None:
             notes.append("the registry is not managed: neither registry_key nor registry_public_key is set")

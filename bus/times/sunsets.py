@@ -29,7 +29,7 @@ def warning(use: VersionUse, today: date) -> str | None:
     if left is None or not version.is_ending(today):
         return None
     subject, newest = version.contract.subject, version.contract.version()
-    ends = f"{version.sunset}, " + (f"in {left} day{'s' * (left > 1)}" if left > 0 else "today")
+    ends = _when(version, left)
     if use.subscription is None:
         how = _how(version, newest, f"Publish version {newest.number}")
         if left < 0:
@@ -45,6 +45,27 @@ def warning(use: VersionUse, today: date) -> str | None:
 def _how(version: ContractVersion, newest: ContractVersion, how: str) -> str:
     has_next = newest.sunset is None or (version.sunset is not None and newest.sunset > version.sunset)
     return how if has_next else f"Ask {version.contract.contact} for the version after it"
+
+
+def endings(catalog: Catalog, today: date) -> list[str]:
+    """Return of each version that ends soon when that is, and who reads it. Pure."""
+    found = []
+    for subject, contract in sorted(catalog.contracts.items()):
+        for version in contract.versions:
+            left = version.days_left(today)
+            if left is not None and left >= 0 and version.is_ending(today):
+                reads = sorted(
+                    grant.consumer
+                    for grant in catalog.subscriptions.values()
+                    if (grant.subject, grant.major) == (subject, version.major) and grant.holds_on(today)
+                )
+                who = f"{', '.join(reads)} read it" if reads else "nobody reads it"
+                found.append(f"{subject} {version.number} ends {_when(version, left)}; {who}")
+    return found
+
+
+def _when(version: ContractVersion, left: int) -> str:
+    return f"{version.sunset}, " + (f"in {left} day{'s' * (left > 1)}" if left > 0 else "today")
 
 
 def tell_of_published(version: ContractVersion, today: date) -> None:

@@ -1,6 +1,7 @@
 """The last day of a version is told before and after it, to those who publish it and those who read it."""
 
 import logging
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ from sqlalchemy import create_engine
 
 from bus import Event, Outbox, VersionRetiredError
 from bus.testing import InMemoryBus, InMemoryCluster
-from bus.times.sunsets import SunsetWatch, VersionUse, warning
+from bus.times.sunsets import SunsetWatch, VersionUse, endings, warning
 from tests.growing_catalog import GrowingCountry
 
 LAST = date(2026, 6, 30)
@@ -62,6 +63,23 @@ def test_the_last_day_is_told_from_90_days_before_it(
         assert heard.endswith("Subscribe to version 2")
         assert "`moves`" in heard
     assert warning(VersionUse(contract.version(2), None), today) is None
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"), [(91, None), (90, "in 90 days"), (1, "in 1 day"), (0, "today"), (-1, None)]
+)
+def test_plan_and_verify_note_what_ends_soon_and_who_reads_it(
+    tmp_path: Path, days: int, expected: str | None
+) -> None:
+    """Of each version; one that has ended is a finding of `lint`."""
+    country = GrowingCountry(tmp_path, sunset=LAST.isoformat())
+    found = endings(country.catalog, LAST - timedelta(days=days))
+    assert bool(found) is (expected is not None)
+    assert all(
+        re.fullmatch(rf"\S+ 1\.\d ends 2026-06-30, {expected}; (.+ read it|nobody reads it)", one)
+        for one in found
+    )
+    assert all(country.south in one or "nobody" in one for one in found)
 
 
 def test_it_is_told_once_a_day(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
