@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypedDict, Unpack
 
+from bus.misuse import WrongArgumentError, known_or_another
+
 
 class Receipt(NamedTuple):
     """Proof that the broker holds an event: where, since when, in which transaction."""
@@ -82,10 +84,13 @@ class Draft(NamedTuple):
         Raises:
             TypeError: there is no such option.
         """
-        unknown = ", ".join(f"`{name}`" for name in sorted(options.keys() - set(cls._fields)))
+        unknown = sorted(options.keys() - set(cls._fields))
         if unknown:
-            known = ", ".join(f"`{name}`" for name in cls._fields[1:])
-            raise TypeError(f"Expected options among `version`, {known}, got {unknown}")
+            names = ("version", *cls._fields[1:])
+            known = ", ".join(f"`{name}`" for name in names)
+            raise WrongArgumentError(
+                f"Expected options among {known}, got {known_or_another(unknown, names)}"
+            )
         return cls(data, **options)
 
     @classmethod

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal, TypeAlias
 
+from bus.misuse import WrongArgumentError
+
 PublishOutcome: TypeAlias = Literal["published", "refused", "dead-letter"]
 """Outcome of a publish: acknowledged, refused by the bus, or a source record that never became an event."""
 
@@ -106,7 +108,7 @@ class Retry(Exception):  # noqa: N818 - an outcome, which is no error
         seconds: object = self.after_seconds
         if isinstance(seconds, bool) or not isinstance(seconds, int | float | None):
             got = type(seconds).__name__
-            raise TypeError(f"Expected a number of seconds, got `{got}` - at `after_seconds`")
+            raise WrongArgumentError(f"Expected a number of seconds, got `{got}` - at `after_seconds`")
 
 
 @dataclass(unsafe_hash=True)
@@ -128,7 +130,7 @@ class DeadLetter(Exception):  # noqa: N818 - an outcome, which is no error
 
 def _require_reason(reason: object) -> None:
     if not isinstance(reason, Reason):
-        raise TypeError(f"Expected a `bus.Reason`, got `{type(reason).__name__}` - at `reason`")
+        raise WrongArgumentError(f"Expected a `bus.Reason`, got `{type(reason).__name__}` - at `reason`")
 
 
 Outcome = Ack | Retry | DeadLetter

@@ -8,6 +8,7 @@ from bus.deliver.partition import PartitionState
 from bus.deliver.subscription import Subscription
 from bus.errors import BusError, UsageError
 from bus.event import Event
+from bus.misuse import misuse
 from bus.outcome import ACK, OUTCOME_NAMES, Ack, DeadLetter, Outcome, Reason, Retry
 from bus.telemetry import Telemetry
 from contracts import ContractError, visible_logger
@@ -34,7 +35,7 @@ async def _attempt(subscription: Subscription, partition: PartitionState, event:
     task = _current_task()
     try:
         result = await subscription.handler(event)
-        return ACK if result is None else _outcome(result, subscription.group)
+        return ACK if result is None else _outcome(result)
     except asyncio.CancelledError as error:
         if partition.timed_out:
             return Retry(Reason.HANDLER_TIMEOUT, error="TimeoutError")
@@ -44,7 +45,10 @@ async def _attempt(subscription: Subscription, partition: PartitionState, event:
     except BaseException as error:
         if isinstance(error, GeneratorExit) and _current_task() is not task:
             raise  # the loop has gone
-        return outcome_of_error(error)  # whatever a handler raises decides the event's fate alone
+        outcome = outcome_of_error(error)  # whatever a handler raises decides the event's fate alone
+        if isinstance(outcome, DeadLetter) and _is_of_the_program(error):
+            logger.error("%s: %s", subscription.group, outcome.detail)
+        return outcome
     finally:
         timed_out = partition.handler_ends()
         if timed_out and task is not None:
@@ -58,7 +62,7 @@ def _current_task() -> "asyncio.Task[Any] | None":
         return None
 
 
-def _outcome(result: Any, group: str) -> Outcome:
+def _outcome(result: Any) -> Outcome:
     if isinstance(result, Ack):
         return result if result.reason else ACK
     if isinstance(result, Retry | DeadLetter):
@@ -66,12 +70,14 @@ def _outcome(result: Any, group: str) -> Outcome:
     if inspect.iscoroutine(result):
         result.close()
     got = f"the class `{result.__name__}`" if isinstance(result, type) else f"`{type(result).__name__}`"
-    error = UsageError(
+    raise UsageError(
         f"Expected nothing, `Ack()`, `Retry()` or `DeadLetter(reason)` from the handler, got {got}. What it "
         "did is done; let it return nothing, or an outcome"
     )
-    logger.error("%s: %s", group, error)
-    raise error
+
+
+def _is_of_the_program(error: BaseException) -> bool:
+    return isinstance(error, UsageError | ContractError) or misuse(error) is not None
 
 
 def _plain(outcome: Retry | DeadLetter) -> Outcome:
@@ -86,13 +92,16 @@ def outcome_of_error(error: BaseException) -> Outcome:
 
     An outcome that is raised is taken as if it were returned. An error may have `retriable`, `reason` (a
     `Reason`) and `retry_after` (seconds). An error that would end a program, such as `SystemExit`, ends only
-    the attempt.
+    the attempt. A call of the bus with wrong arguments would fail again, and its letter says which; of any
+    other error only the class is told, since its text may quote data.
     """
     if isinstance(error, Retry | DeadLetter):
         return _plain(error)
     reason = getattr(error, "reason", Reason.HANDLER_FAILED)
     reason = reason if isinstance(reason, Reason) else Reason.HANDLER_FAILED
     name = type(error).__name__
+    if (fault := misuse(error)) is not None:
+        return DeadLetter(reason, fault, name)
     if getattr(error, "retriable", True) is False:
         ours = isinstance(error, BusError | ContractError)  # whose words never quote data
         return DeadLetter(reason, str(error) if ours else NEVER, name)

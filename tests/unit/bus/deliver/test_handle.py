@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from bus import Ack, DeadLetter, DeliveryReceipt, Event, Reason, Retry, RetryPolicy
+from bus import Ack, DeadLetter, DeliveryReceipt, Draft, Event, Reason, Retry, RetryPolicy
 from bus.testing import InMemoryBus, InMemoryCluster
 from tests.small_catalog import SmallCountry, case
 from tests.worlds import until
@@ -145,3 +145,92 @@ def test_a_retry_is_after_a_number_of_seconds(wrong: Any) -> None:
     """Nothing else can be waited for."""
     with pytest.raises(TypeError, match="`after_seconds`"):
         Retry(after_seconds=wrong)
+
+
+SECRET = "Mae-Aoki"
+
+
+def made_of(kind: Any, **given: object) -> Any:
+    """Return one, unseen by the type checker."""
+    return kind(**given)
+
+
+def fails(**_given: object) -> None:
+    """A function of the agency's own."""
+    raise TypeError(f"publish() missing {SECRET}")
+
+
+@pytest.mark.parametrize(
+    ("slip", "said"),
+    [
+        (
+            lambda event: event.publish("a.b", {}),
+            "Expected `version`, got none - in a call of `publish`",
+        ),
+        (
+            lambda event: event.bus.publish("a.b"),
+            "Expected `data`, got none - in a call of `publish`",
+        ),
+        (lambda event: event.bus.submit("a.b", {}), "Expected `version`, got none"),
+        (
+            lambda event: event.publish("a.b", {}, "1.0", SECRET),
+            "Expected fewer positional arguments, got more",
+        ),
+        (lambda event: event.publish("a.b", {}, version="1.0", keey=SECRET), "`version`, `key`, "),
+        (lambda event: event.publish("a.b", {}, version="1.0", keey=SECRET), "got `keey`"),
+        (lambda event: event.publish("a.b", {}, version="1.0", **{SECRET: 1}), "got another"),
+        (
+            lambda event: event.publish("a.b", {}, version="1.0", data={}),
+            "Expected `data` once, got it twice",
+        ),
+        (lambda event: made_of(Retry, afterseconds=5), "got `afterseconds` - in a call of `Retry`"),
+        (lambda event: made_of(Retry, **{SECRET: 5}), "got another - in a call of `Retry`"),
+        (lambda event: made_of(Retry, reason=SECRET), "Expected a `bus.Reason`, got `str`"),
+        (lambda event: made_of(DeadLetter), "Expected `reason`, got none - in a call of `DeadLetter`"),
+        (lambda event: made_of(Draft), "Expected `data`, got none - in a call of `Draft`"),
+        (lambda event: event.publish("no.such", {}, version="1.0"), "no.such"),
+    ],
+)
+@pytest.mark.parametrize("plain", [False, True])
+async def test_a_wrong_call_of_the_bus_is_told_in_the_letter_and_in_the_log(
+    tmp_path: Path, slip: Any, said: str, plain: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Which argument of which call, and what it takes; never a value of the data."""
+
+    async def handler(event: Event[Any]) -> Any:
+        made = slip(event)
+        return await made if asyncio.iscoroutine(made) else made
+
+    def plain_handler(event: Event[Any]) -> Any:
+        return slip(event)
+
+    if plain and "no.such" in said:
+        return
+    found, detail = await outcomes(tmp_path, plain_handler if plain else handler)
+    assert found == [("dead-letter", "handler-failed")]
+    assert said in detail
+    assert said in caplog.text
+    assert SECRET not in detail + caplog.text
+
+
+@pytest.mark.parametrize(
+    "slip",
+    [
+        lambda: fails(other=1),
+        lambda: cast(Any, fails)(SECRET),
+        lambda: {"a": 1}[SECRET],
+        lambda: int(SECRET),
+        lambda: len(cast(Any, 5)),
+    ],
+)
+async def test_of_a_foreign_error_only_the_class_is_told(
+    tmp_path: Path, slip: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its text may quote data."""
+
+    async def handler(event: Event[Any]) -> None:
+        slip()
+
+    found, _ = await outcomes(tmp_path, handler, count=2)
+    assert found[0] == ("retry", "handler-failed")
+    assert SECRET not in caplog.text
