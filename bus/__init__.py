@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bus.bus import Bus
     from bus.cluster.topics import apply_topics
+    from bus.database.encoding import text_fault
     from bus.database.handled_events import HandledEvents
     from bus.database.outbox import Outbox
     from bus.database.outbox_rows import OutboxEvent, outbox_table
@@ -116,6 +117,7 @@ _HOMES = {
     "outbox_table": "bus.database.outbox_rows",
     "receipts_topic": "bus.topics",
     "serve": "bus.process.serving",
+    "text_fault": "bus.database.encoding",
     "waited_out": "bus.process.outage",
 }
 
@@ -184,6 +186,7 @@ __all__ = [
     "outbox_table",
     "receipts_topic",
     "serve",
+    "text_fault",
     "waited_out",
 ]
 

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, NoSuchTableError, SQLAlchemyError
 
+from bus import text_fault
 from connectors.errors import ConfigurationError, NotConnectedError
 
 
@@ -42,7 +43,8 @@ class Database:
         """A connection for a `with` block.
 
         Raises:
-            ConfigurationError: SQLAlchemy cannot open the address, or the table does not exist.
+            ConfigurationError: SQLAlchemy cannot open it, the table does not exist, or it is not said
+                in which encoding the texts are.
             NotConnectedError: The database fails; the message has the kind of fault, no text of the database.
         """
         self._engine = self._engine or self._opened()
@@ -77,11 +79,17 @@ class Database:
                 "its form is wrong or its driver is missing",
                 "write dialect://user:${ENV:PASSWORD}@host/database and install the driver",
             ) from None
+        event.listen(engine, "connect", _require_texts, insert=True)  # before SQLAlchemy reads a text
         if engine.dialect.name == "sqlite":
             _require_file(engine.url.database)
             if self._broken_text:
                 event.listen(engine, "connect", _keep_broken_text)
         return engine
+
+
+def _require_texts(connection: Any, _record: Any) -> None:
+    if fault := text_fault(connection, reads_only=True):
+        raise ConfigurationError("the database's texts cannot be read", *fault)
 
 
 def _require_file(file: str | None) -> None:

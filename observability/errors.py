@@ -63,6 +63,13 @@ class StoreError(ObservabilityError):
         )
 
     @classmethod
+    def texts(cls, fault: object) -> Self:
+        """Return the error for a database that does not take every text."""
+        return cls(
+            f"cannot use the monitor's database - {fault}", reason="database-unusable", retriable=False
+        )
+
+    @classmethod
     def other_version(cls, found: object, expected: int) -> Self:
         """Return the error for a database that another version of govbus created."""
         return cls(

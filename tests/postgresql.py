@@ -69,12 +69,14 @@ def turn(server: str, command: Literal["start", "stop"]) -> None:
     subprocess.run(arguments, user=_owner(), cwd=data, check=True, capture_output=True, timeout=60)
 
 
-def new_database(server: str) -> str:
+def new_database(server: str, encoding: str = "UTF8") -> str:
     """Make a database; return its URL."""
     name = f"test_{next(_NUMBER)}"
     engine = create_engine(server % "postgres", isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
+        connection.execute(
+            text(f"CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0")
+        )
     engine.dispose()
     return server % name
 

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Table
 from sqlalchemy.orm import Session, scoped_session
 
+from bus.database.encoding import text_fault
 from bus.errors import UsageError
 
 Transactional = Session | scoped_session[Any] | Connection
@@ -25,7 +26,7 @@ def share(given: Transactional, table: Table) -> Connection:
         table: what will be written to.
 
     Raises:
-        UsageError: it is neither, or it commits each statement by itself.
+        UsageError: it is neither, it commits each statement by itself, or not every text can travel over it.
     """
     if isinstance(given, Connection):
         connection = given
@@ -44,6 +45,8 @@ def share(given: Transactional, table: Table) -> Connection:
             alone = connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
         if alone:
             raise _autocommit()
+        if fault := text_fault(_driver(connection)):
+            raise UsageError(str(fault))
     return connection
 
 

@@ -32,6 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from bus import text_fault
 from observability.errors import StoreError
 
 SCHEMA_VERSION = 8
@@ -269,7 +270,7 @@ def open_engine(url: str) -> Engine:
     try:
         with engine.connect().execution_options(writes=True) as connection, connection.begin():
             _prepare(connection)
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, TypeError, ValueError) as error:  # of the driver, for an option of the URL
         engine.dispose()
         raise StoreError.unusable(url, error) from None
     except StoreError:
@@ -311,7 +312,9 @@ def _parsed(url: str) -> URL:
 
 def _engine(url: URL) -> Engine:
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True, isolation_level="REPEATABLE READ")
+        engine = create_engine(url, pool_pre_ping=True, isolation_level="REPEATABLE READ")
+        event.listen(engine, "connect", _require_texts, insert=True)  # before SQLAlchemy reads a text
+        return engine
     file = database_file(url.render_as_string(hide_password=False))
     if file is not None:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -319,6 +322,11 @@ def _engine(url: URL) -> Engine:
     event.listen(engine, "connect", _tune_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _require_texts(connection: object, _record: object) -> None:
+    if fault := text_fault(connection):
+        raise StoreError.texts(fault)
 
 
 def _tune_sqlite(connection: sqlite3.Connection, _record: object) -> None:

@@ -6,10 +6,16 @@ tests skip with the reason.
 
 import threading
 from collections.abc import Iterator
+from typing import Any, cast
 
 import pytest
+from pydantic import SecretStr
+from sqlalchemy import create_engine, text
 
-from observability import Store
+from bus import HandledEvents, UsageError
+from connectors.database import Database
+from connectors.errors import ConfigurationError
+from observability import Store, StoreError
 from tests.postgresql import new_database, private_server
 from tests.unit.observability.country import SERVICES, whole_birth
 from tests.unit.observability.store_promises import StorePromises
@@ -61,3 +67,40 @@ def test_monitors_that_meet_do_not_count_twice(url: str) -> None:
         store.close()
     assert faults == []
     assert (summary.completed, summary.transactions, summary.receipts) == (20, 21, 144)
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_a_database_that_does_not_take_every_text_is_refused_at_the_start(server: str, encoding: str) -> None:
+    """With what came and what to do, by monitor, handled events and the reader of a table."""
+    url = new_database(server, encoding)
+    with pytest.raises(
+        StoreError, match=f"encoding UTF8.*got {encoding}, to a database of encoding {encoding}"
+    ):
+        Store(url, SERVICES)
+    named = f"{url}&client_encoding={'utf8' if encoding == 'LATIN1' else 'latin1'}"
+    engine = create_engine(named)
+    with (
+        engine.connect() as connection,
+        pytest.raises(UsageError, match="encoding UTF8, which takes every text"),
+    ):
+        HandledEvents("office").once(connection, cast(Any, None))
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE people (number int PRIMARY KEY, name text)"))
+        connection.execute(text("INSERT INTO people VALUES (1, 'Ma\u00eb')"))
+    engine.dispose()
+    for address in {named, url}:
+        database = Database(SecretStr(address), "people")
+        if address == url and encoding == "SQL_ASCII":
+            with pytest.raises(ConfigurationError, match="client_encoding=utf8"), database.connect():
+                pass
+        else:
+            with database.connect() as connection:
+                assert connection.scalar(text("SELECT name FROM people")) == "Ma\u00eb"
+        database.close()
+
+
+def test_a_database_of_no_encoding_serves_where_the_url_says_which_one(server: str) -> None:
+    """The remedy that the message gives."""
+    with Store(f"{new_database(server, 'SQL_ASCII')}&client_encoding=utf8", SERVICES) as store:
+        store.apply(whole_birth("\u017eivot-\u4e2d"))
+        assert [view.id for view in store.transactions()] == ["\u017eivot-\u4e2d"]
