@@ -105,10 +105,15 @@ def main() -> None:
     arguments = sys.argv[1:]
     serving = _is_one_of(SERVING, arguments)
     try:
-        set_up_logs(f"govbus-{arguments[0]}" if serving else "govbus", serving=serving)
+        set_up_logs(process_name(arguments), serving=serving)
     except UsageError as error:
         sys.exit(_failed(str(error)))
     sys.exit(run(arguments))
+
+
+def process_name(arguments: Sequence[str]) -> str:
+    """Return what the process of a command line is called in its log."""
+    return f"govbus-{arguments[0]}" if _is_one_of((*SERVING, ("demo",)), arguments) else "govbus"
 
 
 def _is_one_of(commands: tuple[tuple[str, ...], ...], arguments: Sequence[str]) -> bool:

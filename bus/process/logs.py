@@ -6,17 +6,16 @@
 object a line. A program of an agency's own sets up its logging itself.
 """
 
-import json
 import logging
 import os
 import time
 from collections.abc import Callable
 
 from bus.errors import UsageError
+from bus.process.log_lines import FORMATS, formatter_of
 from contracts import VisibleFilter
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-FORMATS = ("text", "json")
 SELDOM_SECONDS = 600.0
 
 
@@ -32,11 +31,11 @@ def set_up_logs(process: str, *, serving: bool) -> None:
     """
     level = _choice("GOVBUS_LOG", LEVELS, "INFO" if serving else "WARNING")
     name = os.environ.get("OTEL_SERVICE_NAME") or process
-    as_json = _choice("GOVBUS_LOG_FORMAT", FORMATS, "text") == "json"
+    form = _choice("GOVBUS_LOG_FORMAT", FORMATS, "text")
     handler = logging.StreamHandler()
     handler.addFilter(SeldomFilter())
     handler.addFilter(VisibleFilter())  # for what other libraries log
-    handler.setFormatter(JsonFormatter(name) if as_json else LineFormatter(name))
+    handler.setFormatter(formatter_of(form, name))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
     # What the Kafka client says of an outage the bus says once itself.
@@ -68,49 +67,3 @@ class SeldomFilter(logging.Filter):
             return False
         self._until[key] = now + SELDOM_SECONDS
         return True
-
-
-class LineFormatter(logging.Formatter):
-    """A line of text a record; a traceback follows it, indented.
-
-    Args:
-        process: the name of the process.
-    """
-
-    converter = staticmethod(time.gmtime)
-
-    def __init__(self, process: str) -> None:
-        super().__init__(
-            "{asctime}.{msecs:03.0f}Z {levelname} " + f"{process}[{os.getpid()}] " + "{name}: {message}",
-            "%Y-%m-%dT%H:%M:%S",
-            style="{",
-        )
-
-
-class JsonFormatter(logging.Formatter):
-    """A JSON object a line.
-
-    Args:
-        process: the name of the process.
-    """
-
-    converter = staticmethod(time.gmtime)
-
-    def __init__(self, process: str) -> None:
-        super().__init__()
-        self._process = process
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the object of a record."""
-        seconds = self.formatTime(record, "%Y-%m-%dT%H:%M:%S")
-        found = {
-            "time": f"{seconds}.{record.msecs:03.0f}Z",
-            "level": record.levelname,
-            "process": self._process,
-            "pid": os.getpid(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        if record.exc_text:
-            found["error"] = record.exc_text
-        return json.dumps(found, ensure_ascii=False)

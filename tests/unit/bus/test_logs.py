@@ -8,8 +8,10 @@ import sys
 
 import pytest
 
+from bus.cli import process_name
 from bus.errors import UsageError
-from bus.process.logs import JsonFormatter, LineFormatter, SeldomFilter, set_up_logs
+from bus.process.log_lines import JsonFormatter, LineFormatter
+from bus.process.logs import SeldomFilter, set_up_logs
 
 PROGRAM = """
 import logging, warnings
@@ -95,3 +97,19 @@ def test_a_collector_that_is_away_is_said_seldom() -> None:
         passed.append((seldom.filter(lost), seldom.filter(ours)))
     assert [one for one, _ in passed] == [True, False, False, True, False]
     assert all(other for _, other in passed)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["monitor", "--metrics-port", "9464"], "govbus-monitor"),
+        (["contracts", "serve"], "govbus-contracts"),
+        (["connect", "run"], "govbus-connect"),
+        (["demo", "--duration", "3"], "govbus-demo"),
+        (["connect", "list"], "govbus"),
+        ([], "govbus"),
+    ],
+)
+def test_what_runs_until_stopped_is_named_in_its_log(arguments: list[str], expected: str) -> None:
+    """So the lines of several processes can be told apart."""
+    assert process_name(arguments) == expected

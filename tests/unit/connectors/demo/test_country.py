@@ -51,6 +51,29 @@ def test_the_process_of_the_legacy_systems_loads_no_room() -> None:
     assert {"bus", "contracts", "observability", "aiokafka"} & set(json.loads(done.stdout)) == set()
 
 
+def test_the_process_of_the_legacy_systems_logs_in_the_form_of_the_others() -> None:
+    """Time, level, process and logger, or JSON; under the name that the demo gives it."""
+    program = (
+        "import logging, runpy\n"
+        f"runpy.run_path({str(DEMO / 'legacy' / '__main__.py')!r})['set_up_logs']()\n"
+        "logging.getLogger('aiohttp.server').error('failed')"
+    )
+
+    def said(**environment: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", program],
+            env={"OTEL_SERVICE_NAME": "govbus-legacy-systems", **environment},
+            capture_output=True,
+            check=True,
+            text=True,
+        )
+        return done.stderr
+
+    assert re.fullmatch(r"\S+Z ERROR govbus-legacy-systems\[\d+\] aiohttp\.server: failed\n", said())
+    found = json.loads(said(GOVBUS_LOG_FORMAT="json"))
+    assert (found["process"], found["message"]) == ("govbus-legacy-systems", "failed")
+
+
 def test_every_event_of_every_service_has_its_source_and_its_takers() -> None:
     """Each milestone is published by its agency and follows an event that agency subscribes to."""
     publishes: set[tuple[str, str]] = set()
