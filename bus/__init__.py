@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from bus.record import Record, StoredRecord, TopicPartition
     from bus.settings import Settings
     from bus.times.backoff import Backoff
+    from bus.times.clock import steady_ns
     from bus.topics import RECEIPTS_TOPICS, checkpoints_topic, is_replay, receipts_topic
     from bus.transport import Offsets
 
@@ -117,6 +118,7 @@ _HOMES = {
     "outbox_table": "bus.database.outbox_rows",
     "receipts_topic": "bus.topics",
     "serve": "bus.process.serving",
+    "steady_ns": "bus.times.clock",
     "text_fault": "bus.database.encoding",
     "waited_out": "bus.process.outage",
 }
@@ -186,6 +188,7 @@ __all__ = [
     "outbox_table",
     "receipts_topic",
     "serve",
+    "steady_ns",
     "text_fault",
     "waited_out",
 ]

@@ -17,6 +17,7 @@ import orjson
 
 from bus import Environment, Outage, Settings, waited_out
 from contracts import Catalog, say, say_json, visible_console, visible_logger
+from observability.clock import BrokerNow
 from observability.database.schema import database_file, with_password
 from observability.database.store import Store
 from observability.errors import StoreError
@@ -90,9 +91,9 @@ def _open_store(database: str | None, catalog: Catalog, silent_after: float) -> 
         yield store
 
 
-def _make_store(url: str, catalog: Catalog, silent_after: float, keep: timedelta | None = None) -> Store:
+def _make_store(url: str, catalog: Catalog, silent_after: float, **options: Any) -> Store:
     grants = frozenset(Addressee(grant.consumer, grant.subject) for grant in catalog.subscriptions.values())
-    return Store(url, catalog.services, grants=grants, silent_after_seconds=silent_after, keep=keep)
+    return Store(url, catalog.services, grants=grants, silent_after_seconds=silent_after, **options)
 
 
 def _print_json(value: object) -> None:
@@ -255,18 +256,19 @@ def monitor(
     from observability.monitor import watch  # noqa: PLC0415
     from observability.providers import set_up  # noqa: PLC0415
 
-    catalog = _catalog(folder)
+    catalog, clock = _catalog(folder), BrokerNow()
     url = _database_url(database)
     with set_up("govbus-monitor", metrics_port=metrics_port) as telemetry:
         meter = telemetry.meter_provider.get_meter(METER)
 
         def opened(store: Store) -> None:
-            derive(meter, store, catalog.agencies)
+            derive(meter, store, catalog.agencies, clock=clock)
             _log.info("reading receipts into %s", database_file(url) or "the database")
 
         if metrics_port is not None:
             _log.info("metrics: http://127.0.0.1:%d/metrics", metrics_port)
-        asyncio.run(watch(Settings(), lambda: _make_store(url, catalog, silent_after, keep_days), opened))
+        make = partial(_make_store, url, catalog, silent_after, keep=keep_days, clock=clock)
+        asyncio.run(watch(Settings(), make, opened, clock))
 
 
 @click.command()

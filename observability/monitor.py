@@ -29,6 +29,7 @@ from bus import (
     serve,
 )
 from contracts import visible_logger
+from observability.clock import BrokerNow
 from observability.database.intake import Place
 from observability.database.store import Store
 from observability.errors import StoreError
@@ -98,7 +99,7 @@ class Monitor:
         consumer: subscribed to the receipts topics, in group `GROUP`.
         check: asks the topics whether publishes are true.
         max_records: at most this many in one poll; a record holds many receipts.
-        clock: the current time.
+        clock: the current time, which learns from what is read.
 
     Attributes:
         read_until: up to when everything that was written is in the database; at first, when this one began.
@@ -111,21 +112,21 @@ class Monitor:
         check: TopicCheck,
         *,
         max_records: int = MAX_RECORDS,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: BrokerNow | None = None,
     ) -> None:
         self._store = store
         self._consumer = consumer
         self._check = check
         self._checked_at = 0.0
         self._max_records = max_records
-        self._clock = clock
+        self._clock = clock or BrokerNow()
         self._stopping = asyncio.Event()
         self._kafka = Outage("receipts")
         self._topics = Outage("the topics that receipts name")
         self._database = Outage("the monitor's database")
         self._asked: tuple[datetime, Mapping[TopicPartition, int]] | None = None
         self._noted = self._pruned = datetime.min.replace(tzinfo=UTC)
-        self.read_until = clock()
+        self.read_until = self._clock()
 
     def stop(self) -> None:
         """Make `run` return after the current batch; call it from the event loop."""
@@ -206,6 +207,8 @@ class Monitor:
             await self._pause(BACKOFF.first_seconds)
             return {}
         self._kafka.ends()
+        for records in found.values():
+            self._clock.arrived(records)
         return found
 
     async def _check_again(self) -> None:
@@ -252,7 +255,9 @@ class Monitor:
 
     async def kafka_fault(self) -> str | None:
         """Ask Kafka where the receipts end now; raise what it answers instead."""
-        at, ends = self._clock(), await self._consumer.ends()
+        at, steady_us = self._clock(), self._clock.steady_us
+        ends = await self._consumer.ends()
+        self._clock.ended(steady_us, ends)
         self._asked = self._asked or (at, ends)
         return None
 
@@ -306,11 +311,17 @@ class MonitorService:
         settings: the cluster.
         open_store: opens the database.
         opened: called with the database once it is open.
+        clock: the current time, that of the database too.
     """
 
     def __init__(
-        self, settings: Settings, open_store: Callable[[], Store], opened: Callable[[Store], object]
+        self,
+        settings: Settings,
+        open_store: Callable[[], Store],
+        opened: Callable[[Store], object],
+        clock: BrokerNow,
     ) -> None:
+        self._clock = clock
         self._settings = settings
         self._open_store = open_store
         self._opened = opened
@@ -338,13 +349,13 @@ class MonitorService:
         """Open the database, and join the group that reads the receipts."""
         if self._store is None:
             self._store = await asyncio.to_thread(self._open_store)
-            self._readiness = StoreReadiness(self._store, lambda: datetime.now(UTC))
+            self._readiness = StoreReadiness(self._store, self._clock)
             self._opened(self._store)
         consumer = await self._stack.enter_async_context(
             open_consumer(self._settings, group=GROUP, topics=RECEIPTS_TOPICS)
         )
         offsets = await self._stack.enter_async_context(open_offsets(self._settings))
-        self._monitor = Monitor(self._store, consumer, TopicCheck(offsets))
+        self._monitor = Monitor(self._store, consumer, TopicCheck(offsets), clock=self._clock)
         self._running = asyncio.create_task(self._monitor.run())
         return self
 
@@ -366,7 +377,10 @@ class MonitorService:
 
 
 async def watch(
-    settings: Settings, open_store: Callable[[], Store], opened: Callable[[Store], object]
+    settings: Settings,
+    open_store: Callable[[], Store],
+    opened: Callable[[Store], object],
+    clock: BrokerNow,
 ) -> None:
     """Run a monitor until SIGINT or SIGTERM; wait for what is away, at the start too.
 
@@ -374,8 +388,9 @@ async def watch(
         settings: the cluster.
         open_store: opens the database.
         opened: called with the database once it is open.
+        clock: the current time, that of the database too.
 
     Raises:
         StoreError, BusError: as `Monitor.run` says.
     """
-    await serve(MonitorService(settings, open_store, opened), settings)
+    await serve(MonitorService(settings, open_store, opened, clock), settings)

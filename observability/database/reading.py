@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert, select, update
 from observability.database.schema import totals
 
 KEY = {"scope": "monitor", "name": "", "measure": "read_until_us"}
-"""Where it is kept, in microseconds since the epoch on the clock of the monitor's machine."""
+"""Where it is kept, in microseconds since the epoch on the broker's clock, as the monitor knows it."""
 
 
 def note_read_until(connection: Connection, at_us: int) -> None:

@@ -252,7 +252,7 @@ class Store:
     def read_until(self) -> datetime | None:
         """Return up to when everything that was written is in the database; None if no monitor has said so.
 
-        It is the clock of a monitor's machine. It also answers whether the database can be read.
+        It is on the broker's clock, as a monitor knows it. It also answers whether the database can be read.
         """
         return moment_or_none(self._read(reading.read_until_us))
 

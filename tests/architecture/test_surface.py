@@ -77,6 +77,7 @@ PINNED: dict[str, list[str]] = {
         "outbox_table",
         "receipts_topic",
         "serve",
+        "steady_ns",
         "text_fault",
         "waited_out",
     ],

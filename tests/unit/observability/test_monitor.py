@@ -3,8 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import time_ns
 
 import pytest
 
@@ -20,6 +21,7 @@ from bus import (
 )
 from bus.testing import InMemoryCluster
 from observability import Monitor, Store, StoreError
+from observability.clock import BrokerNow
 from observability.evidence.topic_check import TopicCheck
 from observability.monitor import GROUP
 from tests.unit.observability.country import BORN, MINUTE, SERVICES, START, delivered, whole_birth
@@ -54,6 +56,22 @@ async def test_old_receipts_are_deleted_beside_the_reading(tmp_path: Path, clust
         store.apply(whole_birth(start_us=START - 400 * 24 * 60 * MINUTE))
         assert await read_all(cluster, store) == 0
         assert (store.transactions(), store.summary().completed) == ((), 1)
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+async def test_now_is_the_brokers_where_the_machines_clock_is_wrong(
+    cluster: InMemoryCluster, store: Store, hours: int
+) -> None:
+    """As soon as receipts come that were not there before; else every case would be overdue, or none."""
+    now = BrokerNow(time_of_day=lambda: time_ns() + hours * 3_600_000_000_000)
+    async with cluster.open_consumer(group=GROUP, topics=RECEIPTS_TOPICS) as consumer:
+        monitor = Monitor(store, consumer, TopicCheck(cluster.offsets()), clock=now)
+        await monitor.step()
+        await monitor.kafka_fault()
+        write(cluster, whole_birth())
+        await monitor.step()
+        await monitor.step()
+    assert abs(now() - datetime.now(UTC)) < timedelta(minutes=10)
 
 
 async def test_receipts_reach_the_store_and_offsets_are_committed_after(
