@@ -25,6 +25,8 @@ class Readers:
         self._agencies = frozenset(catalog.agencies)
         majors = {version.major for version in catalog.contract(subject).versions}
         self._topics = [topic_of(subject, major) for major in sorted(majors)]
+        self._read_to: dict[TopicPartition, int] = {}
+        self._parked: dict[str, frozenset[bytes]] = {}
         self._declared = {
             group_of(grant.consumer, name): {topic_of(subject, grant.major)}
             for (_, name), grant in catalog.subscriptions.items()
@@ -50,7 +52,7 @@ class Readers:
                 behind[group] = await self._groups.unread(gaps)
         # Looked at after the offsets: the row of a parked event is there before its offset is committed.
         agencies = {group.partition(".")[0] for group in behind} & self._agencies
-        parked = {agency: rows for agency in agencies if (rows := await self._parked(agency))}
+        parked = {agency: rows for agency in agencies if (rows := await self._look(agency))}
         named = [f"group `{group}` is {_events(count)} behind" for group, count in behind.items() if count]
         named += [f"`{agency}` holds {_events(len(rows))} parked" for agency, rows in parked.items()]
         return Holders(
@@ -60,23 +62,37 @@ class Readers:
             tuple(sorted(named)),
         )
 
-    async def _parked(self, agency: str) -> frozenset[bytes]:
+    async def _look(self, agency: str) -> frozenset[bytes]:
+        """Return what an agency holds parked; read on from where the last look ended."""
         try:
-            rows = await self._transport.read_all(parked_topic(agency))
+            bounds = await self._transport.bounds(parked_topic(agency))
         except TopicMissingError:
             return frozenset()
-        return parked_of(rows, self._topics)
+        windows = {
+            place: (max(first, self._read_to.get(place, 0)), end) for place, (first, end) in bounds.items()
+        }
+        rows = [row async for row in self._transport.read(windows)]
+        self._parked[agency] = parked_of(rows, self._topics, self._parked.get(agency, frozenset()))
+        self._read_to |= {place: end for place, (_, end) in windows.items()}
+        return self._parked[agency]
 
 
-def parked_of(rows: Iterable[Record], topics: Collection[str]) -> frozenset[bytes]:
-    """Return the keys of the rows of an agency's parked events of some topics. Pure."""
-    latest = {row.key: row for row in rows}
-    found = {key: read_row(row) for key, row in latest.items()}
-    return frozenset(
-        key or b""
-        for key, row in found.items()
+def parked_of(
+    rows: Iterable[Record], topics: Collection[str], before: frozenset[bytes] = frozenset()
+) -> frozenset[bytes]:
+    """Return the keys of the rows of an agency's parked events of some topics. Pure.
+
+    Args:
+        rows: those that came since.
+        topics: the topics.
+        before: the keys of those before.
+    """
+    latest = {row.key or b"": read_row(row) for row in rows}
+    return before - latest.keys() | {
+        key
+        for key, row in latest.items()
         if row is not None and row.event is not None and row.home.partition.topic in topics
-    )
+    }
 
 
 def _events(count: int) -> str:

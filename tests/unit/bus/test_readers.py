@@ -1,5 +1,6 @@
 """Who holds a growth up: whoever has not read all of an event, or holds some of it parked."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from bus.cluster.readers import Readers, parked_of
 from bus.parking.keys import ParkedEvent
 from bus.parking.rows import ParkedRow, SubscriptionPartition, erase_row, write_row
-from bus.record import StoredRecord, TopicPartition
+from bus.record import Record, StoredRecord, TopicPartition
 from bus.testing import InMemoryBus, InMemoryCluster
 from tests.small_catalog import SmallCountry
 
@@ -27,6 +28,7 @@ def test_parked_is_what_no_later_row_has_released() -> None:
     released = erase_row(home, "", 1, b"key", "one")
     assert len(parked_of(rows, ["tax.a.v1"])) == 2
     assert len(parked_of([*rows, _row(released, 3)], ["tax.a.v1", "tax.c.v1"])) == 1
+    assert parked_of([_row(released, 3)], ["tax.a.v1"], parked_of(rows, ["tax.a.v1"])) == {rows[0].key}
 
 
 class Known:
@@ -67,3 +69,32 @@ async def test_every_group_that_read_the_event_counts_but_no_replay(tmp_path: Pa
     assert found.ends == (2, 1, 0)
     assert (found.behind, found.parked) == (2, frozenset())
     assert found.named == (f"group `{country.south}.away` is 2 events behind",)
+
+
+async def test_a_look_at_what_is_parked_reads_on_from_the_last(tmp_path: Path) -> None:
+    """With many parked keys, each look at all of them would take longer than a pause may last."""
+    country = SmallCountry(tmp_path)
+    cluster = InMemoryCluster(country.catalog)
+    groups: Any = Known({f"{country.south}.done": {TopicPartition(country.topic, 0): 0}})
+    transport = InMemoryBus(country.north, cluster=cluster).transport
+    read, looks = transport.read, list[list[int]]()
+
+    async def noting(windows: Any) -> AsyncIterator[Record]:
+        looks.append([end - first for first, end in windows.values()])
+        async for record in read(windows):
+            yield record
+
+    transport.read = noting  # type: ignore[method-assign]
+    readers = Readers(groups, transport, country.catalog, country.opened)
+    held = []
+    for offset in range(3):
+        home = SubscriptionPartition("done", TopicPartition(country.topic, 0))
+        record = StoredRecord(country.topic, 0, offset, 1, b"key", b"{}", ())
+        row = write_row(home, ParkedEvent(offset), record, "one")
+        cluster.append(f"{country.south}.parked", row.value, key=row.key, headers=row.headers, partition=0)
+        held.append(len((await readers.holders()).parked))
+    released = erase_row(home, "", 0, b"key", "one")
+    cluster.append(f"{country.south}.parked", None, key=released.key, headers=released.headers, partition=0)
+    held.append(len((await readers.holders()).parked))
+    assert held == [1, 2, 3, 2]
+    assert [sum(look) for look in looks] == [1, 1, 1, 1]
