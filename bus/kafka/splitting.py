@@ -1,23 +1,55 @@
-"""A producer that sends a batch in parts where its topic does not take the whole.
+"""A producer that goes on behind a batch that failed, and sends in parts what its topic does not take whole.
 
-Law of this file: what a broker refuses for its size takes no sequence number. aiokafka 0.14 counts it all the
-same, and the broker then refuses whatever follows in the partition, for as long as the producer lives.
+Law of this file: a batch that failed leaves no gap in the sequence numbers of its partition. aiokafka 0.14
+counts it all the same, and the broker then refuses whatever follows, for as long as the producer lives.
 
-Model: `splitAndReenqueue` of Java's producer.
+| the batch | what follows it |
+|---|---|
+| was refused at its first attempt, so nothing of it was written | takes its numbers |
+| failed otherwise: nobody knows whether it was written | begins at 0 under a new producer id |
+| failed otherwise, in a transaction | the transaction is aborted, and its id begins anew |
+
+Model: `handleFailedBatch` and `splitAndReenqueue` of Java's producer.
 """
 
 import asyncio
+import struct
 from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    CorruptRecordException,
+    InvalidTimestampError,
+    InvalidTopicError,
+    MessageSizeTooLargeError,
+    PolicyViolationError,
+    RecordListTooLargeError,
+    TopicAuthorizationFailedError,
+    UnsupportedForMessageFormatError,
+)
 from aiokafka.producer.message_accumulator import MessageBatch
 from aiokafka.producer.sender import Sender, SendProduceReqHandler
+from aiokafka.producer.transaction_manager import NO_PRODUCER_EPOCH, NO_PRODUCER_ID, PidAndEpoch
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import TopicPartition
 
 TOO_LARGE = (MessageSizeTooLargeError.errno, RecordListTooLargeError.errno)
+REFUSALS = (
+    ClusterAuthorizationFailedError,
+    CorruptRecordException,
+    InvalidTimestampError,
+    InvalidTopicError,
+    MessageSizeTooLargeError,
+    PolicyViolationError,
+    RecordListTooLargeError,
+    TopicAuthorizationFailedError,
+    UnsupportedForMessageFormatError,
+)
+"""What a broker says before it writes anything of a batch."""
+PRODUCER_ID = struct.Struct(">43xq")
+"""Where the id of its producer is in a batch (format 2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,24 +84,40 @@ class SplittingProducer(AIOKafkaProducer):  # type: ignore[misc]
 class _Sender(Sender):  # type: ignore[misc]
     async def _send_produce_req(self, node_id: Any, batches: dict[Any, Any]) -> None:
         await _Sending(self, dict(batches)).do(node_id)
+        for batch in batches.values():
+            if batch.future.done() and (error := batch.future.exception()) is not None:
+                self.go_on_behind(batch, is_refusal=isinstance(error, REFUSALS))
         self._in_flight.remove(node_id)
         for place in batches:
             self._muted_partitions.remove(place)
 
+    def go_on_behind(self, batch: Any, *, is_refusal: bool) -> None:
+        """Let the next batch of a partition follow the last one that was written."""
+        # The partition is muted: no batch behind this one has a sequence number yet.
+        manager = self._txn_manager
+        (producer_id,) = PRODUCER_ID.unpack_from(batch.get_data_buffer())
+        if producer_id != manager.producer_id:
+            return
+        if (
+            is_refusal and batch.retry_count == 1
+        ):  # else it may have arrived before, though nobody heard of it
+            manager.increment_sequence_number(batch.tp, -batch.record_count)
+        elif manager.transactional_id is None:
+            # The sender asks for another id before it sends the next batch.
+            manager._pid_and_epoch = PidAndEpoch(NO_PRODUCER_ID, NO_PRODUCER_EPOCH)  # noqa: SLF001
+            manager._pid_waiter = asyncio.get_running_loop().create_future()  # noqa: SLF001
+            manager._sequence_numbers.clear()  # noqa: SLF001
+
 
 class _Sending(SendProduceReqHandler):  # type: ignore[misc]
     def handle_response(self, response: Any) -> None:
-        # The partition is muted: no batch behind the refused one has a sequence number yet.
         for topic, partitions in response.topics:
             for number, code, *_ in partitions:
                 place = TopicPartition(topic, number)
                 batch = self._batches.get(place)
-                if batch is None or code not in TOO_LARGE:
-                    continue
-                if batch.retry_count == 1:  # else it may have arrived before, though nobody heard of it
-                    self._sender._txn_manager.increment_sequence_number(place, -batch.record_count)  # noqa: SLF001
-                if batch.record_count > 1:
+                if batch is not None and code in TOO_LARGE and batch.record_count > 1:
                     del self._batches[place]
+                    self._sender.go_on_behind(batch, is_refusal=True)
                     self._split(batch)
         super().handle_response(response)
 

@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 import orjson
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.structs import TopicPartition as KafkaPartition
 
-from bus import Draft, EnvelopeError
+from bus import BusError, Draft, EnvelopeError
 from bus.kafka.requests import alter_topic_config
 from bus.kafka.transport import KafkaTransport
 from bus.table import deliver
@@ -17,6 +18,8 @@ from tests.worlds import KafkaWorld, until
 
 LIMIT_BYTES = 8_000
 EVENTS = 60
+OWN_TIMES = {"message.timestamp.type": "CreateTime", "message.timestamp.before.max.ms": "0"}
+"""Under these settings of a topic every record comes too late."""
 
 
 @pytest.fixture
@@ -64,6 +67,55 @@ async def test_a_batch_above_the_limit_is_split(
     found = [one for one in await world.records(world.country.topic, committed=True) if one.key == b"k"]
     assert [orjson.loads(one.value or b"")["number"] for one in found] == list(range(EVENTS))
     assert [(one.partition, one.offset) for one in found] == [(one.partition, one.offset) for one in receipts]
+
+
+@pytest.mark.parametrize(
+    ("config", "key"),
+    [({"cleanup.policy": "compact"}, None), (OWN_TIMES, b"k"), ({}, b"k")],
+    ids=["another reason", "its time", "out of order"],
+)
+async def test_what_follows_a_refused_record_is_sent(
+    kafka_world: KafkaWorld, config: dict[str, str], key: bytes | None
+) -> None:
+    """Whatever it was refused for, also where nobody can know whether it was written."""
+    transport, topic = KafkaTransport(kafka_world.settings()), kafka_world.country.topic
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_world.bootstrap_servers)
+    await admin.start()
+    await transport.start()
+    try:
+        for number in (0, 1):
+            for partition in (0, 1):
+                await deliver(transport, topic, b"k", b"%d" % number, partition=partition)
+        await admin._send_request(alter_topic_config(topic, dict(config)))
+        if config:
+            await until(lambda: _fails(transport, topic, key))
+        else:
+            manager = transport._producer.kafka._txn_manager
+            manager.increment_sequence_number(KafkaPartition(topic, 1), 5)  # as of a batch that went astray
+            assert await _fails(transport, topic, key)
+        usual: dict[str, str | None] = dict.fromkeys(config)
+        await admin._send_request(alter_topic_config(topic, usual))
+        await until(lambda: _takes(transport, topic))
+        await asyncio.gather(
+            *(deliver(transport, topic, b"k", b"3", partition=partition) for partition in (0, 1))
+        )
+    finally:
+        await transport.stop()
+        await admin.close()
+    found = [one.value or b"" for one in await kafka_world.records(topic) if one.value != b"probe"]
+    assert sorted(found) == [b"0", b"0", b"1", b"1", b"3", b"3"]
+
+
+async def _fails(transport: KafkaTransport, topic: str, key: bytes | None) -> bool:
+    try:
+        await deliver(transport, topic, key, b"probe", partition=1)
+    except BusError:
+        return True
+    return False
+
+
+async def _takes(transport: KafkaTransport, topic: str) -> bool:
+    return not await _fails(transport, topic, b"k")
 
 
 async def test_what_fits_passes_by_a_record_that_never_does(world: KafkaWorld) -> None:
