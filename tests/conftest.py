@@ -8,8 +8,11 @@ processes of the run share; where that fails, the run says why and uses the embe
 No example of Hypothesis is too slow: how long one takes says how busy the machine is.
 """
 
+import asyncio
+import gc
+import inspect
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from pathlib import Path
 
@@ -21,10 +24,15 @@ from bus.embedded.errors import EmbeddedKafkaError
 from bus.embedded.folder import free_ports
 from bus.embedded.kafka import EmbeddedKafka
 from tests.class_archive import use_class_archive
+from tests.connections import open_connections
+from tests.worlds import PATIENCE_SECONDS
 
 ADDRESS = "GOVBUS_TEST_BOOTSTRAP_SERVERS"
 BROKER = "GOVBUS_TEST_BROKER"
 IMAGE = os.environ.get("GOVBUS_TEST_KAFKA_IMAGE", "apache/kafka:4.4.0")
+WITH_KAFKA = ("integration", "acceptance", "crash")
+"""Folders of tests."""
+LOOK_SECONDS = 0.005
 CHOSEN = pytest.StashKey[str]()
 
 settings.register_profile("govbus", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -43,6 +51,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def whole(request: pytest.FixtureRequest) -> bool:
     """Return whether a test that repeats itself does so as often as it can, or a few times."""
     return bool(request.config.getoption("whole"))
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Let every test with an event loop, and every one beside a Kafka, end with all connections closed."""
+    names: list[str] = getattr(item, "fixturenames", [])
+    is_async = inspect.iscoroutinefunction(getattr(item, "function", None))
+    if (is_async or item.path.parent.name in WITH_KAFKA) and "connections_closed" not in names:
+        names.insert(0, "connections_closed")  # the first to be set up is the last to look
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -79,6 +95,31 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_report_header(config: pytest.Config) -> str:
     """Say which broker the run uses."""
     return f"broker: {config.stash.get(CHOSEN, None)}"
+
+
+@pytest.fixture(scope="module")
+def only_new_garbage() -> None:
+    """Keep what lives already out of the collections of garbage after each test: they would take a second."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture
+async def connections_closed(only_new_garbage: None) -> AsyncIterator[None]:
+    """Let a test end with every connection closed, and fail the test itself that leaves one open.
+
+    TLS connections say goodbye before they close. What was forgotten warns when it is collected as garbage,
+    and a warning is an error.
+    """
+    del only_new_garbage
+    yield
+    with suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while open_connections():
+                await asyncio.sleep(LOOK_SECONDS)
+                gc.collect()
+    gc.collect()
+    assert open_connections() == []
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,18 @@
-"""Connecting to a cluster: aiokafka's arguments from the settings, starting and closing a client."""
+"""Connecting to a cluster: aiokafka's arguments from the settings, starting and closing a client.
+
+Law of this file: with a client all its connections end, whoever still asks for one. aiokafka 0.14 opens one
+for any request, also for one that is sent while the client closes or afterwards, and nobody would close that.
+"""
 
 import asyncio
 import logging
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from traceback import walk_tb
 from typing import Any
 
+from aiokafka.client import AIOKafkaClient, ConnectionGroup
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from bus.errors import BusError, UsageError
@@ -24,8 +31,6 @@ TASKS = {
     ),
     "_fetcher": ("_fetch_task",),
     "_sender": ("_sender_task",),
-    "_client": ("_sync_task",),
-    "client": ("_sync_task",),
 }  # fmt: skip
 """The tasks of an aiokafka client, by the part that owns them."""
 
@@ -73,9 +78,11 @@ async def begin(client: Any, settings: Settings, where: str) -> None:
         AccessDeniedError: the cluster refuses the user and password, or the certificate.
         UsageError: the settings do not trust the broker's certificate, or name another protocol.
     """
+    network = Network.of(client)
     try:
         async with asyncio.timeout(settings.publish_timeout_seconds):
-            await _start(client)
+            await client.start()
+            network.require_open()
     except BaseException as error:
         await end(client)
         # aiokafka asserts that it has found a broker, which one that has just slept may not have been.
@@ -87,27 +94,91 @@ async def begin(client: Any, settings: Settings, where: str) -> None:
 async def end(client: Any) -> None:
     """Close an aiokafka client, with its tasks and connections, even if that is cancelled or fails.
 
-    aiokafka swallows our cancellation, as if it were the end of its own tasks; it is raised again here.
+    aiokafka swallows our cancellation, as if it were the end of its own tasks, and raises the cancellation of
+    its own tasks, as if it were ours.
     """
     task = asyncio.current_task()
     before = task.cancelling() if task is not None else 0
     try:
-        await (client.close() if hasattr(client, "close") else client.stop())
+        with suppress(asyncio.CancelledError):
+            await (client.close() if hasattr(client, "close") else client.stop())
     finally:
         _abandon(client)
+        Network.of(client).end()
     if task is not None and task.cancelling() > before:
         raise asyncio.CancelledError
 
 
-async def _start(client: Any) -> None:
-    """Start a client; where that is cancelled, close the first connection, which aiokafka forgets."""
-    try:
-        await client.start()
-    except BaseException as error:
-        for frame, _ in walk_tb(error.__traceback__):
-            if (first := frame.f_locals.get("bootstrap_conn")) is not None:
-                first.close()
-        raise
+class Network(AIOKafkaClient):  # type: ignore[misc]
+    """What opens the connections of a producer, consumer or admin client; after its end, none."""
+
+    openings: set[asyncio.Timeout]
+    """Of the connections that are being opened."""
+    has_ended: bool
+
+    @classmethod
+    def of(cls, client: Any) -> "Network":
+        """Return that of a client; aiokafka makes it itself, as one of its own class."""
+        found: Any = client._client if hasattr(client, "_client") else client.client  # noqa: SLF001 - no public way
+        if not isinstance(found, cls):
+            found.__class__ = cls
+            found.openings, found.has_ended = set(), False
+        network: Network = found
+        return network
+
+    def end(self) -> None:
+        """Close every connection, those that are being opened included."""
+        self.has_ended = True
+        openings, self.openings = self.openings, set()
+        for opening in openings:
+            opening.reschedule(asyncio.get_running_loop().time())
+        if self._sync_task is not None:
+            self._sync_task.cancel()
+        for connection in list(self._conns.values()):
+            connection.close()
+
+    def require_open(self) -> None:
+        """Raise `KafkaConnectionError` after the end."""
+        if self.has_ended:
+            raise KafkaConnectionError("the client has ended")
+
+    async def bootstrap(self) -> None:
+        """Connect to the first broker that answers; where that fails, close what aiokafka then forgets."""
+        async with self._opening():
+            try:
+                await super().bootstrap()
+            except BaseException as error:
+                for frame, _ in walk_tb(error.__traceback__):
+                    if (first := frame.f_locals.get("bootstrap_conn")) is not None:
+                        first.close()
+                raise
+
+    async def _get_conn(
+        self, node_id: Any, *, group: Any = ConnectionGroup.DEFAULT, no_hint: bool = False
+    ) -> Any:
+        known = self._conns.get((node_id, group))
+        if known is not None and known.connected():
+            return known
+        async with self._opening():
+            return await super()._get_conn(node_id, group=group, no_hint=no_hint)
+
+    @asynccontextmanager
+    async def _opening(self) -> AsyncIterator[None]:
+        """Break off at the end of this client."""
+        self.require_open()
+        try:
+            async with asyncio.timeout(None) as opening:
+                self.openings.add(opening)
+                try:
+                    yield
+                finally:
+                    self.openings.discard(opening)
+        except TimeoutError:
+            if not self.has_ended:
+                raise
+        if self.has_ended:
+            self.end()  # it may have opened in the last moment
+            self.require_open()
 
 
 def _abandon(client: Any) -> None:
@@ -118,9 +189,6 @@ def _abandon(client: Any) -> None:
                 task.cancel()
     for task in getattr(getattr(client, "_fetcher", None), "_pending_tasks", ()):
         task.cancel()
-    network = client._client if hasattr(client, "_client") else client.client  # noqa: SLF001 - no public way
-    for one in list(network._conns.values()):  # noqa: SLF001
-        one.close()
 
 
 async def _reason(error: BaseException, settings: Settings, where: str) -> BusError:

@@ -150,7 +150,6 @@ class KafkaTransport:
             auto_offset_reset="earliest", isolation_level="read_committed",
         )  # fmt: skip
         await begin(consumer, self._settings, what)
-        await asyncio.sleep(0)  # aiokafka cannot cancel a task of its own that has not begun
         try:
             yield consumer
         except KafkaError as error:

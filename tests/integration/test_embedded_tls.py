@@ -1,7 +1,8 @@
 """Who has the wrong certificate, or none, is refused at once and told why; it is no outage."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from bus.embedded.errors import NodeError
 from bus.embedded.tls import Authority, ClientCertificate
 from contracts import Catalog
 from tests.granted import PASSWORD, GuardedCountry
+from tests.interruptions import TRIALS, Interruption, at_each_wait
 from tests.small_catalog import SmallCountry, case
 
 
@@ -126,6 +128,14 @@ async def test_a_password_at_a_broker_that_asks_for_none_is_named(certified: Emb
     error = await _refusal(settings)
     assert isinstance(error, UsageError)
     assert "GOVBUS_SECURITY_PROTOCOL" in str(error)
+
+
+@pytest.mark.parametrize("trial", TRIALS)
+async def test_an_interrupted_handshake_leaves_no_connection(
+    certified: EmbeddedKafka, trial: Callable[[Settings, Interruption], Awaitable[None]]
+) -> None:
+    """At whatever moment it is interrupted."""
+    assert await at_each_wait(partial(trial, _settings(certified))) > 1
 
 
 async def test_another_agencys_certificate_opens_only_that_agencys_doors(

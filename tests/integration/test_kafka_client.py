@@ -1,25 +1,23 @@
 """A client of aiokafka is closed whole, however it fails: no connection and no task is left."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.conn import AIOKafkaConnection
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
-from bus import BusUnavailableError
-from bus.kafka.client import begin, connection, end
+from bus import BusUnavailableError, Settings
+from bus.kafka.client import Network, begin, connection, end
+from tests.connections import left_open
+from tests.interruptions import TRIALS, Interruption, at_each_wait
 from tests.worlds import KafkaWorld, until
-
-
-def left_open() -> list[Any]:
-    """Return what the event loop still holds of connections and tasks that the test did not make."""
-    loop: Any = asyncio.get_running_loop()
-    connections = [one for one in loop._transports.values() if one._sock is not None]
-    return [*connections, *(asyncio.all_tasks() - {asyncio.current_task()})]
 
 
 async def joined(world: KafkaWorld) -> Any:
@@ -73,4 +71,35 @@ async def test_a_stop_after_a_task_of_aiokafka_failed_leaves_nothing(kafka_world
     await until(coordinator._coordination_task.done)
     with suppress(KafkaError, AttributeError):
         await end(consumer)
+    await until(lambda: not left_open())
+
+
+async def test_nothing_is_opened_for_a_client_that_has_ended(kafka_world: KafkaWorld) -> None:
+    """A request that is sent afterwards, such as one of several that went on when the first failed, fails."""
+    settings = kafka_world.settings()
+    admin = AIOKafkaAdminClient(**connection(settings))
+    await begin(admin, settings, "a test")
+    network = Network.of(admin)
+    await end(admin)
+    with pytest.raises(KafkaConnectionError):
+        await network.fetch_all_metadata()
+    with pytest.raises(KafkaConnectionError):
+        await network.bootstrap()
+    assert left_open() == []
+
+
+@pytest.mark.parametrize("trial", TRIALS)
+async def test_an_interrupted_opening_leaves_nothing(
+    kafka_world: KafkaWorld, trial: Callable[[Settings, Interruption], Awaitable[None]]
+) -> None:
+    """At whatever moment its client ends, or its start is cancelled."""
+    assert await at_each_wait(partial(trial, kafka_world.settings())) > 1
+
+
+async def test_a_consumer_that_ends_at_once_is_not_cancelled(kafka_world: KafkaWorld) -> None:
+    """It waits for a task of its own that it cancels before the task begins."""
+    settings = kafka_world.settings()
+    consumer: Any = AIOKafkaConsumer(**connection(settings))
+    await begin(consumer, settings, "a test")
+    await end(consumer)
     await until(lambda: not left_open())
