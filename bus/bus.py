@@ -32,6 +32,7 @@ from bus.parking.log import ParkingLog, RowWriter
 from bus.process.health import Check
 from bus.process.serving import serve
 from bus.publish.context import BusContext
+from bus.publish.in_handler import HandlerPublishing
 from bus.publish.spreading import Spreading
 from bus.publish.surface import Publishing
 from bus.publish.transactions import Transaction, Transactions
@@ -342,7 +343,7 @@ class Bus(Publishing, BoundedReading):
     def _make_subscriber(self, subscription: Subscription, parking: ParkingLog) -> Subscriber:
         delivery = Delivery(
             subscription,
-            self,
+            HandlerPublishing(self.settings, self.system, self._publisher, self._transport),
             self._receipts,
             self._telemetry,
             self._transport.clock,

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar, Unpack
 
 from bus import envelope
+from bus.caused import CausedEvents
 from bus.draft import DraftOptions, Receipt
 from bus.errors import UsageError
 from bus.record import Headers, Record
@@ -22,6 +23,17 @@ class Republisher(Protocol):
     def publish(self) -> Callable[..., Awaitable[Receipt]]:
         """Publish as `Bus.publish` does."""
 
+    @property
+    def submit_caused(self) -> Callable[..., Awaitable[None]]:
+        """Publish without an answer; the result waits for room."""
+
+    async def landed(self, event: Event[Any]) -> None:
+        """Wait until the broker has what the handler of an event has published.
+
+        Raises:
+            BusError: it has not, and the handler was not told.
+        """
+
 
 class Event(Generic[T_co]):
     """One delivered event: its data, its attributes, and its place in the topic.
@@ -32,8 +44,8 @@ class Event(Generic[T_co]):
     """
 
     __slots__ = (
-        "attempt", "attributes", "bus", "causation", "contract", "data", "id", "origin", "record", "replay",
-        "service", "source", "transaction",
+        "attempt", "attributes", "bus", "causation", "caused", "contract", "data", "handled_by", "id",
+        "origin", "record", "replay", "service", "source", "transaction",
     )  # fmt: skip
 
     def __init__(
@@ -58,6 +70,10 @@ class Event(Generic[T_co]):
         """The id of the replay that it is read again for; None where it comes for the first time."""
         self.bus: Republisher | None = None
         """The bus that delivered it."""
+        self.handled_by: str | None = None
+        """The subscription whose handler has it now; in a replay, the one whose events are read again."""
+        self.caused: CausedEvents | None = None
+        """What its handler has published, if anything."""
 
     def __repr__(self) -> str:
         place = f"{self.record.topic}/{self.record.partition}/{self.record.offset}"
@@ -168,6 +184,9 @@ class Event(Generic[T_co]):
     ) -> Receipt:
         """Publish an event that this one caused, in the same transaction and service.
 
+        A handler that is repeated publishes the same event again, under the same id: see
+        `bus/publish/caused_ids.py`.
+
         Args:
             subject: the event's name, such as `health.record-opened`.
             data: what happened; checked against the contract.
@@ -176,13 +195,48 @@ class Event(Generic[T_co]):
             **options: as in `Bus.publish`.
 
         Returns:
-            The receipt, after the broker's acknowledgement.
+            The receipt, once the broker has the event. What the receipts topic holds of it is there before
+            the offset of this event is committed.
 
         Raises:
             BusError: as `Bus.publish`.
         """
+        bus = self._require_bus("event.publish")
+        return await bus.publish(subject, data, version=version, system=system, cause=self, **options)
+
+    def submit(
+        self,
+        subject: str,
+        data: Any,
+        *,
+        version: str,
+        system: str | None = None,
+        **options: Unpack[DraftOptions],
+    ) -> Awaitable[None]:
+        """Publish an event that this one caused, without an answer.
+
+        It is sent at once. The handling of this event ends when the broker has it; if it fails, the handling
+        fails, as it would if `publish` raised the error.
+
+        Args:
+            subject: as in `publish`.
+            data: as in `publish`.
+            version: as in `publish`.
+            system: as in `publish`.
+            **options: as in `publish`.
+
+        Returns:
+            Something to await before more is submitted in a long loop: it is done when there is room.
+
+        Raises:
+            RefusedError: the event is wrong; nothing was sent.
+            BufferFullError: as `Bus.submit`.
+            UsageError: no handler has this event now.
+        """
+        bus = self._require_bus("event.submit")
+        return bus.submit_caused(subject, data, version=version, system=system, cause=self, **options)
+
+    def _require_bus(self, place: str) -> Republisher:
         if self.bus is None:
-            raise UsageError(
-                "Expected an event a bus has delivered, got one made by hand - at `event.publish`"
-            )
-        return await self.bus.publish(subject, data, version=version, system=system, cause=self, **options)
+            raise UsageError(f"Expected an event a bus has delivered, got one made by hand - at `{place}`")
+        return self.bus

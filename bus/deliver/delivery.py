@@ -142,9 +142,10 @@ class Delivery:
         self, partition: PartitionState, event: Event[Any], attempt: int, received: int
     ) -> Outcome:
         event.attempt, event.replay = attempt, self.subscription.replay
-        event.bus = self._bus
+        event.bus, event.handled_by = self._bus, self.subscription.read_as
         partition.handler_begins(received)
         outcome = await handle(self.subscription, self.telemetry, partition, event)
+        event.handled_by = None
         crash_point("after-handler")
         if partition.has_left:
             logger.warning(

@@ -16,9 +16,9 @@ from bus.deliver.subscription import Subscription
 from bus.errors import BusError
 from bus.parking.log import ParkingLog, RowWriter
 from bus.publish.context import BusContext
+from bus.publish.in_handler import HandlerPublishing
 from bus.publish.publication import Publication
 from bus.publish.publisher import Publisher
-from bus.publish.surface import Publishing
 from bus.receipts.writer import ReceiptLog
 from bus.record import Position, Record, TopicPartition
 from bus.standing import CommittedOffset
@@ -33,12 +33,11 @@ COMMIT_SECONDS = 1.0
 """How long a transaction takes further records in, so that what is published is soon seen."""
 
 
-class HeldPublishing(Publishing):
+class HeldPublishing(HandlerPublishing):
     """What a handler publishes, kept until it has returned; receipts have -1 as partition and offset."""
 
     def __init__(self, context: BusContext, publisher: Publisher, transport: Sender) -> None:
-        self.settings, self.system = context.settings, context.system
-        self._transport, self._publisher = transport, publisher
+        super().__init__(context.settings, context.system, publisher, transport)
         publisher.kept = []
 
     def take_held(self) -> list[Publication]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+from contextlib import suppress
 from typing import Any
 
 from bus.deliver.partition import PartitionState
@@ -34,7 +35,15 @@ async def handle(
 async def _attempt(subscription: Subscription, partition: PartitionState, event: Event[Any]) -> Outcome:
     task = _current_task()
     try:
-        result = await subscription.handler(event)
+        try:
+            result = await subscription.handler(event)
+        except Exception:
+            if event.caused is not None:
+                with suppress(BusError):  # its receipts are gathered all the same
+                    await _landed(event)
+            raise
+        if event.caused is not None:
+            await _landed(event)
         return ACK if result is None else _outcome(result)
     except asyncio.CancelledError as error:
         if partition.timed_out:
@@ -45,14 +54,24 @@ async def _attempt(subscription: Subscription, partition: PartitionState, event:
     except BaseException as error:
         if isinstance(error, GeneratorExit) and _current_task() is not task:
             raise  # the loop has gone
-        outcome = outcome_of_error(error)  # whatever a handler raises decides the event's fate alone
-        if isinstance(outcome, DeadLetter) and _is_of_the_program(error):
-            logger.error("%s: %s", subscription.group, outcome.detail)
-        return outcome
+        return _told(outcome_of_error(error), error, subscription.group)
     finally:
         timed_out = partition.handler_ends()
         if timed_out and task is not None:
             task.uncancel()
+
+
+def _told(outcome: Outcome, error: BaseException, group: str) -> Outcome:
+    """Return what a handler's error decides, the event's fate alone, and tell of a mistake of the program."""
+    if isinstance(outcome, DeadLetter) and _is_of_the_program(error):
+        logger.error("%s: %s", group, outcome.detail)
+    return outcome
+
+
+async def _landed(event: Event[Any]) -> None:
+    """Wait until the broker has what the handler has published."""
+    assert event.bus is not None  # noqa: S101 - it has published by it
+    await event.bus.landed(event)
 
 
 def _current_task() -> "asyncio.Task[Any] | None":

@@ -290,7 +290,8 @@ class Subscriber:
             if not self._committing.cancelled():  # a revocation may have given it up
                 self._committing.result()
         late = monotonic() - self._committed_at >= self._settings.commit_interval_seconds
-        if pending and (late or pending >= limit):
+        # Receipts are gathered ahead of any offset while a handler goes on after it has published.
+        if (pending or self._delivery.rows.receipts.gathered) and (late or pending >= limit):
             self._committed_at = monotonic()
             self._committing = asyncio.create_task(self._commit())
 
@@ -371,7 +372,8 @@ class Subscriber:
     async def _commit(self) -> None:
         delivery = self._delivery
         async with self._commit_turn:
-            if not self._offsets.pending_records and not delivery.rows.pending:
+            gathered = delivery.rows.pending or delivery.rows.receipts.gathered
+            if not self._offsets.pending_records and not gathered:
                 return
             try:
                 await commit(self._offsets, delivery.rows, self._commit_offsets)

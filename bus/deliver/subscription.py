@@ -8,6 +8,7 @@ from bus.deliver.retry import RetryPolicy
 from bus.event import Event
 from bus.record import TopicPartition
 from bus.stages.decode import Expected
+from bus.topics import REPLAY
 
 Handler = Callable[[Event[Any]], Awaitable[Any]]
 """The agency's code, taking an event."""
@@ -44,3 +45,8 @@ class Subscription:
     exactly_once: bool = False
     replay: str | None = None
     ends: Mapping[TopicPartition, int] = field(default_factory=dict)
+
+    @property
+    def read_as(self) -> str:
+        """The name under which events are handled; in a replay, that of the subscription that is replayed."""
+        return self.name if self.replay is None else self.name.removesuffix(f"{REPLAY}{self.replay}")

@@ -18,12 +18,19 @@ from bus.transport import Outgoing
 class PublicationWaiter(Protocol):
     """Something that waits for a publication."""
 
+    @property
+    def for_receipt(self) -> bool:
+        """Whether it waits for the receipt, too, and not for the broker to have the event alone."""
+
+    def has_given_up(self, publication: "Publication") -> bool:
+        """Whether it has ended without hearing of a publication."""
+
     def settled(self, publication: "Publication", error: BusError | None) -> None:
-        """Called at the end of the wait; without an error the publication has its receipt."""
+        """Called at the end of the wait; without an error the broker has the event."""
 
 
 class ReceiptMaker(Protocol):
-    """Writes the receipts of acknowledged publications, and settles each when the broker has its own."""
+    """Writes the receipts of acknowledged publications, and settles them."""
 
     def acknowledged(self, publications: "Sequence[Publication]") -> None:
         """Write the receipts of publications that the broker took together."""
@@ -46,6 +53,7 @@ class Publication(Outgoing):
         stamper: Stamper,
         stamp: Stamp,
         prepared: Prepared,
+        digest: str | None = None,
     ) -> None:
         # What `Outgoing.__init__` sets, without the call: this runs for each event.
         self.key, self.value, self.headers = prepared
@@ -54,11 +62,11 @@ class Publication(Outgoing):
         self.stamper = stamper
         self.stamp = stamp
         self.size_bytes = len(self.value)
-        self.digest = sha256(self.value).hexdigest()
+        self.digest = digest or sha256(self.value).hexdigest()
         self.waiting: PublicationWaiter | None = None
         self.index = 0
         self.has_id = False
-        """Whether the caller gave its id."""
+        """Whether it has the same id when it is published again."""
         self.older: Sequence[Publication] = ()
         """The event in each older version that is still published."""
         self.together: Together | None = None
@@ -76,6 +84,17 @@ class Publication(Outgoing):
         """Whether it failed."""
         return self.error is not None
 
+    @property
+    def waits_for_receipt(self) -> bool:
+        """Whether somebody waits until the broker has its receipt, too."""
+        waiting = self.waiting if self.together is None else self.together.publication.waiting
+        return waiting is not None and waiting.for_receipt
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it failed, or the caller has given it up."""
+        return self.lost or (self.waiting is not None and self.waiting.has_given_up(self))
+
     def follow(self, first: "Publication") -> None:
         """Copy partition and offset from the first publication of the same event, now or when it has them."""
         if not first.settled:
@@ -85,12 +104,12 @@ class Publication(Outgoing):
         asyncio.get_running_loop().call_soon(self.settle, first.error)
 
     def acknowledged(self, partition: int, offset: int, timestamp: int) -> None:
-        """Write the receipt; the caller's wait ends when the broker has that too."""
+        """Write the receipt; the caller's wait ends now, or when the broker has that too."""
         self.all_acknowledged((self,), partition, offset, timestamp)
 
     @classmethod
     def all_acknowledged(cls, records: Sequence[Self], partition: int, offset: int, timestamp: int) -> None:
-        """Write the receipts of a batch; each caller's wait ends when the broker has that of its event."""
+        """Write the receipts of a batch, as `acknowledged` does."""
         for at, record in enumerate(records, offset):
             record.partition, record.timestamp = partition, timestamp
             record.offset = at if offset >= 0 else -1
@@ -132,10 +151,10 @@ class Publication(Outgoing):
 class Together:
     """Ends a publication when the broker has the event in every version."""
 
-    __slots__ = ("_error", "_open", "_publication")
+    __slots__ = ("_error", "_open", "publication")
 
     def __init__(self, publication: "Publication", count: int) -> None:
-        self._publication = publication
+        self.publication = publication
         self._open = count
         self._error: BusError | None = None
 
@@ -144,4 +163,4 @@ class Together:
         self._open -= 1
         self._error = self._error or error
         if self._open == 0:
-            self._publication.end(self._error)
+            self.publication.end(self._error)

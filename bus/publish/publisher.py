@@ -6,11 +6,12 @@ from contextlib import aclosing
 from functools import partial
 from hashlib import sha256
 from time import time_ns
-from typing import Any
+from typing import Any, NamedTuple
 
 from uuid_utils import uuid7
 
 from bus import envelope, telemetry
+from bus.caused import CausedEvents
 from bus.dead_letters.record import Intended
 from bus.draft import Draft, Receipt
 from bus.errors import (
@@ -23,6 +24,7 @@ from bus.errors import (
 )
 from bus.event import Event
 from bus.outcome import PUBLISHED, REFUSED, SET_ASIDE
+from bus.publish.caused_ids import caused_id, likeness
 from bus.publish.publication import Publication, PublicationWaiter, Together
 from bus.publish.recent_ids import RecentIds
 from bus.publish.spreading import Spreading
@@ -33,6 +35,7 @@ from bus.receipts.writer import ReceiptLog
 from bus.record import Position
 from bus.settings import Settings
 from bus.stages import pipeline
+from bus.stages.encode import encode
 from bus.stages.stamp import Stamp, Stamper, stamp_of
 from bus.times.clock import BrokerClock
 from bus.transport import Sender
@@ -175,21 +178,28 @@ class Publisher:
 
         Args and errors are those of `send`.
         """
-        stamp = stamp_of(draft, cause, time_ns() // 1000, _new_id)
+        named = _named(stamper, draft, cause)
+        stamp = stamp_of(draft, cause, time_ns() // 1000, _new_id if named is None else named.id_given)
         span = self._telemetry.start_publish(stamper, stamp)
         if span is not None:
             stamp = span.carry(stamp)
         try:
-            prepared = pipeline.prepare(stamper, stamp, draft.data, draft.key)
+            value = None if named is None else named.value
+            prepared = pipeline.prepare(stamper, stamp, draft.data, draft.key, value)
             beside = pipeline.companions(stamper, stamp, prepared) if stamper.companions else ()
         except RefusedError as error:
             self._refused(stamper, stamp, error)
             if span is not None:
                 span.end(None, -1, error)
             raise
-        publication = Publication(self, stamper, stamp, prepared)
+        if named is None:
+            publication = Publication(self, stamper, stamp, prepared)
+            publication.has_id = draft.id is not None
+        else:
+            publication = Publication(self, stamper, stamp, prepared, named.digest)
+            publication.has_id = True
+            named.take(publication)
         publication.span, publication.waiting, publication.index = span, waiting, index
-        publication.has_id = draft.id is not None
         if beside:
             publication.older = [Publication(self, *older) for older in beside]
             together = Together(publication, 1 + len(beside))
@@ -233,6 +243,8 @@ class Publisher:
             error.progress = window.progress()  # type: ignore[attr-defined] # as PublishManyError has it
             error.add_note(f"publish_many: {window.progress()}")
             raise
+        finally:
+            window.is_over = True
 
     async def _send_each(
         self,
@@ -287,8 +299,13 @@ class Publisher:
         return ready
 
     def acknowledged(self, publications: Sequence[Publication]) -> None:
-        """Write the receipts of events that the broker took together; each is settled when it has its own."""
+        """Write the receipts of events that the broker took together.
+
+        Where somebody waits for the receipt, the event is settled when the broker has that, else now:
+        whatever commits next takes the receipt along.
+        """
         groups: dict[tuple[Stamper, int], tuple[list[Any], list[Publication]]] = {}
+        answered: list[Publication] = []
         for one in publications:
             (
                 event_id, time_us, recorded_us, transaction, causation, service, started_us, *_,
@@ -303,12 +320,13 @@ class Publisher:
             if (group := groups.get(of)) is None:
                 group = groups[of] = [], []
             group[0].append(row)
-            group[1].append(one)
+            (group[1] if one.waits_for_receipt else answered).append(one)
         for (stamper, home), (rows, waiting) in groups.items():
             self._spreading.landed(stamper.subject, len(rows))
-            urgent = any(one.waiting is not None or one.together is not None for one in waiting)
             common = (*stamper.shared, self._clock.skew_us)
-            self._receipts.add("publish", common, home, rows, waiting, urgent=urgent)
+            self._receipts.add("publish", common, home, rows, waiting, urgent=bool(waiting))
+        for one in answered:
+            one.settle(None)
 
     def dead_letter(
         self, place: Position, reason: str, value: bytes, intended: Intended, origin: str
@@ -369,6 +387,34 @@ async def _each(items: Iterable[Any] | AsyncIterable[Any]) -> AsyncGenerator[Any
 
 def _new_id() -> str:
     return str(uuid7())
+
+
+class _Named(NamedTuple):
+    """The id of an event that a handler publishes, and what it is made of."""
+
+    id: str
+    value: bytes
+    digest: str
+    take: Callable[[Publication], None]
+
+    def id_given(self) -> str:
+        return self.id
+
+
+def _named(stamper: Stamper, draft: Draft, cause: Event[Any] | None) -> _Named | None:
+    """Return the id of an event that a handler publishes; None if it has another, or will be refused."""
+    if draft.id is not None or cause is None or cause.handled_by is None:
+        return None
+    try:
+        value = encode(stamper.contract, draft.data)
+    except RefusedError:
+        return None
+    digest = sha256(value).hexdigest()
+    caused = cause.caused = cause.caused or CausedEvents()
+    alike = likeness(stamper.contract.type, stamper.source, digest, draft)
+    ordinal = caused.ordinal(alike)
+    event_id = caused_id(cause.source, cause.id, cause.handled_by, alike, ordinal)
+    return _Named(event_id, value, digest, partial(caused.take, alike, ordinal))
 
 
 def _writable(text: object) -> str:

@@ -7,9 +7,11 @@ from typing import Any, Unpack
 from bus.draft import Draft, DraftOptions, Receipt
 from bus.errors import BufferFullError, BusUnavailableError
 from bus.event import Event
+from bus.publish.publication import PublicationWaiter
 from bus.publish.publisher import Publisher
 from bus.publish.waiting import Waiter
 from bus.settings import Settings
+from bus.stages.stamp import Stamper
 from bus.transport import Sender
 
 
@@ -52,9 +54,9 @@ class Publishing:
             BusUnavailableError: no acknowledgement within `publish_timeout_seconds`; while the event's
                 partitions grow, that time stands still.
         """
-        future = self.submit(
-            subject, Draft.made(data, **options), version=version, system=system, cause=cause
-        )
+        future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        draft = Draft.made(data, **options)
+        self._send(self._stamper(subject, version, system), draft, cause, self._waiter(future, cause))
         if future.done():
             return future.result()
         await self._publisher.opened(subject, self.settings.publish_timeout_seconds)
@@ -89,15 +91,26 @@ class Publishing:
             RefusedError: the event is wrong; nothing was sent.
             BufferFullError: too many events wait for acknowledgement; await some of them first.
         """
+        future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        self._send(self._stamper(subject, version, system), Draft.of(data), cause, Waiter(future))
+        return future
+
+    def _waiter(self, future: "asyncio.Future[Receipt]", cause: Event[Any] | None) -> PublicationWaiter:
+        del cause
+        return Waiter(future)
+
+    def _stamper(self, subject: str, version: str, system: str | None) -> Stamper:
+        return self._publisher.stamper(subject, version, system or self.system)
+
+    def _send(
+        self, stamper: Stamper, draft: Draft, cause: Event[Any] | None, waiting: PublicationWaiter
+    ) -> None:
         if self._transport.unacknowledged + self._publisher.held >= self.settings.max_unacknowledged:
             raise BufferFullError(
                 f"Expected fewer than {self.settings.max_unacknowledged} events on their way, got that many. "
                 "Await earlier futures first, or use `publish_many`"
             )
-        future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        stamper = self._publisher.stamper(subject, version, system or self.system)
-        self._publisher.send(stamper, Draft.of(data), cause, Waiter(future))
-        return future
+        self._publisher.send(stamper, draft, cause, waiting)
 
     async def publish_many(
         self,
@@ -123,5 +136,5 @@ class Publishing:
                 and `progress`: the receipts so far, and what may be on the bus. A cancellation, and an error
                 of the iterable, have `progress` too.
         """
-        stamper = self._publisher.stamper(subject, version, system or self.system)
+        stamper = self._stamper(subject, version, system)
         return await self._publisher.send_many(stamper, items, cause, self.settings)

@@ -16,6 +16,7 @@ class Waiter:
     """Settles the future of one publication."""
 
     __slots__ = ("future",)
+    for_receipt = True
 
     def __init__(self, future: asyncio.Future[Receipt]) -> None:
         self.future = future
@@ -29,6 +30,11 @@ class Waiter:
         else:
             self.future.set_exception(error)
 
+    def has_given_up(self, publication: Publication) -> bool:
+        """Whether the wait was cancelled."""
+        del publication
+        return self.future.cancelled()
+
 
 class PublishWindow:
     """The unacknowledged events of one `publish_many`: one wake-up for all instead of a future each.
@@ -39,6 +45,8 @@ class PublishWindow:
         opened: waits while the events may not be sent.
     """
 
+    for_receipt = True
+
     def __init__(self, size: int, timeout_seconds: float, opened: Callable[[], Awaitable[None]]) -> None:
         self._size = size
         self._timeout_seconds = timeout_seconds
@@ -48,6 +56,8 @@ class PublishWindow:
         self._changed = asyncio.Event()
         self.current = 0
         """Index of the event at hand."""
+        self.is_over = False
+        """Whether the call has ended."""
         self.failed: tuple[int, BusError] | None = None
         """Index and error of the first event that was not acknowledged."""
 
@@ -65,6 +75,10 @@ class PublishWindow:
             self.failed = self.failed or (publication.index, error)
         if self._open <= self._size // 2:
             self._changed.set()
+
+    def has_given_up(self, publication: Publication) -> bool:
+        """Whether the call has ended before it heard of an event."""
+        return self.is_over and not publication.settled
 
     def withdraw(self) -> None:
         """Remove the last event: it was refused."""

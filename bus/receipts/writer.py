@@ -83,6 +83,11 @@ class ReceiptLog:
                 self._kicked = True
                 asyncio.get_running_loop().call_soon(self._send_urgent)
 
+    @property
+    def gathered(self) -> bool:
+        """Whether any receipt waits for a flush."""
+        return any(self._counts)
+
     async def flush(self) -> None:
         """Send what is gathered and wait until the broker has it.
 

@@ -40,7 +40,9 @@ class Prepared(NamedTuple):
     headers: list[tuple[str, bytes | None]]
 
 
-def prepare(stamper: stamp.Stamper, stamped: stamp.Stamp, data: Any, key: str | None) -> Prepared:
+def prepare(
+    stamper: stamp.Stamper, stamped: stamp.Stamp, data: Any, key: str | None, value: bytes | None = None
+) -> Prepared:
     """Return the record of an event that keeps its contract.
 
     Args:
@@ -48,6 +50,7 @@ def prepare(stamper: stamp.Stamper, stamped: stamp.Stamp, data: Any, key: str | 
         stamped: the stamp of this one.
         data: what happened.
         key: its partition key; made by the contract's key rule if absent.
+        value: the data as `encode` gave it, where the id is made of it.
 
     Raises:
         RefusedError: it breaks its contract, or its version is retired; nothing was sent.
@@ -55,7 +58,8 @@ def prepare(stamper: stamp.Stamper, stamped: stamp.Stamp, data: Any, key: str | 
     """
     if stamper.ends_us is not None and stamped.recorded_us >= stamper.ends_us:
         raise _retired(stamper.contract)
-    value = encode.encode(stamper.contract, data)
+    if value is None:
+        value = encode.encode(stamper.contract, data)
     seen = validate.require_valid(stamper.contract, data, value)
     key = stamper.contract.contract.key_of(seen) if key is None else key
     headers = stamper.headers(stamped, key)

@@ -1,0 +1,75 @@
+"""What the handler of one event has published: which ids are taken, and what the broker does not have yet."""
+
+import asyncio
+from typing import Protocol
+
+from bus.errors import BusError
+
+
+class Attempt(Protocol):
+    """One attempt at publishing an event."""
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it failed, or the handler gave it up: the next event like it is the same one."""
+
+
+class CausedEvents:
+    """The events that one handling has published so far."""
+
+    __slots__ = ("_alike", "_all_landed", "_fault", "_open")
+
+    def __init__(self) -> None:
+        self._alike: dict[str, list[Attempt]] = {}
+        self._open = 0
+        self._fault: BusError | None = None
+        self._all_landed: asyncio.Future[None] | None = None
+
+    def ordinal(self, likeness: str) -> int:
+        """Return the ordinal of another event like this: how many are, or may be, on the bus already.
+
+        Args:
+            likeness: see `bus.publish.caused_ids.likeness`.
+        """
+        attempts = self._alike.get(likeness, ())
+        return next((n for n, one in enumerate(attempts) if one.has_failed), len(attempts))
+
+    def take(self, likeness: str, ordinal: int, attempt: Attempt) -> None:
+        """Give an ordinal to an attempt."""
+        attempts = self._alike.setdefault(likeness, [])
+        attempts[ordinal : ordinal + 1] = [attempt]
+
+    def begin(self) -> None:
+        """Count an event that is sent."""
+        self._open += 1
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether the handler has returned, and its handling waits for what is on its way."""
+        return self._all_landed is not None
+
+    def land(self, unseen: BusError | None = None) -> None:
+        """Count an event that the broker took, or that failed.
+
+        Args:
+            unseen: the error, where the handler was not told of it.
+        """
+        self._open -= 1
+        self._fault = self._fault or unseen
+        if not self._open and self._all_landed is not None:
+            self._all_landed.set_result(None)
+
+    async def landed(self) -> None:
+        """Wait until the broker has everything.
+
+        Raises:
+            BusError: it has not, and the handler was not told.
+        """
+        if self._open:
+            self._all_landed = asyncio.get_running_loop().create_future()
+            try:
+                await self._all_landed
+            finally:
+                self._all_landed = None
+        if self._fault is not None:
+            raise self._fault
