@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 
@@ -23,6 +24,7 @@ from bus.crash.agencies import TwoAgencies
 from bus.crash.faults import behind_a_link, faults_of, guarantees_of, local
 from bus.crash.journals import JournalVerdict, PublishLatency, compare, publish_latency
 from bus.crash.processes import Processes, ProcessFault
+from bus.crash.trial import differences_of
 from bus.embedded.kafka import EmbeddedKafka
 from bus.settings import Settings
 
@@ -36,6 +38,8 @@ WARM_SECONDS = 300.0
 SETTLE_SECONDS = 5.0
 SETTLE_TRIES = 36
 """How often to check whether the rest is handled, once publishing has ended."""
+RECONCILED_SECONDS = 60.0
+"""Of what was published last, offsets and receipts are compared too; of all it would not fit into memory."""
 LEFT_OUT = frozenset({"disk full"})
 """Its disk is too small for a long run."""
 
@@ -51,6 +55,8 @@ class SoakVerdict:
     faults: dict[str, int]
     growth: dict[str, float | None]
     """By process: its memory at the end over that after `WARM_SECONDS`; None if the run was too short."""
+    differences: tuple[str, ...]
+    """What does not add up of the last `RECONCILED_SECONDS`, as `govbus reconcile` tells it."""
     ended: str
     """The last lines of a process that ended by itself."""
 
@@ -58,7 +64,8 @@ class SoakVerdict:
     def broken(self) -> bool:
         """Whether a promise was broken, or no fault happened."""
         both = (self.under_faults, self.left_alone)
-        return bool(self.ended or not self.faults or any(one.lost or one.out_of_order for one in both))
+        found = self.ended or self.differences or not self.faults
+        return bool(found or any(one.lost or one.out_of_order for one in both))
 
     def lines(self) -> list[str]:
         """Return what to print."""
@@ -81,6 +88,9 @@ class SoakVerdict:
                 f"memory of the {name}: {'too short to tell' if times is None else f'{times:.3f} times'}"
                 for name, times in self.growth.items()
             ),
+            f"offsets and receipts of the last {RECONCILED_SECONDS:.0f} s: "
+            + (f"{len(self.differences)} differences" if self.differences else "they add up"),
+            *(f"difference: {one}" for one in self.differences),
         ]
         return [*lines, self.ended] if self.ended else lines
 
@@ -181,6 +191,7 @@ class _SoakRun:
     async def finish(self) -> SoakVerdict:
         """Stop publishing, wait until everything is handled, and compare the journals."""
         publisher = self.publisher
+        earliest = datetime.now(UTC) - timedelta(seconds=RECONCILED_SECONDS)
         publisher.look("publisher")
         publisher.running["publisher"].terminate()
         await asyncio.to_thread(publisher.running["publisher"].wait, SETTLE_SECONDS * SETTLE_TRIES)
@@ -194,6 +205,7 @@ class _SoakRun:
             *publish_latency(publisher.journal, [at for at, _ in self._faults], NEAR_SECONDS),
             dict(Counter(name for _, name in self._faults)),
             {name: _growth(program.memory) for name, program in self._bystanders.items()},
+            await differences_of(self.settings, self.agencies.catalog, earliest=earliest),
             "".join(program.ended for program in self.programs),
         )
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -82,15 +82,27 @@ class Trial(Processes):
         self.over.set()
 
 
-async def differences_of(settings: Settings, catalog: Catalog) -> tuple[str, ...]:
-    """Return what does not add up of every event of a catalogue, after a run; each with its place."""
+async def differences_of(
+    settings: Settings,
+    catalog: Catalog,
+    subjects: Collection[str] | None = None,
+    earliest: datetime | None = None,
+) -> tuple[str, ...]:
+    """Return what does not add up after a run, each with its place.
+
+    Args:
+        settings: the cluster.
+        catalog: the contracts.
+        subjects: these events; every event of the catalogue if absent.
+        earliest: what was published since then; what was since yesterday if absent.
+    """
     today, transport = datetime.now(UTC).date(), KafkaTransport(settings)
     days = (today - timedelta(days=1), today + timedelta(days=1))
     found: list[str] = []
     await transport.start()
     try:
-        for subject in catalog.contracts:
-            evidence = await EvidenceReader(transport, catalog, subject, days).read()
+        for subject in catalog.contracts if subjects is None else subjects:
+            evidence = await EvidenceReader(transport, catalog, subject, days, earliest=earliest).read()
             found += map(str, account(evidence).differences)
     finally:
         await transport.stop()

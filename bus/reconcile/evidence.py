@@ -47,6 +47,7 @@ class EvidenceReader:
         event: the event's subject, or one of its types, such as `health.record-opened.v1`.
         days: the first day and the last one, in UTC, on the broker's clock.
         agency: only what this agency publishes or receives; all agencies if absent.
+        earliest: the window begins here at the earliest.
         latest: the window ends here at the latest: what is newer may still be on its way.
 
     Raises:
@@ -62,6 +63,7 @@ class EvidenceReader:
         days: tuple[date, date],
         *,
         agency: str | None = None,
+        earliest: datetime | None = None,
         latest: datetime | None = None,
     ) -> None:
         subject, _, major = event.rpartition(".v")
@@ -79,7 +81,8 @@ class EvidenceReader:
         self._publisher = contract.agency if agency in (None, contract.agency) else None
         self._agencies = list(catalog.agencies) if agency is None else [agency]
         self._days = days
-        self._since = datetime.combine(days[0], datetime.min.time(), UTC)
+        begin = datetime.combine(days[0], datetime.min.time(), UTC)
+        self._since = begin if earliest is None else max(begin, earliest)
         self._midnight = datetime.combine(days[1], datetime.min.time(), UTC) + DAY
         self._until = self._midnight if latest is None else max(self._since, min(self._midnight, latest))
         self._published: list[PublishReceipt] = []

@@ -17,6 +17,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from bus import Bus, Event, Settings, apply_topics
+from bus.crash.trial import differences_of
 from bus.kafka.transport import KafkaTransport
 from connectors import Runner
 from contracts import Catalog
@@ -168,6 +169,7 @@ async def test_killed_again_and_again_it_loses_nothing_and_subscribers_handle_ea
     handled = await handled_by_a_subscriber(settings, catalog, system, count)
     assert set(handled) == set(found)
     assert set(handled.values()) == {1}
+    assert [one for one in await differences_of(settings, catalog, [EVENT]) if system in one] == []
 
 
 async def kill(rounds: int, folder: Path, settings: Settings, system: str) -> list[int]:

@@ -30,6 +30,7 @@ def test_nothing_is_lost_while_events_flow(nodes: str) -> None:
         assert int(accepted) > 2_000
         assert (lost, wrong) == ("0", "0")
     assert "faults: " in run.stdout
+    assert "offsets and receipts of the last 60 s: they add up" in run.stdout
     assert "memory of the subscription left alone: too short to tell" in run.stdout
 
 

@@ -28,6 +28,7 @@ from bus import (
     checkpoints_topic,
     decode_receipts,
 )
+from bus.crash.trial import differences_of
 from tests.small_catalog import SmallCountry, case
 from tests.worlds import KafkaWorld, World, receipt_records, until
 
@@ -246,3 +247,4 @@ async def test_kills_repeat_nothing_that_counts(
     assert Counter(found) == Counter(range(events))
     of_keys = [[number for number in found if number % keys == key] for key in range(keys)]
     assert of_keys == [sorted(numbers) for numbers in of_keys]
+    assert await differences_of(world.settings(), country.catalog) == ()

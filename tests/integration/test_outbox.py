@@ -22,6 +22,7 @@ import yaml
 from sqlalchemy import Engine, create_engine, text
 
 from bus import Bus, Event, HandledEvents, Outbox, Record
+from bus.crash.trial import differences_of
 from tests.postgresql import new_database, private_server
 from tests.small_catalog import SmallCountry
 from tests.worlds import KafkaWorld, until
@@ -234,6 +235,7 @@ async def test_killed_again_and_again_it_relays_each_committed_event_in_order(
     records = await kafka_world.records(kafka_world.country.topic)
     published = [(_key(record), _id(record)) for record in records]
     assert by_key(list(dict.fromkeys(published))) == by_key(committed)
+    assert await differences_of(kafka_world.settings(), kafka_world.country.catalog) == ()
     assert len(committed) < len(published) <= len(committed) + len(kills) * BATCH
 
 
