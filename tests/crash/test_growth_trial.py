@@ -8,7 +8,7 @@ from bus import Settings
 from tests.crash.growth_trial import GROWTH, GrowthTrial, growth
 
 
-@pytest.mark.crash
+@pytest.mark.sampled(0)
 def test_no_event_is_lost_or_overtaken_by_a_growth(kafka: str) -> None:
     """Some keys are parked meanwhile; the operator is killed at a random moment, and the next finishes."""
     trial = GrowthTrial(Settings(bootstrap_servers=kafka), GROWTH, seed=1, guarantee="at-least-once")
