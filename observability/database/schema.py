@@ -6,6 +6,7 @@ since the epoch. Each key begins with the transaction, so that the receipts of o
 """
 
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +53,20 @@ def _whole(name: str, **options: Any) -> Column[int]:
     return Column(name, BigInteger, nullable=False, **options)
 
 
+def _keys(*names: str) -> Iterator[Column[str]]:
+    return (_text(name, primary_key=True) for name in names)
+
+
+def _place() -> Iterator[Column[Any]]:
+    yield from _keys("topic")
+    yield Column("partition", Integer, primary_key=True, autoincrement=False)
+    yield Column("offset", BigInteger, primary_key=True, autoincrement=False)
+
+
 publishes = Table(
     "publishes",
     metadata,
-    _text("transaction", primary_key=True),
-    _text("source", primary_key=True),
-    _text("event_id", primary_key=True),
+    *_keys("transaction", "source", "event_id"),
     _text("type"),
     _text("version"),
     _text("agency"),
@@ -79,11 +88,7 @@ publishes = Table(
 deliveries = Table(
     "deliveries",
     metadata,
-    _text("transaction", primary_key=True),
-    _text("source", primary_key=True),
-    _text("event_id", primary_key=True),
-    _text("agency", primary_key=True),
-    _text("subscription", primary_key=True),
+    *_keys("transaction", "source", "event_id", "agency", "subscription"),
     Column("attempt", Integer, primary_key=True, autoincrement=False),
     _text("outcome", primary_key=True),
     _text("type"),
@@ -160,8 +165,7 @@ Index(
 waits = Table(
     "waits",
     metadata,
-    _text("transaction", primary_key=True),
-    _text("event", primary_key=True),
+    *_keys("transaction", "event"),
     _text("agency"),
     _text("subject"),
     _whole("since_us"),
@@ -192,9 +196,7 @@ heads = Table(
 reports = Table(
     "reports",
     metadata,
-    _text("agency", primary_key=True),
-    _text("subscription", primary_key=True),
-    _text("topic", primary_key=True),
+    *_keys("agency", "subscription", "topic"),
     Column("partition", Integer, primary_key=True, autoincrement=False),
     *(_whole(name) for name in ("broker_time_us", "offset")),
     *(_whole(name) for name in ("first_us", "received_us", "handled_us", "finished_us")),
@@ -204,9 +206,7 @@ reports = Table(
 totals = Table(
     "totals",
     metadata,
-    _text("scope", primary_key=True),
-    _text("name", primary_key=True),
-    _text("measure", primary_key=True),
+    *_keys("scope", "name", "measure"),
     _whole("value"),
 )
 
@@ -215,26 +215,20 @@ definitions = Table("definitions", metadata, _text("service", primary_key=True),
 undecodable = Table(
     "undecodable",
     metadata,
-    _text("topic", primary_key=True),
-    Column("partition", Integer, primary_key=True, autoincrement=False),
-    Column("offset", BigInteger, primary_key=True, autoincrement=False),
+    *_place(),
 )
 
 refusals = Table(
     "refusals",
     metadata,
-    _text("speaker", primary_key=True),
-    _text("fault", primary_key=True),
-    _text("topic", primary_key=True),
-    Column("partition", Integer, primary_key=True, autoincrement=False),
-    Column("offset", BigInteger, primary_key=True, autoincrement=False),
+    *_keys("speaker", "fault"),
+    *_place(),
 )
 
 disbelieved = Table(
     "disbelieved",
     metadata,
-    _text("speaker", primary_key=True),
-    _text("fault", primary_key=True),
+    *_keys("speaker", "fault"),
     _whole("receipts"),
     _whole("noted_us"),
     _text("about"),
@@ -244,9 +238,7 @@ disbelieved = Table(
 unchecked = Table(
     "unchecked",
     metadata,
-    _text("transaction", primary_key=True),
-    _text("source", primary_key=True),
-    _text("event_id", primary_key=True),
+    *_keys("transaction", "source", "event_id"),
     _whole("written_us"),
 )
 

@@ -1,9 +1,11 @@
 """A real Prometheus scrapes the monitor, evaluates our alerts and answers what our dashboards ask."""
 
+import asyncio
 import json
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,8 +17,8 @@ from urllib.request import urlopen
 import pytest
 import yaml
 
-from bus import Settings
-from tests.integration.test_monitor import births, monitor, settings, url, wait_for
+from bus import Bus, Event, Settings
+from tests.integration.test_monitor import BORN, births, monitor, settings, url, wait_for
 from tests.ports import held_port
 from tests.unit.observability.test_documents import RULES, expressions
 
@@ -33,7 +35,7 @@ def prometheus(folder: Path, port: int, target: int) -> Iterator[None]:
         yaml.safe_dump(
             {
                 "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
-                "rule_files": [str(RULES)],
+                "rule_files": [str(path) for path in RULES],
                 "scrape_configs": [
                     {"job_name": "govbus", "static_configs": [{"targets": [f"127.0.0.1:{target}"]}]}
                 ],
@@ -82,6 +84,35 @@ async def test_it_scrapes_evaluates_and_answers(settings: Settings, url: str, tm
         for expression in expressions():
             (query,) = expression.values
             assert query.startswith("label_values(") or ask(port, f"query?query={quote(panel(query))}")
+
+
+async def test_a_silent_agency_pages_until_it_receives_again(
+    settings: Settings, url: str, tmp_path: Path
+) -> None:
+    """From a case that waits for an agency whose programs do not run, through a real monitor, to the alert."""
+    await births(settings, 1)
+    with (
+        held_port() as scraped,
+        held_port() as port,
+        monitor(settings, url, "--metrics-port", str(scraped), "--silent-after", "5"),
+        prometheus(tmp_path, port, scraped),
+    ):
+        await asyncio.to_thread(wait_for, lambda: "tax" in paged(port))
+        tax = Bus("tax", settings=settings)
+
+        @tax.subscribe(BORN, version=1, purpose="assign-a-number", name=f"monitor-test-{time.time_ns()}")
+        async def assign(event: Event[Any]) -> None:
+            """Take it."""
+
+        async with tax:
+            await asyncio.to_thread(wait_for, lambda: "tax" not in paged(port))
+
+
+def paged(port: int) -> set[str]:
+    """Return the agencies for which somebody is woken, since they are silent."""
+    found = [rule for rule in rules(port) if rule["name"] == "GovbusAgencySilent"]
+    alerts = [alert for rule in found for alert in rule["alerts"] if alert["state"] == "firing"]
+    return {alert["labels"]["agency"] for alert in alerts if alert["labels"]["severity"] == "page"}
 
 
 def rules(port: int) -> list[Any]:
