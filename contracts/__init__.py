@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from contracts.terminal import say, say_json, visible_console
     from contracts.validation import Violation
     from contracts.visible_text import visible
+    from contracts.web.listening import listening_options
     from contracts.web.server import serve_web
 
 # Each loads when it is used: a program, or a command, loads what it needs and not the room.
@@ -115,6 +116,7 @@ _HOMES = {
     "counts_of": "contracts.cluster.growth",
     "growths_of": "contracts.cluster.growth",
     "is_alone": "contracts.cluster.copies",
+    "listening_options": "contracts.web.listening",
     "paused_growth": "contracts.cluster.growth",
     "read_yaml_documents": "contracts.documents.document",
     "registry_entries": "contracts.cluster.registry",
@@ -175,6 +177,7 @@ __all__ = [
     "counts_of",
     "growths_of",
     "is_alone",
+    "listening_options",
     "paused_growth",
     "read_yaml_documents",
     "registry_entries",

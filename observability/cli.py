@@ -16,7 +16,7 @@ import click
 import orjson
 
 from bus import Environment, Outage, Settings, waited_out
-from contracts import Catalog, say, say_json, visible_console, visible_logger
+from contracts import Catalog, listening_options, say, say_json, visible_console, visible_logger
 from observability.clock import BrokerNow
 from observability.database.schema import database_file, with_password
 from observability.database.store import Store
@@ -272,21 +272,7 @@ def monitor(
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65_535),
-    default=8900,
-    show_default=True,
-    help="Port; 0 takes a free one.",
-)
-@click.option(
-    "--allow-host",
-    "hosts",
-    multiple=True,
-    metavar="NAME",
-    help="A further name under which clients reach it; can be repeated.",
-)
+@listening_options(8900)
 @_database_options
 def console(
     *,

@@ -9,25 +9,12 @@ import click
 from contracts.commands.options import REFERENCE_CATALOG, catalog_option, failing_plainly
 from contracts.lint.soundness import open_sound
 from contracts.publish.http_registry.app import RegistryApp
+from contracts.web.listening import listening_options
 from contracts.web.server import serve_web
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=8081,
-    show_default=True,
-    help="Port to listen on; 0 for any free port.",
-)
-@click.option(
-    "--allow-host",
-    "hosts",
-    multiple=True,
-    metavar="NAME",
-    help="A further name under which clients reach it; can be repeated.",
-)
+@listening_options(8081)
 @catalog_option
 @failing_plainly
 def serve(host: str, port: int, hosts: tuple[str, ...], catalog: Path | None) -> None:

@@ -150,6 +150,7 @@ PINNED: dict[str, list[str]] = {
         "counts_of",
         "growths_of",
         "is_alone",
+        "listening_options",
         "paused_growth",
         "read_yaml_documents",
         "registry_entries",

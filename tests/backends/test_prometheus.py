@@ -89,7 +89,7 @@ async def test_it_scrapes_evaluates_and_answers(settings: Settings, url: str, tm
 async def test_a_silent_agency_pages_until_it_receives_again(
     settings: Settings, url: str, tmp_path: Path
 ) -> None:
-    """From a case that waits for an agency whose programs do not run, through a real monitor, to the alert."""
+    """From a case that waits for an agency without a running program, by a real monitor, to the alert."""
     await births(settings, 1)
     with (
         held_port() as scraped,
