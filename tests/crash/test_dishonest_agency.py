@@ -1,8 +1,7 @@
 """A dishonest agency with its own credentials: it may write no other's topics, and lies in its own.
 
-Each seed tells other lies: receipts of a running case, changed at random. Nothing of the others changes, and
-every lie is counted under the name of the liar, once its topic was asked: a lie about a place that is newer
-than the monitor's list of topics is believed, and shown as unchecked, until the list is read again.
+Each seed tells other lies: receipts of a running case, changed at random, also of its end at the offset of an
+event of another case. Nothing of the others changes, and every lie is counted under the name of the liar.
 """
 
 import asyncio
@@ -23,6 +22,7 @@ from bus import (
     DeliveryReceipt,
     EmbeddedKafka,
     PublishReceipt,
+    Receipt,
     checkpoints_topic,
     encode_receipts,
     open_consumer,
@@ -68,13 +68,16 @@ async def test_a_dishonest_agency_changes_nothing_of_others(
             await north.publish(country.opened, case(n, f"case-{n:04}"), version="1.1", service=SERVICE)
             for n in range(3)
         ]
+    async with country.bus(country.south) as south:
+        other = await south.publish(country.closed, case(9), version="1.0")
     with Store(f"sqlite:///{tmp_path / 'm.db'}", country.catalog.services) as store:
-        await watch(country, store, lambda: len(store.transactions(limit=1_000)) == len(sent))
+        await watch(country, store, lambda: len(store.transactions(limit=1_000)) == len(sent) + 1)
         before = seen(store, country)
-        assert [state for _, state, *_ in before[0]] == ["open"] * len(sent)
+        running = [id_ for id_, state, *_ in before[0] if state == "open"]
+        assert len(running) == len(sent)
         async with speaking(country) as liar:
             await take_over(country, liar)
-            true = [receipt for id_ in before[0] for receipt in told(country, sent, id_[0])]
+            true = [receipt for id_ in running for receipt in told(country, sent, id_, other)]
             lies = [lie(chance, chance.choice(true), country) for _ in range(LIES)]
             for one in lies:
                 place = chance.randrange(4)
@@ -104,8 +107,8 @@ async def take_over(country: GuardedCountry, liar: KafkaTransport) -> None:
     await transactional.stop()
 
 
-def told(country: GuardedCountry, sent: Any, transaction: str) -> list[AnyReceipt]:
-    """Return true receipts of a case, and those of its end, which nobody has published."""
+def told(country: GuardedCountry, sent: Any, transaction: str, other: Receipt) -> list[AnyReceipt]:
+    """Return true receipts of a case, and of its end, which nobody has published: there is another event."""
     (opened,) = (one for one in sent if one.transaction == transaction)
     at_us = opened.timestamp * 1000
     start = PublishReceipt(
@@ -122,16 +125,24 @@ def told(country: GuardedCountry, sent: Any, transaction: str) -> list[AnyReceip
         transaction, None, "ack", None, 1, opened.topic, opened.partition, opened.offset, at_us, at_us, at_us,
         at_us + 9_000, 0, 40, "0" * 64,
     )  # fmt: skip
-    return [start, end, heard]
+    elsewhere = replace(
+        end, partition=other.partition, offset=other.offset, broker_time_us=other.timestamp * 1000
+    )
+    return [start, end, elsewhere, heard]
 
 
 def lie(chance: random.Random, true: AnyReceipt, country: GuardedCountry) -> AnyReceipt:
-    """Change some of a receipt; what the liar may say of its own failures is none of it."""
+    """Change some of a receipt.
+
+    What the liar may say of its own failures is none of it; nor is an event without an offset.
+    """
     numbers = [field.name for field in fields(true) if field.type is int and field.name != "skew_us"]
     changes: dict[str, Any] = {}
     for name in chance.sample(numbers, k=chance.randrange(4)):
         old = getattr(true, name)
         changes[name] = chance.choice([0, -1, old + 1, old - 1, old + DAYS_US, old - DAYS_US])
+    if changes.get("offset") == -1:
+        changes["offset"] = -2
     if "partition" in changes or "attempt" in changes:
         changes |= {name: abs(changes[name]) % 9 for name in ("partition", "attempt") if name in changes}
     if chance.random() < 0.5:
