@@ -286,10 +286,8 @@ def gather(found: Mapping[TopicPartition, Sequence[Record]]) -> ReceiptBatch:
         for record in records:
             decoded = read(record.value)
             at = (record.topic, record.partition, record.offset)
-            words += [
-                Word(speaker_of(record.topic), receipt, record.timestamp * 1000, at)
-                for receipt in decoded.receipts
-            ]
+            speaker, written_us = speaker_of(record.topic), record.timestamp * 1000
+            words += [Word(speaker, receipt, written_us, at) for receipt in decoded.receipts]
             if decoded.reason is not None:
                 undecodable.append(at)
                 _log.warning(

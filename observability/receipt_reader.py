@@ -20,6 +20,9 @@ SMALLEST, LARGEST = -62_135_596_800_000_000, 253_402_300_799_999_999
 LARGEST_SHORT = 2**31 - 1
 """Bound of partitions and attempts."""
 
+NUL = b"\\u0000"
+"""The one way in which JSON writes it."""
+
 OUTCOMES: Mapping[type[AnyReceipt], frozenset[str]] = {
     PublishReceipt: frozenset(get_args(PublishOutcome)),
     DeliveryReceipt: frozenset(get_args(DeliveryOutcome)),
@@ -41,7 +44,9 @@ def read(value: bytes | None) -> DecodedReceipts:
         found = decode_receipts(value)
     except ValueError:
         return DecodedReceipts((), "not-receipts")
-    sound = tuple(_without_nul(receipt) for receipt in found if is_sound(receipt))
+    sound = tuple(receipt for receipt in found if is_sound(receipt))
+    if NUL in (value or b""):
+        sound = tuple(map(_without_nul, sound))
     return DecodedReceipts(sound, None if len(sound) == len(found) else "unsound-receipt")
 
 
@@ -57,6 +62,9 @@ def _without_nul(receipt: AnyReceipt) -> AnyReceipt:
     return replace(receipt, **bad) if bad else receipt
 
 
+_TEXT, _WHOLE, _TEXT_OR_NONE = frozenset({str}), frozenset({int}), frozenset({str, type(None)})
+
+
 def _check(row: type[PublishReceipt] | type[DeliveryReceipt]) -> Callable[[Any], bool]:
     names: dict[object, list[str]] = {str: [], int: [], str | None: []}
     for column in fields(row):
@@ -65,11 +73,14 @@ def _check(row: type[PublishReceipt] | type[DeliveryReceipt]) -> Callable[[Any],
     short = attrgetter(*({"partition", "attempt"} & set(names[int])), "partition")
 
     def check(receipt: Any) -> bool:
+        numbers = wholes(receipt)
         return (
-            all(type(text) is str for text in texts(receipt))
-            and all(type(whole) is int and SMALLEST <= whole <= LARGEST for whole in wholes(receipt))
-            and all(text is None or type(text) is str for text in optional(receipt))
-            and all(abs(whole) <= LARGEST_SHORT for whole in short(receipt))
+            _TEXT.issuperset(map(type, texts(receipt)))
+            and _WHOLE.issuperset(map(type, numbers))
+            and min(numbers) >= SMALLEST
+            and max(numbers) <= LARGEST
+            and _TEXT_OR_NONE.issuperset(map(type, optional(receipt)))
+            and all(-LARGEST_SHORT <= whole <= LARGEST_SHORT for whole in short(receipt))
             and bool(receipt.event_id)
         )
 

@@ -3,7 +3,7 @@
 Law of this file: pure; a published event is shown once for each subscription that received it, else once.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from bus import DeliveryReceipt, PublishReceipt, agency_of
@@ -36,14 +36,16 @@ def microseconds(at: datetime) -> int:
 def transaction_view(
     transaction_id: str,
     services: Mapping[str, Service],
-    publishes: Sequence[PublishReceipt],
-    deliveries: Sequence[DeliveryReceipt],
+    publishes: Collection[PublishReceipt],
+    deliveries: Collection[DeliveryReceipt],
     now_us: int,
     *,
     silences: Silences = NOBODY,
     grants: Collection[Addressee] | None = None,
 ) -> TransactionView:
     """Return the view of one transaction at `now_us` (microseconds since the epoch)."""
+    publishes = settle_publishes(publishes).values()
+    deliveries = settle_deliveries(deliveries).values()
     assessed = assess(services, publishes, deliveries, grants)
     shown = _hops(publishes, deliveries)
     started = moment(assessed.started_us) if assessed.started_us is not None else shown[0].published
@@ -85,12 +87,12 @@ def _wait(wait: Wait, now_us: int, silences: Silences) -> WaitView:
 
 
 def _hops(publishes: Iterable[PublishReceipt], deliveries: Iterable[DeliveryReceipt]) -> tuple[HopView, ...]:
-    found = hops(settle_deliveries(deliveries).values())
+    found = hops(deliveries)
     received = {(hop.last.source, hop.last.event_id) for hop in found}
     shown = [_received(hop) for hop in found]
-    for (_, source, event_id), receipt in settle_publishes(publishes).items():
-        if (source, event_id) not in received:
-            shown.append(_not_received(receipt))
+    shown += [
+        _not_received(receipt) for receipt in publishes if (receipt.source, receipt.event_id) not in received
+    ]
     return tuple(sorted(shown, key=lambda hop: (hop.published, hop.received or hop.published, hop.event_id)))
 
 

@@ -19,14 +19,15 @@ nothing stuck, nor does an event that was refused and published later.
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from bus import DeliveryReceipt, PublishReceipt
 from contracts import Service
 from observability.evidence.silence import NOBODY, Addressee, Silences
-from observability.identity import AnyReceipt, is_attempt, settle_deliveries, settle_publishes
-from observability.latency import Hop, hops
+from observability.identity import AnyReceipt, is_attempt
+from observability.latency import hops
 from observability.views import Cause, State
 
 MICROSECONDS = 1_000_000
@@ -151,6 +152,7 @@ def steps(service: Service) -> list[ServiceStep]:
     ]
 
 
+@lru_cache(maxsize=4_096)
 def subject_of(type_: str) -> str:
     """Return the subject of an event type: `health.record-opened` of `health.record-opened.v1`."""
     subject, _, major = type_.rpartition(".v")
@@ -159,45 +161,44 @@ def subject_of(type_: str) -> str:
 
 def assess(
     services: Mapping[str, Service],
-    publishes: Iterable[PublishReceipt],
-    deliveries: Iterable[DeliveryReceipt],
+    publishes: Collection[PublishReceipt],
+    deliveries: Collection[DeliveryReceipt],
     grants: Collection[Addressee] | None = None,
 ) -> Assessment:
     """Return what the receipts of one transaction show.
 
     Args:
         services: the service definitions by name.
-        publishes: the publish receipts of the transaction.
-        deliveries: the delivery receipts of the transaction.
+        publishes: the receipts of the transaction's publishes, of each the one that counts.
+        deliveries: the receipts of its deliveries, of each the one that counts.
         grants: which agency may receive which events; all of them if None.
 
     Raises:
         ValueError: there is no receipt at all.
     """
-    settled = settle_publishes(publishes).values()
-    delivered = settle_deliveries(deliveries).values()
-    found: list[AnyReceipt] = [*settled, *delivered]
+    found: list[AnyReceipt] = [*publishes, *deliveries]
     if not found:
         raise ValueError("Expected at least one receipt of the transaction, got none")
     # What a delivery or a later event says of the start is not believed: it is another agency's event.
-    seen = [receipt for receipt in settled if receipt.outcome == "published"]
+    seen = [receipt for receipt in publishes if receipt.outcome == "published"]
     published = _published(seen)
     service = _service(services, seen)
     last = max(map(newest_us, found))
-    kept = _kept_refusals(settled)
+    kept = _kept_refusals(publishes)
     if service is None:
         name = min((receipt.service for receipt in seen or found if receipt.service), default=None)
         return Assessment(name, False, min(published.values(), default=None), None, None, last, (), kept)
     started = published[service.start]
     completed = _completed(service, published)
-    losses = {} if completed is not None else _losses(service, settled, hops(delivered))
-    received = {
-        Addressee(receipt.agency, subject_of(receipt.type))
-        for receipt in delivered
-        if is_attempt(receipt.outcome)
-    }
-    waits = () if completed is not None else _waits(service, published, started, losses)
-    waits = tuple(replace(wait, received=_has(wait, received, grants)) for wait in waits)
+    waits: tuple[Wait, ...] = ()
+    if completed is None:
+        losses = _losses(service, publishes, deliveries)
+        received = {
+            Addressee(receipt.agency, subject_of(receipt.type))
+            for receipt in deliveries
+            if is_attempt(receipt.outcome)
+        }
+        waits = _waits(service, published, started, losses, received=received, grants=grants)
     late_at = started + round(service.deadline_seconds * MICROSECONDS)
     return Assessment(service.name, True, started, completed, late_at, last, waits, kept)
 
@@ -217,8 +218,10 @@ def _service(services: Mapping[str, Service], seen: Iterable[PublishReceipt]) ->
     return services[min(starts)[1]] if starts else None
 
 
-def _kept_refusals(publishes: Iterable[PublishReceipt]) -> int:
+def _kept_refusals(publishes: Collection[PublishReceipt]) -> int:
     """Return how many refused events left a dead letter of their source too."""
+    if all(receipt.outcome == "published" for receipt in publishes):
+        return 0
     counted = Counter((receipt.outcome, receipt.agency, receipt.type) for receipt in publishes)
     return sum(
         min(number, counted["dead-letter", agency, type_])
@@ -242,7 +245,13 @@ def _completed(service: Service, published: Mapping[str, int]) -> int | None:
 
 
 def _waits(
-    service: Service, published: Mapping[str, int], started_us: int, losses: Mapping[str, Loss]
+    service: Service,
+    published: Mapping[str, int],
+    started_us: int,
+    losses: Mapping[str, Loss],
+    *,
+    received: Collection[Addressee],
+    grants: Collection[Addressee] | None,
 ) -> tuple[Wait, ...]:
     known = {service.start: started_us, **published}
     waits = []
@@ -251,18 +260,21 @@ def _waits(
             continue
         since, seconds = known[step.after], step.deadline_seconds
         due = None if seconds is None else since + round(seconds * MICROSECONDS)
-        waits.append(Wait(step.event, step.agency, since, due, losses.get(step.event), step.after))
+        has = _has(step, received, grants)
+        waits.append(Wait(step.event, step.agency, since, due, losses.get(step.event), step.after, has))
     return tuple(sorted(waits, key=lambda wait: (wait.since_us, wait.event)))
 
 
-def _has(wait: Wait, received: Collection[Addressee], grants: Collection[Addressee] | None) -> bool:
-    """Return whether the agency of a wait has received the event before it, or need not over the bus."""
-    addressee = Addressee(wait.agency, wait.after)
-    own = wait.after.partition(".")[0] == wait.agency
+def _has(step: ServiceStep, received: Collection[Addressee], grants: Collection[Addressee] | None) -> bool:
+    """Return whether the agency of a step has received the event before it, or need not over the bus."""
+    addressee = Addressee(step.agency, step.after)
+    own = step.after.partition(".")[0] == step.agency
     return own or addressee in received or (grants is not None and addressee not in grants)
 
 
-def _losses(service: Service, publishes: Iterable[PublishReceipt], found: Iterable[Hop]) -> dict[str, Loss]:
+def _losses(
+    service: Service, publishes: Iterable[PublishReceipt], deliveries: Collection[DeliveryReceipt]
+) -> dict[str, Loss]:
     """Return the first loss of each event of a service."""
     losses: dict[str, Loss] = {}
 
@@ -280,7 +292,9 @@ def _losses(service: Service, publishes: Iterable[PublishReceipt], found: Iterab
                 lose(subject_of(receipt.type), Loss(at_us, "refused", reason))
             case "dead-letter":
                 lose(subject_of(receipt.type), Loss(at_us, "set-aside", reason, receipt.origin or ""))
-    for last in (hop.last for hop in found if hop.last.outcome == "dead-letter"):
+    if all(receipt.outcome != "dead-letter" for receipt in deliveries):
+        return losses
+    for last in (hop.last for hop in hops(deliveries) if hop.last.outcome == "dead-letter"):
         for step in steps(service):
             if (step.after, step.agency) == (subject_of(last.type), last.agency):
                 lose(step.event, Loss(last.finished_us, "dead-letter", last.reason or ""))

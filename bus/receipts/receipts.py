@@ -11,7 +11,7 @@ the columns in the order of the tables below.
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import orjson
@@ -119,6 +119,11 @@ _KINDS: Mapping[str, tuple[type[ReceiptRow], tuple[str, ...], tuple[str, ...]]] 
     "publish": (PublishReceipt, PUBLISH_COMMON, PUBLISH_ROW),
     "delivery": (DeliveryReceipt, DELIVERY_COMMON, DELIVERY_ROW),
 }
+_IN_ORDER = {
+    row: itemgetter(*((*common, *columns).index(field.name) for field in fields(row)))
+    for row, common, columns in _KINDS.values()
+}
+"""Of the common columns and those of a row, the fields in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +176,10 @@ def decode_receipts(value: bytes | None) -> list[ReceiptRow]:
 
 def _rows(group: Mapping[str, Any]) -> list[ReceiptRow]:
     row, common, columns = _KINDS[group["kind"]]
-    shared = dict(zip(common, group["common"], strict=True))
-    return [row(**shared, **dict(zip(columns, values, strict=True))) for values in group["rows"]]
+    shared, in_order = tuple(group["common"]), _IN_ORDER[row]
+    if len(shared) != len(common) or any(len(values) != len(columns) for values in group["rows"]):
+        raise ValueError
+    return [row(*in_order((*shared, *values))) for values in group["rows"]]
 
 
 def record_name(place: TopicPartition, offset: int, topic_id: str) -> str:

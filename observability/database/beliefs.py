@@ -3,12 +3,15 @@
 Law of this file: a publish is `unchecked` from the batch that brought it until its topic has answered.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
+from typing import Any
 
-from sqlalchemy import Connection, and_, delete, func, insert, select
+from sqlalchemy import BindParameter, Connection, and_, bindparam, delete, func, select
 
 from bus import PublishReceipt
-from observability.database.intake import of_key, publish_columns
+from observability.database.intake import PLACE, Place, chunks, publish_columns
+from observability.database.rows import insert_rows
 from observability.database.schema import publishes, unchecked
 from observability.evidence.trust import Word
 from observability.identity import PublishKey, publish_key
@@ -17,27 +20,40 @@ from observability.views import RefusalView
 
 _KEY = ("transaction", "source", "event_id")
 _SAME = and_(*(publishes.c[name] == unchecked.c[name] for name in _KEY))
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+_KNOWN = select(*(unchecked.c[name] for name in _KEY)).where(unchecked.c.transaction.in_(_IDS))
+_PLACES = select(*(publishes.c[name] for name in (*_KEY, *PLACE))).where(publishes.c.transaction.in_(_IDS))
+_FORGET = delete(unchecked).where(*(unchecked.c[name] == bindparam(f"of_{name}") for name in _KEY))
 
 
 def remember(connection: Connection, words: Iterable[Word]) -> None:
     """Remember publishes that are believed unchecked, where they are the ones that count."""
+    publishes_of: dict[PublishKey, list[tuple[Place, int]]] = defaultdict(list)
     for word in words:
         assert isinstance(word.receipt, PublishReceipt)  # noqa: S101 - only they are checked
-        key = publish_key(word.receipt)
-        place = {name: getattr(word.receipt, name) for name in ("topic", "partition", "offset")}
-        counts = [publishes.c[name] == value for name, value in place.items()]
-        if (
-            connection.execute(select(unchecked).where(*of_key(unchecked, key))).first() is None
-            and connection.execute(select(publishes.c.topic).where(*of_key(publishes, key), *counts)).first()
+        place = (word.receipt.topic, word.receipt.partition, word.receipt.offset)
+        publishes_of[publish_key(word.receipt)].append((place, word.written_us))
+    known: set[PublishKey] = set()
+    places: dict[PublishKey, Place] = {}
+    for chunk in chunks({transaction for transaction, _, _ in publishes_of}):
+        known.update(map(tuple, connection.execute(_KNOWN, {"ids": chunk})))
+        for transaction, source, event_id, topic, partition, offset in connection.execute(
+            _PLACES, {"ids": chunk}
         ):
-            row = {**dict(zip(_KEY, key, strict=True)), "written_us": word.written_us}
-            connection.execute(insert(unchecked).values(row))
+            places[transaction, source, event_id] = (topic, partition, offset)
+    rows = []
+    for key, found in publishes_of.items():
+        counting = [written_us for place, written_us in found if place == places.get(key)]
+        if counting and key not in known:
+            rows.append((*key, counting[0]))
+    insert_rows(connection, unchecked, (*_KEY, "written_us"), rows)
 
 
 def forget(connection: Connection, keys: Iterable[PublishKey]) -> None:
     """Forget that publishes are unchecked."""
-    for key in keys:
-        connection.execute(delete(unchecked).where(*of_key(unchecked, key)))
+    names = [f"of_{name}" for name in _KEY]
+    if rows := [dict(zip(names, key, strict=True)) for key in keys]:
+        connection.execute(_FORGET, rows)
 
 
 def find_unchecked(connection: Connection, limit: int) -> list[Word]:

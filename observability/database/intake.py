@@ -9,11 +9,11 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from hashlib import sha256
-from itertools import islice, pairwise
+from itertools import chain, islice, starmap
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, Table, delete, insert, select, update
+from sqlalchemy import BindParameter, Connection, Row, Table, bindparam, delete, insert, select, update
 
 from bus import DeliveryReceipt, PublishReceipt
 from contracts import Service
@@ -24,6 +24,7 @@ from observability.database.contradictions import (
 )
 from observability.database.progress import advance, owe
 from observability.database.retention import pruned_us
+from observability.database.rows import insert_rows
 from observability.database.schema import (
     definitions,
     deliveries,
@@ -41,6 +42,7 @@ from observability.identity import (
     AnyReceipt,
     DeliveryKey,
     PublishKey,
+    delivery_key,
     is_eventless,
     preferred,
     publish_key,
@@ -57,6 +59,8 @@ CLOCK_ERROR_US = 100_000
 """How far two times of the broker's clock, read by different processes, may be apart for no other cause."""
 
 Grants = Collection[Addressee] | None
+
+Id = TypeVar("Id", str, int)
 
 CHUNK = 500
 """Most ids in one query."""
@@ -78,6 +82,30 @@ delivery_columns = [deliveries.c[name] for name in DELIVERY_FIELDS]
 
 ASSESSED = [name for name in transactions.c.keys() if name != "id"]  # noqa: SIM118 - no mapping
 """Columns of `transactions`, each named as the attribute of `Assessment` that it holds."""
+_assessed = attrgetter(*ASSESSED)
+
+
+# Made once: SQLAlchemy takes as long to make a statement as SQLite to run it.
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+_PUBLISHES = select(*publish_columns).where(publishes.c.transaction.in_(_IDS))
+_DELIVERIES = select(*delivery_columns).where(deliveries.c.transaction.in_(_IDS))
+_TRANSACTIONS = select(transactions).where(transactions.c.id.in_(_IDS))
+_NO_TRANSACTIONS = delete(transactions).where(transactions.c.id.in_(_IDS))
+_SHOWN = select(refusals.c.offset).where(
+    *(refusals.c[name] == bindparam(name) for name in ("speaker", "fault", "topic", "partition")),
+    refusals.c.offset.in_(_IDS),
+)
+_TOTAL = tuple(totals.primary_key.columns)
+_TOTALS = select(*_TOTAL).where(totals.c.name.in_(_IDS))
+_MORE = (
+    update(totals)
+    .where(*(column == bindparam(f"of_{column.name}") for column in _TOTAL))
+    .values(value=totals.c.value + bindparam("difference"))
+)
+_NEWEST = ("store", "", "newest_us")
+_NEWEST_US = select(totals.c.value).where(
+    *(column == part for column, part in zip(_TOTAL, _NEWEST, strict=True))
+)
 
 
 @dataclass(slots=True)
@@ -103,10 +131,12 @@ def load(connection: Connection, ids: Iterable[str]) -> StoredReceipts:
     """Return all stored receipts of the transactions."""
     stored = StoredReceipts()
     for chunk in chunks(ids):
-        rows = connection.execute(select(*publish_columns).where(publishes.c.transaction.in_(chunk)))
-        stored.publishes.update(settle_publishes(PublishReceipt(*row) for row in rows))
-        rows = connection.execute(select(*delivery_columns).where(deliveries.c.transaction.in_(chunk)))
-        stored.deliveries.update(settle_deliveries(DeliveryReceipt(*row) for row in rows))
+        found = connection.execute(_PUBLISHES, {"ids": chunk})
+        for publish in starmap(PublishReceipt, found.all()):
+            stored.publishes[publish_key(publish)] = publish
+        found = connection.execute(_DELIVERIES, {"ids": chunk})
+        for delivery in starmap(DeliveryReceipt, found.all()):
+            stored.deliveries[delivery_key(delivery)] = delivery
     return stored
 
 
@@ -144,7 +174,11 @@ def apply(
     published = settle_publishes(publish_rows)
     delivered = settle_deliveries(row for row in batch if isinstance(row, DeliveryReceipt))
     changed = _merge(connection, publishes, stored.publishes, published, counts)
-    contradicting = [row for row in publish_rows if contradicts(stored.publishes[publish_key(row)], row)]
+    contradicting = [
+        row
+        for row in publish_rows
+        if (counting := stored.publishes[publish_key(row)]) is not row and contradicts(counting, row)
+    ]
     changed += _merge(connection, deliveries, stored.deliveries, delivered, counts)
     new_publishes = [row for row in changed if isinstance(row, PublishReceipt)]
     twice = at_a_place_of_another(connection, stored.publishes, new_publishes)
@@ -156,7 +190,9 @@ def apply(
         *(_refusal(row, "before-cause") for row in early),
     ]
     _note(connection, refused, now_us)
-    changed = [row for row in changed if row not in early and row not in contradicting]
+    if contradicting or early:
+        gone = {*contradicting, *early}
+        changed = [row for row in changed if row not in gone]
     _reassess(
         connection, services, stored, {receipt.transaction for receipt in changed}, counts, grants=grants
     )
@@ -172,7 +208,7 @@ def apply(
 
 def _not_pruned(batch: list[AnyReceipt], stored: StoredReceipts, before_us: int) -> list[AnyReceipt]:
     """Return the receipts that were not counted and deleted before."""
-    if all(newest_us(receipt) >= before_us for receipt in batch):
+    if not before_us or all(newest_us(receipt) >= before_us for receipt in batch):
         return batch
     kept = {key[0] for key in (*stored.publishes, *stored.deliveries)}
     return [receipt for receipt in batch if newest_us(receipt) >= before_us or receipt.transaction in kept]
@@ -197,7 +233,7 @@ def follow(connection: Connection, services: Mapping[str, Service], grants: Gran
             connection.execute(insert(definitions), rows)
 
 
-def chunks(ids: Iterable[str]) -> Iterator[list[str]]:
+def chunks(ids: Iterable[Id]) -> Iterator[list[Id]]:
     """Yield the ids, sorted, in lists short enough for one query."""
     rest = iter(sorted(ids))
     while chunk := list(islice(rest, CHUNK)):
@@ -221,9 +257,9 @@ def _merge(
         if old is not None:
             replaced.append(key)
             counts.subtract(_counted(old))
-        counts.update(_counted(counting))
         stored[key] = counting
         written.append(counting)
+    counts.update(chain.from_iterable(map(_counted, written)))
     for key in replaced:
         connection.execute(delete(table).where(*of_key(table, key)))
     _insert(connection, table, written)
@@ -294,18 +330,26 @@ def _refusal(receipt: AnyReceipt, fault: Fault) -> Refusal:
 
 def _note(connection: Connection, refused: Iterable[Refusal], now_us: int) -> None:
     """Count what is not believed, once for each place that shows it."""
-    shown: dict[tuple[str, Fault, Place], list[Refusal]] = defaultdict(list)
+    shown: dict[tuple[str, Fault, str, int], dict[int, list[Refusal]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
     for refusal in refused:
-        shown[refusal.speaker, refusal.fault, refusal.place].append(refusal)
+        topic, partition, offset = refusal.place
+        shown[refusal.speaker, refusal.fault, topic, partition][offset].append(refusal)
     latest: dict[tuple[str, Fault], str] = {}
     new: Counter[tuple[str, Fault]] = Counter()
-    for (speaker, fault, place), found in shown.items():
-        row = {"speaker": speaker, "fault": fault, **dict(zip(PLACE, place, strict=True))}
-        where = [refusals.c[name] == value for name, value in row.items()]
-        if connection.execute(select(refusals).where(*where)).first() is None:
-            connection.execute(insert(refusals).values(row))
-            new[speaker, fault] += len(found)
-            latest[speaker, fault] = found[-1].about
+    fresh: list[tuple[object, ...]] = []
+    for (speaker, fault, topic, partition), by_offset in shown.items():
+        where = {"speaker": speaker, "fault": fault, "topic": topic, "partition": partition}
+        known: set[int] = set()
+        for chunk in chunks(by_offset):
+            known.update(connection.scalars(_SHOWN, {**where, "ids": chunk}))
+        for offset, found in by_offset.items():
+            if offset not in known:
+                fresh.append((speaker, fault, topic, partition, offset))
+                new[speaker, fault] += len(found)
+                latest[speaker, fault] = found[-1].about
+    insert_rows(connection, refusals, ("speaker", "fault", *PLACE), fresh)
     for (speaker, fault), about in sorted(latest.items()):
         values = {"receipts": new[speaker, fault], "noted_us": now_us, "about": about}
         more = {**values, "receipts": disbelieved.c.receipts + values["receipts"]}
@@ -315,10 +359,8 @@ def _note(connection: Connection, refused: Iterable[Refusal], now_us: int) -> No
 
 
 def _insert(connection: Connection, table: Table, rows: Sequence[AnyReceipt]) -> None:
-    if not rows:
-        return
     names, values = (PUBLISH_FIELDS, _of_publish) if table is publishes else (DELIVERY_FIELDS, _of_delivery)
-    connection.execute(insert(table), [dict(zip(names, values(row), strict=True)) for row in rows])
+    insert_rows(connection, table, names, list(map(values, rows)))
 
 
 def _counted(receipt: AnyReceipt) -> list[Measure]:
@@ -331,8 +373,11 @@ def _counted(receipt: AnyReceipt) -> list[Measure]:
         return counted
     if receipt.reason != "duplicate":
         counted.append(("agency", receipt.agency, receipt.outcome))
-    order = (receipt.broker_time_us, receipt.received_us, receipt.finished_us)
-    if any(later < earlier - CLOCK_ERROR_US for earlier, later in pairwise(order)):
+    received_us = receipt.received_us
+    if (
+        received_us < receipt.broker_time_us - CLOCK_ERROR_US
+        or receipt.finished_us < received_us - CLOCK_ERROR_US
+    ):
         counted.append(("store", "", "backwards"))
     return counted
 
@@ -347,9 +392,9 @@ def _reassess(
     grants: Grants,
 ) -> None:
     for chunk in chunks(touched):
-        for row in connection.execute(select(transactions).where(transactions.c.id.in_(chunk))):
-            counts.subtract(_progress(row))
-        connection.execute(delete(transactions).where(transactions.c.id.in_(chunk)))
+        found = connection.execute(_TRANSACTIONS, {"ids": chunk}).all()
+        counts.subtract(chain.from_iterable(map(_progress, found)))
+        connection.execute(_NO_TRANSACTIONS, {"ids": chunk})
     rows = []
     owed = {}
     for id_, (published, delivered) in stored.by_transaction().items():
@@ -357,9 +402,8 @@ def _reassess(
             now = assess(services, published, delivered, grants)
             owed[id_] = now.waits
             counts.update(_progress(now))
-            rows.append({"id": id_, **{name: getattr(now, name) for name in ASSESSED}})
-    if rows:
-        connection.execute(insert(transactions), rows)
+            rows.append((id_, *_assessed(now)))
+    insert_rows(connection, transactions, ("id", *ASSESSED), rows)
     for chunk in chunks(touched):
         changes = owe(connection, chunk, {id_: owed[id_] for id_ in chunk if id_ in owed})
         counts.update({("agency", agency, "owed"): number for agency, number in changes.items()})
@@ -380,9 +424,7 @@ def _progress(found: Row[Any] | Assessment) -> list[Measure]:
 
 
 def _refresh(connection: Connection, newest_us: int, counts: Counter[Measure]) -> None:
-    key = ("store", "", "newest_us")
-    stored = connection.scalar(select(totals.c.value).where(*_at(key))) or 0
-    counts[key] += max(0, newest_us - stored)
+    counts[_NEWEST] += max(0, newest_us - (connection.scalar(_NEWEST_US) or 0))
 
 
 def _keep_places(connection: Connection, places: Iterable[Place]) -> int:
@@ -397,20 +439,19 @@ def _keep_places(connection: Connection, places: Iterable[Place]) -> int:
 
 
 def _add(connection: Connection, counts: Mapping[Measure, int]) -> None:
-    for key, difference in sorted(counts.items()):
-        if not difference:
-            continue
-        change = update(totals).where(*_at(key)).values(value=totals.c.value + difference)
-        if connection.execute(change).rowcount == 0:
-            scope, name, measure = key
-            connection.execute(
-                insert(totals).values(scope=scope, name=name, measure=measure, value=difference)
-            )
-
-
-def _at(key: Measure) -> list[Any]:
-    scope, name, measure = key
-    return [totals.c.scope == scope, totals.c.name == name, totals.c.measure == measure]
+    changed = {key: difference for key, difference in sorted(counts.items()) if difference}
+    known: set[Measure] = set()
+    for chunk in chunks({name for _, name, _ in changed}):
+        known.update(map(tuple, connection.execute(_TOTALS, {"ids": chunk})))
+    more = [
+        {"of_scope": scope, "of_name": name, "of_measure": measure, "difference": difference}
+        for (scope, name, measure), difference in changed.items()
+        if (scope, name, measure) in known
+    ]
+    if more:
+        connection.execute(_MORE, more)
+    fresh = [(*key, difference) for key, difference in changed.items() if key not in known]
+    insert_rows(connection, totals, ("scope", "name", "measure", "value"), fresh)
 
 
 def _digest(service: Service) -> str:

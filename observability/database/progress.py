@@ -8,9 +8,11 @@ nothing for `FORGOTTEN_DAYS` is gone, as for Kafka; the cases that wait for its 
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     Row,
@@ -25,6 +27,7 @@ from sqlalchemy import (
 )
 
 from bus import DeliveryReceipt, PublishReceipt, is_replay
+from observability.database.rows import insert_rows
 from observability.database.schema import heads, not_received, publishes, reports, totals, transactions, waits
 from observability.evidence.silence import Addressee, NotReceived, Silences, silences
 from observability.identity import AnyReceipt, is_attempt
@@ -33,8 +36,16 @@ from observability.transactions import Wait, subject_of
 FORGOTTEN_DAYS = 7
 _DAY_US = 86_400_000_000
 
-Key = tuple[str, ...]
+Key = tuple[Any, ...]
 Values = dict[str, Any]
+
+_IDS: BindParameter[str] = bindparam("ids", expanding=True)
+_WAITS = select(waits.c.agency, func.count()).where(waits.c.transaction.in_(_IDS)).group_by(waits.c.agency)
+_NO_WAITS = delete(waits).where(waits.c.transaction.in_(_IDS))
+
+_head_key = attrgetter(*(column.name for column in heads.primary_key.columns))
+_report_key = attrgetter(*(column.name for column in reports.primary_key.columns))
+_record = attrgetter("broker_time_us", "offset")
 
 
 class Lag(NamedTuple):
@@ -48,35 +59,43 @@ class Lag(NamedTuple):
 
 def advance(connection: Connection, changed: Iterable[AnyReceipt], now_us: int) -> None:
     """Take note of how far topics and subscriptions have come; nothing from after `now_us` counts."""
-    new: dict[str, dict[Key, Values]] = {heads.name: {}, reports.name: {}}
+    published: dict[Key, list[PublishReceipt]] = defaultdict(list)
+    delivered: dict[Key, list[DeliveryReceipt]] = defaultdict(list)
     for receipt in changed:
-        place = {"topic": receipt.topic, "partition": receipt.partition}
-        reached = {"broker_time_us": receipt.broker_time_us, "offset": receipt.offset}
         if isinstance(receipt, PublishReceipt):
             if receipt.outcome == "published" and receipt.broker_time_us <= now_us:
-                _keep(new[heads.name], {**place, **reached}, heads)
+                published[_head_key(receipt)].append(receipt)
         elif _is_progress(receipt, now_us):
-            by = {"agency": receipt.agency, "subscription": receipt.subscription}
-            handled_us = receipt.finished_us if receipt.outcome == "ack" else 0
-            times = {
-                "first_us": receipt.received_us,
-                "received_us": receipt.received_us,
-                "handled_us": handled_us,
-                "finished_us": receipt.finished_us,
-            }
-            _keep(new[reports.name], {**by, **place, **reached, **times}, reports)
-    for table in (heads, reports):
-        _write(connection, table, new[table.name])
+            delivered[_report_key(receipt)].append(receipt)
+    _write(connection, heads, {key: _reached(heads, key, found) for key, found in published.items()})
+    _write(connection, reports, {key: _report(key, found) for key, found in delivered.items()})
+
+
+def _reached(table: Table, key: Key, receipts: Iterable[AnyReceipt]) -> Values:
+    newest = max(receipts, key=_record)
+    names = [column.name for column in table.primary_key.columns]
+    return {
+        **dict(zip(names, key, strict=True)),
+        "broker_time_us": newest.broker_time_us,
+        "offset": newest.offset,
+    }
+
+
+def _report(key: Key, receipts: Sequence[DeliveryReceipt]) -> Values:
+    received = [receipt.received_us for receipt in receipts]
+    handled = [receipt.finished_us for receipt in receipts if receipt.outcome == "ack"]
+    return {
+        **_reached(reports, key, receipts),
+        "first_us": min(received),
+        "received_us": max(received),
+        "handled_us": max(handled, default=0),
+        "finished_us": max(receipt.finished_us for receipt in receipts),
+    }
 
 
 def _is_progress(receipt: DeliveryReceipt, now_us: int) -> bool:
     in_time = max(receipt.finished_us, receipt.broker_time_us) <= now_us
     return in_time and is_attempt(receipt.outcome) and not is_replay(receipt.subscription)
-
-
-def _keep(found: dict[Key, Values], row: Values, table: Table) -> None:
-    key = tuple(row[column.name] for column in table.primary_key.columns)
-    found[key] = _merged(found[key], row) if key in found else row
 
 
 def _merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> Values:
@@ -123,26 +142,16 @@ def owe(connection: Connection, ids: Sequence[str], owed: Mapping[str, Iterable[
         owed: their waits.
     """
     changes: dict[str, int] = defaultdict(int)
-    old = select(waits.c.agency, func.count()).where(waits.c.transaction.in_(ids)).group_by(waits.c.agency)
-    for agency, number in connection.execute(old):
+    for agency, number in connection.execute(_WAITS, {"ids": ids}):
         changes[agency] -= number
-    connection.execute(delete(waits).where(waits.c.transaction.in_(ids)))
+    connection.execute(_NO_WAITS, {"ids": ids})
     rows = []
     for id_, found in owed.items():
         for wait in found:
             changes[wait.agency] += 1
-            rows.append(
-                {
-                    "transaction": id_,
-                    "event": wait.event,
-                    "agency": wait.agency,
-                    "subject": wait.after,
-                    "since_us": wait.since_us,
-                    "received": wait.received,
-                }
-            )
-    if rows:
-        connection.execute(insert(waits), rows)
+            rows.append((id_, wait.event, wait.agency, wait.after, wait.since_us, wait.received))
+    columns = ("transaction", "event", "agency", "subject", "since_us", "received")
+    insert_rows(connection, waits, columns, rows)
     return changes
 
 

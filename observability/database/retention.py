@@ -24,6 +24,8 @@ BATCH = 200
 """Transactions in one deletion, so that no reader or writer waits for long."""
 
 _KEY = {"scope": "store", "name": "", "measure": "pruned_us"}
+_HERE = [totals.c[name] == value for name, value in _KEY.items()]
+_PRUNED_US = select(totals.c.value).where(*_HERE)
 
 
 def prune(connection: Connection, before_us: int) -> int:
@@ -62,16 +64,12 @@ def _some_old(connection: Connection, before_us: int) -> Collection[str]:
 
 def pruned_us(connection: Connection) -> int:
     """Return before which time receipts were deleted, in microseconds since the epoch; 0 for never."""
-    return connection.scalar(select(totals.c.value).where(*_here())) or 0
+    return connection.scalar(_PRUNED_US) or 0
 
 
 def _note(connection: Connection, before_us: int) -> None:
-    stored = connection.scalar(select(totals.c.value).where(*_here()))
+    stored = connection.scalar(_PRUNED_US)
     if stored is None:
         connection.execute(insert(totals).values(**_KEY, value=before_us))
     elif stored < before_us:
-        connection.execute(update(totals).where(*_here()).values(value=before_us))
-
-
-def _here() -> list[ColumnElement[bool]]:
-    return [totals.c[name] == value for name, value in _KEY.items()]
+        connection.execute(update(totals).where(*_HERE).values(value=before_us))

@@ -56,26 +56,34 @@ async def judge(words: Sequence[Word], check: TopicCheck) -> Judged:
     Raises:
         BusError: it is not known whether a topic or partition is there; nothing is believed before.
     """
-    standings = await ask(words, check)
     receipts: list[AnyReceipt] = []
     unchecked: list[Word] = []
     refused: list[Refusal] = []
-    for word, standing in zip(words, standings, strict=True):
-        fault = fault_of(word)
-        if fault is None and standing is not None:
+    plausible: list[Word] = []
+    for word in words:
+        if (fault := fault_of(word)) is None:
+            plausible.append(word)
+        else:
+            refused.append(_refusal(word, fault))
+    for word, standing in zip(plausible, await ask(plausible, check), strict=True):
+        if standing is not None:
             assert isinstance(word.receipt, PublishReceipt)  # noqa: S101 - nothing else is asked about
             fault = disbelief(standing, word.receipt.broker_time_us, word.written_us)
-        if fault is not None:
-            refused.append(Refusal(word.speaker, fault, word.place, whom(word.receipt, word.speaker)))
-            continue
+            if fault is not None:
+                refused.append(_refusal(word, fault))
+                continue
+            if standing == "unchecked":
+                unchecked.append(word)
         receipts.append(word.receipt)
-        if standing == "unchecked":
-            unchecked.append(word)
     return Judged(tuple(receipts), tuple(unchecked), tuple(refused))
 
 
+def _refusal(word: Word, fault: Fault) -> Refusal:
+    return Refusal(word.speaker, fault, word.place, whom(word.receipt, word.speaker))
+
+
 async def ask(words: Sequence[Word], check: TopicCheck) -> list[Standing | None]:
-    """Return what the topics say of each word; None where they know nothing of it.
+    """Return what the topics say of each plausible word; None where they know nothing of it.
 
     Raises:
         BusError: as `judge` says.
@@ -83,7 +91,7 @@ async def ask(words: Sequence[Word], check: TopicCheck) -> list[Standing | None]
     asked = [
         (index, word.receipt)
         for index, word in enumerate(words)
-        if isinstance(word.receipt, PublishReceipt) and is_checkable(word.receipt) and fault_of(word) is None
+        if isinstance(word.receipt, PublishReceipt) and is_checkable(word.receipt)
     ]
     found: list[Standing | None] = [None] * len(words)
     for (index, _), standing in zip(asked, await check.standings([one for _, one in asked]), strict=True):

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus import DeliveryReceipt, PublishReceipt
+from observability.identity import settle_deliveries, settle_publishes
 from observability.transactions import Assessment, Loss, assess, steps, subject_of
 from observability.views import Cause, State
 from tests.unit.observability.country import (
@@ -33,8 +34,8 @@ def assess_all(receipts: Receipts) -> Assessment:
     """Return the assessment of receipts of both kinds."""
     return assess(
         SERVICES,
-        [receipt for receipt in receipts if isinstance(receipt, PublishReceipt)],
-        [receipt for receipt in receipts if isinstance(receipt, DeliveryReceipt)],
+        settle_publishes(each for each in receipts if isinstance(each, PublishReceipt)).values(),
+        settle_deliveries(each for each in receipts if isinstance(each, DeliveryReceipt)).values(),
     )
 
 
