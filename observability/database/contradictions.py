@@ -7,7 +7,7 @@ the other. Of two words of one agency about the same offset the one that came fi
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from sqlalchemy import Connection, func, select, tuple_
+from sqlalchemy import Connection, bindparam, func, select, tuple_
 
 from bus import DeliveryReceipt, PublishReceipt
 from observability.database.schema import publishes, unchecked
@@ -23,6 +23,17 @@ from observability.identity import DeliveryKey, PublishKey, publish_key
 Published = Mapping[PublishKey, PublishReceipt]
 
 _KEY = [column.name for column in publishes.primary_key.columns]
+
+# Made once: SQLAlchemy takes as long to make a statement as SQLite to run it.
+_THERE = (
+    publishes.c.topic == bindparam("topic"),
+    publishes.c.partition == bindparam("partition"),
+    publishes.c.broker_time_us.between(bindparam("since_us"), bindparam("until_us")),
+)
+_TWICE = select(publishes.c.offset).where(*_THERE).group_by(publishes.c.offset).having(func.count() > 1)
+_CLAIMS = select(*(publishes.c[name] for name in (*_KEY, "broker_time_us"))).where(
+    *_THERE, publishes.c.offset == bindparam("offset")
+)
 
 
 def before_their_publish(
@@ -68,13 +79,10 @@ def at_a_place_of_another(
             places[publish.topic, publish.partition].append(publish)
     found: list[PublishKey] = []
     for (topic, partition), here in places.items():
-        there = (publishes.c.topic == topic, publishes.c.partition == partition)
         for since_us, until_us in _spans(here):
-            when = publishes.c.broker_time_us.between(since_us, until_us)
-            twice = select(publishes.c.offset).where(*there, when).group_by(publishes.c.offset)
-            for offset in connection.scalars(twice.having(func.count() > 1)).all():
-                query = select(*(publishes.c[name] for name in (*_KEY, "broker_time_us")))
-                rows = connection.execute(query.where(*there, when, publishes.c.offset == offset))
+            there = {"topic": topic, "partition": partition, "since_us": since_us, "until_us": until_us}
+            for offset in connection.scalars(_TWICE, there).all():
+                rows = connection.execute(_CLAIMS, {**there, "offset": offset})
                 claims = {(case, source, id_): at_us for case, source, id_, at_us in rows}
                 found += _later(claims, [publish_key(one) for one in here if one.offset == offset])
     return [key for key in found if key in published]
