@@ -10,24 +10,56 @@ import os
 import tempfile
 import time
 from bisect import bisect_left
-from collections import deque
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain, product
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import click
 
-from bus import RECEIPTS_TOPICS, TopicPartition
+from bus import (
+    RECEIPTS_TOPICS,
+    DeliveryReceipt,
+    PublishReceipt,
+    TopicPartition,
+    encode_receipts,
+    receipts_topic,
+)
 from bus.testing import InMemoryCluster
+from contracts import Milestone, Service
 from observability import Monitor, Store
 from observability.evidence.topic_check import TopicCheck
-from observability.identity import AnyReceipt
 from observability.monitor import GROUP
-from tests.unit.observability.country import SERVICES, whole_birth
-from tests.unit.observability.writing import write
 
-BIRTH_RECEIPTS = len(whole_birth())
-EVENTS = tuple(dict.fromkeys(receipt.type for receipt in whole_birth()))
+BIRTH = Service(
+    name="birth-of-a-child",
+    title="Birth of a child",
+    description="From the registration of a birth to the first allowance.",
+    category="family",
+    owner="civil-registry",
+    start="civil-registry.birth-registered",
+    milestones=tuple(
+        Milestone(event=event, after=after, deadline_seconds=30.0)
+        for event, after in (
+            ("health.record-opened", "civil-registry.birth-registered"),
+            ("tax.taxpayer-number-assigned", "civil-registry.birth-registered"),
+            ("social-security.child-allowance-granted", "tax.taxpayer-number-assigned"),
+        )
+    ),
+    ends=("health.record-opened", "social-security.child-allowance-granted"),
+    deadline_seconds=120.0,
+    channels=("web",),
+)
+DELIVERIES = {
+    "civil-registry.birth-registered": ("health", "tax"),
+    "health.record-opened": (),
+    "tax.taxpayer-number-assigned": ("social-security",),
+    "social-security.child-allowance-granted": (),
+}
+"""The events of a birth in their order, and the agencies that each goes to."""
+
+BIRTH_RECEIPTS = len(DELIVERIES) + sum(map(len, DELIVERIES.values()))
 GOALS = {3_500: 12_000, 140: 10_000}
 """Receipts in a batch, and how many a second of processor time should take in."""
 
@@ -67,35 +99,64 @@ def main(sizes: Sequence[int], receipts: int) -> None:
         )
 
 
-def _batches(size: int, receipts: int, *, spread: bool) -> Iterator[list[AnyReceipt]]:
-    """Yield batches of cases; `spread` gives each event of a case to the next batch."""
-    cohorts: deque[list[list[AnyReceipt]]] = deque(maxlen=len(EVENTS) if spread else 1)
-    for number in range(receipts // size + len(EVENTS)):
-        cohorts.appendleft([whole_birth(f"case-{number}-{birth}") for birth in range(size // BIRTH_RECEIPTS)])
-        if not spread:
-            yield list(chain.from_iterable(cohorts[0]))
-        elif len(cohorts) == len(EVENTS):
-            yield [
-                receipt
-                for event, cohort in zip(EVENTS, cohorts, strict=True)
-                for case in cohort
-                for receipt in case
-                if receipt.type == event
-            ]
+def _batches(size: int, receipts: int, *, spread: bool) -> Iterator[list[tuple[str, str]]]:
+    """Yield batches of cases and events; `spread` leaves each next event of a case to the next batch."""
+    births = size // BIRTH_RECEIPTS
+    for batch in range(receipts // size + len(DELIVERIES)):
+        yield [
+            (f"case-{batch - (step if spread else 0)}-{birth}", event)
+            for birth in range(births)
+            for step, event in enumerate(DELIVERIES)
+        ]
 
 
-async def _intake(folder: Path, batches: Iterable[list[AnyReceipt]]) -> tuple[int, float]:
+def _write(cluster: InMemoryCluster, batch: Iterable[tuple[str, str]]) -> None:
+    """Append events and, a record for each agency, the receipts of their publishes and deliveries."""
+    written: dict[str, list[PublishReceipt | DeliveryReceipt]] = defaultdict(list)
+    for case, event in batch:
+        agency, topic = event.partition(".")[0], f"{event}.v1"
+        record = cluster.append(topic, b"{}", partition=0)
+        at_us = record.timestamp * 1000
+        common: dict[str, Any] = {
+            "event_id": f"{case}:{event}", "source": f"urn:govbus:{agency}:records", "type": topic,
+            "version": "1.0", "service": BIRTH.name, "transaction": case, "causation": None, "reason": None,
+            "topic": topic, "partition": 0, "offset": record.offset, "broker_time_us": at_us,
+            "started_at_us": at_us, "skew_us": 0, "size_bytes": 200, "data_hash": "sha256:0",
+        }  # fmt: skip
+        written[agency].append(
+            PublishReceipt(
+                agency=agency, outcome="published", recorded_us=at_us, event_time_us=at_us, **common
+            )
+        )
+        for to in DELIVERIES[event]:
+            written[to].append(
+                DeliveryReceipt(
+                    agency=to,
+                    subscription=topic,
+                    purpose="public-task",
+                    outcome="ack",
+                    attempt=1,
+                    received_us=at_us + 900,
+                    finished_us=at_us + 4_000,
+                    **common,
+                )  # fmt: skip
+            )
+    for agency, rows in written.items():
+        cluster.append(receipts_topic(agency), encode_receipts(rows), partition=0)
+
+
+async def _intake(folder: Path, batches: Iterable[list[tuple[str, str]]]) -> tuple[int, float]:
     """Return how many receipts were new, and the processor time of the monitor alone."""
     cluster, taken, used = InMemoryCluster(), 0, 0.0
-    with Store(f"sqlite:///{folder / 'monitor.db'}", SERVICES) as store:
+    with Store(f"sqlite:///{folder / 'monitor.db'}", {BIRTH.name: BIRTH}) as store:
         async with cluster.open_consumer(group=GROUP, topics=RECEIPTS_TOPICS) as consumer:
             monitor = Monitor(store, consumer, TopicCheck(SortedOffsets(cluster)))
             for index, batch in enumerate(batches):
-                write(cluster, batch)
+                _write(cluster, batch)
                 started = time.process_time()
                 new = await monitor.step()
-                if new != len(batch):
-                    raise RuntimeError(f"expected {len(batch)} new receipts, got {new}")
+                if new != (expected := sum(1 + len(DELIVERIES[event]) for _, event in batch)):
+                    raise RuntimeError(f"expected {expected} new receipts, got {new}")
                 if index:  # the first one warms up
                     taken, used = taken + new, used + time.process_time() - started
     return taken, used
