@@ -139,7 +139,7 @@ def _write(cluster: InMemoryCluster, batch: Iterable[tuple[str, str]]) -> None:
                     received_us=at_us + 900,
                     finished_us=at_us + 4_000,
                     **common,
-                )  # fmt: skip
+                )
             )
     for agency, rows in written.items():
         cluster.append(receipts_topic(agency), encode_receipts(rows), partition=0)
