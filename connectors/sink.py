@@ -85,14 +85,16 @@ class Sink(Protocol):
     def write(self, record: SinkRecord) -> Awaitable[Applied | None] | Applied | None:
         """Give one event to the target, and return only when the target has taken it.
 
-        A coroutine `write` may be called for events of different partitions at the same time; events of
-        one key come one after the other. `connect` may come while such a call is still under way.
+        A coroutine `write` is called for as many events at the same time as `max_in_flight` of the file
+        says, one unless it says more; events of one key come one after the other. `connect` may come while
+        such a call is still under way.
 
         Raises:
             NotConnectedError: The target is gone. The event is offered again after `connect`; it is
                 never dead-lettered for this.
             TryAgainError: The target cannot take this event now; it is offered again later. Unless the
-                error says `away`, it is dead-lettered when the subscription's retries are used up.
+                error says `away`, it is dead-lettered when the subscription's retries are used up. Where the
+                error has `after_seconds`, no event is written before.
             RecordRejectedError: The target will never take this event; it is dead-lettered.
         """
 

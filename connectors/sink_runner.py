@@ -15,6 +15,7 @@ from connectors.errors import (
 )
 from connectors.health import Health
 from connectors.sink import Applied, SinkRecord
+from connectors.target import WAIT_SECONDS, Target
 from connectors.worker import Worker
 from contracts import visible_logger
 
@@ -34,6 +35,7 @@ class SinkRunner:
         self._config = config
         self._worker = Worker(config.name)
         self._sink = config.make()
+        self._target = Target(config.subscribe.max_in_flight, config.subscribe.rate)
         self._connecting = asyncio.Lock()
         self._connected = False
         self._closed = False
@@ -64,7 +66,7 @@ class SinkRunner:
             version=subscribe.version,
             purpose=subscribe.purpose,
             name=self._config.name,
-            timeout_seconds=subscribe.timeout_seconds,
+            timeout_seconds=subscribe.timeout_seconds + WAIT_SECONDS,
         )
         async def deliver(event: Event[Any]) -> Outcome:
             return await self.handle(event)
@@ -83,6 +85,12 @@ class SinkRunner:
             what = f"Expected JSON from `translate`, got a `{type(body).__name__}`, which has not run"
             return self._dead_letter(Reason.UNTRANSLATABLE, what, TypeError())
         record = SinkRecord(event.id, body, event.type, event.transaction, event.attempt)
+        async with self._target.turn() as seconds:
+            if seconds is not None:
+                return Retry(Reason.TARGET_UNAVAILABLE, seconds)
+            return await self._write(record)
+
+    async def _write(self, record: SinkRecord) -> Outcome:
         try:
             await self._connect()
             written: object = await self._worker.call(self._sink.write, record)
@@ -128,6 +136,7 @@ class SinkRunner:
     def _retry(self, reason: Reason, error: NotConnectedError | TryAgainError) -> Retry:
         self.health.counts["retried"] += 1
         self.health.waiting(error.reason, str(error), error.after_seconds)
+        self._target.pause(error.after_seconds or 0.0)
         return Retry(reason, error.after_seconds, type(error).__name__)
 
     def _dead_letter(self, reason: Reason, detail: str, error: Exception) -> DeadLetter:

@@ -67,12 +67,16 @@ class Subscribe(_Model):
         version: The major version of its contract.
         purpose: What the data is used for; it is in every delivery receipt.
         timeout_seconds: How long one write may take.
+        max_in_flight: How many events may be under way to the target at a time.
+        rate: How many may be sent to it a second; any number when absent.
     """
 
     event: str
     version: int = Field(ge=1)
     purpose: str = Field(min_length=1)
     timeout_seconds: float = Field(default=60.0, gt=0, le=3_600)
+    max_in_flight: int = Field(default=1, ge=1, le=1_000)
+    rate: float | None = Field(default=None, ge=0.001, le=1_000_000)
 
 
 class EventSourceFile(_Model):

@@ -30,7 +30,6 @@ class HttpOptions(BaseModel):
         already_applied: Statuses that say the target had the event before, usually 409.
         try_again: Statuses that say it may take the event later.
         ca_file: Certificates to trust instead of the machine's; they are always verified.
-        max_connections: Most connections at a time.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -42,7 +41,6 @@ class HttpOptions(BaseModel):
     already_applied: list[Status] = Field(default_factory=list)
     try_again: list[Status] = Field(default_factory=lambda: list(TRY_AGAIN))
     ca_file: Annotated[Path | None, Field(strict=False)] = None
-    max_connections: int = Field(default=16, ge=1, le=1_000)
 
     @field_validator("url")
     @classmethod
@@ -103,7 +101,7 @@ class HttpSink:
                     "name a file of PEM certificates",
                 ) from None
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._options.max_connections, ssl=context),
+            connector=aiohttp.TCPConnector(limit=0, ssl=context),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={name: value.get_secret_value() for name, value in self._options.headers.items()},
             timeout=aiohttp.ClientTimeout(total=self._options.timeout_seconds),

@@ -131,6 +131,15 @@ def bus_maker(cluster: InMemoryCluster) -> Callable[[str, str], Bus]:
     return lambda agency, system: InMemoryBus(agency, system=system, cluster=cluster)
 
 
+async def publish_businesses(cluster: InMemoryCluster, *numbers: int) -> None:
+    """Publish businesses as the tax agency does."""
+    async with InMemoryBus("tax", system="register", cluster=cluster) as bus:
+        for number in numbers:
+            row = dict(zip(COLUMNS, business(number), strict=True))
+            seat = {"lines": [row.pop("street")], "locality": row.pop("town")}
+            await bus.publish(EVENT, {**row, "seat": seat}, service="registering-a-business", version="1.0")
+
+
 def header(record: Any, name: str) -> str:
     """A header of a record as text."""
     return str(next(value.decode() for found, value in record.headers if found == name))

@@ -13,17 +13,16 @@ from aiohttp.test_utils import TestServer
 from pydantic import BaseModel
 
 from bus import RetryPolicy, TopicMissingError
-from bus.testing import InMemoryBus, InMemoryCluster
+from bus.testing import InMemoryCluster
 from connectors import Applied, NotConnectedError, RecordRejectedError, SinkRecord, TryAgainError
 from tests.ports import held_port
 from tests.unit.connectors.country import (
-    COLUMNS,
     EVENT,
-    business,
     configured,
     event_ids,
     header,
     http_sink,
+    publish_businesses,
     runner_of,
     until,
 )
@@ -54,22 +53,13 @@ class Office:
         return TestServer(application, port=port)
 
 
-async def publish(cluster: InMemoryCluster, *numbers: int) -> None:
-    """Publish businesses as the tax agency does."""
-    async with InMemoryBus("tax", system="register", cluster=cluster) as bus:
-        for number in numbers:
-            row = dict(zip(COLUMNS, business(number), strict=True))
-            seat = {"lines": [row.pop("street")], "locality": row.pop("town")}
-            await bus.publish(EVENT, {**row, "seat": seat}, service="registering-a-business", version="1.0")
-
-
 async def test_events_reach_the_target_translated(tmp_path: Path, cluster: InMemoryCluster) -> None:
     """From the topic through the mapping to the legacy endpoint."""
     office = Office()
     async with office.open() as server:
         configs = configured(tmp_path, http_sink(str(server.make_url("/"))))
         async with runner_of(configs, cluster) as runner:
-            await publish(cluster, 1, 2)
+            await publish_businesses(cluster, 1, 2)
             await until(lambda: runner.health()[0].counts["written"] == 2)
     assert {body["name"] for body in office.bodies} == {"Bakery 1 Ltd", "Bakery 2 Ltd"}
     assert {body["message"] for body in office.bodies} == set(event_ids(cluster))
@@ -84,9 +74,9 @@ async def test_a_refused_event_is_dead_lettered_and_the_next_goes_on(
     async with office.open() as server:
         configs = configured(tmp_path, http_sink(str(server.make_url("/"))))
         async with runner_of(configs, cluster):
-            await publish(cluster, 1)
+            await publish_businesses(cluster, 1)
             await until(lambda: len(cluster.records("municipality.dead-letters")) == 1)
-            await publish(cluster, 2)
+            await publish_businesses(cluster, 2)
             await until(lambda: len(office.bodies) == 1)
     (letter,) = cluster.records("municipality.dead-letters")
     assert header(letter, "govbus-dead-letter-reason") == "target-rejected"
@@ -101,7 +91,7 @@ async def test_a_target_that_is_away_gets_its_events_when_it_comes_back(
         configs = configured(tmp_path, http_sink(f"http://127.0.0.1:{port}/"))
         async with runner_of(configs, cluster) as runner:
             (health,) = runner.health()
-            await publish(cluster, 1)
+            await publish_businesses(cluster, 1)
             await until(lambda: health.counts["retried"] >= 2 and health.state == "waiting")
             async with office.open(port):
                 await until(lambda: len(office.bodies) == 1)
@@ -165,7 +155,7 @@ async def test_what_is_not_said_to_be_written_is_not_acknowledged(
     sink = {**http_sink("http://x/"), "connector": f"{__name__}:OddSink", "sink": {}}
     async with runner_of(configured(tmp_path, sink), cluster) as runner:
         (health,) = runner.health()
-        await publish(cluster, 1)
+        await publish_businesses(cluster, 1)
         await until(lambda: "returned a" in health.detail)
     assert sum(cluster.committed("municipality.permit-office").values()) == 0
     assert cluster.records("municipality.dead-letters") == []
@@ -194,8 +184,8 @@ async def test_each_error_of_a_sink_has_its_consequence(
     ScriptedSink.script, ScriptedSink.connected, ScriptedSink.written = [error], 0, []
     sink = {**http_sink("http://x/"), "connector": f"{__name__}:ScriptedSink", "sink": {}}
     async with runner_of(configured(tmp_path, sink), cluster):
-        await publish(cluster, 1)
-        await publish(cluster, 2)
+        await publish_businesses(cluster, 1)
+        await publish_businesses(cluster, 2)
         await until(lambda: len(ScriptedSink.written) == 2 - letters)
     assert ScriptedSink.connected == connections
     assert len(cluster.records("municipality.dead-letters")) == letters
@@ -209,7 +199,7 @@ async def test_an_event_that_does_not_translate_is_dead_lettered(
     sink = {**http_sink("http://x/"), "connector": f"{__name__}:ScriptedSink", "sink": {}}
     sink["write"] = {"mail": "$.data.contact_email"}
     async with runner_of(configured(tmp_path, sink), cluster):
-        await publish(cluster, 1)
+        await publish_businesses(cluster, 1)
         await until(lambda: len(cluster.records("municipality.dead-letters")) == 1)
     (letter,) = cluster.records("municipality.dead-letters")
     assert header(letter, "govbus-dead-letter-reason") == "untranslatable"
