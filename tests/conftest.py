@@ -30,8 +30,8 @@ from tests.worlds import PATIENCE_SECONDS
 ADDRESS = "GOVBUS_TEST_BOOTSTRAP_SERVERS"
 BROKER = "GOVBUS_TEST_BROKER"
 IMAGE = os.environ.get("GOVBUS_TEST_KAFKA_IMAGE", "apache/kafka:4.4.0")
-WITH_KAFKA = ("integration", "acceptance", "crash")
-"""Folders of tests."""
+WITH_LOOPS = ("integration", "crash")
+"""Folders whose tests may run event loops of their own."""
 LOOK_SECONDS = 0.005
 CHOSEN = pytest.StashKey[str]()
 
@@ -54,10 +54,10 @@ def whole(request: pytest.FixtureRequest) -> bool:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Let every test with an event loop, and every one beside a Kafka, end with all connections closed."""
+    """Let every test with an event loop end with all connections closed."""
     names: list[str] = getattr(item, "fixturenames", [])
     is_async = inspect.iscoroutinefunction(getattr(item, "function", None))
-    if (is_async or item.path.parent.name in WITH_KAFKA) and "connections_closed" not in names:
+    if (is_async or item.path.parent.name in WITH_LOOPS) and "connections_closed" not in names:
         names.insert(0, "connections_closed")  # the first to be set up is the last to look
 
 

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
+from functools import partial
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -10,6 +11,7 @@ from aiokafka.structs import TopicPartition as KafkaPartition
 
 from bus import (
     Bus,
+    BusUnavailableError,
     DeliveryReceipt,
     PublishReceipt,
     Record,
@@ -176,11 +178,19 @@ async def until(check: Callable[[], Awaitable[Any] | Any]) -> Any:
 
 
 async def running(*buses: Bus) -> AsyncExitStack:
-    """Start buses; leaving the returned context stops them."""
+    """Start buses, again where a busy broker needs longer than they wait; the returned context stops them."""
     stack = AsyncExitStack()
     for bus in buses:
-        await stack.enter_async_context(bus)
+        await until(partial(_has_started, bus))
+        stack.push_async_exit(bus)
     return stack
+
+
+async def _has_started(bus: Bus) -> bool:
+    with suppress(BusUnavailableError):
+        await bus.start()
+        return True
+    return False
 
 
 __all__ = [

@@ -8,11 +8,11 @@ from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from contracts.commands.options import REFERENCE_CATALOG
 from contracts.publish.site import build, read_source, write
-from tests.browsers import AXE_TAGS, CHROMIUM, FLAGS
+from tests.browsers import AXE_TAGS, CHROMIUM
 
 NAMES = (
     "index.html",
@@ -34,16 +34,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     write(build(read_source(REFERENCE_CATALOG)), folder)
     return folder
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A real Chromium."""
-    with sync_playwright() as playwright:
-        expect.set_options(timeout=30_000)
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -145,12 +145,12 @@ async def test_stopping_without_a_broker_is_bounded(world: KafkaWorld, node: Emb
 async def test_a_bus_serves_again_after_a_stop_in_an_outage(world: KafkaWorld, node: EmbeddedKafka) -> None:
     """Stopped while the node was away, the same bus publishes to the same partition once started again."""
     bus = world.bus(world.country.north, publish_timeout_seconds=1.0, stop_timeout_seconds=1.0)
-    await bus.start()
+    stack = await running(bus)
     await bus.publish(world.country.opened, case(1), version="1.0")
     await asyncio.to_thread(node.stop)
     try:
         futures = [bus.submit(world.country.opened, case(number), version="1.0") for number in range(2000)]
-        stopping = asyncio.create_task(bus.stop())
+        stopping = asyncio.create_task(stack.aclose())
         await asyncio.wait([stopping], timeout=PATIENCE_SECONDS)
     finally:
         await restart(node, world)

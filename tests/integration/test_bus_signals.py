@@ -23,8 +23,9 @@ agency, subject, kind = sys.argv[1:]
 bus = Bus(agency)
 
 async def slow(event: Event) -> None:
+    (subscriber,) = bus._subscribers
     print("begun", event.offset, flush=True)
-    await asyncio.sleep(0.6)
+    await subscriber._stopping.wait()
     print("done", event.offset, flush=True)
 
 async def endless(event: Event) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from bus import Bus, DeliveryReceipt, Draft, Event, RetryPolicy, UsageError, open_consumer
 from tests.small_catalog import case
-from tests.worlds import KafkaWorld, World, receipts, until
+from tests.worlds import PATIENCE_SECONDS, KafkaWorld, World, receipts, until
 
 ONCE = RetryPolicy((0.05,), jitter=0, when_exhausted="release")
 
@@ -40,31 +41,30 @@ async def test_a_handler_that_blocks_the_loop_is_named(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Subscription, function, file and line, and what to do, while it still blocks."""
-    told: list[float] = []
+    told = threading.Event()
 
-    class Clock(logging.Handler):
+    class Hearing(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            told.append(time.monotonic())
+            told.set()
 
-    logging.getLogger("govbus.watchdog").addHandler(clock := Clock())
-    ended: list[float] = []
+    logging.getLogger("govbus.watchdog").addHandler(hearing := Hearing())
+    while_blocked: list[bool] = []
 
     async def blocks(event: Event[Any]) -> None:
-        time.sleep(4)  # noqa: ASYNC251 - that is the mistake
-        ended.append(time.monotonic())
+        while_blocked.append(told.wait(PATIENCE_SECONDS))
 
     async def waits(event: Event[Any]) -> None:
-        await asyncio.sleep(5)
+        await until(lambda: while_blocked)
 
     try:
         bus = subscribed(world, blocks)
         bus.subscribe(world.country.opened, version=1, purpose="close-cases", name="innocent")(waits)
         async with bus:
             await publish(world, ("k", 1))
-            await until(lambda: ended)
+            await until(lambda: while_blocked)
     finally:
-        logging.getLogger("govbus.watchdog").removeHandler(clock)
-    assert told[0] < ended[0]
+        logging.getLogger("govbus.watchdog").removeHandler(hearing)
+    assert while_blocked[0]
     (message,) = [record.getMessage() for record in caplog.records if record.name == "govbus.watchdog"]
     assert "by a handler of `edge`:" in message
     assert "test_misuse.py" in message

@@ -155,14 +155,14 @@ async def test_a_model_that_does_not_fit_is_a_dead_letter_without_values(world: 
 
 async def test_stopping_waits_for_the_handler_in_hand(world: World) -> None:
     """An event in the handler when the bus is told to stop is finished and committed."""
-    begun = asyncio.Event()
+    begun, told = asyncio.Event(), asyncio.Event()
     done: list[int] = []
     bus = world.bus(world.country.south)
 
     @bus.subscribe(world.country.opened, version=1, purpose="close-cases", name="slow")
     async def slow(event: Event[Any]) -> None:
         begun.set()
-        await asyncio.sleep(0.5)
+        await told.wait()
         done.append(event.data["number"])
 
     publisher = world.bus(world.country.north)
@@ -170,7 +170,11 @@ async def test_stopping_waits_for_the_handler_in_hand(world: World) -> None:
         await publisher.publish_many(world.country.opened, [case(1), case(2)], version="1.0")
         stack = await running(bus)
         await asyncio.wait_for(begun.wait(), PATIENCE_SECONDS)
-        await stack.aclose()
+        (subscriber,) = bus._subscribers
+        stopping = asyncio.create_task(stack.aclose())
+        await subscriber._stopping.wait()
+        told.set()
+        await stopping
     assert done == [1]
     assert await world.committed(f"{world.country.south}.slow", world.country.topic) == 1
 
