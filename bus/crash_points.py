@@ -13,6 +13,7 @@ VARIABLE = "GOVBUS_CRASH"
 POINTS = {
     "after-read": "records are read, none is handled",
     "after-handler": "a handler has returned, nothing about it is written",
+    "after-publish": "the broker has an event that a handler published, its receipt is not sent",
     "after-receipts": "receipts and parked rows are on the broker, the offsets are not committed",
     "after-commit": "the offsets, or the transaction, are committed",
     "inside-transaction": "a transaction's events are handled, not all of its records are sent",

@@ -21,6 +21,7 @@ from bus.settings import Settings
 GUARANTEES = ("at-least-once", "exactly-once")
 ONLY = MappingProxyType(
     {
+        "kill after-publish": ("at-least-once",),
         "kill after-receipts": ("at-least-once",),
         "kill inside-transaction": ("exactly-once",),
         "kill after-sends": ("exactly-once",),
@@ -28,6 +29,8 @@ ONLY = MappingProxyType(
     }
 )
 """Faults that happen under one guarantee only."""
+NOT_ANYWHERE = ("after-publish", "during-rebalance")
+"""Points that a program reaches if its handlers publish at least once, or if a second process joins."""
 ASLEEP_SECONDS = 13.0
 """Longer than the session timeout of a group, 10 s."""
 CUT_SECONDS = 4.0
@@ -143,7 +146,7 @@ def _fill(ballast: Path) -> None:
 
 PROCESS_FAULTS: Mapping[str, ProcessFault] = MappingProxyType(
     {
-        **{f"kill {point}": kill_at(point) for point in POINTS if point != "during-rebalance"},
+        **{f"kill {point}": kill_at(point) for point in POINTS if point not in NOT_ANYWHERE},
         "kill during-rebalance": kill_in_rebalance,
         "zombie": zombie,
     }

@@ -12,6 +12,7 @@ from uuid_utils import uuid7
 
 from bus import envelope, telemetry
 from bus.caused import CausedEvents
+from bus.crash_points import crash_point
 from bus.dead_letters.record import Intended
 from bus.draft import Draft, Receipt
 from bus.errors import (
@@ -327,6 +328,8 @@ class Publisher:
             self._receipts.add("publish", common, home, rows, waiting, urgent=bool(waiting))
         for one in answered:
             one.settle(None)
+        if answered:
+            crash_point("after-publish")
 
     def dead_letter(
         self, place: Position, reason: str, value: bytes, intended: Intended, origin: str

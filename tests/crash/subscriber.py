@@ -39,7 +39,8 @@ async def main(*arguments: str) -> None:
     """Handle cases until this process is killed."""
     agency, opened, closed, journal, guarantee, fault = arguments
     exactly_once = guarantee == "exactly-once"
-    handle = journal_handler(journal, closed if exactly_once else None)
+    publishes = exactly_once or fault == "kill after-publish"
+    handle = journal_handler(journal, closed if publishes else None)
     if fault == "growth":
         consumer.METADATA_MS = 1_000  # so that a run need not wait until it reads the new partitions
     if fault == "clock-steps":

@@ -14,6 +14,7 @@ from tests.crash.subscriber_trial import SHARED_BROKER_FAULTS, SubscriberTrial, 
 FAULTS = [
     ("kill after-read", "at-least-once"),
     ("kill after-handler", "at-least-once"),
+    ("kill after-publish", "at-least-once"),
     ("kill after-receipts", "at-least-once"),
     ("kill during-rebalance", "at-least-once"),
     ("twin-instances", "at-least-once"),
