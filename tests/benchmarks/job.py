@@ -75,6 +75,7 @@ class Result:
         resident: pairs of events handled and bytes resident.
         profile: the dearest functions: seconds of their own, calls, name.
         skipped: why the contestant could not run here.
+        durations_ns: how long each of the calls took that were awaited one by one.
     """
 
     events: int = 0
@@ -87,6 +88,7 @@ class Result:
     resident: list[tuple[int, int]] = field(default_factory=list)
     profile: list[tuple[float, int, str]] = field(default_factory=list)
     skipped: str = ""
+    durations_ns: list[int] = field(default_factory=list)
 
     @property
     def rate(self) -> float:

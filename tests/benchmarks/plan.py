@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-SECTIONS = ("publish", "subscribe", "exactly-once", "waiting", "latency", "memory")
+SECTIONS = ("publish", "await", "subscribe", "handler", "exactly-once", "waiting", "latency", "memory")
 PAYLOADS = (200, 1024, 10_240)
 
 
@@ -18,6 +18,7 @@ class Plan:
         events: how many events of 1 KB a round has; more of smaller ones, fewer of larger.
         waiting_events: how many events a round has whose handlers wait, where many run at once.
         waiting_alone: how many where one runs at a time.
+        awaited_events: how many events a round publishes one by one.
         latency_rounds: how often each runs the open loop.
         latency_seconds: how long the open loop is measured.
         latency_warm_up_seconds: how long it runs before that.
@@ -32,6 +33,7 @@ class Plan:
     events: int = 60_000
     waiting_events: int = 12_000
     waiting_alone: int = 600
+    awaited_events: int = 3_000
     latency_rounds: int = 3
     latency_seconds: int = 20
     latency_warm_up_seconds: int = 4
@@ -56,6 +58,8 @@ class Plan:
         processes = {
             "publish": len(self.payloads) * (1 + 3 * self.rounds),
             "subscribe": len(self.payloads) * (1 + 5 * self.rounds),
+            "await": 2 * self.rounds,
+            "handler": 1 + 2 * self.rounds,
             "exactly-once": 1 + 2 * self.rounds,
             "waiting": 2 + 5 * self.rounds,
             "latency": 4 * self.latency_rounds,
@@ -68,6 +72,6 @@ def quick(sections: Sequence[str], payloads: Sequence[int], *, profile: bool) ->
     """Return a plan that shows that everything runs; its figures mean little."""
     return Plan(
         sections, payloads, rounds=1, events=5_000, waiting_events=2_000, waiting_alone=100,
-        latency_rounds=1, latency_seconds=3, latency_warm_up_seconds=2, memory_events=100_000,
-        profile=profile,
+        awaited_events=200, latency_rounds=1, latency_seconds=3, latency_warm_up_seconds=2,
+        memory_events=100_000, profile=profile,
     )  # fmt: skip

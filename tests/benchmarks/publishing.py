@@ -1,8 +1,10 @@
 """Who publishes: the bus, bare aiokafka, confluent-kafka with its JSON Schema serializer."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from functools import partial
+from time import monotonic_ns
 from typing import Any
 
 import orjson
@@ -97,6 +99,48 @@ async def feed(job: Job) -> Result:
         await producer.stop()
     _all_of(job.events, sent)
     return watch.result(job.events)
+
+
+async def one_by_one(job: Job) -> Result:
+    """Await each `publish` before the next: the event and its receipt."""
+    country = job.country
+    settings = Settings(bootstrap_servers=job.bootstrap_servers)
+    data = list(applications(job.payload_bytes, job.events))
+    settle_memory()
+    async with Bus(country.writer, settings=settings, catalog=country.catalog()) as bus:
+        return await _timed(job, lambda number: bus.publish(country.subject, data[number], version="1.0"))
+
+
+async def aiokafka_one_by_one(job: Job) -> Result:
+    """Await each record before the next."""
+    topic, producer = job.country.topic, bare_producer(job)
+    records = list(ready_records(job, await written_headers(job), job.events))
+    settle_memory()
+    await producer.start()
+
+    def send(number: int) -> Awaitable[Any]:
+        key, value, headers = records[number]
+        awaited: Awaitable[Any] = producer.send_and_wait(topic, value=value, key=key, headers=headers)
+        return awaited
+
+    try:
+        return await _timed(job, send)
+    finally:
+        await producer.stop()
+
+
+async def _timed(job: Job, send: Callable[[int], Awaitable[Any]]) -> Result:
+    """Return how long each call took, after the warm-up."""
+    durations: list[int] = []
+    watch = Stopwatch()
+    for number in range(job.events):
+        if number == job.warm_up:
+            watch = Stopwatch()
+        began = monotonic_ns()
+        await send(number)
+        if number >= job.warm_up:
+            durations.append(monotonic_ns() - began)
+    return replace(watch.result(len(durations)), durations_ns=durations)
 
 
 def confluent(job: Job) -> Result:

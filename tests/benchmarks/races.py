@@ -22,7 +22,7 @@ from tests.benchmarks.track import Track
 
 PUBLISH = "publish, validated, acks=all, with receipts"
 SUBSCRIBE = "subscribe: per-event handler, validated, with receipts"
-EXACTLY_ONCE = "exactly once, each handler publishing one event"
+AWAIT = "`await publish()` one by one, as in the README, p50"
 WAITING = "handler awaiting 10 ms, at concurrency 64, {keys:,} keys in {partitions}"
 LATENCY = "publish to handler at {rate:,} events/s, open loop, p{percent:g}"
 MEMORY = "memory of a subscriber process after {events:,} events"
@@ -40,8 +40,20 @@ SUBSCRIBE_OPPONENTS = (
     Opponent("faststream", "FastStream `@subscriber`, dict body (at most once)", share=0.4),
     Opponent("faststream-ack", "the same with `AckPolicy.ACK` (at least once)", cpu(6), share=0.05),
 )
-EXACTLY_ONCE_OPPONENTS = (Opponent("aiokafka", "bare aiokafka, without checks and receipts", cpu(0.45)),)
-EXACTLY_ONCE_RATE = Goal(15_000, at_least=True, of="own")
+AWAIT_GOAL = at_most(2.7)
+ANSWERS = {
+    "handler": (
+        "plain handler that awaits `event.publish` of one event",
+        (Opponent("aiokafka", "bare aiokafka `async for` + `send_and_wait`, without checks", share=0.1),),
+        Goal(8_000, at_least=True, of="own"),
+    ),
+    "exactly-once": (
+        "exactly once, each handler publishing one event",
+        (Opponent("aiokafka", "bare aiokafka, without checks and receipts", cpu(0.45)),),
+        Goal(15_000, at_least=True, of="own"),
+    ),
+}
+"""What is measured where a handler answers its event, against whom, and the rate that it should have."""
 KEYS, WAIT_SECONDS, MANY_PARTITIONS = 1_000, 0.01, 48
 FASTSTREAM = Opponent("faststream", "FastStream `max_workers=64` (at most once)", at_least(1))
 ONE_BY_ONE = "the same at concurrency 1"
@@ -63,8 +75,8 @@ class Findings:
 def run(plan: Plan, track: Track) -> Findings:
     """Run every race of the plan."""
     races = {
-        "publish": publish, "subscribe": subscribe, "exactly-once": exactly_once, "waiting": waiting,
-        "latency": latency, "memory": memory,
+        "publish": publish, "await": one_by_one, "subscribe": subscribe, "handler": handler,
+        "exactly-once": exactly_once, "waiting": waiting, "latency": latency, "memory": memory,
     }  # fmt: skip
     findings = Findings()
     for section in plan.sections:
@@ -96,16 +108,49 @@ def subscribe(plan: Plan, track: Track, findings: Findings) -> None:
                 _profile(track, job, "subscribe/govbus", findings)
 
 
+def one_by_one(plan: Plan, track: Track, findings: Findings) -> None:
+    """Measure how long a publish takes that is awaited before the next one."""
+    size, events = plan.middle_payload, plan.awaited_events
+    with track.course(size, events, events // 10) as job:
+        results = _race(plan, track, job, "await", (Opponent("aiokafka", "bare aiokafka"),))
+        ran = {name: [one for one in found if not one.skipped] for name, found in results.items()}
+        ours, theirs = (
+            tuple(percentile(sorted(one.durations_ns), 50) / 1e6 for one in ran[name])
+            for name in ("govbus", "aiokafka")
+        )
+        both = [one for found in results.values() for one in found]
+        findings.rows.append(
+            Row(
+                "await", AWAIT, size, "ms", "bare aiokafka `send_and_wait`", ours, theirs, AWAIT_GOAL,
+                next((one.skipped for one in both if one.skipped), ""),
+                tuple(one.cpu_us for one in ran["govbus"]), tuple(one.cpu_us for one in ran["aiokafka"]),
+                max(one.load for one in both),
+            )
+        )  # fmt: skip
+        if plan.profile:
+            _profile(track, job, "await/govbus", findings)
+
+
+def handler(plan: Plan, track: Track, findings: Findings) -> None:
+    """Measure how fast plain handlers answer events, and await the answer."""
+    _answer(plan, track, findings, "handler")
+
+
 def exactly_once(plan: Plan, track: Track, findings: Findings) -> None:
     """Measure how fast events are answered in transactions."""
+    _answer(plan, track, findings, "exactly-once")
+
+
+def _answer(plan: Plan, track: Track, findings: Findings, section: str) -> None:
+    what, opponents, rate = ANSWERS[section]
     size, events = plan.middle_payload, plan.events * 2 // 3
     with track.course(size, events, events // 10) as job:
         track.run(replace(job, warm_up=0), "publish/govbus", "(fills the topic)")
-        results = _race(plan, track, job, "exactly-once", EXACTLY_ONCE_OPPONENTS)
-        rows = rate_rows("exactly-once", EXACTLY_ONCE, size, EXACTLY_ONCE_OPPONENTS, results)
-        findings.rows += [*rows, own_row(rows[0], EXACTLY_ONCE_RATE)]
+        results = _race(plan, track, job, section, opponents)
+        rows = rate_rows(section, what, size, opponents, results)
+        findings.rows += [*rows, own_row(rows[0], rate)]
         if plan.profile:
-            _profile(track, job, "exactly-once/govbus", findings)
+            _profile(track, job, f"{section}/govbus", findings)
 
 
 def waiting(plan: Plan, track: Track, findings: Findings) -> None:
