@@ -11,9 +11,11 @@ import traceback
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-_HERE = Path(__file__).parent
+ROOMS = ("bus", "contracts", "connectors", "observability")
+_HOME = Path(__file__).parents[1]
 _CALL = re.compile(
     r"(?P<call>[A-Za-z_][\w.]*)\(\) (?P<fault>missing |got an unexpected |got multiple values |takes )"
 )
@@ -25,7 +27,9 @@ class WrongArgumentError(TypeError):
 
 
 def misuse(error: BaseException) -> str | None:
-    """Return how a call of the bus was wrong; None if that is not what the error says."""
+    """Return how a call of the bus was wrong; None if neither the error nor one of its group says that."""
+    if isinstance(error, BaseExceptionGroup):
+        return next(filter(None, map(misuse, error.exceptions)), None)
     if isinstance(error, WrongArgumentError):
         return str(error)
     found = _CALL.match(str(error)) if type(error) is TypeError else None
@@ -69,8 +73,9 @@ def _ours(call: str) -> Callable[..., Any] | None:
     """Return the function of the bus that has a qualified name; None if there is none."""
     first, *rest = call.split(".")
     for module in list(sys.modules.values()):
-        file = getattr(module, "__file__", None)
-        found = getattr(module, first, None) if file and _HERE in Path(file).parents else None
+        if module.__name__.partition(".")[0] not in ROOMS or not _is_of_the_house(module):
+            continue
+        found = getattr(module, first, None)
         if getattr(found, "__module__", None) == module.__name__:
             for name in rest:
                 found = getattr(found, name, None)
@@ -78,6 +83,11 @@ def _ours(call: str) -> Callable[..., Any] | None:
                 function: Callable[..., Any] = found
                 return function
     return None
+
+
+def _is_of_the_house(module: ModuleType) -> bool:
+    """Whether a module is what its name says, and not an agency's own of that name."""
+    return _HOME in Path(getattr(module, "__file__", None) or "/").parents
 
 
 def _where(error: BaseException) -> str:

@@ -9,8 +9,9 @@ from typing import Any, cast
 
 import pytest
 
-from bus import Ack, DeadLetter, DeliveryReceipt, Draft, Event, Reason, Retry, RetryPolicy
+from bus import Ack, DeadLetter, DeliveryReceipt, Draft, Event, Reason, Retry, RetryPolicy, agency_of
 from bus.testing import InMemoryBus, InMemoryCluster
+from contracts import Catalog
 from tests.small_catalog import SmallCountry, case
 from tests.worlds import until
 
@@ -155,6 +156,14 @@ def made_of(kind: Any, **given: object) -> Any:
     return kind(**given)
 
 
+def in_a_group(call: Any) -> None:
+    """Call without arguments, as a task group does."""
+    try:
+        call()
+    except TypeError as error:
+        raise ExceptionGroup(SECRET, [ValueError(SECRET), error]) from None
+
+
 def fails(**_given: object) -> None:
     """A function of the agency's own."""
     raise TypeError(f"publish() missing {SECRET}")
@@ -189,6 +198,12 @@ def fails(**_given: object) -> None:
         (lambda event: made_of(DeadLetter), "Expected `reason`, got none - in a call of `DeadLetter`"),
         (lambda event: made_of(Draft), "Expected `data`, got none - in a call of `Draft`"),
         (lambda event: event.publish("no.such", {}, version="1.0"), "no.such"),
+        (lambda event: made_of(agency_of, **{SECRET: 1}), "got another - in a call of `agency_of`"),
+        (lambda event: made_of(Catalog.open, folder=SECRET), "got another - in a call of `open`"),
+        (
+            lambda event: in_a_group(event.publish),
+            "Expected `subject`, `data`, got none - in a call of `publish`",
+        ),
     ],
 )
 @pytest.mark.parametrize("plain", [False, True])
