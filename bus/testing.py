@@ -200,7 +200,7 @@ class InMemoryCluster:
             member = members[turn % len(members)]
             committed = self._committed.get((group, place))
             member.positions[place] = 0 if committed is None else committed.offset
-            member.ids[place.topic] = self._ids[place.topic]
+            member.ids[place] = self._ids[place.topic]
 
     def _matching(self, wanted: Sequence[str] | re.Pattern[str]) -> list[str]:
         return list(filter(wanted.match, self._logs)) if isinstance(wanted, re.Pattern) else list(wanted)
@@ -240,8 +240,8 @@ class _Member:
         self.wanted = wanted
         self.topics: list[str] = []
         self.positions: dict[TopicPartition, int] = {}
-        self.ids: dict[str, str] = {}
-        """The id of each topic that is read."""
+        self.ids: dict[TopicPartition, str] = {}
+        """The id of the topic that each position is of."""
         self.arrived = asyncio.Event()
         self._cluster = cluster
         self._revoked = revoked
@@ -312,25 +312,24 @@ class _Member:
     def _is_same(self, place: TopicPartition) -> bool:
         """Whether the topic is that of the positions; a member without subscription begins anew."""
         now = self._cluster.topic_id(place.topic)
-        if now is not None and self._revoked is None and now != self.ids[place.topic]:
-            self.ids[place.topic] = now
-            self.positions |= {held: 0 for held in self.positions if held.topic == place.topic}
+        if now is not None and self._revoked is None and now != self.ids[place]:
+            self.ids[place], self.positions[place] = now, 0
         if self._revoked is None:
             self.positions[place] = max(self.positions[place], self._cluster.first(place))
-        return now == self.ids[place.topic]
+        return now == self.ids[place]
 
     def displaced(self) -> Collection[TopicPartition]:
         now, first = self._cluster.topic_id, self._cluster.first
         return {
             place
             for place, position in self.positions.items()
-            if now(place.topic) not in (None, self.ids[place.topic]) or position < first(place)
+            if now(place.topic) not in (None, self.ids[place]) or position < first(place)
         }
 
     async def standings(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, Standing]:
         self._cluster.require_available()
         found = {place: self._cluster.standing(self.group, place) for place in partitions}
-        self.ids |= {place.topic: standing.topic_id for place, standing in found.items()}
+        self.ids |= {place: standing.topic_id for place, standing in found.items()}
         return found
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
@@ -368,7 +367,7 @@ class _Member:
         self._cluster.commit(
             self.group,
             {
-                place: CommittedOffset(offset, self.ids[place.topic], now_us)
+                place: CommittedOffset(offset, self.ids[place], now_us)
                 for place, offset in positions.items()
                 if place not in gone
             },

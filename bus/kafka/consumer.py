@@ -120,8 +120,8 @@ class KafkaConsumer:
         self._membership: Membership | None = None
         self._clock = clock
         self._next: dict[TopicPartition, int] = {}
-        self._ids: dict[str, str] = {}
-        """The id of each topic that is read."""
+        self._ids: dict[TopicPartition, str] = {}
+        """The id of the topic that each position is of."""
         self._ids_may_differ = True
         self._fresh: set[TopicPartition] = set()
         """Partitions whose standing was not looked at since they came."""
@@ -302,7 +302,7 @@ class KafkaConsumer:
         self._ids_may_differ = False
         held = self.assigned()
         try:
-            now = await topic_ids(self._kafka._client, {place.topic for place in held} | self._ids.keys())  # noqa: SLF001
+            now = await topic_ids(self._kafka._client, {place.topic for place in {*held, *self._ids}})  # noqa: SLF001
         except BaseException:
             self._ids_may_differ = True
             for place, records in found.items():
@@ -310,19 +310,20 @@ class KafkaConsumer:
             raise
         known = self._kafka._client.cluster.topics()  # noqa: SLF001
         if isinstance(self._topics, re.Pattern):  # what is gone was left with its partitions
-            self._ids = {topic: id_ for topic, id_ in self._ids.items() if topic in known}
-        if any(topic not in now or topic not in known for topic in self._ids):
+            self._ids = {place: id_ for place, id_ in self._ids.items() if place.topic in known}
+        if any(place.topic not in now or place.topic not in known for place in self._ids):
             self._look_again()
-        replaced = {topic for topic, topic_id in now.items() if self._ids.get(topic, topic_id) != topic_id}
+        ids = {place: now[place.topic] for place in held if place.topic in now}
+        replaced = {place for place, id_ in ids.items() if self._ids.get(place, id_) != id_}
         if self._revoked is None:
-            self._ids |= now
-        for place in [place for place in held if place.topic in replaced]:
+            self._ids |= ids
+        for place in replaced:
             self._next.pop(place, None)
             if self._revoked is not None or self.group is None:
                 self._replaced.add(place)
             if self._revoked is None:
                 await self._kafka.seek_to_beginning(KafkaPartition(*place))
-        return {place: records for place, records in found.items() if place.topic not in replaced}
+        return {place: records for place, records in found.items() if place not in replaced}
 
     def _look_again(self) -> None:
         """Ask soon for a topic that is gone: aiokafka would for the next time after `metadata_max_age_ms`."""
@@ -364,7 +365,7 @@ class KafkaConsumer:
         except FAULTS as error:
             raise self._fault(error) from error
         refused = set(self._out_of_range)
-        self._ids |= ids
+        self._ids |= {place: ids[place.topic] for place in partitions}
         self._fresh -= set(partitions)
         self._replaced -= set(partitions)
         self._out_of_range -= set(partitions)
@@ -474,7 +475,7 @@ class KafkaConsumer:
         """Commit offsets; those of a partition that has left are its new holder's."""
         now_us = self._clock.now_us()
         offsets = {
-            KafkaPartition(*place): wire(CommittedOffset(offset, self._ids.get(place.topic, ""), now_us))
+            KafkaPartition(*place): wire(CommittedOffset(offset, self._ids.get(place, ""), now_us))
             for place, offset in positions.items()
             if place not in self._replaced
         }

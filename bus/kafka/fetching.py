@@ -6,7 +6,7 @@ the midst of them (KIP-516).
 """
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from copy import copy
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +16,7 @@ from aiokafka.errors import UnknownTopicOrPartitionError
 from aiokafka.protocol.fetch import FetchRequest
 
 from bus.kafka.requests import fetch_by_id
+from bus.record import TopicPartition
 
 NAMED = 11
 """The version of the answer that aiokafka is given: the last one that names topics."""
@@ -31,10 +32,10 @@ class FetchesById:
 
     Args:
         client: the client.
-        ids: the id of each topic whose offsets the consumer knows; it grows. Others are read by name.
+        ids: the id of the topic that each position is of; it grows. Other partitions are read by name.
     """
 
-    def __init__(self, client: Any, ids: Mapping[str, str]) -> None:
+    def __init__(self, client: Any, ids: Mapping[TopicPartition, str]) -> None:
         self._ids = ids
         self._send = client.send
         client.send = self.send
@@ -43,29 +44,35 @@ class FetchesById:
         """Send a request, and return the answer."""
         if not isinstance(request, FetchRequest):
             return await self._send(node, request, group=group)
-        ids = {topic: self._ids[topic] for topic, _ in request.topics if topic in self._ids}
+        by_id: dict[str, tuple[str, list[Any]]] = {}
+        by_name: dict[str, list[Any]] = {}
+        for topic, places in request.topics:
+            for place in places:
+                if (id_ := self._ids.get(TopicPartition(topic, place[0]))) is None:
+                    by_name.setdefault(topic, []).append(place)
+                else:
+                    by_id.setdefault(id_, (topic, []))[1].append(place)
         found: list[tuple[str, list[Any]]] = []
-        if ids:
-            answer = await self._send(node, fetch_by_id(_only(request, ids), ids), group=group)
-            names = {id_: name for name, id_ in ids.items()}
+        if by_id:
+            topics = [(id_, places) for id_, (_, places) in by_id.items()]
+            answer = await self._send(node, fetch_by_id(request, topics), group=group)
             for id_, partitions, _ in answer.topics:
-                found.append(((name := names[str(id_)]), [_named(one) for one in partitions]))
-                if self._ids[name] != str(id_):
-                    found[-1] = name, [_gone(number) for number, *_ in partitions]
-        if others := {topic for topic, _ in request.topics} - ids.keys():
-            answer = await self._send(node, _only(request, others), group=group)
+                topic, _ = by_id[str(id_)]
+                same = [self._ids[TopicPartition(topic, one[0])] == str(id_) for one in partitions]
+                rows = zip(partitions, same, strict=True)
+                found.append((topic, [_named(one) if is_same else _gone(one[0]) for one, is_same in rows]))
+        if by_name:
+            part = copy(request)
+            part._topics = list(by_name.items())  # noqa: SLF001 - there is no public way
+            answer = await self._send(node, part, group=group)
             # What became known meanwhile is read again, by its id.
-            found += [(name, partitions) for name, partitions in answer.topics if name not in self._ids]
+            found += [
+                (topic, [one for one in partitions if TopicPartition(topic, one[0]) not in self._ids])
+                for topic, partitions in answer.topics
+            ]
         if any(code == GONE for _, partitions in found for _, code, *_ in partitions):
             await asyncio.sleep(BACKOFF_SECONDS)  # aiokafka asks again at once
         return SimpleNamespace(API_VERSION=NAMED, topics=found)
-
-
-def _only(request: Any, topics: Collection[str]) -> Any:
-    """Return a request for some of its topics."""
-    part = copy(request)
-    part._topics = [(topic, places) for topic, places in request.topics if topic in topics]  # noqa: SLF001
-    return part
 
 
 def _named(partition: Any) -> tuple[Any, ...]:

@@ -321,20 +321,20 @@ class _Fetch(RequestStruct):  # type: ignore[misc]
     )
 
 
-def fetch_by_id(request: FetchRequest, ids: Mapping[str, str]) -> Any:
+def fetch_by_id(request: FetchRequest, topics: Iterable[tuple[str, Sequence[tuple[int, int, int]]]]) -> Any:
     """Return a request of aiokafka's consumer with ids in place of names.
 
     Args:
-        request: reads some partitions, each from an offset.
-        ids: the id of each of its topics.
+        request: how much to read, and how long to wait.
+        topics: the partitions of each topic id: number, offset, and the bytes to read at the most.
     """
-    topics: list[tuple[Any, ...]] = [
-        (UUID(ids[topic]), [(number, -1, offset, -1, -1, most, {}) for number, offset, most in places], {})
-        for topic, places in request.topics
+    rows: list[tuple[Any, ...]] = [
+        (UUID(id_), [(number, -1, offset, -1, -1, most, {}) for number, offset, most in places], {})
+        for id_, places in topics
     ]
     return _Rows(
         _Fetch, -1, request._max_wait_ms, request._min_bytes, request._max_bytes,  # noqa: SLF001
-        request._isolation_level, 0, -1, topics, [], request._rack_id, {},  # noqa: SLF001
+        request._isolation_level, 0, -1, rows, [], request._rack_id, {},  # noqa: SLF001
     )  # fmt: skip
 
 

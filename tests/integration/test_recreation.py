@@ -1,5 +1,6 @@
 """A topic that is deleted and made again: no place in the one is taken for a place in the other."""
 
+from collections.abc import Collection
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,7 @@ from bus.dead_letters.operations import DeadLetters, Operator
 from bus.record import TopicPartition
 from bus.standing import CommittedOffset
 from bus.topics import topics_of
+from bus.transport import Consumer
 from tests.small_catalog import case
 from tests.worlds import KafkaWorld, MemoryWorld, World, receipts, until
 
@@ -136,6 +138,41 @@ async def test_a_running_subscription_begins_the_new_topic_at_its_first_event(
             await publish(world, *new)
             await until(partial(has_seen, seen, new))
         assert len(seen) == len(set(seen))
+
+
+async def test_each_partition_hears_for_itself_that_its_topic_was_made_again(world: World) -> None:
+    """Also where another partition of it was taken up before: what one holds says nothing of the others."""
+    transport, topic = world.bus(world.country.south).transport, world.country.topic
+    group, places = f"{world.country.south}.office", [TopicPartition(topic, number) for number in range(3)]
+    await transport.start()
+    consumer = transport.consumer(group, [topic], _let_go)
+    try:
+        await consumer.start()
+        await until(lambda: _holds(consumer, places))
+        for place, standing in (await consumer.standings(places)).items():
+            consumer.seek(place, standing.first)
+        await make_again(world, topic)
+        await consumer.standings(places[:1])
+        await until(lambda: _are_displaced(consumer, places[1:]))
+        await consumer.commit(dict.fromkeys(places, 2))
+        assert await transport.committed(group, topic) == {places[0]: 2, places[1]: 0, places[2]: 0}
+    finally:
+        await consumer.close()
+        await transport.stop()
+
+
+async def _let_go(partitions: Collection[TopicPartition]) -> None:
+    del partitions
+
+
+async def _holds(consumer: Consumer, places: Collection[TopicPartition]) -> bool:
+    await consumer.poll(0.1, 10)
+    return set(consumer.assigned()) == set(places)
+
+
+async def _are_displaced(consumer: Consumer, places: Collection[TopicPartition]) -> bool:
+    await consumer.poll(0.1, 10)
+    return set(consumer.displaced()) == set(places)
 
 
 async def test_an_offset_of_the_former_topic_counts_for_nothing(world: World) -> None:

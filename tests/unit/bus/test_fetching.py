@@ -10,9 +10,11 @@ from aiokafka.protocol.fetch import FetchRequest
 
 from bus.kafka import fetching
 from bus.kafka.fetching import GONE, FetchesById
+from bus.record import TopicPartition
 
 FIRST, SECOND = UUID(int=1), UUID(int=2)
 RECORDS = b"records"
+PLACE = TopicPartition("a", 0)
 
 
 class Client:
@@ -26,12 +28,14 @@ class Client:
         """Answer."""
         self.asked.append(request)
         if isinstance(request, FetchRequest):
-            rows: list[Any] = [(name, [(0, 0, 9, 9, 0, [], -1, RECORDS)]) for name, _ in request.topics]
-            return SimpleNamespace(API_VERSION=11, topics=rows)
+            named: list[Any] = [(name, [(0, 0, 9, 9, 0, [], -1, RECORDS)]) for name, _ in request.topics]
+            return SimpleNamespace(API_VERSION=11, topics=named)
         aborted: list[Any] = [(77, 3, {})]
-        return SimpleNamespace(
-            topics=[(id_, [(0, code, 9, 9, 0, aborted, -1, RECORDS, {})], {}) for id_, code in self.topics]
-        )
+        rows: list[Any] = [
+            (id_, [(number, code, 9, 9, 0, aborted, -1, RECORDS, {})], {})
+            for number, (id_, code) in enumerate(self.topics)
+        ]
+        return SimpleNamespace(topics=rows)
 
 
 def request(*topics: str) -> FetchRequest:
@@ -47,7 +51,7 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_topic_is_read_by_its_id() -> None:
     """The answer is the one that aiokafka knows."""
     client = Client((FIRST, 0))
-    FetchesById(client, {"a": str(FIRST)})
+    FetchesById(client, {PLACE: str(FIRST)})
     answer = await client.send(1, request("a"))
     assert answer.API_VERSION == 11
     assert answer.topics == [("a", [(0, 0, 9, 9, 0, [(77, 3)], -1, RECORDS)])]
@@ -60,7 +64,7 @@ async def test_a_topic_is_read_by_its_id() -> None:
 async def test_a_topic_that_was_made_again_is_unknown(code: int) -> None:
     """So aiokafka asks for it, and the consumer hears that it is another; nothing of it is read before."""
     client = Client((FIRST, code))
-    FetchesById(client, {"a": str(FIRST)})
+    FetchesById(client, {PLACE: str(FIRST)})
     ((_, ((_, found, *rest),)),) = (await client.send(1, request("a"))).topics
     assert (found, rest[-1]) == (GONE, b"")
 
@@ -68,7 +72,7 @@ async def test_a_topic_that_was_made_again_is_unknown(code: int) -> None:
 async def test_a_topic_whose_offsets_are_not_known_yet_is_read_by_name() -> None:
     """The others of the request are not kept waiting."""
     client = Client((FIRST, 0))
-    FetchesById(client, {"a": str(FIRST)})
+    FetchesById(client, {PLACE: str(FIRST)})
     answer = await client.send(1, request("a", "b"))
     assert [(name, row[-1]) for name, (row,) in answer.topics] == [("a", RECORDS), ("b", RECORDS)]
     assert [name for name, _ in client.asked[1].topics] == ["b"]
@@ -76,15 +80,27 @@ async def test_a_topic_whose_offsets_are_not_known_yet_is_read_by_name() -> None
 
 async def test_what_was_read_of_a_topic_that_became_another_meanwhile_is_left_out() -> None:
     """Whoever took up the new one has other offsets."""
-    ids = {"a": str(FIRST)}
+    ids = {PLACE: str(FIRST)}
 
     class Late(Client):
         async def send(self, node: int, request: Any, *, group: Any = ConnectionGroup.DEFAULT) -> Any:
             answer = await Client.send(self, node, request, group=group)
-            ids["a"] = str(SECOND)
+            ids[PLACE] = str(SECOND)
             return answer
 
     client = Late((FIRST, 0))
     FetchesById(client, ids)
     ((_, ((_, code, *_),)),) = (await client.send(1, request("a"))).topics
     assert code == GONE
+
+
+async def test_each_position_is_read_of_the_topic_that_it_is_of() -> None:
+    """One partition was taken up again, the other has not heard yet that its topic is another."""
+    client = Client((SECOND, 0), (FIRST, 100))
+    FetchesById(client, {PLACE: str(SECOND), TopicPartition("a", 1): str(FIRST)})
+    both = FetchRequest(500, 1, 1_000, 1, [("a", [(0, 0, 1_000), (1, 5, 1_000)])])
+    answer = await client.send(1, both)
+    assert [(topic, [code for _, code, *_ in rows]) for topic, rows in answer.topics] == [
+        ("a", [0]),
+        ("a", [GONE]),
+    ]
