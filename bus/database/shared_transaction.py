@@ -6,10 +6,10 @@ connection that commits each statement by itself is refused.
 
 from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Engine, Table
 from sqlalchemy.orm import Session, scoped_session
 
-from bus.database.encoding import text_fault
+from bus.database.encoding import TextFault, text_fault
 from bus.errors import UsageError
 
 Transactional = Session | scoped_session[Any] | Connection
@@ -31,8 +31,13 @@ def share(given: Transactional, table: Table) -> Connection:
     if isinstance(given, Connection):
         connection = given
     elif isinstance(given, Session | scoped_session):
-        given.flush()
-        connection = given.connection(bind_arguments={"clause": table})
+        try:
+            given.flush()
+            connection = given.connection(bind_arguments={"clause": table})
+        except TypeError:  # SQLAlchemy reads a text as it opens its first connection, and may get bytes
+            if fault := _fault_of_new(given.get_bind(clause=table)):
+                raise UsageError(str(fault)) from None
+            raise
     else:
         raise UsageError(
             f"Expected a SQLAlchemy Session or Connection, got `{type(given).__name__}`. "
@@ -58,6 +63,18 @@ def require_shared(connection: Connection) -> None:
     """
     if connection.dialect.name == "sqlite" and not _driver(connection).in_transaction:
         raise _autocommit()
+
+
+def _fault_of_new(bind: Engine | Connection) -> TextFault | None:
+    """Return what is wrong with the texts of a connection, without SQLAlchemy's own first look at it."""
+    if isinstance(bind, Connection):
+        return None
+    arguments, named = bind.dialect.create_connect_args(bind.url)
+    driver: Any = bind.dialect.connect(*arguments, **named)
+    try:
+        return text_fault(driver)
+    finally:
+        driver.close()
 
 
 def _driver(connection: Connection) -> Any:

@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import create_engine, text
+from sqlalchemy.orm import Session
 
 from bus import HandledEvents, UsageError
 from connectors.database import Database
@@ -69,6 +70,8 @@ def test_monitors_that_meet_do_not_count_twice(url: str) -> None:
     assert (summary.completed, summary.transactions, summary.receipts) == (20, 21, 144)
 
 
+# SQLAlchemy leaves the connection open whose first text it could not read.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
 def test_a_database_that_does_not_take_every_text_is_refused_at_the_start(server: str, encoding: str) -> None:
     """With what came and what to do, by monitor, handled events and the reader of a table."""
@@ -78,6 +81,8 @@ def test_a_database_that_does_not_take_every_text_is_refused_at_the_start(server
     ):
         Store(url, SERVICES)
     named = f"{url}&client_encoding={'utf8' if encoding == 'LATIN1' else 'latin1'}"
+    with Session(create_engine(url)) as session, pytest.raises(UsageError, match="encoding UTF8, which"):
+        HandledEvents("office").once(session, cast(Any, None))
     engine = create_engine(named)
     with (
         engine.connect() as connection,
