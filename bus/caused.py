@@ -59,6 +59,11 @@ class CausedEvents:
         if not self._open and self._all_landed is not None:
             self._all_landed.set_result(None)
 
+    @property
+    def has_landed(self) -> bool:
+        """Whether nothing is on its way, and no error was left unseen."""
+        return not self._open and self._fault is None
+
     async def landed(self) -> None:
         """Wait until the broker has everything.
 

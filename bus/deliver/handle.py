@@ -38,11 +38,11 @@ async def _attempt(subscription: Subscription, partition: PartitionState, event:
         try:
             result = await subscription.handler(event)
         except Exception:
-            if event.caused is not None:
+            if event.caused is not None and not event.caused.has_landed:
                 with suppress(BusError):  # its receipts are gathered all the same
                     await _landed(event)
             raise
-        if event.caused is not None:
+        if event.caused is not None and not event.caused.has_landed:
             await _landed(event)
         return ACK if result is None else _outcome(result)
     except asyncio.CancelledError as error:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from bus.publish.publisher import Publisher
 from bus.publish.spreading import Spreading
+from bus.publish.waiting import Patience
 from bus.receipts.writer import ReceiptLog
 from bus.record import Record
 from bus.settings import Settings
@@ -57,5 +58,6 @@ class BusContext:
             refusals=refusals or receipts,
             spreading=self.spreading,
             published=self.sunsets.publishes,
+            patience=Patience(self.settings.publish_timeout_seconds),
             together=together,
         )

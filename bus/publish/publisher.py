@@ -30,7 +30,7 @@ from bus.publish.publication import Publication, PublicationWaiter, Together
 from bus.publish.recent_ids import RecentIds
 from bus.publish.spreading import Spreading
 from bus.publish.stampers import Stampers
-from bus.publish.waiting import YIELD_EVERY, PublishWindow
+from bus.publish.waiting import YIELD_EVERY, Patience, PublishWindow
 from bus.receipts.receipts import partition_of_transaction
 from bus.receipts.writer import ReceiptLog
 from bus.record import Position
@@ -61,8 +61,11 @@ class Publisher:
         refusals: ReceiptLog,
         spreading: Spreading,
         published: Callable[[ContractVersion], None],
+        patience: Patience,
         together: bool = False,
     ) -> None:
+        self.patience = patience
+        """Ends the waits for single events."""
         self._agency = agency
         self._published = published
         self._transport = transport
@@ -140,6 +143,10 @@ class Publisher:
         """Note that the broker did not take an event."""
         if publication.partition is not None:  # it was not held until it failed
             self._spreading.landed(publication.stamper.subject)
+
+    def is_open(self, subject: str) -> bool:
+        """Return whether events of a subject are sent at once."""
+        return self._spreading.may_pass(self, subject)
 
     async def opened(self, subject: str, timeout_seconds: float) -> None:
         """Wait while a subject grows; see `Spreading.opened`."""

@@ -83,7 +83,8 @@ class Spreading:
         paused = growth is not None and growth.is_paused
         return not paused and subject not in self._draining and self.is_fresh()
 
-    def _may_pass(self, lane: Lane, subject: str) -> bool:
+    def may_pass(self, lane: Lane, subject: str) -> bool:
+        """Whether a lane's events of a subject are sent at once."""
         return self.is_open(subject) or (lane.wrote is not None and subject in lane.wrote)
 
     def send(self, lane: Lane, publication: Publication) -> None:
@@ -93,7 +94,7 @@ class Spreading:
         would never end if it waited for the growth.
         """
         subject = publication.stamper.subject
-        if self._may_pass(lane, subject):
+        if self.may_pass(lane, subject):
             self._pass(lane, publication)
         else:
             lane.held += 1
@@ -146,11 +147,11 @@ class Spreading:
         Raises:
             BusUnavailableError: it is not after `timeout_seconds` and the longest pause.
         """
-        if self._may_pass(lane, subject):
+        if self.may_pass(lane, subject):
             return
         try:
             async with asyncio.timeout(timeout_seconds + MOST_PAUSED_SECONDS):
-                while not self._may_pass(lane, subject):
+                while not self.may_pass(lane, subject):
                     await self._changed.wait()
         except TimeoutError:
             raise _paused_too_long(subject) from None

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterable, Iterable
 from typing import Any, Unpack
 
 from bus.draft import Draft, DraftOptions, Receipt
-from bus.errors import BufferFullError, BusUnavailableError
+from bus.errors import BufferFullError
 from bus.event import Event
 from bus.publish.publication import PublicationWaiter
 from bus.publish.publisher import Publisher
@@ -59,15 +59,14 @@ class Publishing:
         self._send(self._stamper(subject, version, system), draft, cause, self._waiter(future, cause))
         if future.done():
             return future.result()
-        await self._publisher.opened(subject, self.settings.publish_timeout_seconds)
+        publisher = self._publisher
+        if not publisher.is_open(subject):
+            await publisher.opened(subject, self.settings.publish_timeout_seconds)
+        publisher.patience.begin(future, subject)
         try:
-            async with asyncio.timeout(self.settings.publish_timeout_seconds):
-                return await future
-        except TimeoutError:
-            raise BusUnavailableError(
-                f"Expected an acknowledgement within {self.settings.publish_timeout_seconds} s, got none - "
-                f"{subject}. The event may still arrive: repeat it with the same `id`"
-            ) from None
+            return await future
+        finally:
+            publisher.patience.end(future)
 
     def submit(
         self,

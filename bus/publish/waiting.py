@@ -12,6 +12,45 @@ YIELD_EVERY = 200
 """After so many events other tasks run."""
 
 
+class Patience:
+    """Ends waits that last too long, by one timer for all of them.
+
+    Args:
+        seconds: how long a wait may last.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._waits: dict[asyncio.Future[Receipt], tuple[float, str]] = {}
+        """The end of each wait, in loop time, the earliest first, and the subject of its event."""
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self, future: "asyncio.Future[Receipt]", subject: str) -> None:
+        """Give a future until `seconds` from now; after that it has an error."""
+        loop = future.get_loop()
+        self._waits[future] = loop.time() + self._seconds, subject
+        if self._timer is None:
+            self._timer = loop.call_later(self._seconds, self._look, loop)
+
+    def end(self, future: "asyncio.Future[Receipt]") -> None:
+        """Watch a future no longer."""
+        del self._waits[future]
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        for future, (until, subject) in self._waits.items():
+            if until > loop.time():
+                self._timer = loop.call_at(until, self._look, loop)
+                return
+            if not future.done():
+                future.set_exception(
+                    BusUnavailableError(
+                        f"Expected an acknowledgement within {self._seconds} s, got none - {subject}. The "
+                        "event may still arrive: repeat it with the same `id`"
+                    )
+                )
+
+
 class Waiter:
     """Settles the future of one publication."""
 
@@ -31,9 +70,9 @@ class Waiter:
             self.future.set_exception(error)
 
     def has_given_up(self, publication: Publication) -> bool:
-        """Whether the wait was cancelled."""
+        """Whether the wait was cancelled, or ended for its time."""
         del publication
-        return self.future.cancelled()
+        return self.future.cancelled() or (self.future.done() and self.future.exception() is not None)
 
 
 class PublishWindow:
