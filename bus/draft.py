@@ -55,6 +55,9 @@ class DraftOptions(TypedDict, total=False):
     ce_subject: str | None
 
 
+OPTIONS = DraftOptions.__optional_keys__
+
+
 class Draft(NamedTuple):
     """An event to publish: its data, and what the defaults do not say.
 
@@ -84,9 +87,8 @@ class Draft(NamedTuple):
         Raises:
             TypeError: there is no such option.
         """
-        unknown = sorted(options.keys() - set(cls._fields))
-        if unknown:
-            names = ("version", *cls._fields[1:])
+        if not options.keys() <= OPTIONS:
+            unknown, names = sorted(options.keys() - OPTIONS), ("version", *cls._fields[1:])
             known = ", ".join(f"`{name}`" for name in names)
             raise WrongArgumentError(
                 f"Expected options among {known}, got {known_or_another(unknown, names)}"

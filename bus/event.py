@@ -135,7 +135,14 @@ class Event(Generic[T_co]):
     @property
     def started_at(self) -> datetime:
         """Broker time of the transaction's first event; this one's own where it is the first."""
-        return self._moment(envelope.STARTED_AT) or self.broker_time
+        return envelope.moment_of(self.started_us)
+
+    @property
+    def started_us(self) -> int:
+        """The same, in microseconds since the epoch."""
+        written = self.attributes.get(envelope.STARTED_AT)
+        known = None if written is None else envelope.time_us(written.decode())
+        return self.record.timestamp * 1000 if known is None else known
 
     @property
     def traceparent(self) -> str | None:

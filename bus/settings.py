@@ -83,7 +83,7 @@ class Settings(BaseSettings):
     """Size at which a batch to one partition is sent without waiting for more."""
     compression: str | None = None
     """`gzip`, `lz4` or none."""
-    max_poll_records: int = 100
+    max_poll_records: int = 500
     """Records handled between two looks at the broker."""
     max_transaction_records: int = 1_000
     """Records of one partition that an exactly-once subscription handles in one transaction."""

@@ -36,7 +36,7 @@ class _Cause:
     id: str
     transaction: str | None
     service: str | None
-    started_at: datetime
+    started_us: int
     traceparent: str | None
     tracestate: str | None
 
@@ -76,7 +76,7 @@ class OutboxEvent(NamedTuple):
         cause_id = said("cause")
         if cause_id is None:
             return cls(subject, version, draft, None)
-        started = _moment(said("startedat") or occurred_at, "startedat")
+        started = envelope.moment_us(_moment(said("startedat") or occurred_at, "startedat"))
         cause = _Cause(cause_id, transaction, service, started, said("traceparent"), said("tracestate"))
         return cls(subject, version, draft, cast("Event[Any]", cause))
 

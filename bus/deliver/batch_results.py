@@ -9,7 +9,6 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
-from bus import envelope
 from bus.deliver.offsets import OffsetTracker
 from bus.deliver.subscription import Subscription
 from bus.event import Event
@@ -147,17 +146,16 @@ class ReceiptRows:
     ) -> Row:
         """Return the columns `DELIVERY_ROW` of one delivery."""
         at_us = self._clock.at_us
-        broker_us = started_us = record.timestamp * 1000
+        broker_us = record.timestamp * 1000
         if event is None:
+            started_us = broker_us
             name = record_name(TopicPartition(record.topic, record.partition), record.offset, topic_id)
             named: Row = (name, "", "", "", None, name, None)
         else:
             kind, version = (event.origin or event.contract).label
             transaction = event.transaction or event.id
             named = (event.id, event.source, kind, version, event.service, transaction, event.causation)
-            started = event.attributes.get(envelope.STARTED_AT)
-            if started is not None:
-                started_us = envelope.time_us(started.decode()) or broker_us
+            started_us = event.started_us
         value = record.value or b""
         return (
             *named, *result, record.offset, broker_us, started_us, at_us(times_ns[0]), at_us(times_ns[1]),

@@ -19,7 +19,7 @@ NAME = "decode"
 MAX_BESIDE_BYTES = 262_144
 """The most that key and headers may take: compressed, a topic takes more than may be parked with the data."""
 
-_PLAIN = (envelope.CONTENT_TYPE, envelope.JSON)
+_JSON = (envelope.CONTENT_TYPE, envelope.JSON)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +46,15 @@ def decode(record: Record, expected: Expected) -> Event[Any] | DeadLetter:
     value = record.value
     if value is None:
         return DeadLetter(Reason.TOMBSTONE, "Expected data, got null")
-    if (excess := _excess(record, len(value), expected.max_bytes)) is not None:
-        return DeadLetter(Reason.TOO_LARGE, excess)
     headers = record.headers
+    plain = envelope.plain_attributes(headers)
+    if (excess := _excess(record, len(value), expected.max_bytes, is_plain=plain is not None)) is not None:
+        return DeadLetter(Reason.TOO_LARGE, excess)
     try:
-        if not _is_binary(headers):
+        if not _is_binary(headers, plain):
             headers, value = _unfold(value)
-        attributes, identity = envelope.read_attributes(headers)
+            plain = envelope.plain_attributes(headers)
+        attributes, identity = envelope.read_attributes(headers, plain)
     except EnvelopeError as error:
         return DeadLetter(Reason.MALFORMED_ENVELOPE, str(error))
     except (ValueError, TypeError):  # TypeError: nested deeper than JSON can be written again
@@ -72,10 +74,12 @@ def decode(record: Record, expected: Expected) -> Event[Any] | DeadLetter:
         return DeadLetter(Reason.NOT_JSON, "Expected JSON, got other bytes")
 
 
-def _excess(record: Record, size_bytes: int, limit_bytes: int) -> str | None:
+def _excess(record: Record, size_bytes: int, limit_bytes: int, *, is_plain: bool) -> str | None:
     if size_bytes > limit_bytes:
         return f"Expected at most {limit_bytes} bytes, got {size_bytes}"
     beside = len(record.key or b"") + 16 * len(record.headers)
+    if is_plain and beside + envelope.MAX_ATTRIBUTE_BYTES <= MAX_BESIDE_BYTES:
+        return None
     for name, value in record.headers:
         beside += len(name) + len(value or b"")
     if beside > MAX_BESIDE_BYTES:
@@ -93,9 +97,11 @@ def _is_newer(schema: bytes, current: ContractVersion) -> bool:
     )
 
 
-def _is_binary(headers: Headers) -> bool:
+def _is_binary(headers: Headers, plain: Mapping[str, bytes] | None) -> bool:
     """Return whether `content-type` means binary mode (Kafka binding, section 3)."""
-    if _PLAIN in headers:
+    if plain is not None:
+        return not plain.get(envelope.CONTENT_TYPE, b"").startswith(envelope.STRUCTURED)
+    if _JSON in headers:
         return True
     return not any(n == envelope.CONTENT_TYPE and v and v.startswith(envelope.STRUCTURED) for n, v in headers)
 

@@ -49,7 +49,7 @@ def stamp_of(draft: Draft, cause: Event[Any] | None, now_us: int, new_id: Callab
         return Stamp(event_id, time_us, now_us, transaction, None, service, None, draft.ce_subject)
     return Stamp(
         event_id, time_us, now_us, draft.transaction or cause.transaction or cause.id, cause.id,
-        draft.service or cause.service, envelope.moment_us(cause.started_at), draft.ce_subject,
+        draft.service or cause.service, cause.started_us, draft.ce_subject,
         cause.traceparent, cause.tracestate,
     )  # fmt: skip
 
