@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from bus.kafka.consumer import open_consumer
     from bus.kafka.one_off_reads import open_offsets
     from bus.outcome import Ack, DeadLetter, DeliveryOutcome, Outcome, PublishOutcome, Reason, Retry
+    from bus.process.collector import collect_rarely
     from bus.process.health import Check, HealthReport, HealthWatch, health_served
     from bus.process.outage import Outage, waited_out
     from bus.process.serving import serve
@@ -109,6 +110,7 @@ _HOMES = {
     "agency_of": "bus.envelope",
     "apply_topics": "bus.cluster.topics",
     "checkpoints_topic": "bus.topics",
+    "collect_rarely": "bus.process.collector",
     "decode_receipts": "bus.receipts.receipts",
     "encode_receipts": "bus.receipts.receipts",
     "health_served": "bus.process.health",
@@ -179,6 +181,7 @@ __all__ = [
     "agency_of",
     "apply_topics",
     "checkpoints_topic",
+    "collect_rarely",
     "decode_receipts",
     "encode_receipts",
     "health_served",

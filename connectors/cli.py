@@ -4,7 +4,6 @@ Exit codes: 0 clean, 100 findings, 1 the tool failed, 2 wrong usage.
 """
 
 import asyncio
-import gc
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import click
 from rich.table import Table
 
-from bus import BusError, Settings
+from bus import BusError, Settings, collect_rarely
 from connectors.configuration.config import ConnectorConfig
 from connectors.configuration.config_reader import load
 from connectors.configuration.contract_check import check_contracts, check_sunsets
@@ -64,8 +63,7 @@ def run(files: Sequence[Path], catalog: Path | None) -> None:
     if findings:
         raise click.exceptions.Exit(FINDINGS)
     runner = Runner(configs, catalog=contracts)
-    gc.collect()
-    gc.freeze()  # collecting garbage in the catalogue over and over took a seventh of the time
+    collect_rarely()
     try:
         asyncio.run(runner.run())
     except BusError as error:

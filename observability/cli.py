@@ -15,7 +15,7 @@ from typing import Any, TypeVar, get_args
 import click
 import orjson
 
-from bus import Environment, Outage, Settings, waited_out
+from bus import Environment, Outage, Settings, collect_rarely, waited_out
 from contracts import Catalog, listening_options, say, say_json, visible_console, visible_logger
 from observability.clock import BrokerNow
 from observability.database.schema import database_file, with_password
@@ -268,6 +268,7 @@ def monitor(
         if metrics_port is not None:
             _log.info("metrics: http://127.0.0.1:%d/metrics", metrics_port)
         make = partial(_make_store, url, catalog, silent_after, keep=keep_days, clock=clock)
+        collect_rarely()
         asyncio.run(watch(Settings(), make, opened, clock))
 
 

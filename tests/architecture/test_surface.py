@@ -68,6 +68,7 @@ PINNED: dict[str, list[str]] = {
         "agency_of",
         "apply_topics",
         "checkpoints_topic",
+        "collect_rarely",
         "decode_receipts",
         "encode_receipts",
         "health_served",
