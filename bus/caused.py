@@ -31,7 +31,9 @@ class CausedEvents:
         Args:
             likeness: see `bus.publish.caused_ids.likeness`.
         """
-        attempts = self._alike.get(likeness, ())
+        attempts = self._alike.get(likeness)
+        if not attempts:
+            return 0
         return next((n for n, one in enumerate(attempts) if one.has_failed), len(attempts))
 
     def take(self, likeness: str, ordinal: int, attempt: Attempt) -> None:
@@ -42,6 +44,11 @@ class CausedEvents:
     def begin(self) -> None:
         """Count an event that is sent."""
         self._open += 1
+
+    @property
+    def are_on_their_way(self) -> bool:
+        """Whether the broker does not have all of them yet, or one failed and the handler was not told."""
+        return self._open > 0 or self._fault is not None
 
     @property
     def is_awaited(self) -> bool:

@@ -99,8 +99,8 @@ class HandlerPublishing(Publishing):
         Raises:
             BusError: it has not, and the handler was not told.
         """
-        if event.caused is None:
-            return
+        if event.caused is None or not event.caused.are_on_their_way:
+            return  # it published nothing, or awaited each: no timer for that
         seconds = self.settings.publish_timeout_seconds
         await self._publisher.released(seconds)
         try:
