@@ -95,6 +95,10 @@ def hops(deliveries: Iterable[DeliveryReceipt]) -> list[Hop]:
 
 
 def _hop(found: list[DeliveryReceipt]) -> Hop:
+    if len(found) == 1:  # as nearly all
+        (last,) = found
+        handled_us = None if last.outcome == "retry" else last.finished_us
+        return Hop(last, last.broker_time_us, last.received_us, handled_us, last.attempt)
     acks = [delivery for delivery in found if delivery.outcome == "ack"]
     last = min(acks, key=_by_finish) if acks else max(found, key=_by_attempt)
     return Hop(

@@ -1,7 +1,8 @@
 """The web server of the console.
 
 Law of this file: it only reads the store. Every page is complete without script; the script fetches the page
-again and replaces what changed.
+again and replaces what changed. A page that shows what the script has already is not made again: it asks by
+the `ETag` of what it has (RFC 9110, section 13.1.2), and now and then without it, since ages go on.
 """
 
 from collections.abc import Callable
@@ -40,17 +41,26 @@ class Console:
         self._watch = HealthWatch(StoreReadiness(store, clock).checks)
         self._templates = _environment(interval_seconds)
 
-    def overview(self, _request: Request) -> Response:
+    def overview(self, request: Request) -> Response:
         """Return the overview."""
+        return self._unless_known(request, self._overview)
+
+    def _overview(self, _request: Request) -> Response:
         return self._page("overview.html", pages.overview(self._store, self._clock()))
 
     def service(self, request: Request) -> Response:
         """Return the page of one service."""
+        return self._unless_known(request, self._service)
+
+    def _service(self, request: Request) -> Response:
         page = pages.service_page(self._store, request.path_params["name"], self._clock())
         return self._missing("service") if page is None else self._page("service.html", page)
 
     def transaction(self, request: Request) -> Response:
         """Return the page of one transaction."""
+        return self._unless_known(request, self._transaction)
+
+    def _transaction(self, request: Request) -> Response:
         page = pages.transaction_page(self._store, request.path_params["id"], self._clock())
         return self._missing("transaction") if page is None else self._page("transaction.html", page)
 
@@ -77,6 +87,14 @@ class Console:
     def failed(self, _request: Request, _error: Exception) -> Response:
         """Return 503 if the store cannot be read."""
         return self._page("failed.html", None, status_code=503)
+
+    def _unless_known(self, request: Request, make: Callable[[Request], Response]) -> Response:
+        """Make a page, or return 304 if nothing of it has changed but ages."""
+        tag = f'W/"{pages.mark(self._store, self._clock())}"'  # first, so that nothing later is missed
+        known = request.headers.get("if-none-match") == tag
+        response = Response(status_code=304) if known else make(request)
+        response.headers["etag"] = tag
+        return response
 
     def _missing(self, what: str) -> Response:
         return self._page("missing.html", what, status_code=404)

@@ -42,6 +42,14 @@ _gone = tells_of_place(deliveries) & (deliveries.c.outcome != "resumed")
 _halted = (deliveries.c.outcome == "halted") & ~_has_gone_on()
 
 
+_BY = (deliveries.c.agency, deliveries.c.topic, deliveries.c.reason)
+_COUNTS = (
+    select(*_BY, func.count(), func.sum(deliveries.c.attempt), func.count().filter(_halted))
+    .where(_gone)
+    .group_by(*_BY)
+)
+
+
 def find_gone_places(connection: Connection, limit: int) -> tuple[GonePlaceView, ...]:
     """Return places that were gone, those that wait for an operator first, then the newest."""
     newest = (_halted.desc(), deliveries.c.finished_us.desc(), deliveries.c.event_id)
@@ -65,10 +73,7 @@ def find_gone_places(connection: Connection, limit: int) -> tuple[GonePlaceView,
 
 def count_gone_places(connection: Connection) -> tuple[GoneCount, ...]:
     """Return how often places were gone, by agency, topic and reason."""
-    by = (deliveries.c.agency, deliveries.c.topic, deliveries.c.reason)
-    halted = func.count().filter(_halted)
-    query = select(*by, func.count(), func.sum(deliveries.c.attempt), halted).where(_gone)
     return tuple(
         GoneCount(agency, topic, reason or "unknown", places, int(lost), waiting)
-        for agency, topic, reason, places, lost, waiting in connection.execute(query.group_by(*by))
+        for agency, topic, reason, places, lost, waiting in connection.execute(_COUNTS)
     )

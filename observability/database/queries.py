@@ -7,9 +7,10 @@ flight; samples come from the newest rows, as many as the constants below say.
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
-from typing import NamedTuple
+from itertools import starmap
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, case, exists, func, or_, select
 
 from bus import DeliveryReceipt, PublishReceipt, agency_of
 from contracts import Service
@@ -73,6 +74,34 @@ DIGITAL_CHANNELS = frozenset({"mobile", "web"})
 
 Totals = Counter[tuple[str, str, str]]
 """Value by scope, name and measure."""
+
+
+def _resolved() -> ColumnElement[bool]:
+    """Whether a dead letter was acknowledged later, or discarded by an operator."""
+    later = deliveries.alias("later")
+    same = ("transaction", "source", "event_id", "agency", "subscription")
+    same_letter = (later.c[name] == deliveries.c[name] for name in same)
+    return exists().where(*same_letter, later.c.outcome.in_(RESOLVING))
+
+
+def _discarded() -> ColumnElement[bool]:
+    """Whether an operator discarded a source record that became no event."""
+    act = deliveries.alias("act")
+    same = ("transaction", "event_id", "agency")
+    return exists().where(*(act.c[name] == publishes.c[name] for name in same), act.c.outcome == "discarded")
+
+
+def _open_letters(table: Table, condition: ColumnElement[bool]) -> Select[Any]:
+    by = (table.c.agency, table.c.reason)
+    return select(*by, func.count()).where(condition).group_by(*by)
+
+
+# Made once: SQLAlchemy takes longer to make such a statement than SQLite to run it.
+_RESOLVED, _DISCARDED = _resolved(), _discarded()
+_OPEN_LETTERS = (
+    _open_letters(deliveries, given_up & ~_RESOLVED),
+    _open_letters(publishes, set_aside & ~_DISCARDED),
+)
 
 
 class Moment(NamedTuple):
@@ -304,8 +333,8 @@ def find_dead_letters(connection: Connection, limit: int) -> tuple[DeadLetterVie
     """Return dead letters, of deliveries and of source records that became no event, newest first."""
     found = []
     for receipt, columns, at, condition, resolved in (
-        (DeliveryReceipt, delivery_columns, deliveries.c.finished_us, given_up, _resolved()),
-        (PublishReceipt, publish_columns, publishes.c.broker_time_us, set_aside, _discarded()),
+        (DeliveryReceipt, delivery_columns, deliveries.c.finished_us, given_up, _RESOLVED),
+        (PublishReceipt, publish_columns, publishes.c.broker_time_us, set_aside, _DISCARDED),
     ):
         query = select(resolved, *columns).where(condition).order_by(at.desc(), at.table.c.event_id)
         found += [
@@ -318,10 +347,7 @@ def find_dead_letters(connection: Connection, limit: int) -> tuple[DeadLetterVie
 def dead_letters_by_reason(connection: Connection) -> Mapping[tuple[str, str], int]:
     """Return the number of unresolved dead letters by agency and reason."""
     found: Counter[tuple[str, str]] = Counter()
-    open_ones = ((deliveries, given_up & ~_resolved()), (publishes, set_aside & ~_discarded()))
-    for table, condition in open_ones:
-        agency, reason = table.c.agency, table.c.reason
-        query = select(agency, reason, func.count()).where(condition).group_by(agency, reason)
+    for query in _OPEN_LETTERS:
         for name, why, number in connection.execute(query):
             found[name, why or "unknown"] += number
     return found
@@ -393,21 +419,6 @@ def _sum(stored: Totals, scope: str, measure: str) -> int:
     return sum(value for (found, _, name), value in stored.items() if (found, name) == (scope, measure))
 
 
-def _resolved() -> ColumnElement[bool]:
-    """Whether a dead letter was acknowledged later, or discarded by an operator."""
-    later = deliveries.alias("later")
-    same = ("transaction", "source", "event_id", "agency", "subscription")
-    same_letter = (later.c[name] == deliveries.c[name] for name in same)
-    return exists().where(*same_letter, later.c.outcome.in_(RESOLVING))
-
-
-def _discarded() -> ColumnElement[bool]:
-    """Whether an operator discarded a source record that became no event."""
-    act = deliveries.alias("act")
-    same = ("transaction", "event_id", "agency")
-    return exists().where(*(act.c[name] == publishes.c[name] for name in same), act.c.outcome == "discarded")
-
-
 def _steps(connection: Connection, service: Service) -> tuple[StepView, ...]:
     query = (
         select(transactions.c.id)
@@ -444,7 +455,7 @@ def _step(step: ServiceStep, times: Iterable[Mapping[str, int]]) -> StepView:
 
 def _latest(connection: Connection, condition: ColumnElement[bool], limit: int) -> list[DeliveryReceipt]:
     query = select(*delivery_columns).where(condition).order_by(deliveries.c.finished_us.desc()).limit(limit)
-    return [DeliveryReceipt(*row) for row in connection.execute(query)]
+    return list(starmap(DeliveryReceipt, connection.execute(query).all()))
 
 
 def _paths(connection: Connection, service: str) -> tuple[PathView, ...]:

@@ -1,4 +1,4 @@
-// Live update: fetch this page again and put what changed in its place.
+// Live update: fetch this page again, unless nothing has changed, and put what changed in its place.
 // Focus, selection, scroll position and open details stay. One short line is announced to screen readers.
 "use strict";
 
@@ -10,6 +10,9 @@
   const refresh = document.querySelector("[data-refresh]");
   if (!button || !status || !refresh) return; // a page that has nothing to update
   const quiet = 5 * interval; // least milliseconds between two announcements
+  const patience = 10 * interval; // most milliseconds without a new page: ages go on where nothing changes
+  let tag = ""; // of the page that is shown
+  let shown = 0; // when it was fetched
   let paused = remembered();
   let failures = 0;
   let announced = Date.now();
@@ -95,12 +98,17 @@
 
   async function update() {
     try {
-      const answer = await fetch(location.href, { cache: "no-store", credentials: "same-origin" });
+      const known = tag && !failures && Date.now() - shown < patience;
+      const headers = known ? { "If-None-Match": tag } : {};
+      const answer = await fetch(location.href, { cache: "no-store", credentials: "same-origin", headers });
+      if (answer.status === 304) return;
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
       const line = fresh.querySelector("[data-status]");
       if (!line) throw new Error("not a page of the console");
       if (paused) return;
       apply(fresh);
+      tag = answer.ok ? answer.headers.get("ETag") || "" : "";
+      shown = Date.now();
       failures = 0;
       announce(line.textContent);
     } catch {

@@ -55,14 +55,20 @@ class Answer:
 Get = Callable[..., Answer]
 
 
-def get(address: str, path: str, method: str = "GET", host: str | None = None) -> Answer:
-    """Ask the console at `address`; `host` stands in the Host header instead of the address."""
+def get(
+    address: str, path: str, method: str = "GET", host: str | None = None, known: str | None = None
+) -> Answer:
+    """Ask the console at `address`; `host` stands in the Host header instead of the address.
+
+    `known` is the tag of a page that is there already.
+    """
     place = address.removeprefix("http://")
     with closing(HTTPConnection(place, timeout=10)) as connection:
-        connection.request(method, path, headers={"host": host or place})
+        headers = {"host": host or place} | ({} if known is None else {"if-none-match": known})
+        connection.request(method, path, headers=headers)
         response = connection.getresponse()
-        headers = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, headers, response.read().decode())
+        answered = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(response.status, answered, response.read().decode())
 
 
 @pytest.fixture
@@ -270,6 +276,48 @@ def test_monitor_that_stopped_is_said(store: Store, ask: Get) -> None:
     fill(store)
     store.note_read_until(NOW - timedelta(minutes=3))
     assert "No monitor has read everything since" in ask("/").text
+
+
+@pytest.mark.parametrize("path", ["/", "/services/birth-of-a-child", "/transactions/case-new"])
+def test_a_page_is_made_again_only_when_it_shows_something_else(tmp_path: Path, path: str) -> None:
+    """An idle country costs nearly nothing; a receipt, a lie, and what comes with time alone are shown."""
+    now = datetime.fromtimestamp(START / 1e6, UTC)
+    with Store(f"sqlite:///{tmp_path / 'm.db'}", SERVICES, clock=lambda: now) as store:
+        store.apply([published(BORN, START, "case-new")])
+        store.note_read_until(now)
+        with running(store, clock=lambda: now) as address:
+            tags = [""]
+
+            def is_made_again() -> bool:
+                answer = get(address, path, known=tags[-1])
+                tags.append(answer.headers["etag"])
+                assert (answer.status, bool(answer.text)) in ((200, True), (304, False))
+                return answer.status == 200
+
+            def passes(seconds: float, *, read: bool = True) -> None:
+                nonlocal now
+                now += timedelta(seconds=seconds)
+                if read:
+                    store.note_read_until(now)
+
+            changes: dict[str, Callable[[], object]] = {
+                "a receipt": lambda: store.apply([delivered(BORN, "tax", START, "case-new")]),
+                "a lie": lambda: store.apply(
+                    [], refused=[Refusal("tax", "other-agency", ("t", 0, 1), "health")]
+                ),
+                "an overdue event": lambda: passes(31),
+                "an overdue service": lambda: passes(90),
+                "a monitor that stopped": lambda: passes(61, read=False),
+            }
+            assert is_made_again()
+            for name, change in changes.items():
+                assert not is_made_again(), name
+                change()
+                assert is_made_again(), name
+            passes(1)  # it is there again
+            assert is_made_again()
+            passes(5)
+            assert not is_made_again()
 
 
 def test_agencies_show_their_clocks(store: Store, ask: Get) -> None:
