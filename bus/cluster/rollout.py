@@ -66,6 +66,7 @@ class Rollout:
 
     Args:
         folder: the catalogue.
+        catalog: the same, where it was read already.
         settings: the cluster; from the `GOVBUS_*` variables if absent.
         allow_destroy: allow deleting topics and published versions, and weaker topics.
         grow: allow pausing publishers while the partitions of their events grow.
@@ -78,6 +79,7 @@ class Rollout:
         self,
         folder: Path,
         *,
+        catalog: Catalog | None = None,
         settings: Settings | None = None,
         allow_destroy: bool = False,
         grow: bool = False,
@@ -87,7 +89,7 @@ class Rollout:
     ) -> None:
         self._settings = settings or Settings()
         self._folder = folder
-        self._catalog = Catalog.open(folder)
+        self._catalog = catalog or Catalog.open(folder)
         self._allow_destroy = allow_destroy
         self._grow = grow
         self._grow_seconds = grow_seconds

@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 
 import click
 
+from contracts.catalog import Catalog
 from contracts.cluster.drift_rules import drift
 from contracts.cluster.plan import Plan, PlannedChange
 from contracts.cluster.plan_text import line_of, render_plan, summary
@@ -28,8 +29,9 @@ from contracts.commands.options import (
     json_option,
 )
 from contracts.documents.git import committed_at, revision
+from contracts.documents.loading import load
 from contracts.errors import GitError
-from contracts.lint.lint import lint
+from contracts.lint.lint import lint_loaded
 from contracts.lint.reports import Format, format_option
 from contracts.lint.rules.subscriptions import EXPIRED
 from contracts.terminal import say, say_json
@@ -38,7 +40,7 @@ CLUSTER: Final = "govbus.contracts.cluster"
 
 
 class ClusterAdapter(Protocol):
-    """The class of the entry point; it is called with the catalogue's folder and the options of `apply`."""
+    """The class of the entry point; it takes a catalogue's folder and, by name, the catalogue and options."""
 
     async def plan(self, today: date) -> Plan:
         """Return the changes to make."""
@@ -80,12 +82,14 @@ grow_option = click.option(
 def plan(catalog: Path | None, as_json: bool, allow_destroy: bool, grow: bool) -> None:
     """Show what `apply` would change in the cluster. Exits with 100 if a change is refused."""
     root = catalog or REFERENCE_CATALOG
-    _require_sound(root)
-    found = asyncio.run(
-        _cluster(root, allow_destroy=allow_destroy, grow=grow, committed=_committed(root, "HEAD")).plan(
-            _today()
-        )
+    cluster = _cluster(
+        root,
+        catalog=_sound(root),
+        allow_destroy=allow_destroy,
+        grow=grow,
+        committed=_committed(root, "HEAD"),
     )
+    found = asyncio.run(cluster.plan(_today()))
     _show(found, as_json=as_json)
     if found.refusals:
         raise click.exceptions.Exit(FINDINGS)
@@ -124,9 +128,9 @@ def apply(
     and run again.
     """
     root = catalog or REFERENCE_CATALOG
-    _require_sound(root)
     cluster = _cluster(
         root,
+        catalog=_sound(root),
         allow_destroy=allow_destroy,
         grow=grow,
         grow_seconds=grow_seconds,
@@ -168,13 +172,17 @@ def verify(catalog: Path | None, form: Format) -> None:
     conclude([drift(change) for change in (*found.changes, *found.left)], form, root)
 
 
-def _require_sound(root: Path) -> None:
-    """Stop on findings of lint, except expired subscriptions: `apply` removes their access."""
+def _sound(root: Path) -> Catalog:
+    """Read a catalogue; stop on findings of lint but expired subscriptions: `apply` removes their access."""
+    loaded = load(root)
     findings = [
-        finding for finding in lint(root) if finding.severity == "error" and finding.code != EXPIRED.code
+        finding
+        for finding in lint_loaded(loaded)
+        if finding.severity == "error" and finding.code != EXPIRED.code
     ]
     if findings:
         conclude(findings, "text", root)
+    return Catalog.of(loaded)
 
 
 def _show(found: Plan, *, as_json: bool) -> None:

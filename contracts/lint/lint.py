@@ -73,10 +73,20 @@ def lint(
         use: The category of rules to apply; by default that in `catalog.yaml`.
         excepted: Codes of rules not to apply, in addition to those in `catalog.yaml`.
     """
+    return lint_loaded(load(root), today, use=use, excepted=excepted)
+
+
+def lint_loaded(
+    loaded: Loaded,
+    today: date | None = None,
+    *,
+    use: Category | None = None,
+    excepted: Collection[str] = (),
+) -> tuple[Finding, ...]:
+    """Findings about a catalogue that was read already; see `lint`."""
     day = today or datetime.now(UTC).date()
-    settings, faults = config.read_config(root, {"lint": {rule.code for rule in RULES} - ALWAYS})
+    settings, faults = config.read_config(loaded.root, {"lint": {rule.code for rule in RULES} - ALWAYS})
     applied = _codes_of(use or settings.use) - frozenset(excepted) - settings.lint.excepted | ALWAYS
-    loaded = load(root)
     found = {*faults, *loaded.findings, *_uses(loaded, applied, day)}
     found.update(
         flat_map(lambda entry: _contract(entry, loaded, applied, day), tuple(loaded.contracts.values()))
