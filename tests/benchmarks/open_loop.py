@@ -16,8 +16,8 @@ import orjson
 from bus import Bus, Event, Settings
 from tests.benchmarks.country import applications, number_of
 from tests.benchmarks.job import Job, ReadySignal, Result
-from tests.benchmarks.publishing import bare_producer
-from tests.benchmarks.records import ready_records, settle_memory, written_headers
+from tests.benchmarks.publishing import bare_sending
+from tests.benchmarks.records import settle_memory
 from tests.benchmarks.subscribing import bare_consumer, reading_bus
 
 LEAD_NS = 100_000_000
@@ -97,20 +97,8 @@ async def publish_by_govbus(job: Job) -> Result:
 
 async def publish_by_aiokafka(job: Job) -> Result:
     """Publish ready-made records with bare aiokafka, on the grid."""
-    topic = job.country.topic
-    records = list(ready_records(job, await written_headers(job), job.events))
-    settle_memory()
-    producer = bare_producer(job)
-    await producer.start()
-
-    def start(number: int) -> Awaitable[Any]:
-        key, value, headers = records[number]
-        return asyncio.create_task(producer.send_and_wait(topic, value=value, key=key, headers=headers))
-
-    try:
-        return await on_grid(job, start)
-    finally:
-        await producer.stop()
+    async with bare_sending(job) as send:
+        return await on_grid(job, lambda number: asyncio.create_task(send(number)))
 
 
 async def on_grid(job: Job, start: Start) -> Result:

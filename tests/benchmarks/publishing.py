@@ -1,7 +1,8 @@
 """Who publishes: the bus, bare aiokafka, confluent-kafka with its JSON Schema serializer."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from time import monotonic_ns
@@ -113,18 +114,24 @@ async def one_by_one(job: Job) -> Result:
 
 async def aiokafka_one_by_one(job: Job) -> Result:
     """Await each record before the next."""
+    async with bare_sending(job) as send:
+        return await _timed(job, send)
+
+
+@asynccontextmanager
+async def bare_sending(job: Job) -> AsyncIterator[Callable[[int], Coroutine[Any, Any, Any]]]:
+    """Yield what sends the ready-made record of a number with bare aiokafka, and awaits it."""
     topic, producer = job.country.topic, bare_producer(job)
     records = list(ready_records(job, await written_headers(job), job.events))
     settle_memory()
     await producer.start()
 
-    def send(number: int) -> Awaitable[Any]:
+    async def send(number: int) -> None:
         key, value, headers = records[number]
-        awaited: Awaitable[Any] = producer.send_and_wait(topic, value=value, key=key, headers=headers)
-        return awaited
+        await producer.send_and_wait(topic, value=value, key=key, headers=headers)
 
     try:
-        return await _timed(job, send)
+        yield send
     finally:
         await producer.stop()
 

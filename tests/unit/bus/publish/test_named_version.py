@@ -111,7 +111,7 @@ async def test_a_version_must_be_named(country: GrowingCountry) -> None:
 async def test_an_unknown_option_is_named_beside_those_there_are(country: GrowingCountry) -> None:
     """Wherever an event is published, and before anything is sent."""
     outbox = Outbox(country.north, catalog=country.catalog)
-    wrong = r"`version`, `key`.*`ce_subject`, got `foo`"
+    wrong = r"`version`, `key`.*`ce_subject`, got another"
     async with InMemoryBus(country.north, catalog=country.catalog) as bus, bus.transaction() as transaction:
         for publish in (bus.publish, transaction.publish):
             with pytest.raises(TypeError, match=wrong):
