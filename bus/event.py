@@ -238,7 +238,7 @@ class Event(Generic[T_co]):
         Raises:
             RefusedError: the event is wrong; nothing was sent.
             BufferFullError: as `Bus.submit`.
-            UsageError: no handler has this event now.
+            UsageError: no handler has this event now, or it is a plain function, which runs in a thread.
         """
         bus = self._require_bus("event.submit")
         return bus.submit_caused(subject, data, version=version, system=system, cause=self, **options)

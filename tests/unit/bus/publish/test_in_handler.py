@@ -479,6 +479,20 @@ async def test_a_publish_that_the_handler_left_behind_counts_too(
     assert [type(task.exception()) for task in tasks].count(BusUnavailableError) >= 1
 
 
+async def test_a_plain_handler_cannot_submit_and_is_told(world: MemoryWorld) -> None:
+    """It runs in a thread, where nothing may be sent: its event is a dead letter, nothing is published."""
+
+    def close(event: Event[Any]) -> None:
+        event.submit(world.country.closed, case(7), version="1.0")
+
+    await publish(world, 1)
+    async with subscribed(world, close):
+        await until(lambda: committed(world))
+    (letter,) = world.cluster.records(f"{world.country.south}.dead-letters")
+    assert b"runs in a thread" in (dict(letter.headers)["govbus-dead-letter-detail"] or b"")
+    assert closed(world) == []
+
+
 async def test_submit_waits_for_room_when_it_is_awaited(
     world: MemoryWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
