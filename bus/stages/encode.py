@@ -23,7 +23,9 @@ def encode(contract: ContractVersion, data: Any) -> bytes:
         EventTooLargeError: it is larger than the contract allows.
     """
     try:
-        value = orjson.dumps(data, default=_plain)
+        # A copy of just its size: orjson's own bytes end a block of up to twice that, which a list of thousands
+        # that wait to be sent would make the process ask the system for, one after the other.
+        value = bytes(memoryview(orjson.dumps(data, default=_plain)))
     except TypeError:
         raise NotJsonError(
             f"Expected JSON data, got a part that JSON cannot hold - {contract.contract.subject} "
