@@ -23,7 +23,7 @@ def encode(contract: ContractVersion, data: Any) -> bytes:
         EventTooLargeError: it is larger than the contract allows.
     """
     try:
-        # A copy of just its size: orjson's own bytes end a block of up to twice that, which a list of thousands
+        # A copy of just its size: orjson's own bytes end a block of up to twice that, which a list of events
         # that wait to be sent would make the process ask the system for, one after the other.
         value = bytes(memoryview(orjson.dumps(data, default=_plain)))
     except TypeError:
