@@ -135,11 +135,13 @@ class Bus(Publishing, BoundedReading):
         name: str | None = None,
         retry: RetryPolicy | None = None,
         timeout_seconds: float = 60.0,
+        concurrency: int = 16,
         exactly_once: bool = False,
     ) -> Callable[[Function], Function]:
         """Register a handler for one major version of an event.
 
-        Every event is handled at least once, in order per key; a repeated event is not handled again. The
+        Every event is handled at least once, in order per key; a repeated event is not handled again. While a
+        handler waits for something, events of other keys are handled, up to `concurrency` of a partition. The
         handler returns None or an `Outcome`; an error is retried unless it has `retriable = False`. Events
         of older major versions are delivered too, upcast, where the catalogue has a conversion.
 
@@ -150,6 +152,8 @@ class Bus(Publishing, BoundedReading):
             name: the subscription's name, unique within the agency; `<subject>.v<version>` if absent.
             retry: when failures are tried again.
             timeout_seconds: how long one event may take in the handler.
+            concurrency: how many events of one partition are handled at once, each of another key; those
+                without a key wait for none. With 1 the events of a partition are handled one by one.
             exactly_once: whether reading an event, publishing by `event.publish` and committing the offset
                 are one Kafka transaction: readers see what the handler published once, even after a kill.
                 The receipt of such an event has no partition and offset yet. Effects outside Kafka, in a
@@ -157,12 +161,11 @@ class Bus(Publishing, BoundedReading):
 
         Raises:
             UnknownContractError: the catalogue has no such event.
-            UsageError: the name is taken, the purpose empty, the bus started, a parameter unclear, or an
-                event may take longer than a transaction.
+            UsageError: the name is taken, the purpose empty, the bus started, or a parameter unclear.
         """
         topic = topic_of(subject, version)
         name = name or topic
-        self._require_sound(name, purpose, timeout_seconds, exactly_once=exactly_once)
+        self._require_sound(name, purpose, timeout_seconds, concurrency)
 
         def register(function: Function) -> Function:
             self._subscriptions[name] = Subscription(
@@ -175,21 +178,18 @@ class Bus(Publishing, BoundedReading):
                 handler=adapt(function, self.injection),
                 retry=retry or RetryPolicy(),
                 timeout_seconds=timeout_seconds,
+                concurrency=concurrency,
                 exactly_once=exactly_once,
             )
             return function
 
         return register
 
-    def _require_sound(self, name: str, purpose: str, timeout_seconds: float, *, exactly_once: bool) -> None:
+    def _require_sound(self, name: str, purpose: str, timeout_seconds: float, concurrency: int) -> None:
         if not timeout_seconds > 0:
             raise UsageError(f"Expected more than 0 seconds, got {timeout_seconds} - at `timeout_seconds`")
-        longest_seconds = self.settings.transaction_timeout_seconds / 2
-        if exactly_once and timeout_seconds > longest_seconds:
-            raise UsageError(
-                f"Expected at most half of `transaction_timeout_seconds` ({longest_seconds}), "
-                f"got {timeout_seconds} - at `timeout_seconds`"
-            )
+        if type(concurrency) is not int or concurrency < 1:
+            raise UsageError(f"Expected a whole number of at least 1, got {concurrency!r} - at `concurrency`")
         if self._started:
             raise UsageError("Expected subscriptions before the bus starts, got one after - at `subscribe`")
         if not purpose.strip():
@@ -352,7 +352,7 @@ class Bus(Publishing, BoundedReading):
             fetch=partial(self._transport.fetch, TopicPartition(parking.topic, 0)),
             learn=self._context.learn,
         )
-        transactions = partial(ExactlyOnce, subscription, self._context, parking)
+        transactions = partial(ExactlyOnce, subscription, self._context, parking, self._receipts)
         return Subscriber(
             subscription,
             self._transport,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar, Unpack
 
@@ -44,7 +44,7 @@ class Event(Generic[T_co]):
     """
 
     __slots__ = (
-        "attempt", "attributes", "bus", "causation", "caused", "contract", "data", "handled_by", "id",
+        "attempt", "attributes", "bus", "causation", "caused", "contract", "data", "handled_by", "id", "kept",
         "origin", "record", "replay", "service", "source", "transaction",
     )  # fmt: skip
 
@@ -74,6 +74,8 @@ class Event(Generic[T_co]):
         """The subscription whose handler has it now; in a replay, the one whose events are read again."""
         self.caused: CausedEvents | None = None
         """What its handler has published, if anything."""
+        self.kept: Sequence[Any] | None = None
+        """The same, where it is sent with a transaction: a list while its handler has it; else None."""
 
     def __repr__(self) -> str:
         place = f"{self.record.topic}/{self.record.partition}/{self.record.offset}"

@@ -86,9 +86,9 @@ class Settings(BaseSettings):
     max_poll_records: int = 500
     """Records handled between two looks at the broker."""
     max_transaction_records: int = 1_000
-    """Records of one partition that an exactly-once subscription handles in one transaction."""
+    """Records that an exactly-once subscription reads at once."""
     transaction_timeout_seconds: float = 180.0
-    """How long a transaction may take before the broker ends it; longer than any handler may take."""
+    """How long a transaction may take before the broker ends it; none is open while a handler works."""
     max_uncommitted: int = 5_000
     """Handled events whose offsets the broker may not know yet: the most that come again after a kill."""
     commit_interval_seconds: float = 0.1

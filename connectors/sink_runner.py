@@ -67,6 +67,7 @@ class SinkRunner:
             purpose=subscribe.purpose,
             name=self._config.name,
             timeout_seconds=subscribe.timeout_seconds + WAIT_SECONDS,
+            concurrency=subscribe.max_in_flight,
         )
         async def deliver(event: Event[Any]) -> Outcome:
             return await self.handle(event)

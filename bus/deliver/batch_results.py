@@ -1,16 +1,17 @@
-"""Receipts, parked rows and next offset of one batch, reported together.
+"""Receipts, parked rows and next offset of what is done, reported together.
 
 Law of this file: a row and a next offset become visible to the next commit in the same step as the receipts
 of all attempts before them, so that neither is on the broker ahead of a receipt.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Any
 
 from bus.deliver.offsets import OffsetTracker
 from bus.deliver.subscription import Subscription
+from bus.deliver.window import Finished, Window
 from bus.event import Event
 from bus.outcome import OUTCOME_NAMES, Ack, DeliveryOutcome, Outcome
 from bus.receipts.receipts import RECEIPTS_PARTITIONS, partition_of_transaction, record_name
@@ -24,6 +25,12 @@ Row = tuple[Any, ...]
 Result = tuple[DeliveryOutcome, str | None, int]
 """Outcome, reason and number of an attempt."""
 
+Attempt = tuple[Outcome, int, tuple[int, int]]
+"""The outcome of an attempt, its number, and the steady times of its beginning and end."""
+
+Change = Callable[[], None]
+"""Hands the change of a parked row to the `RowWriter`."""
+
 ACKNOWLEDGED = OUTCOME_NAMES[Ack]
 
 REPORT_NS = 100_000_000
@@ -31,92 +38,96 @@ REPORT_NS = 100_000_000
 
 
 class BatchResults:
-    """The finished records of one partition since the last report."""
+    """The results of one partition since the last report.
+
+    Args:
+        receipts: makes the receipts, and takes them.
+        partition: which.
+        window: its records; what is done past a gap is held there.
+    """
 
     __slots__ = (
-        "_changes",
-        "_is_over",
-        "_offset",
         "_partition",
-        "_passed",
+        "_reached",
         "_receipts",
         "_reported_ns",
-        "_rows",
         "_topic_id",
-    )
+        "_window",
+    )  # fmt: skip
 
-    def __init__(self, receipts: "ReceiptRows", partition: TopicPartition, topic_id: str) -> None:
+    def __init__(
+        self, receipts: "ReceiptRows", partition: TopicPartition, topic_id: str, window: Window
+    ) -> None:
         self._receipts = receipts
         self._partition = partition
         self._topic_id = topic_id
+        self._window = window
         self._reported_ns = steady_ns()
-        self._rows: list[Row] = []
-        self._changes: list[Callable[[], None]] = []
-        self._offset: int | None = None
-        self._passed = 0
-        self._is_over = False
+        self._reached = window.reached
+        """Up to where was reported."""
 
-    def handled(self, event: Event[Any], received_ns: int, finished_ns: int) -> None:
-        """Add an acknowledged event."""
+    def handled(self, event: Event[Any], received_ns: int, finished_ns: int) -> bool:
+        """Add an acknowledged event; return whether it is time to report."""
         record = event.record
         result: Result = (ACKNOWLEDGED, None, event.attempt)
-        self._rows.append(
-            self._receipts.row(record, event, result, (received_ns, finished_ns), self._topic_id)
-        )
-        self._offset = record.offset
-        if finished_ns - self._reported_ns > REPORT_NS:
-            self.report()
+        row = self._receipts.row(record, event, result, (received_ns, finished_ns), self._topic_id)
+        self._window.finish(record.offset, Finished(row, None, event.kept or ()))
+        return finished_ns - self._reported_ns > REPORT_NS
 
     def settled(
         self,
         record: Record,
         event: Event[Any] | None,
-        outcome: Outcome,
-        attempt: int,
-        times_ns: tuple[int, int],
+        attempt: Attempt,
+        change: Change | None = None,
+        outputs: Sequence[Any] = (),
     ) -> None:
         """Add a record whose offset may be committed: acknowledged, parked, or a dead letter."""
-        self.note(record, event, outcome, attempt, times_ns)
-        self._offset = record.offset
+        self._window.finish(record.offset, Finished(self._row(record, event, attempt), change, outputs))
 
     def note(
         self,
         record: Record,
         event: Event[Any] | None,
-        outcome: Outcome,
-        attempt: int,
-        times_ns: tuple[int, int],
+        attempt: Attempt,
+        change: Change | None = None,
+        outputs: Sequence[Any] = (),
     ) -> None:
         """Add an attempt that moves no offset: at a parked event, or at one that comes again."""
-        reason = None if outcome.reason is None else outcome.reason.value
-        result: Result = (OUTCOME_NAMES[type(outcome)], reason, attempt)
-        self._rows.append(self._receipts.row(record, event, result, times_ns, self._topic_id))
+        self._window.ready.append(Finished(self._row(record, event, attempt), change, outputs))
 
     def passed(self, record: Record) -> None:
         """Add a record whose receipt was written before."""
-        self._offset = record.offset
-        self._passed += 1
+        self._window.finish(record.offset, Finished())
 
-    def parked_row(self, write: Callable[[], None]) -> None:
-        """Add a change of a parked row, handed to the `RowWriter` with the receipts before it."""
-        self._changes.append(write)
+    def changed(self, change: Change) -> None:
+        """Add a change of a parked row that is no attempt."""
+        self._window.ready.append(Finished(None, change))
 
-    def report(self) -> None:
-        """Hand over receipts, parked rows and next offset of the finished records."""
-        if self._is_over:
-            return
-        rows, offset, count = self._rows, self._offset, len(self._rows) + self._passed
-        self._rows, self._offset, self._passed, self._reported_ns = [], None, 0, steady_ns()
-        if count:
-            self._receipts.write(self._partition, rows, offset, count)
-        changes, self._changes = self._changes, []
-        for write in changes:
-            write()
+    def _row(self, record: Record, event: Event[Any] | None, attempt: Attempt) -> Row:
+        outcome, number, times_ns = attempt
+        reason = None if outcome.reason is None else outcome.reason.value
+        result: Result = (OUTCOME_NAMES[type(outcome)], reason, number)
+        return self._receipts.row(record, event, result, times_ns, self._topic_id)
 
-    def end(self) -> None:
-        """Hand over what is finished, and nothing that comes later: the partition leaves."""
-        self.report()
-        self._is_over = True
+    @property
+    def are_ready(self) -> bool:
+        """Whether there is something to report."""
+        return bool(self._window.ready)
+
+    def report(self) -> Sequence[Any]:
+        """Hand over receipts, next offset and parked rows of what is done; return what goes with them."""
+        self._reported_ns = steady_ns()
+        if not self.are_ready:
+            return ()
+        ready, before, self._reached = self._window.take_ready(), self._reached, self._window.reached
+        rows = [one.row for one in ready if one.row is not None]
+        offset = None if self._reached == before else self._reached - 1
+        self._receipts.write(self._partition, rows, offset, len(ready))
+        for one in ready:
+            if one.change is not None:
+                one.change()
+        return [output for one in ready for output in one.outputs]
 
 
 class ReceiptRows:

@@ -1,22 +1,24 @@
 """One partition's events from record to outcome: admit, handle, act on the decision, write the receipt.
 
-Law of this file: an event whose key is parked is never tried before those ahead of it. What follows from a
-failure is decided in `bus/deliver/decide.py`.
+Law of this file: an event is never tried before those of its key that are ahead of it, whether they are at
+work or parked. What follows from a failure is decided in `bus/deliver/decide.py`.
 """
 
+import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any, Protocol, assert_never
+from typing import Any, NamedTuple, assert_never
 
 from bus.crash_points import crash_point
 from bus.dead_letters.record import DeadLetterRecord, dead_letter, without_value
-from bus.deliver.batch_results import BatchResults, ReceiptRows
-from bus.deliver.decide import Decision, Done, Hold, ParkUntil, RestPartition, WriteDeadLetter, decide
+from bus.deliver.batch_results import BatchResults, Change, ReceiptRows
+from bus.deliver.decide import DONE, Decision, Done, Hold, ParkUntil, RestPartition, WriteDeadLetter, decide
 from bus.deliver.handle import handle
 from bus.deliver.offsets import OffsetTracker
 from bus.deliver.partition import PartitionState
 from bus.deliver.subscription import Subscription
+from bus.deliver.worker import PartitionWorker, in_own_context
 from bus.errors import BusError, BusUnavailableError, RefusedError
 from bus.event import Event, Republisher
 from bus.outcome import ACK, Ack, DeadLetter, Outcome, Reason, Retry
@@ -33,18 +35,34 @@ from contracts import visible_logger
 
 logger = visible_logger("govbus.subscriber")
 
-RETRIES_PER_TURN = 100
-"""How many parked events are tried before new ones have their turn."""
 REPLACED = "Its topic was deleted and made again while it waited; redrive it if it still counts"
 WITHOUT_BROKER_SECONDS = 1.0
 """How long a partition rests when a dead letter or a parked event cannot be written or read."""
 
 
-class HandlerEnd(Protocol):
-    """Called when a handler has ended."""
+SetAside = Callable[[DeadLetterRecord], Awaitable[object]]
+"""Sends a dead letter, and returns when the broker has it."""
 
-    def __call__(self, *, acknowledged: bool) -> None:
-        """Take the end of a handler."""
+
+async def written_somehow(letter: DeadLetterRecord, set_aside: SetAside) -> None:
+    """Write a dead letter, without its value where the broker takes none of that size.
+
+    Raises:
+        BusError: the broker did not acknowledge it.
+    """
+    try:
+        await set_aside(letter)
+    except RefusedError:
+        await set_aside(without_value(letter))
+
+
+class Attempted(NamedTuple):
+    """A record that is to be settled, the outcome of its attempt, and how it waits, or would."""
+
+    record: Record
+    rejection: RejectedRecord
+    parked: ParkedEvent
+    state: KeyState
 
 
 class Delivery:
@@ -57,10 +75,10 @@ class Delivery:
         telemetry: spans and metrics.
         clock: the broker's clock.
         rows: writes the rows of parked events.
-        set_aside: writes a dead letter.
+        set_aside: writes a dead letter; None where it goes with the transaction that counts its event as
+            handled, as what handlers publish does.
         fetch: reads a row of the parked events again, by its offset.
         learn: looks in the registry for a version that the catalogue does not have.
-        handler_ended: called after each handler.
     """
 
     def __init__(
@@ -72,10 +90,9 @@ class Delivery:
         clock: BrokerClock,
         *,
         rows: RowWriter,
-        set_aside: Callable[[DeadLetterRecord], Awaitable[object]],
+        set_aside: SetAside | None,
         fetch: Callable[[int], Awaitable[Record]],
         learn: Callable[[Record], Awaitable[bool]] | None = None,
-        handler_ended: HandlerEnd | None = None,
     ) -> None:
         self.subscription = subscription
         self.rows = rows
@@ -85,85 +102,142 @@ class Delivery:
         self._clock = clock
         self._receipt_rows = ReceiptRows(subscription, receipts, self.offsets, clock, telemetry)
         self._set_aside = set_aside
+        self._holds = set_aside is None
         self._fetch = fetch
         self._learn = learn
-        self._handler_ended = handler_ended
         self._unwritten = Outage(f"the dead letters of {subscription.group}")
         self._unread = Outage(f"the parked events of {subscription.group}")
 
-    async def drain(self, partition: PartitionState, records: Sequence[Record]) -> None:
-        """Handle what is due, then `records` in order, until the last, an outage, or the partition leaves."""
-        results = BatchResults(self._receipt_rows, partition.partition, partition.parked.topic_id)
-        partition.open_batch(results, records)
-        try:
-            if partition.parked.keys:
-                await self._retry_due(partition)
-            if not records or partition.resume_at is None:
-                await self._handle_records(partition, records)
-        finally:
-            partition.report()
+    def open(self, partition: PartitionState) -> BatchResults:
+        """Return what collects the results of a partition."""
+        topic_id = partition.parked.topic_id
+        return BatchResults(self._receipt_rows, partition.partition, topic_id, partition.window)
 
-    async def _handle_records(self, partition: PartitionState, records: Sequence[Record]) -> None:
-        recent, keys, results = partition.recent, partition.parked.keys, partition.results
-        expected, topic = self.subscription.expected, partition.partition.topic
-        now = steady_ns()
-        for record in records:
-            if not partition.reach(record.offset, now):
+    def report(self, partition: PartitionState) -> None:
+        """Let what is done count with the next commit."""
+        partition.results.report()
+
+    async def flush(self, partition: PartitionState) -> None:
+        """Return when the broker has the rows of what is done.
+
+        Raises:
+            BusError: some could not be written.
+        """
+        self.report(partition)
+        await self.rows.flush()
+
+    def go_on(self, partition: PartitionState) -> None:
+        """Let another worker of a partition begin, if it may."""
+        if partition.may_begin(self.subscription.concurrency, self._clock.now_us()):
+            worker = PartitionWorker(partial(self._handler_waits, partition))
+            partition.workers.add(worker)
+            worker.task = asyncio.create_task(self._work(partition, worker))
+
+    def _handler_waits(self, partition: PartitionState, worker: PartitionWorker) -> None:
+        """Let later records of the key wait, and the next worker go on with others."""
+        assert worker.event is not None  # noqa: S101 - its handler waits
+        partition.occupy(worker, worker.event.record)
+        self.go_on(partition)
+
+    async def _work(self, partition: PartitionState, worker: PartitionWorker) -> None:
+        """Handle what is due and what is read, in turns, until nothing may begin."""
+        try:
+            await self._handle_each(partition, worker)
+        except Exception as error:  # noqa: BLE001 - the loop of the subscription passes it on
+            partition.ended(worker, error)
+        except BaseException:
+            partition.ended(worker)
+            raise
+        else:
+            partition.ended(worker)
+
+    async def _handle_each(self, partition: PartitionState, worker: PartitionWorker) -> None:
+        recent, results = partition.recent, partition.results
+        keys, at_work = partition.parked.keys, partition.at_work
+        now, tried = steady_ns(), False
+        while True:
+            record = partition.follow(worker)
+            if record is None and keys and not tried and await self._retry_due(partition, worker):
+                now, tried = steady_ns(), True  # in turns: neither what is due nor what is new waits for all
+                continue
+            tried, record = False, record or partition.next_record(worker)
+            if record is None:
+                if keys and partition.has_due(self._clock.now_us()):
+                    continue
                 return
             received = now
-            found = admit(record, expected[topic], recent)
-            if isinstance(found, RejectedRecord) and await self._learned(found, record):
-                expected = self.subscription.expected
-                found = admit(record, expected[topic], recent)
+            found = admit(record, self.subscription.expected[record.topic], recent)
+            if isinstance(found, RejectedRecord) and self._may_learn(found):
+                found = await self._learned(partition, worker, found, record)
             if isinstance(found, Event):
-                if keys and self._waits(partition, found, received):
+                if (keys or at_work) and self._waits(partition, found, received):
                     continue
-                outcome = await self._handle(partition, found, partition.attempt_of(record.offset), received)
-                if partition.has_left:
-                    return
+                attempt = partition.attempt_of(record.offset)
+                outcome = await self._handle(partition, worker, found, attempt, received)
                 now = steady_ns()
-                if outcome is ACK:  # the row `Ack` of the table, without the table: nearly all events
+                if outcome is ACK and not partition.has_left():  # nearly all events, without the table
                     recent.handled(found)
-                    results.handled(found, received, now)
+                    partition.attempted(record.offset)
+                    if results.handled(found, received, now):
+                        partition.report()
                     continue
                 found = RejectedRecord(outcome, HANDLE, found)
-            if not await self._settle(partition, record, found, received):
-                return
+            await self._settle(partition, worker, record, found, received)
             now = steady_ns()
-        partition.close_batch(records)
 
-    async def _learned(self, rejection: RejectedRecord, record: Record) -> bool:
-        """Look in the registry for a version that is unknown here; return whether it may be known now."""
+    def _may_learn(self, rejection: RejectedRecord) -> bool:
         outcome = rejection.outcome
         unknown = isinstance(outcome, DeadLetter) and outcome.reason is Reason.UNKNOWN_VERSION
-        return unknown and self._learn is not None and await self._learn(record)
+        return unknown and self._learn is not None
+
+    async def _learned(
+        self, partition: PartitionState, worker: PartitionWorker, rejection: RejectedRecord, record: Record
+    ) -> Event[Any] | RejectedRecord:
+        """Look in the registry for a version that is unknown here; return what is found with it."""
+        assert self._learn is not None  # noqa: S101 - see `_may_learn`
+        partition.occupy(worker, record)
+        self.go_on(partition)
+        if not await self._learn(record) or partition.has_left():
+            return rejection
+        return admit(record, self.subscription.expected[partition.partition.topic], partition.recent)
 
     async def _handle(
-        self, partition: PartitionState, event: Event[Any], attempt: int, received: int
+        self,
+        partition: PartitionState,
+        worker: PartitionWorker,
+        event: Event[Any],
+        attempt: int,
+        received: int,
     ) -> Outcome:
         event.attempt, event.replay = attempt, self.subscription.replay
         event.bus, event.handled_by = self._bus, self.subscription.read_as
-        partition.handler_begins(received)
-        outcome = await handle(self.subscription, self.telemetry, partition, event)
+        if self._holds:
+            event.kept = []
+        worker.handler_begins(event, received)
+        outcome = await in_own_context(
+            handle(self.subscription, self.telemetry, worker, event), worker.handler_waits
+        )
         event.handled_by = None
         crash_point("after-handler")
-        if partition.has_left:
+        if partition.at_work:
+            partition.at_work.pop((event.source, event.id), None)
+        if self._holds:  # from now on nothing can be added
+            event.kept = tuple(event.kept or ()) if isinstance(outcome, Ack) else ()
+        if partition.has_left():
             logger.warning(
                 "%s: a handler has ended after its partition %s/%d had left, so it counts for nothing; the "
                 "next holder handles the event",
                 self.subscription.group, *partition.partition,
             )  # fmt: skip
-        if self._handler_ended is not None:
-            self._handler_ended(acknowledged=outcome is ACK and not partition.has_left)
         return outcome
 
     def _waits(self, partition: PartitionState, event: Event[Any], received: int) -> bool:
-        """Park an event behind earlier ones of its key; return whether it waits."""
+        """Park an event behind parked ones of its key; return whether it waits, for those or for itself."""
         record = event.record
         key = key_of(record)
         state = partition.parked.keys.state_of(key, record.offset)
         if state is KeyState.FREE:
-            return False
+            return partition.waits_for_twin(event)
         if state is KeyState.PARKED:  # its row and receipt were written before
             partition.results.passed(record)
             return True
@@ -171,80 +245,98 @@ class Delivery:
         decision = self._decide(partition, record.offset, outcome, 0, state)
         assert isinstance(decision, ParkUntil)  # noqa: S101 - so says the table for `BEHIND`
         parked = ParkedEvent(record.offset, topic_id=partition.parked.topic_id)
-        self._park(partition, key, parked, record, decision=decision)
-        partition.results.settled(record, event, outcome, 0, (received, received))
+        change = self._park(partition, parked, record, decision)
+        partition.results.settled(record, event, (outcome, 0, (received, received)), change)
         return True
 
     async def _settle(
         self,
         partition: PartitionState,
+        worker: PartitionWorker,
         record: Record,
         rejection: RejectedRecord,
         received: int,
-    ) -> bool:
-        """Settle a record that was not simply handled; return whether its offset may be committed."""
+    ) -> None:
+        """Settle a record that was not simply handled."""
         attempt = partition.attempt_of(record.offset)
         event = ParkedEvent(
             record.offset, first_us=self._clock.at_us(received), topic_id=partition.parked.topic_id
         )
-        outcome, decision = await self._act(partition, record, rejection, event, KeyState.FREE)
-        times = (received, steady_ns())
-        match decision:
-            case RestPartition(seconds=seconds):
-                partition.rest_for(record.offset, seconds)
-                partition.results.note(record, rejection.event, outcome, attempt, times)
-                return False
-            case ParkUntil() | Hold():
-                self._park(partition, key_of(record), event, record, decision=decision)
-            case Done() | WriteDeadLetter():
-                pass
-            case _:
-                assert_never(decision)
-        partition.results.settled(record, rejection.event, outcome, attempt, times)
-        return True
+        attempted = Attempted(record, rejection, event, KeyState.FREE)
+        outcome, decision, outputs = await self._act(partition, worker, attempted)
+        if partition.has_left():
+            return
+        tried = outcome, attempt, (received, steady_ns())
+        if isinstance(decision, RestPartition):
+            partition.results.note(record, rejection.event, tried)
+            partition.rest_for(record.offset, decision.seconds)
+            partition.give_back(worker)
+            return
+        change = None
+        if isinstance(decision, ParkUntil | Hold):
+            change = self._park(partition, event, record, decision)
+        partition.attempted(record.offset)
+        partition.results.settled(record, rejection.event, tried, change, outputs)
 
-    async def _retry_due(self, partition: PartitionState) -> None:
-        """Try parked events that are due, those first that have been due for longest."""
-        for _ in range(RETRIES_PER_TURN):
-            due = partition.due(self._clock.now_us())
-            if due is None or partition.must_stop:
-                return
-            await self._retry(partition, *due)
-
-    async def _retry(self, partition: PartitionState, key: bytes, parked: ParkedEvent) -> None:
+    async def _retry_due(self, partition: PartitionState, worker: PartitionWorker) -> bool:
+        """Try a parked event that is due; return whether there was one."""
+        parked = partition.take_due(worker, self._clock.now_us())
+        if parked is None:
+            return False
+        self.go_on(partition)
         try:
             record = parked.record or await self._read_back(partition, parked)
         except BusError as error:
             self._unread.begins(error)
             partition.rest(WITHOUT_BROKER_SECONDS)
-            return
+            return True
         self._unread.ends()
         if parked.reason == STALE:
-            self._release(partition, key, parked, record)
-            self.offsets.done(partition.partition, None)
+            partition.results.changed(self._release(partition, parked, record))
+        else:
+            await self._retry(partition, worker, parked, record)
+        return True
+
+    async def _retry(
+        self, partition: PartitionState, worker: PartitionWorker, parked: ParkedEvent, record: Record
+    ) -> None:
+        received, key = steady_ns(), key_of(record)
+        found = await self._try_again(partition, worker, parked, record)
+        attempted = Attempted(record, found, parked, partition.key_state(key, parked))
+        outcome, decision, outputs = await self._act(partition, worker, attempted)
+        if partition.has_left():
             return
-        received, attempt = steady_ns(), parked.attempts + 1
-        found = await self._try_again(partition, parked, record, attempt, received)
-        if partition.has_left:
-            return
-        state = partition.key_state(key, parked)
-        outcome, decision = await self._act(partition, record, found, parked, state)
-        partition.results.note(record, found.event, outcome, attempt, (received, steady_ns()))
+        attempt = outcome, parked.attempts + 1, (received, steady_ns())
+        change: Change | None = None
         overruled = partition.key_state(key, parked) is KeyState.OVERRULED
+        if isinstance(decision, RestPartition):
+            partition.rest_for(parked.offset, decision.seconds)
+        else:
+            partition.attempted(parked.offset)
+            if not overruled:  # an operator may have decided about the event meanwhile
+                change = self._concluded(partition, parked, record, decision)
+        partition.results.note(record, found.event, attempt, change, outputs)
+
+    def _concluded(
+        self, partition: PartitionState, parked: ParkedEvent, record: Record, decision: Decision
+    ) -> Change | None:
+        """Let a parked event wait as decided, or no more; return what writes that with the next commit."""
         match decision:
-            case RestPartition(seconds=seconds):
-                partition.rest_for(parked.offset, seconds)
-            case _ if overruled:
-                pass  # an operator has decided about the event meanwhile
             case ParkUntil() | Hold():
-                self._park(partition, key, parked, record, decision=decision)
+                return self._park(partition, parked, record, decision)
             case Done() | WriteDeadLetter():
-                self._release(partition, key, parked, record)
+                return self._release(partition, parked, record)
+            case RestPartition():
+                return None
             case _:
                 assert_never(decision)
 
     async def _try_again(
-        self, partition: PartitionState, parked: ParkedEvent, record: Record, attempt: int, received: int
+        self,
+        partition: PartitionState,
+        worker: PartitionWorker,
+        parked: ParkedEvent,
+        record: Record,
     ) -> RejectedRecord:
         """Return the outcome of another attempt at a parked event, with the event if it can be read."""
         found = admit(record, self.subscription.expected[partition.partition.topic], partition.recent)
@@ -253,16 +345,15 @@ class Delivery:
             return RejectedRecord(DeadLetter(Reason.TOPIC_REPLACED, REPLACED), HANDLE, event)
         if isinstance(found, RejectedRecord):
             return found
-        outcome = await self._handle(partition, found, attempt, received)
-        if outcome is ACK and not partition.has_left:
+        outcome = await self._handle(partition, worker, found, parked.attempts + 1, steady_ns())
+        if outcome is ACK and not partition.has_left():
             partition.recent.handled(found)
         return RejectedRecord(outcome, HANDLE, event)
 
     async def _read_back(self, partition: PartitionState, parked: ParkedEvent) -> Record:
         """Return a parked event that is not kept in memory."""
         if parked.row_offset < 0:
-            partition.report()
-            await self.rows.flush()
+            await partition.flush()
         row = read_row(await self._fetch(parked.row_offset))
         if row is None or row.event is None or row.event.record is None:
             raise BusUnavailableError(f"the parked event is not there - at {parked.row_offset}")
@@ -284,21 +375,34 @@ class Delivery:
     async def _act(
         self,
         partition: PartitionState,
-        record: Record,
-        rejection: RejectedRecord,
-        parked: ParkedEvent,
-        state: KeyState,
-    ) -> tuple[Outcome, Decision]:
-        """Decide, and write the dead letter if there is one; return the final outcome and decision."""
+        worker: PartitionWorker,
+        attempted: Attempted,
+    ) -> tuple[Outcome, Decision, Sequence[Any]]:
+        """Decide, and write the dead letter if there is one.
+
+        Returns:
+            The final outcome and decision, and what goes into the transaction, if there is one.
+        """
+        record, rejection, parked, state = attempted
+        if partition.has_left():
+            return rejection.outcome, DONE, ()  # the next holder decides
         attempts = parked.attempts + 1
         decision = self._decide(partition, parked.offset, rejection.outcome, attempts, state)
-        outcome = rejection.outcome
+        outcome, event = rejection.outcome, rejection.event
         match decision:
             case Hold(letter=letter) | WriteDeadLetter(letter=letter):
-                if not await self._write_dead_letter(record, letter, rejection.stage, parked, decision):
-                    outcome = Retry(Reason.BUS_UNAVAILABLE, WITHOUT_BROKER_SECONDS)
-                    return outcome, RestPartition(WITHOUT_BROKER_SECONDS)
-                return letter, decision
+                written = self._dead_letter(attempted, letter, held=isinstance(decision, Hold))
+                outputs: Sequence[Any] = (written,)
+                if self._set_aside is not None:
+                    partition.occupy(worker, record)
+                    self.go_on(partition)
+                    if not await self._is_written(written, self._set_aside):
+                        outcome = Retry(Reason.BUS_UNAVAILABLE, WITHOUT_BROKER_SECONDS)
+                        return outcome, RestPartition(WITHOUT_BROKER_SECONDS), ()
+                    outputs = ()
+                held = isinstance(decision, Hold)
+                self._log(record, letter, attempts, "dead letter, its key is held" if held else "dead letter")
+                return letter, decision, outputs
             case RestPartition(seconds=seconds):
                 attempts = partition.attempt_of(parked.offset)
                 self._log(record, outcome, attempts, f"the partition rests for {seconds:.1f} s")
@@ -306,55 +410,39 @@ class Delivery:
                 wait = (due_us - self._clock.now_us()) / 1e6
                 self._log(record, outcome, attempts, f"its key is parked, next attempt in {wait:.1f} s")
             case Done():
-                pass
+                return outcome, decision, () if event is None else event.kept or ()
             case _:
                 assert_never(decision)
-        return outcome, decision
+        return outcome, decision, ()
 
-    async def _write_dead_letter(
-        self,
-        record: Record,
-        letter: DeadLetter,
-        stage: str,
-        parked: ParkedEvent,
-        decision: Hold | WriteDeadLetter,
-    ) -> bool:
-        """Write a dead letter; return whether the broker has it."""
-        held = isinstance(decision, Hold)
-        attempts = parked.attempts + 1
-        written = dead_letter(
-            record,
+    def _dead_letter(self, attempted: Attempted, letter: DeadLetter, *, held: bool) -> DeadLetterRecord:
+        parked = attempted.parked
+        return dead_letter(
+            attempted.record,
             letter,
             subscription=self.subscription.name,
-            stage=stage,
-            attempts=attempts,
+            stage=attempted.rejection.stage,
+            attempts=parked.attempts + 1,
             first_us=parked.first_us,
             last_us=self._clock.now_us(),
             held=held,
             topic_id=parked.topic_id,
         )
+
+    async def _is_written(self, letter: DeadLetterRecord, set_aside: SetAside) -> bool:
+        """Write a dead letter; return whether the broker has it."""
         try:
-            try:
-                await self._set_aside(written)
-            except RefusedError:
-                await self._set_aside(without_value(written))
+            await written_somehow(letter, set_aside)
         except BusError as error:
             self._unwritten.begins(error)
             return False
         self._unwritten.ends()
-        self._log(record, letter, attempts, "dead letter, its key is held" if held else "dead letter")
         return True
 
     def _park(
-        self,
-        partition: PartitionState,
-        key: bytes,
-        parked: ParkedEvent,
-        record: Record,
-        *,
-        decision: ParkUntil | Hold,
-    ) -> None:
-        """Let an event wait as decided, and write its row with the next commit."""
+        self, partition: PartitionState, parked: ParkedEvent, record: Record, decision: ParkUntil | Hold
+    ) -> Change:
+        """Let an event wait as decided; return what writes its row with the next commit."""
         match decision:
             case ParkUntil(due_us=due_us, attempts=attempts, reason=reason):
                 parked.wait(attempts, reason.value, due_us=due_us)
@@ -362,13 +450,13 @@ class Delivery:
                 parked.wait(parked.attempts + 1, letter.reason.value, held=True)
             case _:
                 assert_never(decision)
-        partition.park(key, parked, record)
-        partition.results.parked_row(partial(self.rows.parked, partition.parked.home, parked, record))
+        partition.park(key_of(record), parked, record)
+        return partial(self.rows.parked, partition.parked.home, parked, record)
 
-    def _release(self, partition: PartitionState, key: bytes, parked: ParkedEvent, record: Record) -> None:
-        """Let an event wait no more, and write that with the next commit."""
-        partition.release(key, parked.offset)
-        partition.results.parked_row(partial(self.rows.released, partition.parked.home, parked, record))
+    def _release(self, partition: PartitionState, parked: ParkedEvent, record: Record) -> Change:
+        """Let an event wait no more; return what writes that with the next commit."""
+        partition.release(key_of(record), parked.offset)
+        return partial(self.rows.released, partition.parked.home, parked, record)
 
     def _log(self, record: Record, outcome: Outcome, attempt: int, what: str) -> None:
         error = "" if isinstance(outcome, Ack) else outcome.error

@@ -1,36 +1,34 @@
-"""One partition of an exactly-once subscription: handling, publishing and committing are one transaction.
+"""One partition of an exactly-once subscription: what a handler publishes and its offset are one transaction.
 
 Law of this file: first the previous holder is fenced, then the committed offset is read. What a handler
-publishes is sent after it has returned, and is visible to readers after the commit.
+publishes is sent once every event before its own is done too, with the receipts, parked rows and dead
+letters of all of them and the offset behind them. A transaction is open for as long as that takes, and for no
+handler.
 """
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Mapping
 from functools import partial
 
 from bus.crash_points import crash_point
 from bus.dead_letters.record import DeadLetterRecord
+from bus.deliver.batch_results import BatchResults
 from bus.deliver.commit import commit
-from bus.deliver.delivery import Delivery
+from bus.deliver.delivery import Delivery, written_somehow
 from bus.deliver.partition import PartitionState
 from bus.deliver.subscription import Subscription
 from bus.errors import BusError
 from bus.parking.log import ParkingLog, RowWriter
 from bus.publish.context import BusContext
 from bus.publish.in_handler import HandlerPublishing
-from bus.publish.publication import Publication
 from bus.publish.publisher import Publisher
 from bus.receipts.writer import ReceiptLog
-from bus.record import Position, Record, TopicPartition
+from bus.record import Position, TopicPartition
 from bus.standing import CommittedOffset
 from bus.table import deliver
-from bus.times.clock import steady_ns
-from bus.times.group_times import take_seconds
 from bus.topics import dead_letter_topic, receipts_topic
 from bus.transport import Consumer, Sender
 from contracts import Catalog
-
-COMMIT_SECONDS = 1.0
-"""How long a transaction takes further records in, so that what is published is soon seen."""
 
 
 class HeldPublishing(HandlerPublishing):
@@ -38,12 +36,7 @@ class HeldPublishing(HandlerPublishing):
 
     def __init__(self, context: BusContext, publisher: Publisher, transport: Sender) -> None:
         super().__init__(context.settings, context.system, publisher, transport)
-        publisher.kept = []
-
-    def take_held(self) -> list[Publication]:
-        """Return what was kept; it is kept no longer."""
-        held, self._publisher.kept = self._publisher.kept, []
-        return held or []
+        publisher.keeps = True
 
 
 class ExactlyOnce:
@@ -54,17 +47,20 @@ class ExactlyOnce:
         subscription: Subscription,
         context: BusContext,
         parking: ParkingLog,
+        refusals: ReceiptLog,
         partition: TopicPartition,
     ) -> None:
         self.partition = partition
+        self._is_over = False
+        """Whether it commits nothing more."""
         self._group = subscription.group
         self._publish_timeout_seconds = context.settings.publish_timeout_seconds
         self._clock = context.transport.clock
-        self._take_seconds = take_seconds(COMMIT_SECONDS, context.settings.transaction_timeout_seconds)
         identity = f"{subscription.group}.{partition.topic}.{partition.partition}"
         self._transport = context.transport.transactional(identity)
         self._receipts = ReceiptLog(self._transport, receipts_topic(context.agency))
-        self._publisher = context.publisher(self._transport, self._receipts, together=True)
+        self._refusals = refusals
+        self._publisher = context.publisher(self._transport, self._receipts, refusals, together=True)
         self._published = HeldPublishing(context, self._publisher, self._transport)
         self._letters = dead_letter_topic(context.agency)
         self._delivery = Delivery(
@@ -74,13 +70,12 @@ class ExactlyOnce:
             context.telemetry,
             context.transport.clock,
             rows=RowWriter(self._transport, parking.topic, parking.writer, self._receipts),
-            set_aside=self._set_aside,
+            set_aside=None,
             fetch=partial(context.transport.fetch, TopicPartition(parking.topic, 0)),
             learn=context.learn,
-            handler_ended=self._handler_ended,
         )
 
-    async def open(self, consumer: Consumer) -> None:
+    async def start(self, consumer: Consumer) -> None:
         """Fence the previous holder of the partition, then read on at the committed offset.
 
         Raises:
@@ -94,28 +89,62 @@ class ExactlyOnce:
         self._delivery.subscription = subscription
         self._publisher.adopt(catalog)
 
-    async def drain(self, partition: PartitionState, records: Sequence[Record]) -> None:
-        """Take `records` to their outcome in one transaction.
+    def open(self, partition: PartitionState) -> BatchResults:
+        """Return what collects the results of the partition."""
+        return self._delivery.open(partition)
+
+    def go_on(self, partition: PartitionState) -> None:
+        """Let another worker begin, if it may."""
+        self._delivery.go_on(partition)
+
+    @property
+    def uncommitted(self) -> int:
+        """Records that are done and not committed yet."""
+        return self._delivery.offsets.uncommitted_records
+
+    def report(self, partition: PartitionState) -> None:
+        """Commit what is done, unless a commit is on its way: what is done meanwhile goes with the next."""
+        if partition.results.are_ready and not partition.is_committing and not self._is_over:
+            partition.committing = asyncio.create_task(self.commit(partition))
+
+    async def flush(self, partition: PartitionState) -> None:
+        """Return when what is done is committed, or could not be."""
+        self.report(partition)
+        if partition.committing is not None:
+            await asyncio.wait([partition.committing])
+
+    async def commit(self, partition: PartitionState) -> None:
+        """Commit what is done, in one transaction after the other until nothing is.
 
         Raises:
             BusError: nothing is committed, or that is not known: the partition must be opened again.
         """
-        partition.work_until(steady_ns() + int(self._take_seconds * 1e9))
+        while partition.results.are_ready:
+            try:
+                await self._commit(partition)
+            except BusError:
+                self._is_over = True
+                await self._transport.abort()
+                raise
+            finally:
+                self._publisher.ended()
+
+    async def _commit(self, partition: PartitionState) -> None:
         delivery = self._delivery
-        try:
-            await self._transport.begin()
-            await delivery.drain(partition, records)
-            if partition.has_left:
-                return  # the next holder has aborted the transaction
-            crash_point("inside-transaction")
-            await self._publisher.released(self._publish_timeout_seconds)
-            commit_offsets = partial(self._commit_offsets, partition)
-            await commit(delivery.offsets, delivery.rows, commit_offsets, self._transport)
-        except BusError:
-            await self._transport.abort()
-            raise
-        finally:
-            self._publisher.ended()
+        await self._transport.begin()
+        outputs = partition.results.report()
+        letters = []
+        for output in outputs:
+            if isinstance(output, DeadLetterRecord):
+                letters.append(written_somehow(output, self._set_aside))
+            else:
+                self._publisher.emit(output)
+        await asyncio.gather(*letters)
+        crash_point("inside-transaction")
+        await self._publisher.released(self._publish_timeout_seconds)
+        await self._refusals.flush()  # they count, whatever becomes of the transaction
+        commit_offsets = partial(self._commit_offsets, partition)
+        await commit(delivery.offsets, delivery.rows, commit_offsets, self._transport)
 
     async def _commit_offsets(
         self, partition: PartitionState, positions: Mapping[TopicPartition, int]
@@ -127,14 +156,9 @@ class ExactlyOnce:
 
     async def close(self) -> None:
         """Disconnect; what is not committed is aborted."""
+        self._is_over = True
         await self._transport.stop()
 
     async def _set_aside(self, letter: DeadLetterRecord) -> Position:
         headers = list(letter.headers)
         return await deliver(self._transport, self._letters, letter.key, letter.value, headers)
-
-    def _handler_ended(self, *, acknowledged: bool) -> None:
-        """Send what a handler has published, if it acknowledged the event."""
-        for publication in self._published.take_held():
-            if acknowledged:
-                self._publisher.emit(publication)

@@ -5,8 +5,8 @@ import inspect
 from contextlib import suppress
 from typing import Any
 
-from bus.deliver.partition import PartitionState
 from bus.deliver.subscription import Subscription
+from bus.deliver.worker import PartitionWorker
 from bus.errors import BusError, UsageError
 from bus.event import Event
 from bus.misuse import misuse
@@ -20,20 +20,20 @@ NEVER = "The handler can never take this event"
 
 
 async def handle(
-    subscription: Subscription, telemetry: Telemetry, partition: PartitionState, event: Event[Any]
+    subscription: Subscription, telemetry: Telemetry, worker: PartitionWorker, event: Event[Any]
 ) -> Outcome:
     """Call the subscription's handler and return the outcome, within a span if tracing is on."""
     if not telemetry.tracing:
-        return await _attempt(subscription, partition, event)
+        return await _attempt(subscription, worker, event)
     with telemetry.process(event, subscription.group, subscription.purpose) as span:
-        outcome = await _attempt(subscription, partition, event)
+        outcome = await _attempt(subscription, worker, event)
         error = "" if isinstance(outcome, Ack) else outcome.error or outcome.reason.value
         telemetry.decided(span, OUTCOME_NAMES[type(outcome)], outcome.reason, error)
         return outcome
 
 
-async def _attempt(subscription: Subscription, partition: PartitionState, event: Event[Any]) -> Outcome:
-    task = _current_task()
+async def _attempt(subscription: Subscription, worker: PartitionWorker, event: Event[Any]) -> Outcome:
+    task = worker.task
     try:
         try:
             result = await subscription.handler(event)
@@ -46,7 +46,7 @@ async def _attempt(subscription: Subscription, partition: PartitionState, event:
             await _landed(event)
         return ACK if result is None else _outcome(result)
     except asyncio.CancelledError as error:
-        if partition.timed_out:
+        if worker.timed_out:
             return Retry(Reason.HANDLER_TIMEOUT, error="TimeoutError")
         if task is not None and task.cancelling():
             return Retry(Reason.ABANDONED, 0.0)
@@ -56,7 +56,7 @@ async def _attempt(subscription: Subscription, partition: PartitionState, event:
             raise  # the loop has gone
         return _told(outcome_of_error(error), error, subscription.group)
     finally:
-        timed_out = partition.handler_ends()
+        timed_out = worker.handler_ends()
         if timed_out and task is not None:
             task.uncancel()
 

@@ -1,40 +1,64 @@
 """The state of one partition that this process holds. Only the methods here change it.
 
-A partition is free, works on a batch (`begin` to `finished`), or rests until a time (`rest`). While it works
-it may be held back (`hold_back`), so that other partitions are read meanwhile. `leave` ends its work after
-the record in hand. Monotonic times are seconds of `time.monotonic`, steady ones nanoseconds of `steady_ns`.
+Its workers handle what is in its window, up to the subscription's `concurrency` at once, or it rests until a
+time (`rest`). If it has more in hand than its share it is held back (`hold_back`), so that other partitions
+are read meanwhile. `leave` ends its work after what is in hand. Monotonic times are seconds of
+`time.monotonic`, steady ones nanoseconds of `steady_ns`.
 """
 
 import asyncio
-import math
 from collections.abc import Sequence
 from time import monotonic
-from typing import Protocol
+from typing import Any, Protocol
 
 from bus.deliver.batch_results import BatchResults
 from bus.deliver.subscription import Subscription
-from bus.parking.keys import KeyState, ParkedEvent
+from bus.deliver.window import Window
+from bus.deliver.worker import PartitionWorker
+from bus.event import Event
+from bus.parking.keys import KeyState, ParkedEvent, key_of
 from bus.parking.log import ParkedPartition
 from bus.record import Record, TopicPartition
 from bus.stages.deduplicate import RecentEvents
-from bus.times.clock import steady_ns
 from bus.transport import Consumer
 from contracts import Catalog
 
-NEVER_NS = 1 << 63
+
+class Work(Protocol):
+    """Takes the records of partitions to their outcome."""
+
+    def open(self, partition: "PartitionState") -> BatchResults:
+        """Return what collects the results of a partition."""
+
+    def go_on(self, partition: "PartitionState") -> None:
+        """Let another worker of a partition begin, if it may."""
+
+    def report(self, partition: "PartitionState") -> None:
+        """Let what is done count with the next commit."""
+
+    async def flush(self, partition: "PartitionState") -> None:
+        """Return when the broker has the rows of what is done.
+
+        Raises:
+            BusError: some could not be written.
+        """
 
 
-class PartitionTransactions(Protocol):
-    """What handles the batches of one partition as transactions."""
+class PartitionTransactions(Work, Protocol):
+    """What takes the records of one partition to their outcome, in transactions."""
 
-    async def open(self, consumer: Consumer) -> None:
+    async def start(self, consumer: Consumer) -> None:
         """Fence the previous holder, then read on from the committed offset."""
 
     def adopt(self, subscription: Subscription, catalog: Catalog) -> None:
         """Go on with a newer catalogue."""
 
-    async def drain(self, partition: "PartitionState", records: Sequence[Record]) -> None:
-        """Handle records in one transaction."""
+    @property
+    def uncommitted(self) -> int:
+        """Records that are done and not committed yet."""
+
+    async def commit(self, partition: "PartitionState") -> None:
+        """Commit what is done."""
 
     async def close(self) -> None:
         """Let go of it; what is not committed is not."""
@@ -46,21 +70,23 @@ class PartitionState:
     Args:
         partition: which.
         parked: its parked events.
+        work: takes its records to their outcome.
         reached: the offset read next; every earlier event was read before.
         end: offset from which on nothing is read; None where reading has no end.
-        transactions: handles its batches, where its subscription is exactly-once.
+        transactions: commits what is done, where its subscription is exactly-once.
     """
 
     __slots__ = (
-        "_results", "attempts", "busy_since_ns", "committed", "end", "has_left", "held_back", "ignoring",
-        "in_hand", "leaving", "next_offset", "parked", "partition", "recent", "resting_offset",
-        "resume_at", "task", "timed_out", "transactions", "until_ns",
+        "_came_back", "_has_left", "_is_probing", "_work", "at_work", "committed", "committing", "end",
+        "fault", "held_back", "is_read_out", "leaving", "parked", "partition", "recent", "results",
+        "resume_at", "transactions", "window", "workers",
     )  # fmt: skip
 
     def __init__(
         self,
         partition: TopicPartition,
         parked: ParkedPartition,
+        work: Work,
         *,
         reached: int = 0,
         end: int | None = None,
@@ -68,95 +94,142 @@ class PartitionState:
     ) -> None:
         self.partition = partition
         self.parked = parked
-        self.parked.reached = reached
+        self.window = Window(reached)
+        parked.was_read = self.window.was_begun
         self.end = end
         self.transactions = transactions
         self.committed: int | None = None
         """The offset that its transactions committed last."""
-        self.until_ns = NEVER_NS
-        """Steady time after which no further record of a batch is begun."""
+        self.committing: asyncio.Task[None] | None = None
+        """Commits what is done, where that is a transaction."""
         self.recent = RecentEvents()
-        self.task: asyncio.Task[None] | None = None
-        """Works on the batch in hand."""
-        self.in_hand = 0
-        """Records given to `task`; some may be finished and not reported yet."""
+        self.workers: set[PartitionWorker] = set()
+        self.at_work: dict[tuple[str, str], bytes] = {}
+        """Source and id of the events whose handlers wait, and the key of each."""
+        self.fault: BaseException | None = None
+        """What ended a worker."""
         self.leaving = False
-        """Whether work ends after the record in hand."""
-        self.has_left = False
-        """Whether another process may hold it by now: what a late handler did counts there, not here."""
-        self._results: BatchResults | None = None
+        """Whether nothing begins any more but what closes gaps."""
+        self._has_left = False
         self.held_back = False
-        self.next_offset: int | None = None
-        """Where to read on, if not behind the batch."""
+        self.is_read_out = False
+        """Whether its `end` is reached."""
         self.resume_at: float | None = None
         """Monotonic time until which the partition rests."""
-        self.resting_offset = -1
-        self.attempts = 0
-        """How often the record at `resting_offset` was tried."""
-        self.busy_since_ns = 0
-        """Steady time at which the handler was called; 0 while none is at work."""
-        self.timed_out = False
-        self.ignoring = False
-        """Whether the handler goes on though it was interrupted."""
+        self._came_back: dict[int, int] = {}
+        """How often each record was tried whose attempts ended in a rest."""
+        self._is_probing = False
+        """Whether the latest attempt ended in a rest: one event tries whether it is over."""
+        self._work = work
+        self.results = work.open(self)
 
-    # The batch
+    # Records
 
-    def begin(self, task: "asyncio.Task[None]", count: int) -> None:
-        """Work on `count` records in `task`."""
-        self.task, self.in_hand = task, count
-
-    def open_batch(self, results: BatchResults, records: Sequence[Record]) -> None:
-        """Collect the results of a batch; an error from here on makes it come again."""
-        self._results = results
-        self.next_offset = None
+    def take(self, records: Sequence[Record]) -> None:
+        """Take the records that follow, and begin with them."""
+        if self.end is not None and records[-1].offset >= self.end:
+            self.is_read_out = True
+            records = [record for record in records if record.offset < self.end]
         if records:
-            self.next_offset = self.parked.reached = records[0].offset
+            self.window.take(records)
+            self.go_on()
 
-    def reach(self, offset: int, now_ns: int) -> bool:
-        """Come to the record at `offset`, and return whether it may be begun; if not, it comes again.
+    def go_on(self) -> None:
+        """Let another worker begin, if it may."""
+        self._work.go_on(self)
+
+    def may_begin(self, concurrency: int, now_us: int) -> bool:
+        """Whether another worker has something to do.
 
         Args:
-            offset: the record's.
-            now_ns: steady time.
+            concurrency: how many events are handled at once.
+            now_us: the broker's time.
         """
-        self.next_offset = offset
-        if self.leaving or now_ns > self.until_ns:
+        if self.must_stop or len(self.workers) >= (1 if self._is_probing else concurrency):
             return False
-        if self.end is not None and offset >= self.end:
-            self.rest(math.inf)
+        return self.window.can_begin or (bool(self.parked.keys) and self.seconds_until_due(now_us) == 0.0)
+
+    def follow(self, worker: PartitionWorker) -> Record | None:
+        """Return the next record of the key that a worker is at; with the last one, it is at none."""
+        key, worker.record = worker.key, None
+        if key is None:
+            return None
+        worker.record = None if self.must_stop else self.window.follow(key)
+        if worker.record is None:
+            self.give_back(worker)
+        return worker.record
+
+    def next_record(self, worker: PartitionWorker) -> Record | None:
+        """Return a record that a worker, which is at no key, handles next; None if nothing may begin."""
+        worker.record = None if self.must_stop else self.window.next(self.parked.keys)
+        return worker.record
+
+    def occupy(self, worker: PartitionWorker, record: Record) -> None:
+        """Let later records of the key wait for a worker, whose record takes longer than a step."""
+        if worker.key is None and self.window.occupy(key := key_of(record)):
+            worker.key = key
+        if worker.key is not None and (event := worker.event) is not None:
+            self.at_work[event.source, event.id] = worker.key
+
+    def waits_for_twin(self, event: Event[Any]) -> bool:
+        """Let an event wait while the same is at work, which may have come twice; return whether it does."""
+        key = self.at_work.get((event.source, event.id))
+        if key is None:
             return False
+        self.window.wait_for(key, event.record)
         return True
 
-    def close_batch(self, records: Sequence[Record]) -> None:
-        """Have every record of the batch done with, or parked."""
-        self.next_offset = None
-        if records:
-            self.parked.reached = records[-1].offset + 1
+    def give_back(self, worker: PartitionWorker) -> None:
+        """Let the record of a worker, and those that wait for it, begin again."""
+        record, key = worker.record, worker.key
+        worker.record = worker.key = None
+        if record is not None or (key is not None and self.window.is_at_work(key)):
+            self.window.give_back(record, key)
+        if key is not None:
+            self.parked.keys.again(key)
 
-    def finished(self) -> BaseException | None:
-        """Take the end of `task`; return its error."""
-        assert self.task is not None  # noqa: S101 - it has just ended
-        fault = None if self.task.cancelled() else self.task.exception()
-        self.task, self.in_hand = None, 0
+    def ended(self, worker: PartitionWorker, fault: BaseException | None = None) -> None:
+        """Take the end of a worker, and what it leaves undone."""
+        self.give_back(worker)
+        self.workers.discard(worker)
+        self.fault = self.fault or fault
+        self.report()
+
+    @property
+    def in_hand(self) -> int:
+        """Records that are read, and neither committed nor on their way to the next commit."""
+        return len(self.window) + (0 if self.transactions is None else self.transactions.uncommitted)
+
+    @property
+    def tasks(self) -> "list[asyncio.Task[None]]":
+        """What is at work; any thread may call this."""
+        return [worker.task for worker in list(self.workers) if worker.task is not None]
+
+    def report(self) -> None:
+        """Make what is done visible to the next commit, though earlier records are still in hand."""
+        self._work.report(self)
+
+    async def flush(self) -> None:
+        """Return when the broker has the rows of what is done."""
+        await self._work.flush(self)
+
+    def take_fault(self) -> BaseException | None:
+        """Return what ended a worker, once."""
+        fault, self.fault = self.fault, None
         return fault
 
     @property
-    def results(self) -> BatchResults:
-        """The results of the batch in hand."""
-        assert self._results is not None  # noqa: S101 - a batch is open
-        return self._results
+    def is_committing(self) -> bool:
+        """Whether a transaction is on its way to its end."""
+        return self.committing is not None and not self.committing.done()
 
-    def report(self) -> None:
-        """Make finished records visible to the next commit, though a later one is still in hand."""
-        if self._results is not None:
-            self._results.report()
-
-    def work_until(self, steady_at_ns: int) -> None:
-        """Begin no record of a batch after that steady time."""
-        self.until_ns = steady_at_ns
+    @property
+    def may_be_read(self) -> bool:
+        """Whether there may be something to read."""
+        return not (self.leaving or self.is_read_out)
 
     def hold_back(self) -> None:
-        """Read nothing more until `task` has ended."""
+        """Read nothing more until there is less in hand."""
         self.held_back = True
 
     def read_again(self) -> bool:
@@ -165,30 +238,48 @@ class PartitionState:
         return before
 
     def leave(self) -> None:
-        """End after the record in hand: the partition, or the process, leaves."""
+        """End after what is in hand: the partition, or the process, leaves."""
         self.leaving = True
+        self.window.leave()
+
+    def abandon(self) -> "list[asyncio.Task[None]]":
+        """Begin nothing more, and interrupt what is at work; return what was."""
+        self.leave()
+        self.window.abandon()
+        for task in self.tasks:
+            task.cancel()
+        return self.tasks
 
     def left(self) -> None:
         """Report what is finished; what ends from now on moves nothing."""
-        self.leaving = self.has_left = True
-        if self._results is not None:
-            self._results.end()
+        self.report()
+        self.leaving = self._has_left = True
+
+    def has_left(self) -> bool:
+        """Whether another process may hold it by now: what a late handler did counts there, not here."""
+        return self._has_left
 
     @property
     def must_stop(self) -> bool:
-        """Whether nothing more may be begun: it leaves, its time is over, or it rests."""
-        return self.leaving or steady_ns() > self.until_ns or self.resume_at is not None
+        """Whether nothing more may be begun: it has left, or it rests."""
+        return self._has_left or self.resume_at is not None
 
     # Rest
 
     def rest(self, seconds: float) -> None:
-        """Handle nothing for `seconds`; `math.inf` for ever."""
-        self.resume_at = monotonic() + seconds
+        """Handle nothing for `seconds`."""
+        self.resume_at = max(self.resume_at or 0.0, monotonic() + seconds)
 
     def rest_for(self, offset: int, seconds: float) -> None:
         """Rest after a failed attempt at the record at `offset`, and count the attempt."""
-        self.resting_offset, self.attempts = offset, self.attempt_of(offset)
+        self._came_back[offset] = self.attempt_of(offset)
+        self._is_probing = True
         self.rest(seconds)
+
+    def attempted(self, offset: int) -> None:
+        """Note an attempt at the record at `offset` that did not end in a rest."""
+        self._came_back.pop(offset, None)
+        self._is_probing = False
 
     def wake(self, now: float) -> bool:
         """End the rest if it is over at monotonic time `now`; return whether it is."""
@@ -199,35 +290,7 @@ class PartitionState:
 
     def attempt_of(self, offset: int) -> int:
         """Return which attempt at a record this is, from 1, counting those that ended in a rest."""
-        return self.attempts + 1 if offset == self.resting_offset else 1
-
-    # The handler
-
-    def handler_begins(self, received_ns: int) -> None:
-        """Give an event to the handler."""
-        self.busy_since_ns, self.timed_out, self.ignoring = received_ns, False, False
-
-    def handler_ends(self) -> bool:
-        """Take the event back; return whether the handler was interrupted for its time."""
-        self.busy_since_ns = 0
-        return self.timed_out
-
-    def interrupt_if_late(self, timeout_seconds: float) -> bool:
-        """Cancel the handler if it has run longer than `timeout_seconds`.
-
-        Returns:
-            Whether it has now ignored that for as long again.
-        """
-        since, task = self.busy_since_ns, self.task
-        if not since or task is None or steady_ns() - since <= timeout_seconds * 1e9:
-            return False
-        if not self.timed_out:
-            self.timed_out = True
-            task.cancel()
-            return False
-        ignores = not self.ignoring and steady_ns() - since > 2 * timeout_seconds * 1e9
-        self.ignoring = self.ignoring or ignores
-        return ignores
+        return self._came_back.get(offset, 0) + 1 if self._came_back else 1
 
     # Parked events
 
@@ -246,16 +309,35 @@ class PartitionState:
         """Let an event wait no more."""
         self.parked.remove(key, offset)
 
-    def due(self, now_us: int) -> tuple[bytes, ParkedEvent] | None:
-        """Return the parked event to try now, with its key: none before what comes again ahead of it."""
-        due = self.parked.keys.due(now_us)
-        return None if due is None or due[1].offset >= self.parked.reached else due
+    def take_due(self, worker: PartitionWorker, now_us: int) -> ParkedEvent | None:
+        """Return the parked event that a worker tries now, and whose key it occupies; None if none is due."""
+        if not self.has_due(now_us):
+            return None
+        key, event = self.parked.keys.take_due()
+        self.window.occupy(key)
+        worker.key = key
+        return event
+
+    def has_due(self, now_us: int) -> bool:
+        """Whether a parked event is to be tried now: none before what comes again ahead of it.
+
+        One whose key is at work is due again after that.
+        """
+        keys = self.parked.keys
+        while not (self.leaving or self.must_stop) and (due := keys.due(now_us)) is not None:
+            key, event = due
+            if event.offset >= self.window.reached:
+                return False
+            if not self.window.is_at_work(key):
+                return True
+            keys.take_due()
+        return False
 
     def seconds_until_due(self, now_us: int) -> float | None:
         """Return how long until a parked event is to be tried, on the broker's clock; None if none is."""
         if self.leaving:
             return None
+        if self.has_due(now_us):
+            return 0.0
         due_us = self.parked.keys.next_due_us()
-        if due_us is None or (due_us <= now_us and self.due(now_us) is None):
-            return None
-        return max(0.0, (due_us - now_us) / 1e6)
+        return None if due_us is None or due_us <= now_us else (due_us - now_us) / 1e6

@@ -110,7 +110,7 @@ class Subscriber:
     async def _has_read_all(self) -> bool:
         """Whether everything before the subscription's `ends` is handled and committed."""
         ends = self.subscription.ends
-        busy = self._offsets.uncommitted_records or any(one.task for one in self._partitions.values())
+        busy = self._offsets.uncommitted_records or any(one.in_hand for one in self._partitions.values())
         if busy or not ends.keys() <= self._partitions.keys():
             return False
         return all([await self._consumer.position(place) >= end for place, end in ends.items()])
@@ -118,11 +118,13 @@ class Subscriber:
     @property
     def at_work(self) -> bool:
         """Whether a handler is at work on an event; any thread may call this."""
-        return any(one.busy_since_ns for one in list(self._partitions.values()))
+        return any(
+            worker.busy_since_ns for one in list(self._partitions.values()) for worker in list(one.workers)
+        )
 
     def handles_in(self, task: "asyncio.Task[Any] | None") -> bool:
         """Whether its events are handled in that task; any thread may call this."""
-        return task is not None and any(one.task is task for one in list(self._partitions.values()))
+        return task is not None and any(task in one.tasks for one in list(self._partitions.values()))
 
     @property
     def task(self) -> "asyncio.Task[None]":
@@ -135,8 +137,9 @@ class Subscriber:
         for partition in self._partitions.values():
             partition.leave()
         if self._tasks:
-            handling = [one.task for one in self._partitions.values() if one.task is not None]
-            await asyncio.wait([*self._tasks, *handling], timeout=self._settings.stop_timeout_seconds)
+            await self._finish(
+                list(self._partitions.values()), self._settings.stop_timeout_seconds, also=self._tasks
+            )
             await self._abandon(self._partitions.values(), self._settings.stop_timeout_seconds)
             tasks = [*self._tasks, *([] if self._marking is None else [self._marking])]
             for task in tasks:
@@ -161,7 +164,7 @@ class Subscriber:
                 raise
 
     async def _turn(self) -> None:
-        await self._finish_batches()
+        await self._look_after_partitions()
         await self._drop_displaced()
         await self._open_partitions()
         wait = self._end_rests()
@@ -174,9 +177,9 @@ class Subscriber:
             elif self.subscription.ends:
                 self.has_read_all = await self._has_read_all()
             # Nothing runs in between: a rebalance would make these the records of an earlier assignment.
-            await self._handle(batches)
+            self._handle(batches)
         else:
-            await asyncio.sleep(PATIENCE_SECONDS)  # first, what is done must be committed
+            await self._some_end()  # first, what is done must be committed
         await self._commit_in_time()
         if self._places.is_due and (self._marking is None or self._marking.done()):
             self._marking = asyncio.create_task(self._mark())
@@ -208,7 +211,7 @@ class Subscriber:
         partitions: list[PartitionState] = []
         offsets: dict[TopicPartition, int] | None = None
         try:
-            await asyncio.gather(*(one.open(self._consumer) for one in transactions.values()))
+            await asyncio.gather(*(one.start(self._consumer) for one in transactions.values()))
             standings = await self._consumer.standings(new)
             starts = await self._places.starts(standings)
             offsets = {place: start.offset for place, start in starts.items() if start.offset is not None}
@@ -222,6 +225,7 @@ class Subscriber:
                 PartitionState(
                     (place := parked.home.partition),
                     parked,
+                    transactions.get(place, self._delivery),
                     reached=offsets[place],
                     end=self.subscription.ends.get(place),
                     transactions=transactions.get(place),
@@ -257,7 +261,7 @@ class Subscriber:
                 continue
             self._consumer.pause(place)
             partition.leave()
-            if partition.task is None:
+            if not partition.workers and not partition.is_committing:
                 await self._commit()  # what of it is done; nothing if the topic is another
                 self._offsets.forget([place])
                 self._partitions.pop(place, None)
@@ -274,11 +278,21 @@ class Subscriber:
     def _room(self) -> int:
         """Return how many more records may be taken, so that a kill repeats at most `max_uncommitted`.
 
-        Half of what is left at most, so that one partition in trouble leaves room for the others.
+        Half of what is left at most, so that one partition in trouble leaves room for the others. For the
+        same reason a partition that has as many in hand is not read.
         """
         in_hand = sum(one.in_hand for one in self._partitions.values())
         left = self._settings.max_uncommitted - self._offsets.uncommitted_records - in_hand
-        return (left + 1) // 2
+        room = (left + 1) // 2
+        for partition in self._partitions.values():
+            full = partition.in_hand >= max(room, 1)
+            if not partition.held_back and (full or not partition.may_be_read):
+                self._consumer.pause(partition.partition)
+                partition.hold_back()
+            elif partition.held_back and partition.in_hand <= room // 2 and partition.may_be_read:
+                partition.read_again()
+                self._consumer.resume(partition.partition)
+        return room
 
     async def _commit_in_time(self) -> None:
         """Commit in the background, one commit at a time; wait for it only when too much is uncommitted."""
@@ -295,61 +309,45 @@ class Subscriber:
             self._committed_at = monotonic()
             self._committing = asyncio.create_task(self._commit())
 
-    async def _handle(self, batches: Mapping[TopicPartition, Sequence[Record]]) -> None:
-        """Begin on each partition's records; one that takes long goes on by itself, held back meanwhile."""
-        begun = []
+    def _handle(self, batches: Mapping[TopicPartition, Sequence[Record]]) -> None:
+        """Let the workers of each partition begin on its records, and on what is due."""
         for place, records in batches.items():
             partition = self._partitions.get(place)
             if partition is None:  # assigned during the poll: what is parked is read first
                 self._consumer.seek(place, records[0].offset)
             else:
-                begun.append(self._begin(partition, records))
-        now_us = self._clock.now_us()
+                partition.take(records)
         for partition in self._partitions.values():
-            idle = partition.task is None and partition.resume_at is None
-            if idle and partition.seconds_until_due(now_us) == 0.0:
-                begun.append(self._begin(partition, ()))
-        if not begun:
-            return
-        await asyncio.wait([one.task for one in begun if one.task], timeout=PATIENCE_SECONDS)
-        for partition in begun:
-            if partition.task is not None and not partition.task.done():
-                self._consumer.pause(partition.partition)
-                partition.hold_back()
-        await self._finish_batches()
+            partition.go_on()
 
-    def _begin(self, partition: PartitionState, records: Sequence[Record]) -> PartitionState:
-        if self._stopping.is_set():
-            partition.leave()
-        delivery = self._delivery if partition.transactions is None else partition.transactions
-        partition.begin(asyncio.create_task(delivery.drain(partition, records)), len(records))
-        return partition
+    async def _some_end(self) -> None:
+        """Wait until something that is at work has ended, but not for long."""
+        tasks = [task for partition in self._partitions.values() for task in partition.tasks]
+        if tasks:
+            await asyncio.wait(tasks, timeout=PATIENCE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        else:
+            await asyncio.sleep(PATIENCE_SECONDS)
 
-    async def _finish_batches(self) -> None:
-        """Take the partitions whose batches have ended: read on, read again, or rest before a retry."""
+    async def _look_after_partitions(self) -> None:
+        """Report what is done, begin anew where a transaction failed, and pass on what ended a worker."""
         for partition in list(self._partitions.values()):
-            if partition.task is None:
-                continue
-            if not partition.task.done():
-                partition.report()
-                continue
-            fault = partition.finished()
-            if partition.transactions is not None and isinstance(fault, BusError):
-                await self._begin_anew(partition, fault)
-                continue
-            if partition.next_offset is not None:
-                self._consumer.seek(partition.partition, partition.next_offset)
-            held_back = partition.read_again()
-            if partition.resume_at is not None or partition.leaving:
-                self._consumer.pause(partition.partition)
-            elif held_back:
-                self._consumer.resume(partition.partition)
-            if fault is not None:
-                raise fault
+            partition.report()
+            if partition.committing is not None and partition.committing.done():
+                committed, partition.committing = partition.committing, None
+                fault = None if committed.cancelled() else committed.exception()
+                if isinstance(fault, BusError):
+                    await self._begin_anew(partition, fault)
+                elif fault is not None:
+                    raise fault
+            if (ended := partition.take_fault()) is not None:
+                raise ended
 
     async def _begin_anew(self, partition: PartitionState, fault: BusError) -> None:
         """Drop a partition whose transaction failed; it is opened again at the committed offset."""
         logger.warning("%s begins anew at %s/%d: %s", self.subscription.group, *partition.partition, fault)
+        self._consumer.pause(partition.partition)
+        partition.left()
+        await self._abandon([partition], CANCEL_SECONDS)  # what it handles comes again
         self._partitions.pop(partition.partition, None)
         await self._close([partition.partition], [partition.transactions])
 
@@ -359,10 +357,9 @@ class Subscriber:
         if self._offsets.pending_records:
             wait = self._settings.commit_interval_seconds
         for partition in self._partitions.values():
-            if partition.task is not None:
+            partition.wake(now)
+            if partition.workers or partition.is_committing:
                 wait = min(wait, PATIENCE_SECONDS)
-            elif partition.wake(now):
-                self._consumer.resume(partition.partition)
             elif partition.resume_at is not None:
                 wait = min(wait, partition.resume_at - now)
             elif (due := partition.seconds_until_due(now_us)) is not None:
@@ -395,6 +392,9 @@ class Subscriber:
         """Commit what is done, before the partitions leave; without a broker give up, and it comes again."""
         try:
             async with asyncio.timeout(COMMIT_SECONDS):
+                await asyncio.gather(
+                    *(one.flush() for one in list(self._partitions.values()) if one.transactions)
+                )
                 await self._commit()
                 await self._mark(at_once=True)
         except TimeoutError:
@@ -419,12 +419,10 @@ class Subscriber:
         leaving = [self._partitions[place] for place in partitions if place in self._partitions]
         for partition in leaving:
             partition.leave()
-        tasks = [one.task for one in leaving if one.task is not None]
         finish, cancel = self._times.finish_seconds, CANCEL_SECONDS
         if self._stopping.is_set():
             finish = cancel = self._settings.stop_timeout_seconds
-        if tasks:
-            await asyncio.wait(tasks, timeout=finish)
+        await self._finish(leaving, finish)
         await self._abandon(leaving, cancel)
         try:
             await self._commit_last()
@@ -436,10 +434,25 @@ class Subscriber:
                 self._halted.pop(place, None)
             await self._close(partitions, [one.transactions for one in leaving])
 
+    async def _finish(
+        self,
+        partitions: Collection[PartitionState],
+        seconds: float,
+        *,
+        also: "Collection[asyncio.Task[None]]" = (),
+    ) -> None:
+        """Wait until partitions that leave have nothing at work."""
+        ends_at, left = monotonic() + seconds, set(also)
+        while tasks := left | {task for partition in partitions for task in partition.tasks}:
+            done, _ = await asyncio.wait(
+                tasks, timeout=max(0.0, ends_at - monotonic()), return_when=asyncio.FIRST_COMPLETED
+            )
+            if not done:
+                return
+            left -= done
+
     async def _abandon(self, partitions: Collection[PartitionState], seconds: float) -> None:
-        late = [one.task for one in partitions if one.task is not None and not one.task.done()]
-        for task in late:
-            task.cancel()
+        late = [task for partition in partitions for task in partition.abandon()]
         if late:
             await asyncio.wait(late, timeout=seconds)
         for partition in partitions:
@@ -451,10 +464,12 @@ class Subscriber:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), WATCH_SECONDS)
             seconds = self.subscription.timeout_seconds
-            for partition in self._partitions.values():
-                if partition.interrupt_if_late(seconds):
-                    logger.error(
-                        "%s: the handler ignored its cancellation after %s s on an event of %s/%d. Its "
-                        "partition waits, the others go on. Let CancelledError pass in the handler, restart",
-                        self.subscription.group, seconds, *partition.partition,
-                    )  # fmt: skip
+            for partition in list(self._partitions.values()):
+                for worker in list(partition.workers):
+                    if worker.interrupt_if_late(seconds):
+                        logger.error(
+                            "%s: the handler ignored its cancellation after %s s on an event of %s/%d. Its "
+                            "key waits, others go on for a while. Let CancelledError pass in the handler, "
+                            "restart",
+                            self.subscription.group, seconds, *partition.partition,
+                        )  # fmt: skip

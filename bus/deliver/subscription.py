@@ -28,6 +28,7 @@ class Subscription:
         handler: the agency's code, taking an event.
         retry: when a failed event is tried again.
         timeout_seconds: how long one event may take in the handler.
+        concurrency: how many events of a partition are handled at once, each of another key.
         exactly_once: whether what is read, published and committed is one transaction.
         replay: id of the replay it reads for.
         ends: where reading of a partition ends, for a replay.
@@ -42,6 +43,7 @@ class Subscription:
     handler: Handler
     retry: RetryPolicy
     timeout_seconds: float
+    concurrency: int = 1
     exactly_once: bool = False
     replay: str | None = None
     ends: Mapping[TopicPartition, int] = field(default_factory=dict)

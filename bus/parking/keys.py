@@ -154,6 +154,16 @@ class ParkedKeys:
         key = self._due[0][2]
         return key, self._queues[key][0]
 
+    def take_due(self) -> tuple[bytes, ParkedEvent]:
+        """Return the same once: it is due again after `changed` or `again`."""
+        _, _, key = heappop(self._due)
+        return key, self._queues[key][0]
+
+    def again(self, key: bytes) -> None:
+        """Let the first event of a key, if it is parked, be due again."""
+        if key in self._queues:
+            self._first_changed(key)
+
     def _first_changed(self, key: bytes) -> None:
         """Update `due` and `held` by the first event of the key."""
         queue = self._queues[key]

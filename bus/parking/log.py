@@ -5,7 +5,7 @@ on the broker before the offset of its event is committed. A row that an operato
 """
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from bus.errors import BusError
@@ -43,6 +43,10 @@ STALE = "stale"
 """Marks the stale row of an event that was handled already: the row is to be erased."""
 
 
+def _nothing_was_read(_: int) -> bool:
+    return False
+
+
 @dataclass(slots=True, eq=False)
 class ParkedPartition:
     """The parked events of one partition that this process holds."""
@@ -54,8 +58,8 @@ class ParkedPartition:
     applied: int = 0
     """Offset in the topic of parked events up to which rows are known here."""
     loaded: bool = False
-    reached: int = 0
-    """Every event before this offset was read, here or by the previous holder."""
+    was_read: Callable[[int], bool] = _nothing_was_read
+    """Whether the event at an offset was handled, or is, here or by the previous holder."""
     kept_bytes: int = 0
     former: dict[tuple[str, int], int] = field(default_factory=dict)
     """The offsets below 0 of events whose topic was made again, by its id and their offset in it."""
@@ -89,7 +93,13 @@ class ParkedPartition:
             event.offset = offset
             if offset < 0 and event.reason != REDRIVEN and not event.held:
                 event.reason, event.due_us = Reason.TOPIC_REPLACED.value, 0
-        if event is not None and event.reason != REDRIVEN and self.loaded and 0 <= offset < self.reached:
+        if (
+            event is not None
+            and event.reason != REDRIVEN
+            and self.loaded
+            and offset >= 0
+            and self.was_read(offset)
+        ):
             if self.keys.find(row.key, offset) is not None:
                 return
             event.reason, event.due_us, event.held = STALE, 0, False

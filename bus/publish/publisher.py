@@ -78,8 +78,8 @@ class Publisher:
         """The subjects of its open transaction; None outside of transactions."""
         self.held = 0
         """Events that wait for a growth to end."""
-        self.kept: list[Publication] | None = None
-        """What a handler has published and is sent when it has ended; None where all is sent at once."""
+        self.keeps = False
+        """Whether what a handler publishes is kept on its event, and sent by somebody else."""
         self._stampers = Stampers(catalog, agency, published)
         self._recent = RecentIds()
 
@@ -112,14 +112,11 @@ class Publisher:
             RefusedError: the event is wrong; only a receipt of the refusal is sent.
             ContractError: the data holds no partition key.
         """
-        self._dispatch(self.prepare(stamper, draft, cause, waiting, index))
+        self._dispatch(self.prepare(stamper, draft, cause, waiting, index), cause)
 
-    def _dispatch(self, publication: Publication) -> None:
-        if self.kept is not None:
-            self.kept.append(publication)
-            waiting, publication.waiting = publication.waiting, None
-            if waiting is not None:
-                waiting.settled(publication, None)
+    def _dispatch(self, publication: Publication, cause: Event[Any] | None) -> None:
+        if self.keeps:
+            self._keep(publication, cause)
             return
         if publication.has_id:
             before = self._known(publication, self._recent.first)
@@ -128,6 +125,18 @@ class Publisher:
                 publication.follow(before)
                 return
         self.emit(publication)
+
+    def _keep(self, publication: Publication, cause: Event[Any] | None) -> None:
+        kept = None if cause is None else cause.kept
+        if not isinstance(kept, list):
+            raise UsageError(
+                "Expected an event whose handler is at work, got another - at `cause`. What it causes is "
+                "part of its transaction: publish by `event.publish`, before the handler returns"
+            )
+        kept.append(publication)
+        waiting, publication.waiting = publication.waiting, None
+        if waiting is not None:
+            waiting.settled(publication, None)
 
     def emit(self, publication: Publication) -> None:
         """Send a prepared event in all its versions, now or when its subject does not grow any more."""
@@ -266,20 +275,20 @@ class Publisher:
                 window.current = publication.index
                 if window.is_due:
                     await window.room()
-                self._send_one(publication, window)
+                self._send_one(publication, cause, window)
             return
         async with aclosing(_each(items)) as each:
             async for item in each:
                 publication = self.prepare(stamper, Draft.of(item), cause, window, window.current)
                 if window.is_due:
                     await window.room()
-                self._send_one(publication, window)
+                self._send_one(publication, cause, window)
                 window.current += 1
 
-    def _send_one(self, publication: Publication, window: PublishWindow) -> None:
+    def _send_one(self, publication: Publication, cause: Event[Any] | None, window: PublishWindow) -> None:
         window.sending()
         try:
-            self._dispatch(publication)
+            self._dispatch(publication, cause)
         except BusError:
             window.withdraw()
             raise

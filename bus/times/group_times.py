@@ -54,15 +54,3 @@ def group_times(handler_seconds: float = 0.0) -> GroupTimes:
     rebalance = steps + MARGIN_SECONDS
     idle = LONGEST_WAIT_SECONDS + 2 * handler_seconds
     return GroupTimes(finish, rebalance, rebalance + MARGIN_SECONDS, min(idle, MOST_SECONDS))
-
-
-def take_seconds(most_seconds: float, transaction_timeout_seconds: float) -> float:
-    """Return how long a transaction may take further records in, so that the last one still fits.
-
-    A handler takes half of a transaction's time at most; a quarter is left for the commit.
-
-    Args:
-        most_seconds: the longest it should.
-        transaction_timeout_seconds: after that the broker ends the transaction.
-    """
-    return min(most_seconds, transaction_timeout_seconds / 4)

@@ -14,7 +14,7 @@ from tests.worlds import PATIENCE_SECONDS, KafkaWorld
 COMMON = """
 import asyncio, json, sys, time
 from bus.times.clock import steady_ns
-from bus.deliver import partition as lane
+from bus.deliver import worker as lane
 from bus import Bus, Event, RetryPolicy, DeadLetter, Reason, ContractViolationError, IdReusedError
 
 north, south, opened, closed, mode = sys.argv[1:]

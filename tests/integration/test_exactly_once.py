@@ -1,6 +1,7 @@
 """What is read, published and counted as read is one transaction, whoever is killed."""
 
 import asyncio
+import itertools
 import os
 import random
 import signal
@@ -29,6 +30,7 @@ from bus import (
     decode_receipts,
 )
 from bus.crash.trial import differences_of
+from bus.topics import partition_of, topics_of
 from tests.small_catalog import SmallCountry, case
 from tests.worlds import KafkaWorld, World, receipt_records, until
 
@@ -195,13 +197,34 @@ async def test_a_name_has_one_holder(world: World) -> None:
     assert [orjson.loads(record.value or b"")["number"] for record in records] == [2]
 
 
-async def test_an_event_may_not_take_longer_than_a_transaction(world: World) -> None:
-    """The bus says so when the handler is registered."""
-    bus = world.bus(world.country.south)
-    with pytest.raises(UsageError, match="timeout_seconds"):
-        bus.subscribe(
-            world.country.opened, version=1, purpose="relay", exactly_once=True, timeout_seconds=3600
-        )
+async def test_what_is_published_past_a_gap_waits_for_it(world: World) -> None:
+    """Events of other keys are handled meanwhile; what they publish counts when the gap has closed, once."""
+    release, seen = asyncio.Event(), []
+
+    async def relay(event: Event[Any]) -> None:
+        if event.data["number"] == 0:
+            await release.wait()
+        seen.append(event.data["number"])
+        await event.publish(world.country.closed, event.data, key="all", version="1.0")
+
+    async with relaying(world, relay):
+        keys = _of_one_partition(world, 8)
+        await publish(world, *((keys[n % 8], n) for n in range(40)))
+        await until(lambda: len(seen) == 35)  # the key of the first waits for it
+        assert await relayed(world) == []
+        assert await world.committed(f"{world.country.south}.{NAME}", world.country.topic) == 0
+        release.set()
+        await until(lambda: has_committed(world, 40))
+    assert await relayed(world) == list(range(40))
+
+
+def _of_one_partition(world: World, count: int) -> list[str]:
+    """Return keys whose events lie in one partition."""
+    partitions = next(
+        one.partitions for one in topics_of(world.country.catalog) if one.name == world.country.topic
+    )
+    keys = (f"k{number}" for number in itertools.count())
+    return list(itertools.islice((key for key in keys if not partition_of(key.encode(), partitions)), count))
 
 
 async def _relayed_all(world: World, count: int) -> None:

@@ -54,7 +54,7 @@ async def test_transactions_begin_anew(world: KafkaWorld, name: str | None) -> N
                 await transaction.publish(world.country.opened, case(turn), version="1.0")
             await until(lambda: len(seen) == turn + 1)  # noqa: B023
             idle: Any = publisher._transactions._idle
-            held: Any = [one for one in bus._subscribers[0]._partitions.values() if one.parked.reached]
+            held: Any = [one for one in bus._subscribers[0]._partitions.values() if one.window.reached]
             for identity in (idle[name or ""][0]._identity, held[0].transactions._transport._identity):
                 await until(lambda: _is_forgotten(world, identity))  # noqa: B023
     assert seen == [0, 1, 2]

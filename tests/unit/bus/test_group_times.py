@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -16,7 +17,6 @@ from bus.times.group_times import (
     LONGEST_WAIT_SECONDS,
     SESSION_SECONDS,
     group_times,
-    take_seconds,
 )
 from tests.small_catalog import SmallCountry
 from tests.worlds import MemoryWorld
@@ -64,13 +64,6 @@ def test_kafka_can_be_told(limit: float) -> None:
         assert 0 < int(seconds * 1000) < 2**31
 
 
-@given(st.floats(0.01, 1e6), st.floats(0, 1))
-def test_a_transaction_leaves_its_last_handler_time_to_commit(timeout: float, share: float) -> None:
-    """It takes further records in, then a handler takes half of the time at most: a quarter is left."""
-    handler = timeout / 2 * share
-    assert take_seconds(1.0, timeout) + handler <= timeout * 0.75 + 1e-9
-
-
 @pytest.mark.parametrize("seconds", [0.0, -1.0, math.nan])
 def test_a_handler_that_may_take_no_time_is_refused(tmp_path: Path, seconds: float) -> None:
     """The message names the option."""
@@ -78,3 +71,13 @@ def test_a_handler_that_may_take_no_time_is_refused(tmp_path: Path, seconds: flo
     bus = world.bus(world.country.south)
     with pytest.raises(UsageError, match=r"Expected more than 0 seconds, got .* - at `timeout_seconds`"):
         bus.subscribe(world.country.opened, version=1, purpose="close-cases", timeout_seconds=seconds)
+
+
+@pytest.mark.parametrize("concurrency", [0, -1, 1.5, True, "16", None])
+def test_a_concurrency_is_a_whole_number(tmp_path: Path, concurrency: object) -> None:
+    """The message names the option."""
+    world = MemoryWorld(SmallCountry(tmp_path))
+    bus = world.bus(world.country.south)
+    options: dict[str, Any] = {"version": 1, "purpose": "close-cases", "concurrency": concurrency}
+    with pytest.raises(UsageError, match=r"Expected a whole number of at least 1, .* - at `concurrency`"):
+        bus.subscribe(world.country.opened, **options)

@@ -7,6 +7,7 @@ from bus import Event, Reason, Retry, RetryPolicy
 from bus.deliver.batch_results import BatchResults, ReceiptRows
 from bus.deliver.offsets import OffsetTracker
 from bus.deliver.subscription import Subscription
+from bus.deliver.window import Window
 from bus.parking.keys import ParkedEvent
 from bus.parking.log import RowWriter
 from bus.parking.rows import SubscriptionPartition
@@ -48,12 +49,14 @@ async def test_a_parked_row_is_never_on_the_broker_before_its_receipt() -> None:
         "south", "openers", "south.openers", PLACE.topic, "close-cases", {}, _never, RetryPolicy(), 1.0
     )
     made = ReceiptRows(subscription, receipts, offsets, clock, Telemetry("south", clock))
-    results = BatchResults(made, PLACE, "an-id")
+    window = Window()
+    results = BatchResults(made, PLACE, "an-id", window)
     record = StoredRecord(*PLACE, 7, 1_700_000_000_000, b"a", b"{}", ())
-    results.parked_row(partial(rows.parked, HOME, ParkedEvent(7), record))
+    window.take([record])
+    change = partial(rows.parked, HOME, ParkedEvent(7), record)
+    results.settled(record, None, (Retry(Reason.HANDLER_FAILED), 1, (0, 0)), change)
     await rows.flush()  # a commit of other records, meanwhile
     assert (broker.topics, rows.pending) == ([], 0)
-    results.settled(record, None, Retry(Reason.HANDLER_FAILED), 1, (0, 0))
     results.report()
     assert (rows.pending, offsets.take()) == (1, {PLACE: 8})
     await rows.flush()

@@ -1,0 +1,102 @@
+"""A worker of one partition: handles one event after another, each in a context of its own.
+
+Law of this file: a handler runs in the task of its worker from its first step to its last, so that a timeout
+or a task group which it begins is its own. No task is made for an event: the first step of a handler runs at
+once, and only if it waits for something does the next worker go on with other keys.
+"""
+
+import asyncio
+import types
+from collections.abc import Callable, Coroutine, Generator
+from contextvars import copy_context
+from typing import Any, TypeVar
+
+from bus.event import Event
+from bus.record import Record
+from bus.times.clock import steady_ns
+
+Result = TypeVar("Result")
+
+
+class PartitionWorker:
+    """One worker.
+
+    Args:
+        handler_waits: called with the worker when a handler waits for the first time.
+    """
+
+    __slots__ = (
+        "_handler_waits", "busy_since_ns", "event", "ignoring", "key", "record", "task", "timed_out",
+    )  # fmt: skip
+
+    def __init__(self, handler_waits: "Callable[[PartitionWorker], None]") -> None:
+        self._handler_waits = handler_waits
+        self.task: asyncio.Task[None] | None = None
+        self.record: Record | None = None
+        """The record in hand, which begins again if the worker fails."""
+        self.event: Event[Any] | None = None
+        """The event that its handler has; None while none is at work."""
+        self.key: bytes | None = None
+        """The key whose later records wait for this worker."""
+        self.busy_since_ns = 0
+        """Steady time at which the handler was called; 0 while none is at work."""
+        self.timed_out = False
+        self.ignoring = False
+        """Whether the handler goes on though it was interrupted."""
+
+    def handler_begins(self, event: Event[Any], received_ns: int) -> None:
+        """Give an event to the handler."""
+        self.event, self.busy_since_ns = event, received_ns
+        self.timed_out = self.ignoring = False
+
+    def handler_waits(self) -> None:
+        """Note that the handler waits: other workers go on meanwhile."""
+        self._handler_waits(self)
+
+    def handler_ends(self) -> bool:
+        """Take the event back; return whether the handler was interrupted for its time."""
+        self.event, self.busy_since_ns = None, 0
+        return self.timed_out
+
+    def interrupt_if_late(self, timeout_seconds: float) -> bool:
+        """Cancel the handler if it has run longer than `timeout_seconds`.
+
+        Returns:
+            Whether it has now ignored that for as long again.
+        """
+        since, task = self.busy_since_ns, self.task
+        if not since or task is None or steady_ns() - since <= timeout_seconds * 1e9:
+            return False
+        if not self.timed_out:
+            self.timed_out = True
+            task.cancel()
+            return False
+        ignores = not self.ignoring and steady_ns() - since > 2 * timeout_seconds * 1e9
+        self.ignoring = self.ignoring or ignores
+        return ignores
+
+
+@types.coroutine
+def in_own_context(
+    call: Coroutine[Any, Any, Result], waits: Callable[[], None]
+) -> Generator[Any, Any, Result]:
+    """Run a coroutine in the current task, with context variables of its own.
+
+    Args:
+        call: what is run.
+        waits: called when it waits for the first time; never if its first step is its last.
+    """
+    run = copy_context().run
+    try:
+        wanted = run(call.send, None)
+        waits()
+        while True:
+            try:
+                answer = yield wanted
+            except BaseException as error:  # noqa: BLE001 - whatever is thrown in, a cancellation for instance
+                wanted = run(call.throw, error)
+            else:
+                wanted = run(call.send, answer)
+    except StopIteration as end:
+        result: Result = end.value
+        return result
