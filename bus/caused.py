@@ -46,11 +46,6 @@ class CausedEvents:
         self._open += 1
 
     @property
-    def are_on_their_way(self) -> bool:
-        """Whether the broker does not have all of them yet, or one failed and the handler was not told."""
-        return self._open > 0 or self._fault is not None
-
-    @property
     def is_awaited(self) -> bool:
         """Whether the handler has returned, and its handling waits for what is on its way."""
         return self._all_landed is not None

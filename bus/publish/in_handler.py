@@ -100,7 +100,7 @@ class HandlerPublishing(Publishing):
         Raises:
             BusError: it has not, and the handler was not told.
         """
-        if event.caused is None or not event.caused.are_on_their_way:
+        if event.caused is None or event.caused.has_landed:
             return  # it published nothing, or awaited each: no timer for that
         seconds = self.settings.publish_timeout_seconds
         await self._publisher.released(seconds)
