@@ -83,7 +83,7 @@ class Settings(BaseSettings):
     """Size at which a batch to one partition is sent without waiting for more."""
     compression: str | None = None
     """`gzip`, `lz4` or none."""
-    max_poll_records: int = 500
+    max_poll_records: int = 200
     """Records handled between two looks at the broker."""
     max_transaction_records: int = 1_000
     """Records that an exactly-once subscription reads at once."""

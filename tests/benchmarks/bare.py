@@ -14,7 +14,7 @@ from tests.benchmarks.job import Job, Result
 from tests.benchmarks.publishing import bare_producer
 from tests.benchmarks.subscribing import Count, bare_consumer
 
-RECORDS = 500
+RECORDS = 200
 COMMIT_SECONDS = 0.1
 RECEIPTS = 1_000
 REQUIRED = ("ce_id", "ce_source", "ce_type", "ce_specversion")
@@ -90,7 +90,7 @@ async def exactly_once(job: Job) -> Result:
     try:
         done = False
         while not done:
-            batches = await consumer.getmany(timeout_ms=100, max_records=2 * RECORDS)
+            batches = await consumer.getmany(timeout_ms=100, max_records=1_000)
             if not batches:
                 continue
             async with producer.transaction():
