@@ -23,9 +23,10 @@ from bus.crash.trial import publish_until_acknowledged
 from bus.crash.verdict import Accepted
 from bus.kafka.cluster import Cluster
 from bus.topics import REGISTRY_TOPIC
-from tests.crash.subscriber_trial import KEYS, SubscriberTrial
+from tests.crash.subscriber_trial import SubscriberTrial
 from tests.granted import make_keys
 
+KEYS = 24
 GROWTH = "growth"
 BEFORE, AFTER = 3, 7
 TODAY = date(2026, 11, 30)

@@ -2,7 +2,8 @@
 
 `python -m tests.crash.subscriber AGENCY OPENED CLOSED JOURNAL GUARANTEE FAULT`
 
-Its handler takes 2 ms, so that offsets that are committed too early reach the broker before it returns.
+Its handler takes 2 ms, so that offsets that are committed too early reach the broker before it returns; 64
+keys of each partition are at work at once.
 """
 
 import asyncio
@@ -18,6 +19,8 @@ from bus.kafka import consumer, transport
 from bus.times.clock import BrokerClock
 
 HANDLING_SECONDS = 0.002
+CONCURRENCY = 64
+"""So many keys of a partition are at work at once when the process is killed."""
 SLOW = {"slow-handler": (3.0, 1.0), "slow-rebalance": (12.0, 60.0)}
 """How long one call of each process takes under a fault, and how long it may take."""
 
@@ -64,7 +67,7 @@ async def main(*arguments: str) -> None:
     bus.subscribe(
         opened, version=1, purpose="crash", name="crash", exactly_once=exactly_once,
         retry=RetryPolicy(waits, jitter=0),
-        timeout_seconds=limit_seconds,
+        timeout_seconds=limit_seconds, concurrency=CONCURRENCY,
     )(handle_in_time)  # fmt: skip
     await bus.run()
 

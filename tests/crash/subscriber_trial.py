@@ -25,7 +25,8 @@ from bus.deliver.cli import go_on
 from bus.kafka.transport import KafkaTransport
 from bus.process.serving import NAME_TAKEN
 
-KEYS = 24
+KEYS = 240
+"""More than are at work at once, and several events of each."""
 QUIET_POLLS = 4
 AFTER_PUBLISH = "kill after-publish"
 SUBSCRIBER = ("-m", "tests.crash.subscriber")
