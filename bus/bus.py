@@ -210,9 +210,10 @@ class Bus(Publishing, BoundedReading):
 
         Raises:
             FencedError: another process has taken over the name; nothing is published.
-            UsageError: a transaction of this name is open already.
+            UsageError: a transaction of this name is open already, or the bus has not started or has stopped.
             BusError: as `publish`; nothing is published, or it is not known whether it is.
         """
+        self._require_open()
         return self._transactions.open(name)
 
     async def dead_letter(
@@ -244,7 +245,9 @@ class Bus(Publishing, BoundedReading):
 
         Raises:
             BusUnavailableError: the broker did not acknowledge it.
+            UsageError: the bus has not started, or has stopped.
         """
+        self._require_open()
         added = explain(
             reason,
             stage,
@@ -275,8 +278,12 @@ class Bus(Publishing, BoundedReading):
             BusUnavailableError: no broker answers.
             TopicMissingError: a topic does not exist yet.
             AccessDeniedError: the cluster refuses this agency.
+            UsageError: the bus is started already.
         """
+        if self._started:
+            raise UsageError("Expected a bus that is not started, got one that is - at `start`")
         self._started = True
+        self._loop = asyncio.get_running_loop()
         self._make_context()
         topics = {topic for subscription in self._subscriptions.values() for topic in subscription.expected}
         try:
@@ -391,6 +398,7 @@ class Bus(Publishing, BoundedReading):
             logger.warning("%s stopped before the broker had every receipt", self.agency)
         finally:
             self._publisher.ended(BusUnavailableError("the bus stopped before the event could be sent"))
+            self._loop = None
             await self._transport.stop()
             self._started = False
 

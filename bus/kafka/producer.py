@@ -99,6 +99,7 @@ class Producer:
                 async with asyncio.timeout(CLOSE_SECONDS):
                     await end(self._kafka)
             self._kafka = None
+        self._partitions.clear()
 
     def send(self, outgoing: Outgoing) -> None:
         """Put a record into its partition's queue; see `Transport.send`."""
@@ -187,6 +188,8 @@ class Producer:
         await require_whole(self._kafka.client, topic)
 
     async def _look_up(self, topic: str) -> set[int] | None:
+        if self._kafka is None:
+            raise BusUnavailableError("there is no connection to the cluster yet, or no longer")
         # aiokafka's own `partitions_for` asks until a missing topic appears.
         metadata = await self._kafka.client.fetch_all_metadata()
         found: set[int] | None = metadata.partitions_for_topic(topic)

@@ -38,6 +38,7 @@ class HandlerPublishing(Publishing):
     def __init__(self, settings: Settings, system: str, publisher: Publisher, transport: Sender) -> None:
         self.settings, self.system = settings, system
         self._publisher, self._transport = publisher, transport
+        self._loop = asyncio.get_running_loop()
         self._submitted = 0
         self._rooms: list[asyncio.Future[None]] = []
 
@@ -70,7 +71,7 @@ class HandlerPublishing(Publishing):
         **options: Unpack[DraftOptions],
     ) -> Awaitable[None]:
         """Publish without an answer; see `Event.submit`."""
-        _require_loop()
+        self._require_open()
         if cause.handled_by is None:
             raise UsageError(
                 "Expected an event whose handler is at work, got one whose handler has ended - at "
@@ -111,16 +112,6 @@ class HandlerPublishing(Publishing):
             raise BusUnavailableError(
                 f"Expected an acknowledgement of what the handler published within {seconds} s, got none"
             ) from None
-
-
-def _require_loop() -> None:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        raise UsageError(
-            "Expected a call in the event loop, got one in a thread - at `event.submit`. Let the handler be "
-            "a coroutine function: a plain one runs in a thread"
-        ) from None
 
 
 class _Answered(Waiter):

@@ -1,11 +1,15 @@
-"""The publishing methods of the bus: one event, one without waiting, or many."""
+"""The publishing methods of the bus: one event, one without waiting, or many.
+
+Law of this file: an event is taken only where it can be sent, between start and stop and in the event loop of
+the bus. Elsewhere the program is told at once: nobody would ever tell it that the event is not on the bus.
+"""
 
 import asyncio
 from collections.abc import AsyncIterable, Iterable
 from typing import Any, Unpack
 
 from bus.draft import Draft, DraftOptions, Receipt
-from bus.errors import BufferFullError
+from bus.errors import BufferFullError, UsageError
 from bus.event import Event
 from bus.publish.publication import PublicationWaiter
 from bus.publish.publisher import Publisher
@@ -22,6 +26,31 @@ class Publishing:
     system: str
     _transport: Sender
     _publisher: Publisher
+    _loop: asyncio.AbstractEventLoop | None = None
+    """The event loop in which it publishes; None where it has not begun, or has ended."""
+    _not_open = (
+        "Expected a bus that has started, got one that has not, or has stopped. Publish inside `async with "
+        "bus:`, or between `start` and `stop`"
+    )
+
+    def _require_open(self) -> None:
+        """Refuse a call that could send nothing.
+
+        Raises:
+            UsageError: it comes before the start, after the end, or from another event loop or thread.
+        """
+        if self._loop is None:
+            raise UsageError(self._not_open)
+        try:
+            running = asyncio.get_running_loop()
+        except RuntimeError:
+            running = None
+        if running is not self._loop:
+            raise UsageError(
+                "Expected a call in the event loop of the bus, got one in another loop or thread. Let the "
+                "handler be a coroutine function, since a plain one runs in a thread, or give the call to the "
+                "loop of the bus by `asyncio.run_coroutine_threadsafe`"
+            )
 
     async def publish(
         self,
@@ -53,7 +82,9 @@ class Publishing:
             ContractError: the catalogue has no such contract or version.
             BusUnavailableError: no acknowledgement within `publish_timeout_seconds`; while the event's
                 partitions grow, that time stands still.
+            UsageError: the bus has not started, has stopped, or runs in another event loop.
         """
+        self._require_open()
         future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         draft = Draft.made(data, **options)
         self._send(self._stamper(subject, version, system), draft, cause, self._waiter(future, cause))
@@ -89,7 +120,9 @@ class Publishing:
         Raises:
             RefusedError: the event is wrong; nothing was sent.
             BufferFullError: too many events wait for acknowledgement; await some of them first.
+            UsageError: as in `publish`.
         """
+        self._require_open()
         future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         self._send(self._stamper(subject, version, system), Draft.of(data), cause, Waiter(future))
         return future
@@ -134,6 +167,8 @@ class Publishing:
             PublishManyError: an event was refused or not acknowledged. It has the event's index and error,
                 and `progress`: the receipts so far, and what may be on the bus. A cancellation, and an error
                 of the iterable, have `progress` too.
+            UsageError: as in `publish`.
         """
+        self._require_open()
         stamper = self._stamper(subject, version, system)
         return await self._publisher.send_many(stamper, items, cause, self.settings)

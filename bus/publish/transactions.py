@@ -3,6 +3,7 @@
 Law of this file: a transaction is committed when its block ends without an error, and only then.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -23,7 +24,13 @@ class Transaction(Publishing):
     A receipt has the event's place at once; readers see the event after the block has ended.
     """
 
+    _not_open = (
+        "Expected an open transaction, got one that has ended. Publish inside its `async with` block, and "
+        "await there what it began"
+    )
+
     def __init__(self, context: BusContext, transactional: Transactional, refusals: ReceiptLog) -> None:
+        self._loop = asyncio.get_running_loop()
         self.settings, self.system = context.settings, context.system
         self._transport: Sender = transactional
         self._transactional = transactional
@@ -41,12 +48,15 @@ class Transaction(Publishing):
 
         Raises:
             BusError: the broker did not acknowledge it; leave the block with this error.
+            UsageError: the transaction has ended.
         """
+        self._require_open()
         await deliver(self._transport, table.topic, key.encode(), value)
         self._written.append((table, key, value))
 
     def ended(self) -> None:
-        """Fail what still waits: the transaction is aborted."""
+        """Take no more, and fail what still waits."""
+        self._loop = None
         self._publisher.ended()
 
     async def commit(self) -> None:
@@ -56,6 +66,7 @@ class Transaction(Publishing):
             FencedError: another process has taken over; nothing is committed.
             BusError: it is not known whether it is committed: repeat with the same ids.
         """
+        self._loop = None  # what comes from now on would join, or miss, the commit by chance
         await self._publisher.released(self.settings.publish_timeout_seconds)
         while self._transactional.unacknowledged:
             await self._transactional.drain()
