@@ -90,6 +90,8 @@ class Rollout:
         self._settings = settings or Settings()
         self._folder = folder
         self._catalog = catalog or Catalog.open(folder)
+        if not self._catalog.agencies:  # every right in the cluster would be withdrawn
+            raise UsageError(f"Expected a catalogue with agencies, got one without - at `{folder}`")
         self._allow_destroy = allow_destroy
         self._grow = grow
         self._grow_seconds = grow_seconds

@@ -7,6 +7,7 @@ permission.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -238,7 +239,8 @@ def compare_states(
         desired: The state in the catalogue.
         observed: The state of the cluster.
         scope: What the catalogue manages.
-        allow_destroy: Allow removing topics and versions, and what makes a topic keep or protect less.
+        allow_destroy: Allow removing topics and versions, what makes a topic keep or protect less, lower
+            quotas, an older commit, and a registry signed anew by another key.
         grow: Allow pausing publishers while the partitions of their events grow.
     """
     topics = frozenset(name for name in {*desired.topics, *observed.topics} if scope.owns_topic(name))
@@ -249,7 +251,7 @@ def compare_states(
         *(_revoked(access) for access in sorted(found - (wanted or frozenset()))),
         *_topics(desired, observed, allow_destroy=allow_destroy),
         *(_granted(access) for access in sorted((wanted or frozenset()) - found)),
-        *_quotas(desired, observed, scope),
+        *_quotas(desired, observed, scope, allow_destroy=allow_destroy),
         *_growths(desired, observed, allow_destroy=allow_destroy, grow=grow),
         *_entries(desired, observed, allow_destroy=allow_destroy),
         *(_topic_gone(observed.topics[name], allow_destroy=allow_destroy) for name in gone),
@@ -258,6 +260,8 @@ def compare_states(
     compared += 0 if observed.entries is None else len(desired.entries or ())
     if changes and 0 < desired.committed < observed.committed and not allow_destroy:
         changes.insert(0, _older(desired, observed))
+    if not allow_destroy and _is_of_another_key(desired, observed):
+        changes.insert(0, _signed_anew(observed))
     left = (*_added_by_others(desired, observed), *_forgotten_early(desired, observed))
     return Plan(tuple(changes), compared - sum(change.action != "-" for change in changes), left=left)
 
@@ -274,6 +278,22 @@ def _older(desired: ClusterState, observed: ClusterState) -> PlannedChange:
         "goes back to this one"
     )
     return PlannedChange("~", "entry", "commit", what, "", refusal)
+
+
+def _is_of_another_key(desired: ClusterState, observed: ClusterState) -> bool:
+    """Whether not one entry of the registry is sound: then the keys in hand are others than its own."""
+    found = observed.entries or {}
+    return bool(found) and bool(desired.entries) and all(entry.fault for entry in found.values())
+
+
+def _signed_anew(observed: ClusterState) -> PlannedChange:
+    """Every process that trusts the former key would refuse the registry, the end of a growth included."""
+    what = (f"entries that no key in hand has signed: all {len(observed.entries or ()):,}",)
+    refusal = (
+        "the registry is signed with another key: give that as GOVBUS_REGISTRY_KEY, or both public keys as "
+        "GOVBUS_REGISTRY_PUBLIC_KEY while one replaces the other; `--allow-destroy` signs it anew"
+    )
+    return PlannedChange("~", "entry", "signatures", what, "", refusal)
 
 
 def _granted(access: Access) -> PlannedChange:
@@ -432,7 +452,9 @@ def _topic_gone(topic: TopicState, *, allow_destroy: bool) -> PlannedChange:
     )
 
 
-def _quotas(desired: ClusterState, observed: ClusterState, scope: PlanScope) -> Iterator[PlannedChange]:
+def _quotas(
+    desired: ClusterState, observed: ClusterState, scope: PlanScope, *, allow_destroy: bool
+) -> Iterator[PlannedChange]:
     for user in sorted({*desired.quotas, *observed.quotas}):
         if user not in desired.quotas and f"User:{user}" not in scope.principals:
             continue
@@ -442,9 +464,12 @@ def _quotas(desired: ClusterState, observed: ClusterState, scope: PlanScope) -> 
             before = {key: f"{_rate(found[key])} -> " if key in found else "" for key in keys}
             what = tuple(f"{key}: {before[key]}{_rate(wanted.get(key))}" for key in keys)
             action: Action = "+" if not found else "-" if not wanted else "~"
+            lower = any(found[key] > wanted[key] for key in keys if key in found and key in wanted)
+            refusal = "the agency could publish or read less: `--allow-destroy` allows it"
             yield PlannedChange(
-                action, "quota", f"User:{user}", what, quota={key: wanted.get(key) for key in keys}
-            )
+                action, "quota", f"User:{user}", what, "", "" if allow_destroy or not lower else refusal,
+                quota={key: wanted.get(key) for key in keys},
+            )  # fmt: skip
 
 
 def _rate(value: float | None) -> str:
@@ -463,7 +488,7 @@ def _entries(
         elif found.fault:
             yield PlannedChange("~", "entry", key, (), f"{found.fault}: written again", entry=entry)
         elif found.content != entry.content:
-            refusal = ""
+            refusal = "" if allow_destroy else _lost_policy(found, entry)
             if found.sha256 != entry.sha256:
                 refusal = "a published version never changes: publish the change as a new version"
             yield PlannedChange("~", "entry", key, (), "", refusal, entry=entry)
@@ -475,6 +500,19 @@ def _entries(
         refusal = "a published version would be withdrawn: `--allow-destroy` allows it" if published else ""
         why = found.fault or "it is not in the catalogue"
         yield PlannedChange("-", "entry", key, (), why, "" if allow_destroy else refusal, entry=found)
+
+
+def _lost_policy(found: RegistryEntry, entry: RegistryEntry) -> str:
+    """Why the catalogue's own entry may not lose `cluster.yaml`: nobody would have decided anything."""
+    if found.key != "catalog" or found.withdrawn:
+        return ""
+    before, after = ("cluster.yaml" in json.loads(each.content)["documents"] for each in (found, entry))
+    if after or not before:
+        return ""
+    return (
+        "`cluster.yaml` would be gone, with the quotas and spared principals it names: get it back, or "
+        "`--allow-destroy` allows it"
+    )
 
 
 def _order(key: str) -> tuple[int, str]:

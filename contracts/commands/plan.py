@@ -62,7 +62,7 @@ def _cluster(root: Path, **options: Any) -> ClusterAdapter:
 destroy_option = click.option(
     "--allow-destroy",
     is_flag=True,
-    help="Allow removing topics and published versions, and what makes topics keep or protect less.",
+    help="Allow removing topics and published versions, and every change that takes something from others.",
 )
 
 

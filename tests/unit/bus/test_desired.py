@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
+from bus import Settings, UsageError
 from bus.cluster.desired import MONITOR, desired_state, scope_of
+from bus.cluster.rollout import Rollout
 from contracts import Access, Catalog, CatalogError, ClusterState, Copies, TopicState
 from tests.small_catalog import SmallCountry
 
@@ -197,3 +199,10 @@ def test_the_scope_is_the_repos_agencies_past_and_present(tmp_path: Path) -> Non
         f"{country.north}x.a.v1",
     ]
     assert [scope.owns_topic(topic) for topic in (*ours, *theirs)] == [True] * 5 + [False] * 4
+
+
+def test_a_catalogue_without_agencies_is_not_applied(tmp_path: Path) -> None:
+    """As of a checkout that failed: it would withdraw the rights of everybody."""
+    (tmp_path / "agencies").mkdir()
+    with pytest.raises(UsageError, match="without"):
+        Rollout(tmp_path, settings=Settings())

@@ -30,6 +30,7 @@ from contracts import (
 from contracts.cluster.drift_rules import drift
 from contracts.cluster.plan import duration
 from contracts.cluster.plan_text import render_plan
+from contracts.cluster.registry import canonical
 from contracts.cluster.weakening import SETTINGS
 
 DAY = 86_400_000
@@ -267,7 +268,8 @@ def test_a_published_version_never_changes() -> None:
     plan = compare_states(of(entries={old.key: deprecated}), of(entries={old.key: old}), SCOPE)
     assert (told(plan), plan.refusals) == ([("~", "entry", old.key)], ())
     forged = replace(old, content=b"", sha256="", fault="not signed with a trusted key")
-    plan = compare_states(of(entries={old.key: new}), of(entries={old.key: forged}), SCOPE)
+    sound = {"agency/tax": RegistryEntry("agency/tax", b"a")}
+    plan = compare_states(of(entries={old.key: new, **sound}), of(entries={old.key: forged, **sound}), SCOPE)
     assert (told(plan), plan.refusals) == ([("~", "entry", old.key)], ())
 
 
@@ -435,3 +437,51 @@ def test_offsets_that_go_too_early_are_drift_with_what_to_do() -> None:
         "them one by one"
     ]
     assert "Left as it is" in render_plan(plan)
+
+
+def test_a_lower_quota_waits_for_leave_and_a_higher_one_does_not() -> None:
+    """As where `cluster.yaml` is lost, and the quotas would be those of a new cluster."""
+    high, low = (
+        of(quotas={"tax": {"producer_byte_rate": rate, "consumer_byte_rate": 9.0}}) for rate in (5.0, 1.0)
+    )
+    plan = compare_states(low, high, SCOPE)
+    assert [change.name for change in plan.refusals] == ["User:tax"]
+    assert not compare_states(low, high, SCOPE, allow_destroy=True).refusals
+    assert not compare_states(high, low, SCOPE).refusals
+    assert not compare_states(high, of(), SCOPE).refusals
+
+
+def _catalog_entry(*names: str, text: str = "") -> dict[str, RegistryEntry]:
+    content = {"key": "catalog", "documents": dict.fromkeys(names, text)}
+    return {"catalog": RegistryEntry("catalog", canonical(content))}
+
+
+def test_a_catalogue_that_lost_its_cluster_yaml_waits_for_leave() -> None:
+    """Copies, quotas and spared principals would be as if nobody had ever decided them."""
+    both = of(entries=_catalog_entry("cluster.yaml", "waivers.yaml"))
+    one = of(entries=_catalog_entry("waivers.yaml"))
+    plan = compare_states(one, both, SCOPE)
+    assert ["`cluster.yaml` would be gone" in change.refusal for change in plan.changes] == [True]
+    assert not compare_states(one, both, SCOPE, allow_destroy=True).refusals
+    assert not compare_states(both, one, SCOPE).refusals
+    assert not compare_states(of(entries=_catalog_entry("cluster.yaml", text="x")), both, SCOPE).refusals
+
+
+def test_a_registry_is_not_signed_anew_by_another_key_without_leave() -> None:
+    """Every process would refuse it; one entry of a stranger among sound ones is written again."""
+    ours, theirs = (SigningKey(Ed25519PrivateKey.generate()) for _ in range(2))
+    wanted = {name: RegistryEntry(name, canonical({"key": name, "documents": {}})) for name in "abc"}
+
+    def observed(*signers: SigningKey) -> ClusterState:
+        signed = zip(wanted.items(), signers, strict=True)
+        return of(
+            entries={name: ours.trusted.open(name, by.sign(entry, NOW, "")) for (name, entry), by in signed}
+        )
+
+    plan = compare_states(of(entries=wanted), observed(theirs, theirs, theirs), SCOPE)
+    assert [change.name for change in plan.refusals] == ["signatures"]
+    assert "GOVBUS_REGISTRY_KEY" in plan.refusals[0].refusal
+    forced = compare_states(of(entries=wanted), observed(theirs, theirs, theirs), SCOPE, allow_destroy=True)
+    assert told(forced) == [("~", "entry", name) for name in "abc"]
+    assert not compare_states(of(entries=wanted), observed(ours, theirs, ours), SCOPE).refusals
+    assert not compare_states(of(entries=wanted), of(entries={}), SCOPE).refusals
