@@ -83,11 +83,23 @@ class Reason(StrEnum):
     """The version's sunset is over; it is published no more."""
 
 
+LONGEST_SECONDS = 366 * 86_400
+"""The longest that a handler may let an event wait."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """The event is done; `reason` is set if it was not handled (a duplicate)."""
+    """The event is done; `reason` is set if it was not handled (a duplicate).
+
+    Raises:
+        TypeError: the reason is not of the closed set.
+    """
 
     reason: Reason | None = None
+
+    def __post_init__(self) -> None:
+        if self.reason is not None:
+            _require_reason(self.reason)
 
 
 @dataclass(unsafe_hash=True)  # not frozen: Python writes the traceback of what is raised
@@ -95,7 +107,8 @@ class Retry(Exception):  # noqa: N818 - an outcome, which is no error
     """Try the event again, after `after_seconds` or by the subscription's schedule.
 
     Raises:
-        TypeError: the reason is not of the closed set, or the time is no number.
+        TypeError: the reason is not of the closed set, the time is no number of seconds up to
+            `LONGEST_SECONDS`, or `error` is no text.
     """
 
     reason: Reason = Reason.HANDLER_FAILED
@@ -105,10 +118,14 @@ class Retry(Exception):  # noqa: N818 - an outcome, which is no error
 
     def __post_init__(self) -> None:
         _require_reason(self.reason)
+        _require_text(self.error, "error")
         seconds: object = self.after_seconds
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float | None):
-            got = type(seconds).__name__
-            raise WrongArgumentError(f"Expected a number of seconds, got `{got}` - at `after_seconds`")
+        if seconds is None or is_wait(seconds):
+            return
+        got = "another number" if isinstance(seconds, int | float) else f"`{type(seconds).__name__}`"
+        raise WrongArgumentError(
+            f"Expected a number of seconds up to {LONGEST_SECONDS:,} (a year), got {got} - at `after_seconds`"
+        )
 
 
 @dataclass(unsafe_hash=True)
@@ -116,7 +133,7 @@ class DeadLetter(Exception):  # noqa: N818 - an outcome, which is no error
     """Set the event aside for an operator, with its original bytes.
 
     Raises:
-        TypeError: the reason is not of the closed set.
+        TypeError: the reason is not of the closed set, or `detail` or `error` is no text.
     """
 
     reason: Reason
@@ -126,6 +143,18 @@ class DeadLetter(Exception):  # noqa: N818 - an outcome, which is no error
 
     def __post_init__(self) -> None:
         _require_reason(self.reason)
+        _require_text(self.detail, "detail")
+        _require_text(self.error, "error")
+
+
+def is_wait(seconds: object) -> bool:
+    """Whether a value is a time that an event can wait for; less than 0 counts as 0."""
+    return isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds <= LONGEST_SECONDS
+
+
+def _require_text(text: object, name: str) -> None:
+    if not isinstance(text, str):
+        raise WrongArgumentError(f"Expected text, got `{type(text).__name__}` - at `{name}`")
 
 
 def _require_reason(reason: object) -> None:

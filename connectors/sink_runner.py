@@ -15,7 +15,7 @@ from connectors.errors import (
 )
 from connectors.health import Health
 from connectors.sink import Applied, SinkRecord
-from connectors.target import WAIT_SECONDS, Target
+from connectors.target import LONGEST_PAUSE_SECONDS, WAIT_SECONDS, Target
 from connectors.worker import Worker
 from contracts import visible_logger
 
@@ -138,7 +138,9 @@ class SinkRunner:
         self.health.counts["retried"] += 1
         self.health.waiting(error.reason, str(error), error.after_seconds)
         self._target.pause(error.after_seconds or 0.0)
-        return Retry(reason, error.after_seconds, type(error).__name__)
+        after = error.after_seconds
+        wait = None if after is None else min(LONGEST_PAUSE_SECONDS, after)  # in this order also of a NaN
+        return Retry(reason, wait, type(error).__name__)
 
     def _dead_letter(self, reason: Reason, detail: str, error: Exception) -> DeadLetter:
         self.health.counts["dead-lettered"] += 1

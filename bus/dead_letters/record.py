@@ -117,6 +117,13 @@ def origin_of(where: Mapping[str, str]) -> str:
 
 
 def explain(reason: str, stage: str, detail: str, where: Mapping[str, str]) -> Headers:
-    """Return the headers with reason and place; empty values are left out."""
+    """Return the headers with reason and place; empty values are left out, long ones cut.
+
+    A dead letter is written whatever its text is: a name of a file may be no Unicode.
+    """
     facts = {"reason": reason, "stage": stage, "detail": detail, **where}
-    return [(f"{PREFIX}{name}", text.encode()) for name, text in facts.items() if text]
+    return [
+        (f"{PREFIX}{name}", text[:MAX_ATTRIBUTE_BYTES].encode(errors="backslashreplace"))
+        for name, text in facts.items()
+        if text
+    ]

@@ -9,8 +9,8 @@ from bus.deliver.subscription import Subscription
 from bus.deliver.worker import PartitionWorker
 from bus.errors import BusError, UsageError
 from bus.event import Event
-from bus.misuse import misuse
-from bus.outcome import ACK, OUTCOME_NAMES, Ack, DeadLetter, Outcome, Reason, Retry
+from bus.misuse import WrongArgumentError, misuse
+from bus.outcome import ACK, OUTCOME_NAMES, Ack, DeadLetter, Outcome, Reason, Retry, is_wait
 from bus.telemetry import Telemetry
 from contracts import ContractError, visible_logger
 
@@ -112,8 +112,18 @@ def outcome_of_error(error: BaseException) -> Outcome:
     An outcome that is raised is taken as if it were returned. An error may have `retriable`, `reason` (a
     `Reason`) and `retry_after` (seconds). An error that would end a program, such as `SystemExit`, ends only
     the attempt. A call of the bus with wrong arguments would fail again, and its letter says which; of any
-    other error only the class is told, since its text may quote data.
+    other error only the class is told, since its text may quote data. An error whose own attributes fail says
+    nothing.
     """
+    try:
+        return _said(error)
+    except WrongArgumentError as wrong:  # of an outcome that was changed after it was made
+        return DeadLetter(Reason.HANDLER_FAILED, str(wrong), type(error).__name__)
+    except Exception:  # noqa: BLE001 - of the program's own class of errors or outcomes
+        return Retry(Reason.HANDLER_FAILED, None, type(error).__name__)
+
+
+def _said(error: BaseException) -> Outcome:
     if isinstance(error, Retry | DeadLetter):
         return _plain(error)
     reason = getattr(error, "reason", Reason.HANDLER_FAILED)
@@ -125,4 +135,4 @@ def outcome_of_error(error: BaseException) -> Outcome:
         ours = isinstance(error, BusError | ContractError)  # whose words never quote data
         return DeadLetter(reason, str(error) if ours else NEVER, name)
     after = getattr(error, "retry_after", None)
-    return Retry(reason, after if isinstance(after, int | float) else None, name)
+    return Retry(reason, after if is_wait(after) else None, name)

@@ -219,7 +219,10 @@ def _require_passable(function: Callable[..., Any], shape: _Shape, unnamed: list
     if shape.injected:
         return
     named = [name for name in (shape.event, shape.model) if name is not None]
-    own = inspect.signature(function, follow_wrapped=False)
+    try:
+        own = inspect.signature(function, follow_wrapped=False)
+    except ValueError:
+        return  # such as that of `functools.cache`, which passes on what it gets
     try:
         if shape.only_event:
             own.bind(None)

@@ -48,7 +48,7 @@ class Publishing:
         if running is not self._loop:
             raise UsageError(
                 "Expected a call in the event loop of the bus, got one in another loop or thread. Let the "
-                "handler be a coroutine function, since a plain one runs in a thread, or give the call to the "
+                "handler be a coroutine function, since a plain one runs in a thread, or give it to the "
                 "loop of the bus by `asyncio.run_coroutine_threadsafe`"
             )
 

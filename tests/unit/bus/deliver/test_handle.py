@@ -249,3 +249,87 @@ async def test_of_a_foreign_error_only_the_class_is_told(
     found, _ = await outcomes(tmp_path, handler, count=2)
     assert found[0] == ("retry", "handler-failed")
     assert SECRET not in caplog.text
+
+
+class _RetriableFails(Exception):  # noqa: N818 - as an agency may name it
+    @property
+    def retriable(self) -> bool:
+        raise RuntimeError
+
+
+class _WaitsFor(Exception):  # noqa: N818 - as an agency may name it
+    def __init__(self, retry_after: object) -> None:
+        self.retry_after = retry_after
+
+
+class _Unmade(DeadLetter):
+    def __init__(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        _RetriableFails(),
+        _Unmade(),
+        *map(_WaitsFor, [float("inf"), float("nan"), 1e300, True, "5", [5], -1]),
+    ],
+)
+async def test_an_error_whose_own_attributes_fail_is_a_failed_attempt(
+    tmp_path: Path, error: Exception
+) -> None:
+    """It once ended the whole subscription: all keys waited for one event."""
+
+    async def handler(event: Event[Any]) -> Any:
+        raise error
+
+    found, _ = await outcomes(tmp_path, handler, count=2)
+    assert found == [("retry", "handler-failed"), ("dead-letter", "handler-failed")]
+
+
+def _changed(name: str, value: object) -> DeadLetter:
+    letter = DeadLetter(Reason.NOT_JSON)
+    setattr(letter, name, value)
+    return letter
+
+
+@pytest.mark.parametrize(
+    ("made", "named"),
+    [
+        (lambda: Retry(after_seconds=float("inf")), "a number of seconds up to"),
+        (lambda: Retry(after_seconds=float("nan")), "a number of seconds up to"),
+        (lambda: Retry(after_seconds=1e300), "a number of seconds up to"),
+        (lambda: Retry(error=cast("Any", 5)), "`error`"),
+        (lambda: Ack(cast("Any", "done")), "`reason`"),
+        (lambda: Ack(cast("Any", 5)), "`reason`"),
+        (lambda: DeadLetter(Reason.NOT_JSON, cast("Any", 5)), "`detail`"),
+        (lambda: DeadLetter(Reason.NOT_JSON, "", cast("Any", ValueError)), "`error`"),
+        (lambda: _changed("detail", 5), "`detail`"),
+        (lambda: _changed("reason", "x"), "`reason`"),
+    ],
+)
+@pytest.mark.parametrize("raised", [False, True])
+async def test_an_outcome_of_wrong_values_is_a_dead_letter(
+    tmp_path: Path, made: Any, named: str, raised: bool
+) -> None:
+    """Of that event, told by the argument's name; the subscription goes on."""
+
+    async def handler(event: Event[Any]) -> Any:
+        outcome = made()
+        if raised and not isinstance(outcome, Ack):
+            raise outcome
+        return outcome
+
+    found, detail = await outcomes(tmp_path, handler)
+    assert found == [("dead-letter", "handler-failed")]
+    assert named in detail
+
+
+async def test_a_dead_letter_is_written_whatever_its_text_is(tmp_path: Path) -> None:
+    """A name of a file may be no Unicode, and a text of any length."""
+
+    async def handler(event: Event[Any]) -> Any:
+        return DeadLetter(Reason.NOT_JSON, "\udcff" + "x" * 9_000_000)
+
+    found, detail = await outcomes(tmp_path, handler)
+    assert found == [("dead-letter", "not-json")]
+    assert (detail[:8], len(detail) < 10_000) == ("\\udcffxx", True)

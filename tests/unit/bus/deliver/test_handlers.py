@@ -173,3 +173,13 @@ def test_parameters_that_cannot_be_told_apart_are_refused(count: int) -> None:
     handler: Callable[..., None] = unclear if count == 2 else also_unclear
     with pytest.raises(UsageError, match="second" if count == 2 else "third"):
         adapt(handler, no_injection)
+
+
+async def test_a_cached_function_is_a_handler() -> None:
+    """`functools.cache` shows the parameters of what it wraps, and none of its own."""
+
+    @functools.cache
+    def cached(event: Event[Any]) -> Any:
+        return event.data
+
+    assert await adapt(cached, no_injection)(event()) == DATA
