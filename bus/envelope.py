@@ -65,6 +65,8 @@ _SYSTEM = re.compile(
 _ALLOWED_TEXT = "text without control characters and noncharacters"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_FIRST_US = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_END_US = (datetime(9999, 12, 31, tzinfo=UTC) - _EPOCH) // _MICROSECOND + 86_400_000_000
 _CALENDAR_US = range(
     (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND,
     (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND + 1,
@@ -82,6 +84,8 @@ def require_system(system: str) -> str:
     Raises:
         EnvelopeError: it does not.
     """
+    if not isinstance(system, str):
+        raise EnvelopeError(f"Expected text, got `{type(system).__name__}` - at `system`")
     if _SYSTEM.fullmatch(system):
         return system
     raise EnvelopeError(
@@ -155,13 +159,18 @@ def moment_us(moment: datetime) -> int:
     """Return microseconds since the epoch of an aware datetime.
 
     Raises:
-        EnvelopeError: the time has no zone.
+        EnvelopeError: it is no datetime, has no zone, or is outside of the years 1 to 9999 in UTC.
     """
+    if not isinstance(moment, datetime):
+        raise EnvelopeError(f"Expected a `datetime`, got `{type(moment).__name__}` - at `time`")
     if moment.tzinfo is None:
         raise EnvelopeError(
             "Expected a time with a zone, got one without - at `time`. Use `datetime.now(UTC)`"
         )
-    return (moment - _EPOCH) // _MICROSECOND
+    moment_us = (moment - _EPOCH) // _MICROSECOND
+    if not _FIRST_US <= moment_us < _END_US:
+        raise EnvelopeError("Expected a time of the years 1 to 9999 in UTC, got another - at `time`")
+    return moment_us
 
 
 def moment_of(us: int) -> datetime:

@@ -422,6 +422,11 @@ class _Named(NamedTuple):
 
 def _named(stamper: Stamper, draft: Draft, cause: Event[Any] | None) -> _Named | None:
     """Return the id of an event that a handler publishes; None if it has another, or will be refused."""
+    if cause is not None and not hasattr(cause, "traceparent"):
+        raise UsageError(
+            f"Expected the event that caused this one, got `{type(cause).__name__}` - at `cause`. Pass the "
+            "event itself, or publish by `event.publish`"
+        )
     if draft.id is not None or cause is None or cause.handled_by is None:
         return None
     try:

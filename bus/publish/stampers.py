@@ -41,15 +41,23 @@ class Stampers:
 
         Raises:
             ContractError: the catalogue has no such contract or version.
-            UsageError: the event is another agency's, or the version is not given in full.
+            EnvelopeError: the system makes no URI.
+            UsageError: the event is another agency's, its name no text, or the version not given in full.
         """
-        known = self._known.get((subject, version, system))
+        try:
+            known = self._known.get((subject, version, system))
+        except TypeError:  # one of them is a list or the like
+            known = None
         if known is None:
             known = self._known[subject, version, system] = self._made(subject, version, system)
             self._published(known.contract)
         return known
 
     def _made(self, subject: str, version: str, system: str) -> Stamper:
+        if not isinstance(subject, str):
+            raise UsageError(
+                f"Expected the event's name as text, got `{type(subject).__name__}` - at `subject`"
+            )
         owned = self._catalog.contract(subject)
         if owned.agency != self._agency:
             raise UsageError(

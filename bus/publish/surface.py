@@ -132,7 +132,7 @@ class Publishing:
         return Waiter(future)
 
     def _stamper(self, subject: str, version: str, system: str | None) -> Stamper:
-        return self._publisher.stamper(subject, version, system or self.system)
+        return self._publisher.stamper(subject, version, self.system if system is None else system)
 
     def _send(
         self, stamper: Stamper, draft: Draft, cause: Event[Any] | None, waiting: PublicationWaiter

@@ -40,16 +40,17 @@ def stamp_of(draft: Draft, cause: Event[Any] | None, now_us: int, new_id: Callab
         now_us: the publisher's time, in microseconds since the epoch.
         new_id: makes an id, for the event and for a transaction that begins with it.
     """
-    event_id = draft.id or new_id()
+    event_id = new_id() if draft.id is None else draft.id
     time_us = now_us if draft.time is None else envelope.moment_us(draft.time)
     if cause is None:
         transaction, service = draft.transaction, draft.service
         if service is not None and transaction is None:
             transaction = new_id()
         return Stamp(event_id, time_us, now_us, transaction, None, service, None, draft.ce_subject)
+    transaction = cause.transaction or cause.id if draft.transaction is None else draft.transaction
+    service = cause.service if draft.service is None else draft.service
     return Stamp(
-        event_id, time_us, now_us, draft.transaction or cause.transaction or cause.id, cause.id,
-        draft.service or cause.service, cause.started_us, draft.ce_subject,
+        event_id, time_us, now_us, transaction, cause.id, service, cause.started_us, draft.ce_subject,
         cause.traceparent, cause.tracestate,
     )  # fmt: skip
 
