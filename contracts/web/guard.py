@@ -5,11 +5,15 @@ foreign page cannot reach the server under its own name (DNS rebinding); no resp
 anything from another site.
 """
 
+import re
 from collections.abc import Collection
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+# RFC 3986, section 3.2.2: a name or IPv4 address, or an IPv6 address in brackets; then a port.
+_HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^][:/@?#,\s]+))(?::[0-9]{0,5})?")
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 """Names of the server for a client on the same machine."""
@@ -55,7 +59,8 @@ class Guard:
         if scope["type"] != "http":
             return
         # A target may name a host too, which would count instead of the header (RFC 9112, section 3.2.2).
-        host = host_name(Headers(scope=scope).get("host", ""))
+        said = Headers(scope=scope).getlist("host")
+        host = host_name(said[0]) if len(said) == 1 else ""
         if scope["method"] == "CONNECT" or not scope["raw_path"].startswith(b"/"):
             await _NO_PATH(scope, receive, guarded)
         elif host in self._hosts or host == _own_address(scope):
@@ -65,9 +70,9 @@ class Guard:
 
 
 def host_name(value: str) -> str:
-    """Return the name in a `Host` header without its port and brackets, in lower case."""
-    name, bracket, _ = value.lower().partition("]")
-    return name.lstrip("[") if bracket else name.split(":", 1)[0]
+    """Return the name in a `Host` header without its port and brackets, in lower case; empty if none."""
+    found = _HOST.fullmatch(value.lower())
+    return "" if found is None else found[1] or found[2]
 
 
 def _own_address(scope: Scope) -> str | None:
