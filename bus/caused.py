@@ -1,9 +1,14 @@
 """What the handler of one event has published: which ids are taken, and what the broker does not have yet."""
 
 import asyncio
-from typing import Protocol
+from collections.abc import Coroutine
+from inspect import CORO_CREATED, getcoroutinestate
+from typing import Any, Protocol
 
-from bus.errors import BusError
+from bus.errors import BusError, UsageError
+
+TURNS = 2
+"""Turns of the loop in which a task begins that a handler, or its thread, has just made."""
 
 
 class Attempt(Protocol):
@@ -17,10 +22,11 @@ class Attempt(Protocol):
 class CausedEvents:
     """The events that one handling has published so far."""
 
-    __slots__ = ("_alike", "_all_landed", "_fault", "_open")
+    __slots__ = ("_alike", "_all_landed", "_calls", "_fault", "_open")
 
     def __init__(self) -> None:
         self._alike: dict[str, list[Attempt]] = {}
+        self._calls: list[Coroutine[Any, Any, Any]] = []
         self._open = 0
         self._fault: BusError | None = None
         self._all_landed: asyncio.Future[None] | None = None
@@ -40,6 +46,10 @@ class CausedEvents:
         """Give an ordinal to an attempt."""
         attempts = self._alike.setdefault(likeness, [])
         attempts[ordinal : ordinal + 1] = [attempt]
+
+    def called(self, call: Coroutine[Any, Any, Any]) -> None:
+        """Note a publish that is to be awaited."""
+        self._calls.append(call)
 
     def begin(self) -> None:
         """Count an event that is sent."""
@@ -63,15 +73,29 @@ class CausedEvents:
 
     @property
     def has_landed(self) -> bool:
-        """Whether nothing is on its way, and no error was left unseen."""
-        return not self._open and self._fault is None
+        """Whether nothing is on its way, every publish was awaited, and no error was left unseen."""
+        return not self._open and self._fault is None and not self._forgotten()
+
+    def _forgotten(self) -> list[Coroutine[Any, Any, Any]]:
+        return [call for call in self._calls if getcoroutinestate(call) == CORO_CREATED]
 
     async def landed(self) -> None:
         """Wait until the broker has everything.
 
         Raises:
             BusError: it has not, and the handler was not told.
+            UsageError: the handler has called `event.publish` and not awaited it.
         """
+        for _ in range(TURNS):
+            if self._forgotten():
+                await asyncio.sleep(0)
+        if forgotten := self._forgotten():
+            for call in forgotten:
+                call.close()
+            raise UsageError(
+                "Expected `await event.publish(...)`, got a call that nothing awaits, and that publishes "
+                "nothing - in the handler. Await it in an `async def` handler, or call `event.submit` instead"
+            )
         if self._open:
             self._all_landed = asyncio.get_running_loop().create_future()
             try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar, Unpack
 
@@ -20,7 +20,7 @@ class Republisher(Protocol):
     """What an event needs of its bus to publish another one."""
 
     @property
-    def publish(self) -> Callable[..., Awaitable[Receipt]]:
+    def publish(self) -> Callable[..., Coroutine[Any, Any, Receipt]]:
         """Publish as `Bus.publish` does."""
 
     @property
@@ -182,7 +182,7 @@ class Event(Generic[T_co]):
         """Its offset in the partition."""
         return self.record.offset
 
-    async def publish(
+    def publish(
         self,
         subject: str,
         data: Any,
@@ -190,7 +190,7 @@ class Event(Generic[T_co]):
         version: str,
         system: str | None = None,
         **options: Unpack[DraftOptions],
-    ) -> Receipt:
+    ) -> Coroutine[Any, Any, Receipt]:
         """Publish an event that this one caused, in the same transaction and service.
 
         A handler that is repeated publishes the same event again, under the same id: see
@@ -204,14 +204,19 @@ class Event(Generic[T_co]):
             **options: as in `Bus.publish`.
 
         Returns:
-            The receipt, once the broker has the event. What the receipts topic holds of it is there before
-            the offset of this event is committed.
+            The receipt, once it is awaited and the broker has the event. What the receipts topic holds of it
+            is there before the offset of this event is committed. Without `await` nothing is published, and
+            this event becomes a dead letter that says so.
 
         Raises:
             BusError: as `Bus.publish`.
         """
         bus = self._require_bus("event.publish")
-        return await bus.publish(subject, data, version=version, system=system, cause=self, **options)
+        call = bus.publish(subject, data, version=version, system=system, cause=self, **options)
+        if self.handled_by is not None:
+            self.caused = self.caused or CausedEvents()
+            self.caused.called(call)
+        return call
 
     def submit(
         self,

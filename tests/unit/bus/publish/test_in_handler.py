@@ -449,6 +449,41 @@ async def test_what_nobody_acknowledges_fails_the_handling_in_time(
     assert len(ids(world)) == 1
 
 
+@pytest.mark.parametrize("exactly_once", [False, True])
+@pytest.mark.parametrize("plain", [False, True])
+async def test_a_publish_that_is_not_awaited_is_told(
+    world: MemoryWorld, plain: bool, exactly_once: bool
+) -> None:
+    """Nothing was published: the event is a dead letter at once, never handled in silence."""
+
+    async def close(event: Event[Any]) -> None:
+        event.publish(world.country.closed, case(7), version="1.0")  # type: ignore[unused-coroutine]
+
+    def close_in_thread(event: Event[Any]) -> None:
+        event.publish(world.country.closed, case(7), version="1.0")  # type: ignore[unused-coroutine]
+
+    await publish(world, 1)
+    bus = subscribed(world, close_in_thread if plain else close, exactly_once=exactly_once)
+    async with bus:
+        await until(lambda: outcomes(world))
+    assert outcomes(world) == [("dead-letter", "handler-failed")]
+    assert closed(world) == []
+
+
+async def test_a_task_that_publishes_begins_before_it_is_missed(world: MemoryWorld) -> None:
+    """A handler may return before the task that it has made has begun."""
+    tasks = set[asyncio.Task[Any]]()
+
+    async def close(event: Event[Any]) -> None:
+        tasks.add(asyncio.create_task(event.publish(world.country.closed, case(7), version="1.0")))
+
+    await publish(world, 1)
+    async with subscribed(world, close):
+        await until(lambda: outcomes(world))
+    assert [outcome for outcome, _ in outcomes(world)] == ["ack"]
+    assert len(closed(world)) == 1
+
+
 async def test_a_publish_that_the_handler_left_behind_counts_too(
     world: MemoryWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
