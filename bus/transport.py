@@ -109,7 +109,7 @@ class Consumer(Protocol):
         """Return the offset that is read next, behind aborted records and markers."""
 
     def assigned(self) -> Collection[TopicPartition]:
-        """Return the partitions this member holds."""
+        """Return the partitions this member holds: none between a revocation and the next assignment."""
 
     async def ends(self) -> Mapping[TopicPartition, int]:
         """Ask where each partition held ends now, or each of the topics where none is held.

@@ -128,6 +128,8 @@ class KafkaConsumer:
         self._replaced: set[TopicPartition] = set()
         """Partitions of topics that were made again."""
         self._out_of_range: set[TopicPartition] = set()
+        self._given_back: Collection[Any] | None = None
+        """The assignment whose partitions were given back; aiokafka keeps it until the next has come."""
         self._looking: asyncio.TimerHandle | None = None
         self._astray = False
         self._broken = 0
@@ -158,7 +160,7 @@ class KafkaConsumer:
         if self._revoked is not None:
             FetchesById(self._kafka._client, self._ids)  # noqa: SLF001 - no public way
         topics, pattern = (self._topics, None) if isinstance(self._topics, list) else ((), self._topics)
-        self._kafka.subscribe(topics, pattern, _Listener(self._revoked, self._next, self._fresh))
+        self._kafka.subscribe(topics, pattern, _Listener(self._give_back, self._fresh))
         # Whatever makes aiokafka ask for metadata, such as a deleted topic, may have changed a topic's id.
         self._kafka._client.cluster.add_listener(self._metadata_came)  # noqa: SLF001 - no public way
         try:
@@ -448,9 +450,20 @@ class KafkaConsumer:
         except FAULTS as error:
             raise translate(error, f"topic `{partition.topic}`") from error
 
+    async def _give_back(self, partitions: Collection[TopicPartition]) -> None:
+        """Let partitions go; a member that is not told of it holds them until the next assignment."""
+        for place in partitions:
+            self._next.pop(place, None)
+        if self._revoked is not None and partitions:
+            try:
+                await self._revoked(partitions)
+            finally:
+                self._given_back = self._kafka.assignment()
+
     def assigned(self) -> Collection[TopicPartition]:
-        """Return the partitions held."""
-        return {TopicPartition(*place) for place in self._kafka.assignment()}
+        """Return the partitions held: none from when they were given back until the next assignment."""
+        held = self._kafka.assignment()
+        return set() if held is self._given_back else {TopicPartition(*place) for place in held}
 
     async def ends(self) -> Mapping[TopicPartition, int]:
         """Return where each partition held ends now, or each of the topics where none is held."""
@@ -494,18 +507,12 @@ _SUBSCRIBED: WeakSet[KafkaConsumer] = WeakSet()
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
     """Passes on a revocation before the partitions leave."""
 
-    def __init__(
-        self, revoked: Revoked | None, positions: dict[TopicPartition, int], fresh: set[TopicPartition]
-    ) -> None:
+    def __init__(self, revoked: Revoked, fresh: set[TopicPartition]) -> None:
         self._revoked = revoked
-        self._next = positions
         self._fresh = fresh
 
     async def on_partitions_revoked(self, revoked: Collection[Any]) -> None:
-        for place in revoked:
-            self._next.pop(TopicPartition(*place), None)
-        if self._revoked is not None and revoked:
-            await self._revoked([TopicPartition(*place) for place in revoked])
+        await self._revoked([TopicPartition(*place) for place in revoked])
 
     async def on_partitions_assigned(self, assigned: Collection[Any]) -> None:
         """Note which partitions came; where they begin is decided before they are read."""

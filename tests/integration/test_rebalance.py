@@ -2,12 +2,15 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Collection
 from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
 
-from bus import Draft, Event
+from bus import Draft, Event, TopicPartition
+from bus.kafka.consumer import KafkaConsumer
+from bus.times.clock import BrokerClock
 from tests.small_catalog import case
 from tests.worlds import KafkaWorld, until
 
@@ -54,3 +57,28 @@ async def test_a_handler_in_hand_ends_before_its_partition_leaves(
 
 async def _all_committed(world: KafkaWorld) -> bool:
     return await world.committed(f"{world.country.south}.slow", world.country.topic) == EVENTS
+
+
+async def test_a_member_holds_nothing_between_two_assignments(kafka_world: KafkaWorld) -> None:
+    """Else it would open again what it gave back, and keep that whatever the next assignment says."""
+    gave_back = asyncio.Event()
+
+    async def give_back(_: Collection[TopicPartition]) -> None:
+        gave_back.set()
+
+    def member() -> KafkaConsumer:
+        group, topics = f"{kafka_world.country.south}.two", [kafka_world.country.topic]
+        return KafkaConsumer(kafka_world.settings(), BrokerClock(), group, topics, revoked=give_back)
+
+    one, another = member(), member()
+    try:
+        await one.start()
+        everything = await until(one.assigned)
+        joining = asyncio.create_task(another.start())
+        await gave_back.wait()
+        assert set(one.assigned()) == set()
+        await joining
+        await until(lambda: one.assigned() and {*one.assigned(), *another.assigned()} == everything)
+    finally:
+        await one.close()
+        await another.close()
