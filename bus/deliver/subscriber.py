@@ -82,6 +82,8 @@ class Subscriber:
         """When to look again whether an operator has said where to begin, in monotonic time."""
         self._marking: asyncio.Task[None] | None = None
         self._revocations = 0
+        self._is_giving_back = False
+        """Whether partitions are about to leave."""
         self._parked = (0, 0)
         self.outage = Outage(subscription.group)
         """Whether the loop waits for the broker."""
@@ -201,7 +203,7 @@ class Subscriber:
             for place in self._consumer.assigned()
             if place not in self._partitions and self._halted.get(place, 0.0) <= now
         ]
-        if not new:
+        if not new or self._is_giving_back:
             return
         for place in new:
             self._halted.pop(place, None)
@@ -214,6 +216,8 @@ class Subscriber:
             await asyncio.gather(*(one.start(self._consumer) for one in transactions.values()))
             standings = await self._consumer.standings(new)
             starts = await self._places.starts(standings)
+            if self._revocations != before:
+                return
             offsets = {place: start.offset for place, start in starts.items() if start.offset is not None}
             opened = await self._parking.open(
                 {
@@ -415,6 +419,13 @@ class Subscriber:
 
     async def _revoked(self, partitions: Collection[TopicPartition]) -> None:
         self._revocations += 1
+        self._is_giving_back = True
+        try:
+            await self._give_back(partitions)
+        finally:
+            self._is_giving_back = False
+
+    async def _give_back(self, partitions: Collection[TopicPartition]) -> None:
         crash_point("during-rebalance")
         leaving = [self._partitions[place] for place in partitions if place in self._partitions]
         for partition in leaving:

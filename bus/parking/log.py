@@ -206,11 +206,12 @@ class RowWriter:
 
 @dataclass(slots=True, eq=False)
 class _Waiter:
-    """Waits until all rows before some offset are known."""
+    """Waits until all rows before some offset are known; cancelled once they are of no use."""
 
     partitions: Mapping[SubscriptionPartition, ParkedPartition]
-    ends: Mapping[TopicPartition, int]
     done: asyncio.Future[None]
+    ends: Mapping[TopicPartition, int] | None = None
+    """Where; None until the broker has said."""
     begun: bool = False
 
 
@@ -258,31 +259,43 @@ class ParkingLog:
         Args:
             homes: the partitions, each with the id of its topic.
 
+        Returns:
+            Those of each partition; none if one is closed before its rows are read.
+
         Raises:
             BusError: it could not be read.
         """
         opened = {home: ParkedPartition(home, topic_id) for home, topic_id in homes.items()}
-        ends = await self._transport.ends(self.topic)
-        if any(ends.values()) or self._has_read:
-            waiter = _Waiter(opened, ends, asyncio.get_running_loop().create_future())
-            self._waiters.append(waiter)
-            try:
-                while not waiter.done.done():
-                    await asyncio.wait([waiter.done], timeout=TELL_SECONDS)
-                    if not waiter.done.done():
-                        logger.warning("%s cannot be read to its end yet: %s", self.topic, WHY_NOT)
-            finally:
-                self._waiters.remove(waiter)
-        else:
-            self._open |= opened
+        waiter = _Waiter(opened, asyncio.get_running_loop().create_future())
+        self._waiters.append(waiter)  # at once: a partition may be closed while the end is asked for
+        try:
+            waiter.ends = await self._transport.ends(self.topic)
+            if not (any(waiter.ends.values()) or self._has_read or waiter.done.done()):
+                self._open |= opened
+                waiter.done.set_result(None)
+            while not waiter.done.done():
+                await asyncio.wait([waiter.done], timeout=TELL_SECONDS)
+                if not waiter.done.done():
+                    logger.warning("%s cannot be read to its end yet: %s", self.topic, WHY_NOT)
+        finally:
+            self._waiters.remove(waiter)
+        if waiter.done.cancelled():
+            return []
         for partition in opened.values():
             partition.loaded = True
         return list(opened.values())
 
     def close(self, homes: Collection[SubscriptionPartition]) -> None:
-        """Forget partitions that this process no longer holds."""
+        """Forget partitions that this process no longer holds, and wait no more for their rows.
+
+        They may lie behind a transaction that a killed process left open in a partition which is this
+        process' next: as long as it waited, nobody would end that.
+        """
         for home in homes:
             self._open.pop(home, None)
+        for waiter in self._waiters:
+            if not waiter.partitions.keys().isdisjoint(homes):
+                waiter.done.cancel()
 
     async def _run(self, reader: Consumer) -> None:
         outage = Outage(self.topic)
@@ -314,7 +327,7 @@ class ParkingLog:
         if begun:
             known = {place: await reader.position(place) for place in reader.assigned()}
             for waiter in begun:
-                if not waiter.done.done() and _covers(known, waiter.ends):
+                if not waiter.done.done() and waiter.ends is not None and _covers(known, waiter.ends):
                     waiter.done.set_result(None)
 
     async def _know_topic(self, reader: Consumer) -> None:

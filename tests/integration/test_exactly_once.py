@@ -30,7 +30,10 @@ from bus import (
     decode_receipts,
 )
 from bus.crash.trial import differences_of
-from bus.topics import partition_of, topics_of
+from bus.kafka.transport import KafkaTransport
+from bus.parking import log as parking_log
+from bus.table import deliver
+from bus.topics import parked_topic, partition_of, topics_of
 from tests.small_catalog import SmallCountry, case
 from tests.worlds import KafkaWorld, World, receipt_records, until
 
@@ -225,6 +228,39 @@ def _of_one_partition(world: World, count: int) -> list[str]:
     )
     keys = (f"k{number}" for number in itertools.count())
     return list(itertools.islice((key for key in keys if not partition_of(key.encode(), partitions)), count))
+
+
+async def test_what_a_process_left_open_is_ended_by_who_takes_its_partitions(
+    kafka_world: KafkaWorld, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also by one that already waits, for partitions it had before, to read what is parked to its end."""
+    world = kafka_world
+    group, topic = f"{world.country.south}.{NAME}", world.country.topic
+    parked = parked_topic(world.country.south)
+    monkeypatch.setattr(parking_log, "TELL_SECONDS", 0.1)
+
+    async def relay(event: Event[Any]) -> None:
+        await event.publish(world.country.closed, event.data, key=event.key, version="1.0")
+
+    await publish(world, *((f"k{n}", n) for n in range(30)))
+    dies = KafkaTransport(world.settings())
+    member = dies.consumer(group, [topic])
+    await dies.start()
+    await member.start()
+    transactions = [dies.transactional(f"{group}.{topic}.{place.partition}") for place in member.assigned()]
+    try:
+        for number, transaction in enumerate(transactions):
+            await transaction.start()
+            await deliver(transaction, parked, f"left-{number}".encode(), None, [], partition=0)
+        async with relaying(world, relay):
+            await until(lambda: f"{parked} cannot be read to its end" in caplog.text)
+            await member.close()
+            await until(lambda: _count(world, 30))
+    finally:
+        await member.close()
+        await asyncio.gather(*(transaction.stop() for transaction in transactions))
+        await dies.stop()
+    assert Counter(await relayed(world)) == Counter(range(30))
 
 
 async def _relayed_all(world: World, count: int) -> None:
