@@ -8,7 +8,7 @@ import inspect
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from types import ModuleType
@@ -38,7 +38,7 @@ def misuse(error: BaseException) -> str | None:
         return None
     names = list(inspect.signature(called).parameters)
     named = _NAME.findall(str(error))
-    is_known = set(named) <= set(names)
+    is_known = bool(named) and set(named) <= set(names)
     call = re.sub(r"\.__\w+__$", "", found["call"]).rpartition(".")[2]
     match found["fault"].split():
         case ["missing"] if is_known:
@@ -70,12 +70,17 @@ def _given(called: Callable[..., Any]) -> list[str]:
 
 
 def _ours(call: str) -> Callable[..., Any] | None:
-    """Return the function of the bus that has a qualified name; None if there is none."""
+    """Return the function of the bus that has a qualified name; None if there is none.
+
+    A function outside a class is ours if its room's root has it: an agency's own may have the name of others.
+    """
     first, *rest = call.split(".")
     for module in list(sys.modules.values()):
         if module.__name__.partition(".")[0] not in ROOMS or not _is_of_the_house(module):
             continue
         found = getattr(module, first, None)
+        if not rest and not isinstance(found, type) and first not in _surface(module):
+            continue
         if getattr(found, "__module__", None) == module.__name__:
             for name in rest:
                 found = getattr(found, name, None)
@@ -83,6 +88,10 @@ def _ours(call: str) -> Callable[..., Any] | None:
                 function: Callable[..., Any] = found
                 return function
     return None
+
+
+def _surface(module: ModuleType) -> Sequence[str]:
+    return getattr(sys.modules[module.__name__.partition(".")[0]], "__all__", ())
 
 
 def _is_of_the_house(module: ModuleType) -> bool:

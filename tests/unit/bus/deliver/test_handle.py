@@ -169,6 +169,11 @@ def fails(**_given: object) -> None:
     raise TypeError(f"publish() missing {SECRET}")
 
 
+def adapt(function: object) -> None:
+    """A function of the agency's own that has the name of one within the bus."""
+    del function
+
+
 @pytest.mark.parametrize(
     ("slip", "said"),
     [
@@ -232,6 +237,7 @@ async def test_a_wrong_call_of_the_bus_is_told_in_the_letter_and_in_the_log(
     "slip",
     [
         lambda: fails(other=1),
+        lambda: made_of(adapt),
         lambda: cast(Any, fails)(SECRET),
         lambda: {"a": 1}[SECRET],
         lambda: int(SECRET),
