@@ -128,4 +128,4 @@ async def on_grid(job: Job, start: Start) -> Result:
     threading.Thread(target=pace, daemon=True).start()
     await done.wait()
     await asyncio.gather(*started)
-    return Result(job.events, job.events / job.rate, first_ns)
+    return Result(job.events, job.events / job.rate, started_ns=first_ns)
