@@ -4,9 +4,13 @@ Law of this file: pure; `preferred` is commutative, associative and idempotent, 
 twice and in any order. A publish is one event (source and id): published wins over refused, then the
 earliest. A delivery is one attempt of one subscription with one outcome: the first to finish wins, so that a
 redelivery after a crash does not change when the event was handled.
+
+An id is stored whole up to `LONGEST_TEXT_BYTES`: PostgreSQL keeps no key of more than 2,704 bytes, and the one
+of a delivery has five texts.
 """
 
 from collections.abc import Callable, Iterable
+from hashlib import sha256
 from typing import TypeVar, get_args
 
 from bus import DeliveryOutcome, DeliveryReceipt, PublishReceipt
@@ -21,6 +25,20 @@ DeliveryKey = tuple[str, str, str, str, str, int, str]
 
 Receipt = TypeVar("Receipt", PublishReceipt, DeliveryReceipt)
 Key = TypeVar("Key", PublishKey, DeliveryKey)
+
+LONGEST_TEXT_BYTES = 500
+"""Most bytes that are stored of a text of a receipt."""
+
+
+def stored_text(text: str) -> str:
+    """Return what is stored of a text: its beginning and a digest of the whole if it is too long."""
+    if len(text) * 4 <= LONGEST_TEXT_BYTES:
+        return text
+    whole = text.encode(errors="replace")
+    if len(whole) <= LONGEST_TEXT_BYTES:
+        return text
+    digest = f"~{sha256(whole).hexdigest()}"
+    return whole[: LONGEST_TEXT_BYTES - len(digest)].decode(errors="ignore") + digest
 
 
 def transaction_of(receipt: AnyReceipt) -> str:

@@ -2,8 +2,8 @@
 
 Law of this file: pure; no record stops the monitor. Agencies write receipts, so they are untrusted input:
 what does not decode, or does not fit its column (a text for a number, a time out of range), is not a receipt.
-The sound receipts of a damaged record are kept. PostgreSQL refuses NUL: the replacement character stands for
-it.
+The sound receipts of a damaged record are kept. PostgreSQL refuses NUL and long keys: the replacement character
+stands for the one, and `stored_text` for the other.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import Any, Literal, get_args, get_origin
 
 from bus import DeliveryOutcome, DeliveryReceipt, PublishOutcome, PublishReceipt, decode_receipts
-from observability.identity import AnyReceipt
+from observability.identity import LONGEST_TEXT_BYTES, AnyReceipt, stored_text
 
 SMALLEST, LARGEST = -62_135_596_800_000_000, 253_402_300_799_999_999
 """Bounds of every whole number: the years 1 to 9999 in microseconds since the epoch."""
@@ -47,6 +47,7 @@ def read(value: bytes | None) -> DecodedReceipts:
     sound = tuple(receipt for receipt in found if is_sound(receipt))
     if NUL in (value or b""):
         sound = tuple(map(_without_nul, sound))
+    sound = tuple(map(_short, sound))
     return DecodedReceipts(sound, None if len(sound) == len(found) else "unsound-receipt")
 
 
@@ -60,6 +61,13 @@ def _without_nul(receipt: AnyReceipt) -> AnyReceipt:
     values = {name: getattr(receipt, name) for name in _TEXTS[type(receipt)]}
     bad = {name: text.replace("\0", "\ufffd") for name, text in values.items() if text and "\0" in text}
     return replace(receipt, **bad) if bad else receipt
+
+
+def _short(receipt: AnyReceipt) -> AnyReceipt:
+    if max(len(text) for text in _ALL_TEXTS[type(receipt)](receipt) if text) * 4 <= LONGEST_TEXT_BYTES:
+        return receipt
+    values = {name: getattr(receipt, name) for name in _TEXTS[type(receipt)]}
+    return replace(receipt, **{name: stored_text(text) for name, text in values.items() if text})
 
 
 _TEXT, _WHOLE, _TEXT_OR_NONE = frozenset({str}), frozenset({int}), frozenset({str, type(None)})
@@ -92,3 +100,4 @@ _TEXTS = {
     row: [column.name for column in fields(row) if column.type is not int]
     for row in (PublishReceipt, DeliveryReceipt)
 }
+_ALL_TEXTS = {row: attrgetter(*names) for row, names in _TEXTS.items()}

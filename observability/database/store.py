@@ -21,7 +21,7 @@ from observability.database.schema import open_engine
 from observability.errors import StoreError
 from observability.evidence.silence import SILENT_AFTER_SECONDS, Addressee
 from observability.evidence.trust import Fault, Refusal, Word
-from observability.identity import AnyReceipt, PublishKey, publish_key
+from observability.identity import AnyReceipt, PublishKey, publish_key, stored_text
 from observability.transaction_view import microseconds, moment_or_none
 from observability.views import (
     AgencyView,
@@ -201,7 +201,7 @@ class Store:
         """Return one transaction, None if no receipt names it."""
         return self._read(
             lambda connection: queries.find_transaction(
-                connection, self._definitions, transaction_id, self._moment(connection)
+                connection, self._definitions, stored_text(transaction_id), self._moment(connection)
             )
         )
 

@@ -3,16 +3,18 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from hashlib import sha256
 from random import Random
 
 import pytest
 
+from bus import encode_receipts
 from observability import Store, StoreError
 from observability.database import retention
 from observability.evidence.silence import Addressee
 from observability.evidence.trust import Word
 from observability.identity import publish_key
-from observability.receipt_reader import LARGEST, SMALLEST
+from observability.receipt_reader import LARGEST, SMALLEST, read
 from observability.transaction_view import moment
 from observability.views import State
 from tests.unit.observability.country import (
@@ -550,6 +552,19 @@ class StorePromises:
             assert {view.id: view.state for view in other.transactions("open")} == {
                 name: "agency-silent" if name == "silent" else name for name in ("stuck", "silent", "late")
             }
+
+    def test_texts_of_any_length_are_stored_and_found(self, store: Store) -> None:
+        """PostgreSQL keeps no long key: what one agency writes must not end the monitor of all."""
+        long = "".join(sha256(bytes([number])).hexdigest() for number in range(200))
+        born = [published(BORN, START, long + end, event_id=end + long, source=long) for end in "ab"]
+        texts = {"event_id": long, "source": long, "subscription": long, "type": long, "service": long}
+        heard = delivered(BORN, "tax", START, long + "a", **texts, topic=long, reason=long, agency=long)
+        told = read(encode_receipts([*born, heard]))
+        assert told.reason is None
+        assert store.apply(told.receipts) == 3
+        assert store.apply(told.receipts) == 0
+        assert [store.transaction(long + end) is None for end in "abc"] == [False, False, True]
+        assert read(encode_receipts(born[:1])).receipts[0].event_id != told.receipts[1].event_id
 
     def test_undecodable_record_is_counted_once(self, store: Store) -> None:
         """Its place identifies it."""
