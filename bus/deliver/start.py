@@ -12,8 +12,9 @@ was made since. What the group does not know any more, the agency's own mark tel
 | nothing | not there | the first record | nothing |
 | nothing | there | the mark; `exactly_once` halts | `offsets-expired` |
 | an offset, not by the bus | there, elsewhere | the offset; `exactly_once` halts | `group-reset` |
+| an offset behind the end, not by the bus | there | the mark; `exactly_once` halts | `group-reset` |
 | an offset before the first record | | the first record | `records-lost` |
-| an offset that is out of range | | the first record; `exactly_once` halts | `records-lost` |
+| | whatever it is: out of range | the first record; `exactly_once` halts | `records-lost` |
 | an offset | | there | nothing |
 
 A place before the first record moves to the first record, and what lies between is counted as lost.
@@ -68,12 +69,22 @@ def start_of(standing: Standing, mark: Mark | None = None, *, exactly_once: bool
         mark: the agency's own; it may be None where `needs_mark` is not.
         exactly_once: whether to begin nothing again.
     """
+    start = _start_of(standing, mark, exactly_once=exactly_once)
+    # An offset behind the end alone says little: a new leader may not know yet how far its log goes.
+    if not standing.out_of_range or start.offset is None or start.offset <= standing.end:
+        return start
+    committed_us = 0 if standing.committed is None else standing.committed.at_us
+    since_us = start.since_us or committed_us
+    return Start(None if exactly_once else standing.first, Reason.RECORDS_LOST, start.offset, 0, since_us)
+
+
+def _start_of(standing: Standing, mark: Mark | None, *, exactly_once: bool) -> Start:
     committed = standing.committed
     same = mark if mark is not None and mark.topic_id == standing.topic_id else None
     if same is not None and same.by_operator and (committed is None or same.at_us > committed.at_us):
         return Start(max(same.offset, standing.first), since_us=same.at_us, by_operator=True)
     if committed is not None and committed.topic_id:
-        return _known(standing, committed, exactly_once=exactly_once)
+        return _known(standing, committed)
     if mark is not None and same is None:
         return Start(standing.first, Reason.TOPIC_REPLACED, mark.offset, standing.first, mark.at_us)
     if same is None:
@@ -83,18 +94,17 @@ def start_of(standing: Standing, mark: Mark | None = None, *, exactly_once: bool
     why = Reason.OFFSETS_EXPIRED if committed is None else Reason.GROUP_RESET
     if exactly_once:
         return Start(None, why, same.offset, 0, same.at_us)
-    return _from(standing, same.offset if committed is None else committed.offset, why, same)
+    # Nobody who moves a group wants it to wait for records that do not exist.
+    moved = None if committed is None or committed.offset > standing.end else committed.offset
+    return _from(standing, same.offset if moved is None else moved, why, same)
 
 
-def _known(standing: Standing, committed: CommittedOffset, *, exactly_once: bool) -> Start:
+def _known(standing: Standing, committed: CommittedOffset) -> Start:
     first, was, at_us = standing.first, committed.offset, committed.at_us
     if committed.topic_id != standing.topic_id:
         return Start(first, Reason.TOPIC_REPLACED, was, first, at_us)
     if was < first:
         return Start(first, Reason.RECORDS_LOST, was, first - was, at_us)
-    # An offset behind the end alone says little: a new leader may not know yet how far its log goes.
-    if standing.out_of_range and was > standing.end:
-        return Start(None if exactly_once else first, Reason.RECORDS_LOST, was, 0, at_us)
     return Start(was)
 
 

@@ -169,15 +169,32 @@ async def test_exactly_once_waits_for_an_operator(world: World, begin: Begin) ->
     assert await said(world) == [("halted", "offsets-expired", 2, 0), ("resumed", None, went_on, 0)]
 
 
+async def move(world: World, partition: int, offset: int) -> None:
+    """Commit an offset for the group as Kafka's own tools do, which leave no mark."""
+    transport = world.bus(world.country.south).transport
+    await transport.start()
+    place = TopicPartition(world.country.topic, partition)
+    await transport.preset(group(world), {place: CommittedOffset(offset)})
+    await transport.stop()
+
+
+async def test_a_group_that_was_moved_behind_the_end_misses_nothing(world: World) -> None:
+    """No such record exists: it goes on where it was, and counts nothing as gone."""
+    seen: Seen = []
+    partition = await handled(world, seen, 1, 2)
+    await move(world, partition, 1_000)
+    await publish(world, 3)
+    async with subscribed(world, seen):
+        await until(lambda: 3 in seen)
+    assert seen == [1, 2, 3]
+    assert await said(world) == [("displaced", "group-reset", 2, 0)]
+
+
 async def test_a_group_that_was_moved_by_hand_is_noticed(world: World) -> None:
     """Kafka's own tools leave no mark; the bus obeys at least once, and says so."""
     seen: Seen = []
     partition = await handled(world, seen, 1, 2)
-    transport = world.bus(world.country.south).transport
-    await transport.start()
-    place = TopicPartition(world.country.topic, partition)
-    await transport.preset(group(world), {place: CommittedOffset(0)})
-    await transport.stop()
+    await move(world, partition, 0)
     async with subscribed(world, seen):
         await until(lambda: len(seen) == 4)
     assert seen == [1, 2, 1, 2]

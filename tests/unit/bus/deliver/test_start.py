@@ -36,6 +36,20 @@ def standing(committed: CommittedOffset | None, first: int = 0, *, out_of_range:
         (standing(THEIRS, 60), Mark(HERE, 50, 7), Start(60, Reason.RECORDS_LOST, 50, 10, 7)),
         (standing(THEIRS), Mark(HERE, 80, 7), Start(50, Reason.GROUP_RESET, 80, 0, 7)),
         (standing(THEIRS), Mark(HERE, 20, 7), Start(50, Reason.GROUP_RESET, 20, 30, 7)),
+        (standing(CommittedOffset(1000)), Mark(HERE, 20, 7), Start(20, Reason.GROUP_RESET, 20, 0, 7)),
+        (standing(CommittedOffset(1000), 30), Mark(HERE, 20, 7), Start(30, Reason.GROUP_RESET, 20, 10, 7)),
+        (standing(CommittedOffset(1000)), None, Start(1000)),
+        (
+            standing(CommittedOffset(1000), 3, out_of_range=True),
+            None,
+            Start(3, Reason.RECORDS_LOST, 1000, 0, 0),
+        ),
+        (standing(None, out_of_range=True), Mark(HERE, 150, 7), Start(0, Reason.RECORDS_LOST, 150, 0, 7)),
+        (
+            standing(None, out_of_range=True),
+            Mark(HERE, 150, 8, by_operator=True),
+            Start(0, Reason.RECORDS_LOST, 150, 0, 8),
+        ),
         (standing(None), Mark(HERE, 10, 8, by_operator=True), Start(10, since_us=8, by_operator=True)),
         (standing(OURS), Mark(HERE, 10, 8, by_operator=True), Start(10, since_us=8, by_operator=True)),
         (standing(OURS), Mark(HERE, 10, 6, by_operator=True), Start(50)),
@@ -54,7 +68,9 @@ def test_a_subscription_begins_where_it_was_or_says_why_not(
     [
         (standing(None), Mark(HERE, 40, 7), Reason.OFFSETS_EXPIRED),
         (standing(THEIRS), Mark(HERE, 80, 7), Reason.GROUP_RESET),
+        (standing(CommittedOffset(1000)), Mark(HERE, 80, 7), Reason.GROUP_RESET),
         (standing(CommittedOffset(150, HERE, 7), out_of_range=True), None, Reason.RECORDS_LOST),
+        (standing(CommittedOffset(150), out_of_range=True), None, Reason.RECORDS_LOST),
     ],
 )
 def test_exactly_once_begins_nothing_again_by_itself(found: Standing, mark: Mark | None, why: Reason) -> None:
