@@ -5,7 +5,7 @@ twice and in any order. A publish is one event (source and id): published wins o
 earliest. A delivery is one attempt of one subscription with one outcome: the first to finish wins, so that a
 redelivery after a crash does not change when the event was handled.
 
-An id is stored whole up to `LONGEST_TEXT_BYTES`: PostgreSQL keeps no key of more than 2,704 bytes, and the one
+An id is stored whole up to `LONGEST_TEXT_BYTES`: PostgreSQL keeps no key of more than 2,704 bytes, and that
 of a delivery has five texts.
 """
 

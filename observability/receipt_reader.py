@@ -2,8 +2,8 @@
 
 Law of this file: pure; no record stops the monitor. Agencies write receipts, so they are untrusted input:
 what does not decode, or does not fit its column (a text for a number, a time out of range), is not a receipt.
-The sound receipts of a damaged record are kept. PostgreSQL refuses NUL and long keys: the replacement character
-stands for the one, and `stored_text` for the other.
+The sound receipts of a damaged record are kept. PostgreSQL refuses NUL, and long keys: the replacement
+character stands for the one, `stored_text` for the other.
 """
 
 from collections.abc import Callable, Mapping
@@ -67,7 +67,8 @@ def _short(receipt: AnyReceipt) -> AnyReceipt:
     if max(len(text) for text in _ALL_TEXTS[type(receipt)](receipt) if text) * 4 <= LONGEST_TEXT_BYTES:
         return receipt
     values = {name: getattr(receipt, name) for name in _TEXTS[type(receipt)]}
-    return replace(receipt, **{name: stored_text(text) for name, text in values.items() if text})
+    short: dict[str, Any] = {name: stored_text(text) for name, text in values.items() if text}
+    return replace(receipt, **short)
 
 
 _TEXT, _WHOLE, _TEXT_OR_NONE = frozenset({str}), frozenset({int}), frozenset({str, type(None)})

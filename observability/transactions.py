@@ -12,9 +12,11 @@ Law of this file: pure; `now` is an argument; the order of receipts changes noth
     late        not completed, and past the deadline of the service
     open        not completed, nothing overdue
 
-A transaction waits for a milestone from the moment the event before it is published. A completed transaction
-that took longer than the deadline is marked late too. A dead letter that is redriven and acknowledged leaves
-nothing stuck, nor does an event that was refused and published later.
+A transaction waits for a milestone from the moment the event before it is published, and from its start at
+the earliest: that may have been published again after an outage, and an agency that dates its own event back
+makes nobody else late. A completed transaction that took longer than the deadline is marked late too. A dead
+letter that is redriven and acknowledged leaves nothing stuck, nor does an event that was refused and
+published later.
 """
 
 from collections import Counter
@@ -189,6 +191,7 @@ def assess(
         name = min((receipt.service for receipt in seen or found if receipt.service), default=None)
         return Assessment(name, False, min(published.values(), default=None), None, None, last, (), kept)
     started = published[service.start]
+    published = {event: max(at_us, started) for event, at_us in published.items()}
     completed = _completed(service, published)
     waits: tuple[Wait, ...] = ()
     if completed is None:

@@ -21,6 +21,7 @@ from observability.evidence.trust import (
 from observability.identity import DeliveryKey, PublishKey, publish_key
 
 Published = Mapping[PublishKey, PublishReceipt]
+Delivered = Mapping[DeliveryKey, DeliveryReceipt]
 
 _KEY = [column.name for column in publishes.primary_key.columns]
 
@@ -36,9 +37,7 @@ _CLAIMS = select(*(publishes.c[name] for name in (*_KEY, "broker_time_us"))).whe
 )
 
 
-def before_their_publish(
-    published: Published, delivered: Mapping[DeliveryKey, DeliveryReceipt]
-) -> list[DeliveryKey]:
+def before_their_publish(published: Published, delivered: Delivered) -> list[DeliveryKey]:
     """Return the deliveries that ended before their event was published."""
     return [
         key
@@ -49,7 +48,7 @@ def before_their_publish(
 
 
 def before_their_cause(
-    connection: Connection, published: Published, doubted: Collection[PublishKey] = ()
+    connection: Connection, published: Published, delivered: Delivered, doubted: Collection[PublishKey] = ()
 ) -> list[PublishKey]:
     """Return the publishes from before the event of their transaction that caused them.
 
@@ -62,6 +61,13 @@ def before_their_cause(
     for key, publish in published.items():
         causes = by_id.get((publish.transaction, publish.causation or ""), [])
         if causes and all(is_before_cause(publish, cause) for cause in causes):
+            heard = [
+                delivery
+                for (case, _, id_, agency, *_), delivery in delivered.items()
+                if (case, id_, agency) == (publish.transaction, publish.causation, publish.agency)
+            ]
+            if not all(is_before_cause(publish, cause, heard) for cause in causes):
+                continue
             keys = {publish_key(cause) for cause in causes}
             same = tuple_(*(unchecked.c[name] for name in _KEY)).in_(keys)
             if not keys & set(doubted) and connection.execute(select(unchecked).where(same)).first() is None:

@@ -295,7 +295,7 @@ def _take_early_out(
     doubted: Collection[PublishKey] = (),
 ) -> list[AnyReceipt]:
     """Take out what happened before its cause."""
-    effects = before_their_cause(connection, stored.publishes, doubted)
+    effects = before_their_cause(connection, stored.publishes, stored.deliveries, doubted)
     published = _take_out(connection, publishes, stored.publishes, effects, counts)
     handled = before_their_publish(stored.publishes, stored.deliveries)
     return published + _take_out(connection, deliveries, stored.deliveries, handled, counts)

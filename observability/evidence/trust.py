@@ -9,6 +9,7 @@ topic has around that time, which anybody may be told who may not read it. A bro
 receipts, so that no word about the future is believed either.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -188,18 +189,44 @@ def disbelief(standing: Standing, broker_time_us: int, written_us: int) -> Fault
 
 
 def is_before_publish(delivery: DeliveryReceipt, publish: PublishReceipt) -> bool:
-    """Return whether a delivery claims to have ended before its event was published."""
-    return publish.outcome == "published" and (delivery.finished_us < publish.broker_time_us - AGENCY_SKEW_US)
+    """Return whether a delivery claims to have ended before its event was published.
+
+    A publisher that was killed before the receipt publishes its event again: then a delivery of another
+    record is no lie, within a day, since no outage lasts longer.
+    """
+    early_us = publish.broker_time_us - delivery.finished_us
+    if publish.outcome != "published" or early_us <= AGENCY_SKEW_US:
+        return False
+    return early_us > OVERDUE_US or not is_of_another_record(delivery, publish)
 
 
-def is_before_cause(effect: PublishReceipt, cause: PublishReceipt) -> bool:
+def is_of_another_record(delivery: DeliveryReceipt, publish: PublishReceipt) -> bool:
+    """Return whether a delivery is of another record than the one which its event's publisher names."""
+    return names_offset(publish) and _where(delivery) != _where(publish)
+
+
+def _where(receipt: AnyReceipt) -> tuple[str, int, int]:
+    return receipt.topic, receipt.partition, receipt.offset
+
+
+def is_before_cause(
+    effect: PublishReceipt, cause: PublishReceipt, heard: Iterable[DeliveryReceipt] = ()
+) -> bool:
     """Return whether an event claims to have been published before the one that caused it.
 
     What the cause's publisher can say falsely of its own time makes nobody else a liar: its topic confirms
-    the time to a second, and nothing where the offset is not known.
+    the time to a second, and nothing where the offset is not known. Nor is it a lie where the cause was
+    published again: then an earlier record of it is among `heard`, its deliveries to the agency.
     """
-    skew_us = AGENCY_SKEW_US if effect.outcome == "refused" else SKEW_US
-    return names_offset(cause) and effect.broker_time_us < cause.broker_time_us - WINDOW_US - skew_us
+    skew_us = WINDOW_US + (AGENCY_SKEW_US if effect.outcome == "refused" else SKEW_US)
+    if not names_offset(cause) or effect.broker_time_us >= cause.broker_time_us - skew_us:
+        return False
+    return not any(
+        is_of_another_record(delivery, cause)
+        and delivery.broker_time_us <= effect.broker_time_us + skew_us
+        and not is_before_publish(delivery, cause)
+        for delivery in heard
+    )
 
 
 def names_offset(receipt: PublishReceipt) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from observability import Store, StoreError
 from observability.database import retention
 from observability.evidence.silence import Addressee
 from observability.evidence.trust import Word
-from observability.identity import publish_key
+from observability.identity import AnyReceipt, publish_key
 from observability.receipt_reader import LARGEST, SMALLEST, read
 from observability.transaction_view import moment
 from observability.views import State
@@ -282,6 +283,39 @@ class StorePromises:
             ("social-security", "before-cause", 1, "social-security")
         ]
         assert (store.summary().published, store.summary().refused) == (2, 0)
+
+    @pytest.mark.parametrize("offset", [7, -1])
+    def test_nobody_waits_since_before_the_start_of_a_case(self, store: Store, offset: int) -> None:
+        """An agency that dates its event back would else let others seem overdue."""
+        early = published(NUMBER, START - 60 * MINUTE, offset=offset)
+        store.apply([published(BORN, START), early])
+        (case,) = store.transactions()
+        assert case.state == "open"
+        assert [(wait.event, wait.since) for wait in case.waits_for] == [
+            (RECORD, moment(START)), (ALLOWANCE, moment(START)),
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize("told_first", [True, False])
+    def test_event_that_was_published_again_makes_nobody_a_liar(
+        self, store: Store, clock: Clock, *, told_first: bool
+    ) -> None:
+        """Its publisher was killed before the first receipt; the first copy was handled, and had effects."""
+        again = published(BORN, START + 5 * MINUTE, offset=9)
+        heard = delivered(BORN, "health", START, offset=5)
+        effect = published(RECORD, START + SECOND, causation=again.event_id)
+        twice = delivered(BORN, "health", again.broker_time_us, offset=9, reason="duplicate")
+        clock.now = moment(START + 6 * MINUTE)
+        batches: list[list[AnyReceipt]] = [[again, twice], [heard, effect]]
+        for batch in batches if told_first else batches[::-1]:
+            store.apply(batch)
+        assert store.refusals() == ()
+        (case,) = store.transactions()
+        assert RECORD not in [wait.event for wait in case.waits_for]
+        lie = published(NUMBER, START + SECOND, causation=again.event_id)
+        store.apply([lie, delivered(BORN, "tax", START, offset=9)])
+        assert {(view.agency, view.fault, view.receipts) for view in store.refusals()} == {
+            ("tax", "before-cause", 2)
+        }
 
     def test_cause_that_no_topic_confirmed_makes_nobody_a_liar(self, store: Store) -> None:
         """Until it is confirmed: a publisher could else say that the events of others came before its own."""
@@ -557,7 +591,13 @@ class StorePromises:
         """PostgreSQL keeps no long key: what one agency writes must not end the monitor of all."""
         long = "".join(sha256(bytes([number])).hexdigest() for number in range(200))
         born = [published(BORN, START, long + end, event_id=end + long, source=long) for end in "ab"]
-        texts = {"event_id": long, "source": long, "subscription": long, "type": long, "service": long}
+        texts: dict[str, Any] = {
+            "event_id": long,
+            "source": long,
+            "subscription": long,
+            "type": long,
+            "service": long,
+        }
         heard = delivered(BORN, "tax", START, long + "a", **texts, topic=long, reason=long, agency=long)
         told = read(encode_receipts([*born, heard]))
         assert told.reason is None

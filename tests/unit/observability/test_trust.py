@@ -27,6 +27,7 @@ from observability.evidence.trust import (
 from observability.identity import AnyReceipt
 from tests.unit.observability.country import (
     BORN,
+    MINUTE,
     RECORD,
     SECOND,
     START,
@@ -158,10 +159,25 @@ def test_what_names_a_place_can_be_checked() -> None:
 
 def test_nothing_is_handled_before_it_is_published() -> None:
     """When that was, its publisher says, and not the subscriber."""
-    told = delivered(BORN, HEALTH, START - 9 * AGENCY_SKEW_US)
-    assert is_before_publish(told, published(BORN, START))
+    born = published(BORN, START)
+    told = delivered(BORN, HEALTH, START - 9 * AGENCY_SKEW_US, offset=born.offset)
+    assert is_before_publish(told, born)
     assert not is_before_publish(told, refused(BORN, START))
     assert not is_before_publish(delivered(BORN, HEALTH, START), published(BORN, START + AGENCY_SKEW_US))
+
+
+def test_an_event_that_was_published_again_may_have_been_handled_before() -> None:
+    """Another record of it, within a day; and only who heard of that one had cause to publish."""
+    again = published(BORN, START + 9 * AGENCY_SKEW_US)
+    effect = published(RECORD, START + SECOND)
+    heard = delivered(BORN, HEALTH, START)
+    assert not is_before_publish(heard, again)
+    assert is_before_publish(heard, published(BORN, START + OVERDUE_US + SECOND))
+    assert is_before_publish(heard, replace(again, offset=-1))
+    assert is_before_cause(effect, again)
+    assert not is_before_cause(effect, again, [heard])
+    late = [delivered(BORN, HEALTH, START + MINUTE), replace(heard, offset=again.offset)]
+    assert is_before_cause(effect, again, late)
 
 
 @pytest.mark.parametrize(
