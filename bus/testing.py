@@ -185,6 +185,15 @@ class InMemoryCluster:
         rest = [other for other in self._groups[member.group] if other is not member]
         await self._rebalance(member.group, rest)
 
+    def require_member(self, member: "_Member") -> None:
+        """Fail where a member has left its group.
+
+        Raises:
+            BusUnavailableError: it has.
+        """
+        if member not in self._groups[member.group]:
+            raise BusUnavailableError(f"the group has let this member go - group `{member.group}`")
+
     async def _rebalance(self, group: str, members: list["_Member"]) -> None:
         for member in self._groups[group]:
             await member.revoke()
@@ -336,9 +345,12 @@ class _Member:
         if partition in self.positions:
             self.positions[partition] = offset
 
-    async def rewind(self, partition: TopicPartition) -> None:
+    async def confirm(self) -> None:
         self._cluster.require_available()
-        self.seek(partition, self._cluster.committed(self.group).get(partition, 0))
+        self._cluster.require_member(self)
+
+    def require_name(self) -> None:
+        """Members in memory have no names."""
 
     def pause(self, partition: TopicPartition) -> None:
         self._paused.add(partition)

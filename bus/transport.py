@@ -92,11 +92,19 @@ class Consumer(Protocol):
     def seek(self, partition: TopicPartition, offset: int) -> None:
         """Read `offset` next from `partition`."""
 
-    async def rewind(self, partition: TopicPartition) -> None:
-        """Read on at the committed offset, after checking that this member still belongs to the group.
+    async def confirm(self) -> None:
+        """Ask the group whether this member is still the one that holds what it was assigned.
 
         Raises:
-            BusUnavailableError: it does not, or the cluster does not answer.
+            BusUnavailableError: it is not, until it has joined again; or the cluster does not answer.
+            InstanceTakenError: a newer process runs under the name of this one.
+        """
+
+    def require_name(self) -> None:
+        """Fail, without asking, where it was heard that a newer process runs under the name of this one.
+
+        Raises:
+            InstanceTakenError: it does.
         """
 
     def pause(self, partition: TopicPartition) -> None:

@@ -1,9 +1,9 @@
 """One partition of an exactly-once subscription: what a handler publishes and its offset are one transaction.
 
-Law of this file: first the previous holder is fenced, then the committed offset is read. What a handler
-publishes is sent once every event before its own is done too, with the receipts, parked rows and dead
-letters of all of them and the offset behind them. A transaction is open for as long as that takes, and for no
-handler.
+Law of this file: first the previous holder is fenced, by a process that the group has just confirmed, then
+the committed offset is read. What a handler publishes is sent once every event before its own is done too,
+with the receipts, parked rows and dead letters of all of them and the offset behind them. A transaction is
+open for as long as that takes, and for no handler.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from bus.record import Position, TopicPartition
 from bus.standing import CommittedOffset
 from bus.table import deliver
 from bus.topics import dead_letter_topic, receipts_topic
-from bus.transport import Consumer, Sender
+from bus.transport import Sender
 from contracts import Catalog
 
 
@@ -75,14 +75,13 @@ class ExactlyOnce:
             learn=context.learn,
         )
 
-    async def start(self, consumer: Consumer) -> None:
-        """Fence the previous holder of the partition, then read on at the committed offset.
+    async def start(self) -> None:
+        """Fence the previous holder of the partition.
 
         Raises:
             BusError: the cluster does not answer, or does not allow it.
         """
         await self._transport.start()
-        await consumer.rewind(self.partition)
 
     def adopt(self, subscription: Subscription, catalog: Catalog) -> None:
         """Use a newer catalogue."""

@@ -20,7 +20,6 @@ from bus.parking.keys import KeyState, ParkedEvent, key_of
 from bus.parking.log import ParkedPartition
 from bus.record import Record, TopicPartition
 from bus.stages.deduplicate import RecentEvents
-from bus.transport import Consumer
 from contracts import Catalog
 
 
@@ -47,8 +46,8 @@ class Work(Protocol):
 class PartitionTransactions(Work, Protocol):
     """What takes the records of one partition to their outcome, in transactions."""
 
-    async def start(self, consumer: Consumer) -> None:
-        """Fence the previous holder, then read on from the committed offset."""
+    async def start(self) -> None:
+        """Fence the previous holder."""
 
     def adopt(self, subscription: Subscription, catalog: Catalog) -> None:
         """Go on with a newer catalogue."""

@@ -166,6 +166,7 @@ class Subscriber:
                 raise
 
     async def _turn(self) -> None:
+        self._consumer.require_name()  # also while there is no room, and nothing is read
         await self._look_after_partitions()
         await self._drop_displaced()
         await self._open_partitions()
@@ -213,7 +214,10 @@ class Subscriber:
         partitions: list[PartitionState] = []
         offsets: dict[TopicPartition, int] | None = None
         try:
-            await asyncio.gather(*(one.start(self._consumer) for one in transactions.values()))
+            if transactions:
+                await self._consumer.confirm()  # else one that was given up, as while it slept, fences others
+                await asyncio.gather(*(one.start() for one in transactions.values()))
+                await self._consumer.confirm()
             standings = await self._consumer.standings(new)
             starts = await self._places.starts(standings)
             if self._revocations != before:
@@ -336,21 +340,31 @@ class Subscriber:
         """Report what is done, begin anew where a transaction failed, and pass on what ended a worker."""
         for partition in list(self._partitions.values()):
             partition.report()
-            if partition.committing is not None and partition.committing.done():
-                committed, partition.committing = partition.committing, None
-                fault = None if committed.cancelled() else committed.exception()
+            committing = partition.committing
+            if committing is not None and committing.done():
+                fault = None if committing.cancelled() else committing.exception()
                 if isinstance(fault, BusError):
                     await self._begin_anew(partition, fault)
                 elif fault is not None:
                     raise fault
+                partition.committing = None
             if (ended := partition.take_fault()) is not None:
                 raise ended
 
     async def _begin_anew(self, partition: PartitionState, fault: BusError) -> None:
-        """Drop a partition whose transaction failed; it is opened again at the committed offset."""
+        """Drop a partition whose transaction failed; it is opened again at the committed offset.
+
+        It may be another process' by now, which was why. So it rests until the group has confirmed this one:
+        what it has in hand counts until then, so that no more comes again, and nobody is fenced.
+
+        Raises:
+            BusUnavailableError: the group has not; ask again.
+            InstanceTakenError: it has another under this name.
+        """
+        partition.left()
+        await self._consumer.confirm()
         logger.warning("%s begins anew at %s/%d: %s", self.subscription.group, *partition.partition, fault)
         self._consumer.pause(partition.partition)
-        partition.left()
         await self._abandon([partition], CANCEL_SECONDS)  # what it handles comes again
         self._partitions.pop(partition.partition, None)
         await self._close([partition.partition], [partition.transactions])

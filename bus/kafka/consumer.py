@@ -13,13 +13,18 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import (
+    CommitFailedError,
     ConsumerStoppedError,
     KafkaError,
     KafkaTimeoutError,
+    NoError,
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
+    RebalanceInProgressError,
     UnknownTopicOrPartitionError,
+    for_code,
 )
+from aiokafka.protocol.group import HeartbeatRequest
 from aiokafka.structs import OffsetAndMetadata
 from aiokafka.structs import TopicPartition as KafkaPartition
 
@@ -48,6 +53,8 @@ FAULTS = (KafkaError, ConsumerStoppedError, AssertionError, TimeoutError)
 """What aiokafka raises where it cannot do something now: also while its client ends, or is replaced."""
 LOOK_SECONDS = 1.0
 """How often to look for a topic that is gone."""
+HOLDS = (NoError.errno, RebalanceInProgressError.errno)
+"""What a member hears that holds what it was assigned; in a rebalance it does until it joins again."""
 BROKEN_POLLS = 3
 """After so many failures in a row that no outage explains, the group is joined anew."""
 
@@ -166,16 +173,16 @@ class KafkaConsumer:
         try:
             await begin(self._kafka, self._settings, f"group `{self.group}`")
         except BusError:
-            self._require_name()
+            self.require_name()
             raise
 
-    def _require_name(self) -> None:
+    def require_name(self) -> None:
         """Fail where a newer process has taken the name of this one."""
         if self._membership is not None and self._membership.is_fenced:
             raise InstanceTakenError(self.group or "", self._settings.instance or "")
 
     def _fault(self, error: BaseException) -> BusError:
-        self._require_name()
+        self.require_name()
         return translate(error, f"group `{self.group}`")
 
     def _assignor(self) -> Any:
@@ -206,7 +213,7 @@ class KafkaConsumer:
         self, timeout_seconds: float, max_records: int
     ) -> Mapping[TopicPartition, Sequence[Record]]:
         """Return the next records by partition."""
-        self._require_name()
+        self.require_name()
         try:
             if self._broken >= BROKEN_POLLS:
                 await self._join_anew()
@@ -413,21 +420,20 @@ class KafkaConsumer:
         self._next[partition] = offset
         self._on_held(self._kafka.seek, partition, offset)
 
-    async def rewind(self, partition: TopicPartition) -> None:
-        """Read on at the committed offset."""
-        place = KafkaPartition(*partition)
+    async def confirm(self) -> None:
+        """Ask the group whether this member still holds what it was assigned."""
+        coordinator = self._kafka._coordinator  # noqa: SLF001 - no public way
         try:
             async with asyncio.timeout(self._settings.publish_timeout_seconds):
-                committed = (await self._committed([place])).get(place)
-                if committed is not None:
-                    # The same again changes nothing, and fails where the group has let this member go.
-                    await self._kafka.commit({place: wire(committed)})
-                    offset = committed.offset
-                else:
-                    offset = (await self._kafka.beginning_offsets([place]))[place]
+                await coordinator.ensure_coordinator_known()
+                request = HeartbeatRequest(self.group, coordinator.generation, coordinator.member_id)
+                # aiokafka's own heartbeat would act on the answer too, here also on a late one.
+                answer = await coordinator._send_req(request)  # noqa: SLF001
         except FAULTS as error:
             raise self._fault(error) from error
-        self.seek(partition, int(offset))
+        if answer.error_code not in HOLDS:
+            why = for_code(answer.error_code)()
+            raise self._fault(why if why.retriable else CommitFailedError())
 
     def pause(self, partition: TopicPartition) -> None:
         """Stop reading a partition."""
