@@ -35,6 +35,8 @@ WATCH_SECONDS = 0.25
 AGAIN_SECONDS = 1.0
 HALT_SECONDS = 2.0
 """How long a partition that waits for an operator is left before it is looked at again."""
+OPENING_SECONDS = 1.0
+"""How long the loop waits for partitions to open; those that take longer do so beside it."""
 PATIENCE_SECONDS = 0.05
 """How long the loop waits for a batch before it looks at the other partitions."""
 
@@ -78,6 +80,8 @@ class Subscriber:
         self.has_read_all = False
         """Whether the subscription has come to its ends, where it has any."""
         self._places = places
+        self._opening: dict[asyncio.Task[None], Collection[TopicPartition]] = {}
+        """What reads what is parked of partitions that are new here, and which."""
         self._halted: dict[TopicPartition, float] = {}
         """When to look again whether an operator has said where to begin, in monotonic time."""
         self._marking: asyncio.Task[None] | None = None
@@ -143,10 +147,13 @@ class Subscriber:
                 list(self._partitions.values()), self._settings.stop_timeout_seconds, also=self._tasks
             )
             await self._abandon(self._partitions.values(), self._settings.stop_timeout_seconds)
-            tasks = [*self._tasks, *([] if self._marking is None else [self._marking])]
+            tasks = [*self._tasks, *self._opening, *([] if self._marking is None else [self._marking])]
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
+            await asyncio.gather(
+                *self._opening, return_exceptions=True
+            )  # what became of them is told by none
         try:
             await self._commit_last()
         finally:
@@ -197,22 +204,33 @@ class Subscriber:
             self._delivery.telemetry.parked(self.subscription.group, *parked)
 
     async def _open_partitions(self) -> None:
-        """Read what is parked of the partitions that are new here."""
+        """Begin with the partitions that are new here; those that take long do so beside the loop.
+
+        What they wait for may be up to another partition of this process, whose transaction failed.
+        """
         now = monotonic()
+        opening = {place for places in self._opening.values() for place in places}
         new = [
             place
             for place in self._consumer.assigned()
-            if place not in self._partitions and self._halted.get(place, 0.0) <= now
+            if place not in self._partitions and place not in opening and self._halted.get(place, 0.0) <= now
         ]
-        if not new or self._is_giving_back:
-            return
-        for place in new:
-            self._halted.pop(place, None)
-        before = self._revocations
+        if new and not self._is_giving_back:
+            for place in new:
+                self._halted.pop(place, None)
+                self._consumer.pause(place)
+            task = asyncio.create_task(self._open(new))
+            self._opening[task] = new
+            await asyncio.wait([task], timeout=OPENING_SECONDS)
+        for task in [task for task in self._opening if task.done()]:
+            del self._opening[task]
+            task.result()
+
+    async def _open(self, new: Collection[TopicPartition]) -> None:
+        """Read what is parked of partitions, and begin to read them."""
+        before, is_open = self._revocations, False
         make = self._transactions
         transactions = {} if make is None else {place: make(place) for place in new}
-        partitions: list[PartitionState] = []
-        offsets: dict[TopicPartition, int] | None = None
         try:
             if transactions:
                 await self._consumer.confirm()  # else one that was given up, as while it slept, fences others
@@ -229,26 +247,25 @@ class Subscriber:
                     for place in offsets
                 }
             )
-            partitions = [
-                PartitionState(
-                    (place := parked.home.partition),
-                    parked,
-                    transactions.get(place, self._delivery),
-                    reached=offsets[place],
-                    end=self.subscription.ends.get(place),
-                    transactions=transactions.get(place),
-                )
-                for parked in opened
-            ]
+            is_open = self._revocations == before
         finally:
-            if offsets is not None and self._revocations == before:
-                self._partitions |= {one.partition: one for one in partitions}
-                for place, offset in offsets.items():
-                    self._consumer.seek(place, offset)
-                    self._consumer.resume(place)
-                await self._halt([place for place in new if place not in offsets], transactions)
-            else:  # it failed, or another process may hold by now what was read
+            if not is_open:  # it failed, or another process may hold by now what was read
                 await self._close(new, transactions.values())
+        if not is_open:
+            return
+        for parked in opened:
+            place = parked.home.partition
+            self._partitions[place] = PartitionState(
+                place,
+                parked,
+                transactions.get(place, self._delivery),
+                reached=offsets[place],
+                end=self.subscription.ends.get(place),
+                transactions=transactions.get(place),
+            )
+            self._consumer.seek(place, offsets[place])
+            self._consumer.resume(place)
+        await self._halt([place for place in new if place not in offsets], transactions)
 
     async def _halt(
         self,
@@ -257,7 +274,6 @@ class Subscriber:
     ) -> None:
         """Read nothing of partitions until an operator has said where to begin."""
         for place in places:
-            self._consumer.pause(place)
             self._halted[place] = monotonic() + HALT_SECONDS
         await self._close(places, [transactions.get(place) for place in places])
 

@@ -413,7 +413,7 @@ class KafkaConsumer:
             known = await self._kafka.committed(place)
         if known is None:
             known = (await self._kafka.beginning_offsets([place]))[place]
-        return int(known)
+        return int(self._next.get(TopicPartition(*place), known))  # it may have been said meanwhile
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         """Read `offset` next."""
