@@ -85,8 +85,6 @@ class Settings(BaseSettings):
     """`gzip`, `lz4` or none."""
     max_poll_records: int = 200
     """Records handled between two looks at the broker."""
-    max_transaction_records: int = 1_000
-    """Records that an exactly-once subscription reads at once."""
     transaction_timeout_seconds: float = 180.0
     """How long a transaction may take before the broker ends it; none is open while a handler works."""
     max_uncommitted: int = 5_000

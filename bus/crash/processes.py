@@ -83,7 +83,6 @@ class Processes(ABC):
             "GOVBUS_INSTANCE": instance or name,
             "GOVBUS_MAX_UNCOMMITTED": str(MAX_UNCOMMITTED),
             "GOVBUS_MAX_POLL_RECORDS": "50",
-            "GOVBUS_MAX_TRANSACTION_RECORDS": "50",
             **self.environment(),
             VARIABLE: crash,
         }

@@ -97,9 +97,6 @@ class Subscriber:
         self._commit_turn = asyncio.Lock()
         self._committed_at = 0.0
         self._tasks: list[asyncio.Task[None]] = []
-        self._records_at_once = (
-            settings.max_poll_records if transactions is None else settings.max_transaction_records
-        )
 
     async def start(self) -> None:
         """Join the group and begin to handle events."""
@@ -181,7 +178,7 @@ class Subscriber:
         room = self._room()
         if room > 0:
             await asyncio.sleep(0)  # a poll that need not wait lets nobody else run
-            batches = await self._consumer.poll(wait, min(room, self._records_at_once))
+            batches = await self._consumer.poll(wait, min(room, self._settings.max_poll_records))
             if batches:
                 crash_point("after-read")
             elif self.subscription.ends:

@@ -280,7 +280,7 @@ async def test_kills_repeat_nothing_that_counts(
         **os.environ,
         "GOVBUS_BOOTSTRAP_SERVERS": world.bootstrap_servers,
         "GOVBUS_CATALOG": str(tmp_path / "catalog"),
-        "GOVBUS_MAX_TRANSACTION_RECORDS": "100",
+        "GOVBUS_MAX_POLL_RECORDS": "100",
     }
 
     def start() -> subprocess.Popen[bytes]:
