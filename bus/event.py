@@ -82,8 +82,7 @@ class Event(Generic[T_co]):
         return f"<Event {self.type} {self.id} at {place}>"
 
     def _text(self, name: str) -> str | None:
-        value = self.attributes.get(name)
-        return None if value is None else value.decode()
+        return _decoded(self.attributes.get(name))
 
     def _moment(self, name: str) -> datetime | None:
         return envelope.moment(self._text(name) or "")
@@ -149,12 +148,14 @@ class Event(Generic[T_co]):
     @property
     def traceparent(self) -> str | None:
         """W3C trace context of its publisher."""
-        return self._text(envelope.TRACEPARENT) or self._text(envelope.CE_TRACEPARENT)
+        known = self.attributes
+        return _decoded(known.get(envelope.TRACEPARENT) or known.get(envelope.CE_TRACEPARENT))
 
     @property
     def tracestate(self) -> str | None:
         """W3C `tracestate`, beside `traceparent`."""
-        return self._text(envelope.TRACESTATE) or self._text(envelope.CE_TRACESTATE)
+        known = self.attributes
+        return _decoded(known.get(envelope.TRACESTATE) or known.get(envelope.CE_TRACESTATE))
 
     @property
     def key(self) -> str | None:
@@ -254,3 +255,7 @@ class Event(Generic[T_co]):
         if self.bus is None:
             raise UsageError(f"Expected an event a bus has delivered, got one made by hand - at `{place}`")
         return self.bus
+
+
+def _decoded(value: bytes | None) -> str | None:
+    return None if value is None else value.decode()

@@ -37,13 +37,13 @@ class Outgoing(ABC):
         self.topic = topic
         self.key = key
         self.value = value
-        self.headers = headers if isinstance(headers, list) else list(headers)  # a list is what clients take
+        self.headers = headers
         self.partition = partition
 
     def sent(self) -> None:
         """Drop value and headers: the client has encoded them."""
         self.value = None
-        self.headers = []
+        self.headers = ()
 
     @abstractmethod
     def acknowledged(self, partition: int, offset: int, timestamp: int) -> None:

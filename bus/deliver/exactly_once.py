@@ -9,6 +9,7 @@ open for as long as that takes, and for no handler.
 import asyncio
 from collections.abc import Mapping
 from functools import partial
+from typing import Any, Unpack
 
 from bus.crash_points import crash_point
 from bus.dead_letters.record import DeadLetterRecord
@@ -17,7 +18,9 @@ from bus.deliver.commit import commit
 from bus.deliver.delivery import Delivery, written_somehow
 from bus.deliver.partition import PartitionState
 from bus.deliver.subscription import Subscription
+from bus.draft import Draft, DraftOptions, Receipt
 from bus.errors import BusError
+from bus.event import Event
 from bus.parking.log import ParkingLog, RowWriter
 from bus.publish.context import BusContext
 from bus.publish.in_handler import HandlerPublishing
@@ -37,6 +40,23 @@ class HeldPublishing(HandlerPublishing):
     def __init__(self, context: BusContext, publisher: Publisher, transport: Sender) -> None:
         super().__init__(context.settings, context.system, publisher, transport)
         publisher.keeps = True
+
+    async def publish(
+        self,
+        subject: str,
+        data: Any,
+        *,
+        version: str,
+        system: str | None = None,
+        cause: Event[Any] | None = None,
+        **options: Unpack[DraftOptions],
+    ) -> Receipt:
+        """Keep one event for the transaction of its cause; see `Bus.publish`. It waits for nothing."""
+        self._require_open()
+        stamper = self._stamper(subject, version, system)
+        publication = self._publisher.prepare(stamper, Draft.made(data, **options), cause)
+        self._publisher.keep(publication, cause)
+        return publication.receipt()
 
 
 class ExactlyOnce:

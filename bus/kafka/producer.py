@@ -256,12 +256,10 @@ class _Batch:
 
     def add(self, record: Outgoing) -> bool:
         """Encode a record and drop its bytes; return False if the batch is full."""
-        value, headers = record.value, record.headers
+        headers = record.headers if type(record.headers) is list else list(record.headers)  # for aiokafka
+        append = self.builder.append
         # The time of the batch will do: topics of events take the broker's.
-        if (
-            self.builder.append(timestamp=self._began_ms, key=record.key, value=value, headers=headers)
-            is None
-        ):
+        if append(timestamp=self._began_ms, key=record.key, value=record.value, headers=headers) is None:
             return False
         record.sent()
         self.records.append(record)

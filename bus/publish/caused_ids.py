@@ -17,6 +17,8 @@ publishes as before; other data is another event. `time` is no part, since many 
 
 from hashlib import sha256
 
+from uuid_utils import UUID
+
 from bus.draft import Draft
 
 
@@ -30,10 +32,8 @@ def likeness(kind: str, source: str, digest: str, draft: Draft) -> str:
         draft: what the handler gave.
     """
     # An attribute may neither be empty nor hold a NUL, so that no two lists of parts read the same.
-    return "\0".join((
-        kind, source, digest, f"{draft.key or ''}", f"{draft.transaction or ''}", f"{draft.service or ''}",
-        f"{draft.ce_subject or ''}",
-    ))  # fmt: skip
+    given = f"{draft.key or ''}\0{draft.transaction or ''}\0{draft.service or ''}\0{draft.ce_subject or ''}"
+    return f"{kind}\0{source}\0{digest}\0{given}"
 
 
 def caused_id(cause_source: str, cause_id: str, subscription: str, like: str, ordinal: int) -> str:
@@ -46,7 +46,6 @@ def caused_id(cause_source: str, cause_id: str, subscription: str, like: str, or
         like: the `likeness` of the event.
         ordinal: how many such events the handler had published before.
     """
-    parts = "\0".join((cause_source, cause_id, subscription, like, str(ordinal)))
-    named = sha256(parts.encode(errors="surrogatepass")).hexdigest()
-    variant = "89ab"[int(named[16], 16) & 3]
-    return f"{named[:8]}-{named[8:12]}-8{named[13:16]}-{variant}{named[17:20]}-{named[20:32]}"
+    parts = f"{cause_source}\0{cause_id}\0{subscription}\0{like}\0{ordinal}"
+    digest = sha256(parts.encode(errors="surrogatepass")).digest()
+    return str(UUID(bytes=digest[:16], version=8))

@@ -60,7 +60,7 @@ class Publication(Outgoing):
         self.topic, self.partition = stamper.topic, None
         self.receipts = receipts
         self.stamper = stamper
-        self.stamp = stamp
+        self.stamp = stamp.for_receipt()
         self.size_bytes = len(self.value)
         self.digest = digest or sha256(self.value).hexdigest()
         self.waiting: PublicationWaiter | None = None
@@ -142,10 +142,9 @@ class Publication(Outgoing):
 
     def receipt(self) -> Receipt:
         """Return the receipt; before the acknowledgement it has -1 as partition and offset."""
-        stamp = self.stamp
-        transaction = stamp.transaction or stamp.id
+        event_id, transaction, *_ = self.stamp
         partition = -1 if self.partition is None else self.partition
-        return Receipt(stamp.id, self.topic, partition, self.offset, self.timestamp, transaction)
+        return Receipt(event_id, self.topic, partition, self.offset, self.timestamp, transaction)
 
 
 class Together:

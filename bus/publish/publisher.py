@@ -37,7 +37,7 @@ from bus.record import Position
 from bus.settings import Settings
 from bus.stages import pipeline
 from bus.stages.encode import encode
-from bus.stages.stamp import Stamp, Stamper, stamp_of
+from bus.stages.stamp import ReceiptStamp, Stamper, stamp_of
 from bus.times.clock import BrokerClock
 from bus.transport import Sender
 from contracts import Catalog, ContractError, ContractVersion, visible
@@ -116,7 +116,7 @@ class Publisher:
 
     def _dispatch(self, publication: Publication, cause: Event[Any] | None) -> None:
         if self.keeps:
-            self._keep(publication, cause)
+            self.keep(publication, cause)
             return
         if publication.has_id:
             before = self._known(publication, self._recent.first)
@@ -126,7 +126,12 @@ class Publisher:
                 return
         self.emit(publication)
 
-    def _keep(self, publication: Publication, cause: Event[Any] | None) -> None:
+    def keep(self, publication: Publication, cause: Event[Any] | None) -> None:
+        """Keep a prepared event on its cause; whoever waits for it waits no longer.
+
+        Raises:
+            UsageError: the cause has no handler at work.
+        """
         kept = None if cause is None else cause.kept
         if not isinstance(kept, list):
             raise UsageError(
@@ -134,6 +139,7 @@ class Publisher:
                 "part of its transaction: publish by `event.publish`, before the handler returns"
             )
         kept.append(publication)
+        publication.headers = tuple(publication.headers)  # as `Stamp.for_receipt`, it waits for long
         waiting, publication.waiting = publication.waiting, None
         if waiting is not None:
             waiting.settled(publication, None)
@@ -196,7 +202,8 @@ class Publisher:
         Args and errors are those of `send`.
         """
         named = _named(stamper, draft, cause)
-        stamp = stamp_of(draft, cause, time_ns() // 1000, _new_id if named is None else named.id_given)
+        event_id = None if named is None else named.id
+        stamp = stamp_of(draft, cause, time_ns() // 1000, _new_id, event_id)
         span = self._telemetry.start_publish(stamper, stamp)
         if span is not None:
             stamp = span.carry(stamp)
@@ -205,7 +212,7 @@ class Publisher:
             prepared = pipeline.prepare(stamper, stamp, draft.data, draft.key, value)
             beside = pipeline.companions(stamper, stamp, prepared) if stamper.companions else ()
         except RefusedError as error:
-            self._refused(stamper, stamp, error)
+            self._refused(stamper, stamp.for_receipt(), error)
             if span is not None:
                 span.end(None, -1, error)
             raise
@@ -215,7 +222,7 @@ class Publisher:
         else:
             publication = Publication(self, stamper, stamp, prepared, named.digest)
             publication.has_id = True
-            named.take(publication)
+            named.caused.take(named.like, named.ordinal, publication)
         publication.span, publication.waiting, publication.index = span, waiting, index
         if beside:
             publication.older = [Publication(self, *older) for older in beside]
@@ -324,10 +331,7 @@ class Publisher:
         groups: dict[tuple[Stamper, int], tuple[list[Any], list[Publication]]] = {}
         answered: list[Publication] = []
         for one in publications:
-            (
-                event_id, time_us, recorded_us, transaction, causation, service, started_us, *_,
-            ) = one.stamp  # fmt: skip
-            transaction = transaction or event_id
+            event_id, transaction, causation, service, started_us, recorded_us, time_us = one.stamp
             broker_us = one.timestamp * 1000
             row = (
                 event_id, service, transaction, causation, PUBLISHED, None, one.partition, one.offset,
@@ -371,17 +375,17 @@ class Publisher:
         common = (self._agency, source, intended.type, "", place.topic, self._clock.skew_us)
         self._receipts.add("publish", common, partition_of_transaction(transaction), (row,))
 
-    def _refused(self, stamper: Stamper, stamp: Stamp, error: RefusedError) -> None:
+    def _refused(self, stamper: Stamper, stamp: ReceiptStamp, error: RefusedError) -> None:
         self._telemetry.refused(stamper.topic, error.reason)
         # The id itself may be the reason of the refusal; the receipt must be writable anyway.
-        event_id = _writable(stamp.id)
-        transaction = _writable(stamp.transaction or stamp.id)
-        service = None if stamp.service is None else _writable(stamp.service)
-        cause = None if stamp.causation is None else _writable(stamp.causation)
+        event_id, transaction, causation, service, started_us, recorded_us, time_us = stamp
+        event_id, transaction = _writable(event_id), _writable(transaction)
+        service = None if service is None else _writable(service)
+        cause = None if causation is None else _writable(causation)
         now_us = self._clock.now_us()
         row = (
             event_id, service, transaction, cause, REFUSED, error.reason.value, -1, -1,
-            now_us, stamp.started_us or now_us, stamp.recorded_us, stamp.time_us, 0, "", None,
+            now_us, started_us or now_us, recorded_us, time_us, 0, "", None,
         )  # fmt: skip
         common = (*stamper.shared[:-1], "", self._clock.skew_us)
         self._refusals.add("publish", common, partition_of_transaction(transaction), (row,), urgent=True)
@@ -409,36 +413,38 @@ def _new_id() -> str:
 
 
 class _Named(NamedTuple):
-    """The id of an event that a handler publishes, and what it is made of."""
+    """The id of an event that a handler publishes, what it is made of, and where it is noted."""
 
     id: str
     value: bytes
     digest: str
-    take: Callable[[Publication], None]
-
-    def id_given(self) -> str:
-        return self.id
+    like: str
+    ordinal: int
+    caused: CausedEvents
 
 
 def _named(stamper: Stamper, draft: Draft, cause: Event[Any] | None) -> _Named | None:
     """Return the id of an event that a handler publishes; None if it has another, or will be refused."""
-    if cause is not None and not hasattr(cause, "traceparent"):
+    if cause is None:
+        return None
+    if not hasattr(type(cause), "traceparent"):
         raise UsageError(
             f"Expected the event that caused this one, got `{type(cause).__name__}` - at `cause`. Pass the "
             "event itself, or publish by `event.publish`"
         )
-    if draft.id is not None or cause is None or cause.handled_by is None:
+    if draft.id is not None or cause.handled_by is None:
         return None
     try:
         value = encode(stamper.contract, draft.data)
     except RefusedError:
         return None
     digest = sha256(value).hexdigest()
-    caused = cause.caused = cause.caused or CausedEvents()
-    alike = likeness(stamper.contract.type, stamper.source, digest, draft)
-    ordinal = caused.ordinal(alike)
-    event_id = caused_id(cause.source, cause.id, cause.handled_by, alike, ordinal)
-    return _Named(event_id, value, digest, partial(caused.take, alike, ordinal))
+    like = likeness(stamper.contract.type, stamper.source, digest, draft)
+    if (caused := cause.caused) is None:
+        caused = cause.caused = CausedEvents()
+    ordinal = caused.ordinal(like)
+    event_id = caused_id(cause.source, cause.id, cause.handled_by, like, ordinal)
+    return _Named(event_id, value, digest, like, ordinal, caused)
 
 
 def _writable(text: object) -> str:

@@ -49,4 +49,4 @@ class RecentIds:
 
 
 def _name(publication: Publication) -> tuple[str, str, str]:
-    return publication.stamper.source, publication.stamp.id, publication.topic
+    return publication.stamper.source, publication.stamp[0], publication.topic

@@ -85,7 +85,7 @@ class Spreading:
 
     def may_pass(self, lane: Lane, subject: str) -> bool:
         """Whether a lane's events of a subject are sent at once."""
-        return self.is_open(subject) or (lane.wrote is not None and subject in lane.wrote)
+        return (lane.wrote is not None and subject in lane.wrote) or self.is_open(subject)
 
     def send(self, lane: Lane, publication: Publication) -> None:
         """Send an event, now or when its subject is open.
@@ -93,12 +93,11 @@ class Spreading:
         A transaction that has written events of the subject goes on: no growth ends before it does, and it
         would never end if it waited for the growth.
         """
-        subject = publication.stamper.subject
-        if self.may_pass(lane, subject):
+        if self.may_pass(lane, publication.stamper.subject):
             self._pass(lane, publication)
         else:
             lane.held += 1
-            self._held.setdefault(subject, []).append((lane, publication))
+            self._held.setdefault(publication.stamper.subject, []).append((lane, publication))
 
     def _pass(self, lane: Lane, publication: Publication) -> None:
         subject = publication.stamper.subject

@@ -14,6 +14,10 @@ NAME = "stamp"
 MAX_KEY_BYTES = 256
 
 
+ReceiptStamp = tuple[str, str, str | None, str | None, int | None, int, int]
+"""Id, transaction, causation and service; start of the transaction, time of recording and of the event."""
+
+
 class Stamp(NamedTuple):
     """The attributes of one event; times in microseconds since the epoch."""
 
@@ -30,8 +34,22 @@ class Stamp(NamedTuple):
     derived_from: str | None = None
     """Id of the event in the newer version from which this one was derived."""
 
+    def for_receipt(self) -> "ReceiptStamp":
+        """Return what a receipt says of it.
 
-def stamp_of(draft: Draft, cause: Event[Any] | None, now_us: int, new_id: Callable[[], str]) -> Stamp:
+        Of a plain tuple of text and numbers the garbage collector lets go; an event may wait for long.
+        """
+        event_id, time_us, recorded_us, transaction, causation, service, started_us, *_ = self
+        return event_id, transaction or event_id, causation, service, started_us, recorded_us, time_us
+
+
+def stamp_of(
+    draft: Draft,
+    cause: Event[Any] | None,
+    now_us: int,
+    new_id: Callable[[], str],
+    event_id: str | None = None,
+) -> Stamp:
     """Return the stamp of an event to publish.
 
     Args:
@@ -39,8 +57,10 @@ def stamp_of(draft: Draft, cause: Event[Any] | None, now_us: int, new_id: Callab
         cause: the event that caused it; transaction, service and trace continue.
         now_us: the publisher's time, in microseconds since the epoch.
         new_id: makes an id, for the event and for a transaction that begins with it.
+        event_id: the event's id, if it is known and not in the draft.
     """
-    event_id = new_id() if draft.id is None else draft.id
+    if event_id is None:
+        event_id = new_id() if draft.id is None else draft.id
     time_us = now_us if draft.time is None else envelope.moment_us(draft.time)
     if cause is None:
         transaction, service = draft.transaction, draft.service
@@ -49,9 +69,10 @@ def stamp_of(draft: Draft, cause: Event[Any] | None, now_us: int, new_id: Callab
         return Stamp(event_id, time_us, now_us, transaction, None, service, None, draft.ce_subject)
     transaction = cause.transaction or cause.id if draft.transaction is None else draft.transaction
     service = cause.service if draft.service is None else draft.service
+    traceparent = cause.traceparent
     return Stamp(
         event_id, time_us, now_us, transaction, cause.id, service, cause.started_us, draft.ce_subject,
-        cause.traceparent, cause.tracestate,
+        traceparent, cause.tracestate if traceparent else None,
     )  # fmt: skip
 
 
