@@ -32,8 +32,6 @@ HARD_MAX_BYTES = 1_048_576
 SHOWN_VIOLATIONS = 3
 SUNSET_NEAR_DAYS = 90
 """How long before its last day a version counts as ending."""
-PUBLISH_BYTES_PER_SECOND = 10_485_760
-READ_BYTES_PER_SECOND = 52_428_800
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +41,17 @@ class ClusterPolicy:
     Attributes:
         replication_factor: Copies of each topic; None leaves it to the cluster.
         min_insync_replicas: Copies that must hold an event before it counts as acknowledged; likewise.
-        publish_bytes_per_second: How much each agency may publish on each broker.
-        read_bytes_per_second: How much each agency may read from each broker.
-        spared_principals: Principals whose access is not the catalogue's matter, in Kafka's form.
+        publish_bytes_per_second: How much each agency may publish on each broker; likewise.
+        read_bytes_per_second: How much each agency may read from each broker; likewise.
+        spared_principals: Principals whose access is not the catalogue's matter, in Kafka's form; None if it
+            says nothing about them.
     """
 
     replication_factor: int | None = None
     min_insync_replicas: int | None = None
-    publish_bytes_per_second: int = PUBLISH_BYTES_PER_SECOND
-    read_bytes_per_second: int = READ_BYTES_PER_SECOND
-    spared_principals: tuple[str, ...] = ()
+    publish_bytes_per_second: int | None = None
+    read_bytes_per_second: int | None = None
+    spared_principals: tuple[str, ...] | None = None
 
 
 DEFAULT_POLICY = ClusterPolicy()

@@ -37,19 +37,22 @@ class GuardedCountry(SmallCountry):
         super().__init__(folder)
         self.folder = folder
         self.node = node
-        self.grant_file = folder / "agencies" / self.south / "subscriptions" / f"{self.opened}.yaml"
-        self.grant()
+        self.grant_file = self.grant()
         if node.admin_password is not None:
             give_passwords(node, self.north, self.south, "govbus-monitor")
 
-    def grant(self) -> None:
-        """Write the document by which `south` may read."""
-        self.grant_file.parent.mkdir(exist_ok=True)
+    def grant(self, subject: str = "") -> Path:
+        """Write the document by which `south` may read an event, the opened cases if none is named."""
+        subject = subject or self.opened
         document = {
-            "subject": self.opened, "version": 1, "purpose": "close-cases", "fields": ["$.reference"],
+            "subject": subject, "version": 1, "purpose": "close-cases", "fields": ["$.reference"],
             "approved_by": "An office", "approved_on": "2026-01-01", "expires": "2999-12-31",
+            **({} if subject == self.opened else {"name": subject.replace(".", "-")}),
         }  # fmt: skip
-        self.grant_file.write_text(yaml.safe_dump(document))
+        file = self.folder / "agencies" / self.south / "subscriptions" / f"{subject}.yaml"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(yaml.safe_dump(document))
+        return file
 
     def add_version(self, number: str, field: str) -> None:
         """Write a further minor version of the opened case, with one more optional field."""
@@ -120,6 +123,11 @@ class GuardedCountry(SmallCountry):
         """Apply the folder as it is now."""
         return await self.rollout(**more).apply(TODAY, AUTHOR)
 
+    async def apply_anyway(self, **more: Any) -> Plan:
+        """Apply the folder whatever it takes from others, such as the country of the test before."""
+        settings = self.settings(**more)
+        return await Rollout(self.folder, settings=settings, allow_destroy=True).apply(TODAY, AUTHOR)
+
     def bus(self, agency: str, **more: Any) -> Bus:
         """Return a bus of an agency under its own name and password."""
         return Bus(agency, settings=self.settings(agency, **more), catalog=Catalog.open(self.folder))
@@ -155,6 +163,18 @@ def give_passwords(node: EmbeddedKafka, *users: str) -> None:
     changes = [LIBRDKAFKA.UserScramCredentialUpsertion(user, secret, PASSWORD.encode()) for user in users]
     admin = administrator(node)
     for done in admin.alter_user_scram_credentials(changes).values():
+        done.result(timeout=30)
+
+
+def give(node: EmbeddedKafka, principal: str, topic: str) -> None:
+    """Let a principal read a topic, as an administrator does by hand."""
+    kafka = LIBRDKAFKA
+    access = kafka.AclBinding(
+        kafka.ResourceType.TOPIC, topic, kafka.ResourcePatternType.LITERAL, principal, "*",
+        kafka.AclOperation.READ, kafka.AclPermissionType.ALLOW,
+    )  # fmt: skip
+    admin = administrator(node)
+    for done in admin.create_acls([access]).values():
         done.result(timeout=30)
 
 

@@ -5,6 +5,7 @@ catalogue. `read` and `write` include Describe, and `write` includes what an ide
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 
@@ -13,6 +14,7 @@ from bus.topics import (
     AUDIT_CONFIG,
     AUDIT_TOPIC,
     MAX_EVENT_BYTES,
+    RECEIPTS_TOPICS,
     REGISTRY_TOPIC,
     TopicSpec,
     audit_topic,
@@ -26,6 +28,7 @@ from bus.topics import (
 from contracts import (
     Access,
     Catalog,
+    CatalogParts,
     ClusterState,
     ContractError,
     PlanScope,
@@ -34,12 +37,15 @@ from contracts import (
     TopicState,
     copies_for,
     counts_of,
+    registered_parts,
 )
 
 MONITOR = "govbus-monitor"
 """The user that reads the receipts of all agencies; it may read no event."""
 OWN_TOPICS = frozenset({REGISTRY_TOPIC, AUDIT_TOPIC})
 
+PUBLISH_BYTES_PER_SECOND, READ_BYTES_PER_SECOND = 10_485_760, 52_428_800
+"""Quotas of each agency on each broker, where neither the catalogue nor the cluster says."""
 MIN_INSYNC = "min.insync.replicas"
 _ROOM = {"max.message.bytes": str(4 * MAX_EVENT_BYTES), "message.timestamp.type": "LogAppendTime"}
 OPERATORS_TOPICS = (
@@ -48,6 +54,7 @@ OPERATORS_TOPICS = (
 )
 """What `contracts apply` writes to."""
 
+_EVENT_TOPIC = re.compile(r"([a-z0-9-]+\.[a-z0-9-]+)\.v[1-9][0-9]*")
 _AGENCY_TOPIC = re.compile(
     r"([a-z0-9-]+)\.(?:audit|checkpoints|dead-letters|parked|receipts|[a-z0-9-]+\.v[1-9][0-9]*)"
 )
@@ -80,17 +87,60 @@ def desired_state(
         for topic in _readable(catalog, subscription, today)
     }
     access |= {_may("read", agency, "topic", topic) for agency, topic in reads}
+    found = found or ClusterState()
+    policy = catalog.cluster
     quota = {
-        "producer_byte_rate": float(catalog.cluster.publish_bytes_per_second),
-        "consumer_byte_rate": float(catalog.cluster.read_bytes_per_second),
+        name: float(said or _usual_quota(catalog, found, name) or default)
+        for name, said, default in (
+            ("producer_byte_rate", policy.publish_bytes_per_second, PUBLISH_BYTES_PER_SECOND),
+            ("consumer_byte_rate", policy.read_bytes_per_second, READ_BYTES_PER_SECOND),
+        )
     }
     return ClusterState(
-        topics=desired_topics(catalog, found or ClusterState()),
+        topics=desired_topics(catalog, found),
         counts={subject: contract.partitions for subject, contract in catalog.contracts.items()},
         access=frozenset(access | set(_monitor(catalog))),
         quotas=dict.fromkeys(catalog.agencies, quota),
         entries=entries,
+        parts=CatalogParts(
+            frozenset(catalog.agencies),
+            frozenset((grant.consumer, grant.subject) for grant in catalog.subscriptions.values()),
+            frozenset(catalog.services),
+        ),
         subscribed=frozenset(topic for _, topic in reads),
+    )
+
+
+def _usual_quota(catalog: Catalog, found: ClusterState, name: str) -> float:
+    """What more than half of the agencies have; 0 if there is no such value."""
+    held = Counter(found.quotas.get(agency, {}).get(name, 0.0) for agency in catalog.agencies)
+    return next((rate for rate, agencies in held.items() if 2 * agencies > len(catalog.agencies)), 0.0)
+
+
+def parts_in_force(found: ClusterState, registered: Mapping[str, RegistryEntry] | None) -> CatalogParts:
+    """Return the documents that the cluster goes by.
+
+    Args:
+        found: the cluster as it is. Where there is no registry, what agencies may do tells which there are,
+            and what they subscribe to.
+        registered: the registry topic; None if it is left alone.
+    """
+    if (parts := registered_parts(registered or {})).agencies:
+        return parts
+    access = [one for one in found.access or () if one.resource == "topic" and not one.prefixed]
+    agencies = frozenset(
+        match[1]
+        for one in access
+        if one.principal == principal(MONITOR) and (match := RECEIPTS_TOPICS.match(one.name))
+    )
+    reads = ((one.principal.removeprefix("User:"), one.name) for one in access if one.operation == "read")
+    return CatalogParts(
+        agencies,
+        frozenset(
+            (consumer, event[1])
+            for consumer, topic in reads
+            if consumer in agencies and (event := _EVENT_TOPIC.fullmatch(topic))
+        ),
     )
 
 
@@ -194,4 +244,4 @@ def scope_of(catalog: Catalog, registered: Iterable[str]) -> PlanScope:
         return topic in OWN_TOPICS or (match is not None and match[1] in agencies)
 
     principals = frozenset(map(principal, (*agencies, MONITOR)))
-    return PlanScope(agencies, owns, principals, frozenset(catalog.cluster.spared_principals))
+    return PlanScope(agencies, owns, principals, frozenset(catalog.cluster.spared_principals or ()))

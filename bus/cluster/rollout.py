@@ -5,16 +5,18 @@ an `apply` that was killed is finished by the next one. Who began and who finish
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
-import orjson
 from uuid_utils import uuid7
 
-from bus.cluster.desired import counts_in_force, desired_state, scope_of
+from bus.cluster.audit import last_applied, record_apply
+from bus.cluster.desired import counts_in_force, desired_state, parts_in_force, scope_of
 from bus.cluster.growing import GROW_SECONDS, Growing
 from bus.cluster.readers import Readers
 from bus.cluster.registry import read_registry
@@ -30,7 +32,9 @@ from bus.topics import AUDIT_TOPIC, REGISTRY_TOPIC
 from bus.transport import Transport
 from contracts import (
     LEASE_MS,
+    AppliedCatalog,
     Catalog,
+    ClusterPolicy,
     Plan,
     PlannedChange,
     RegistryEntry,
@@ -39,6 +43,7 @@ from contracts import (
     compare_states,
     growths_of,
     is_alone,
+    registered_policy,
     registry_entries,
     settled_growth,
     withdrawal,
@@ -51,6 +56,8 @@ GROW_SESSION_MS = LEASE_MS * 3 // 2
 LOCK_WAIT_SECONDS = 20.0
 IN_FORCE_SECONDS = 30.0
 LOOK_SECONDS = 0.1
+CLOCK_SECONDS = 3600.0
+"""How far the clock of whoever applies may be off; it says which day it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,9 @@ class Rollout:
         grow: allow pausing publishers while the partitions of their events grow.
         grow_seconds: how long one growth may take, pauses included.
         tell: called with who holds a growth up.
+        now: the time of this machine's clock, in seconds since the epoch.
         committed: when the catalogue's commit was made, in seconds since the epoch; 0 if that is not known.
+        contains: whether the catalogue's commit is or contains another one; None if that is not known.
     """
 
     def __init__(
@@ -85,7 +94,9 @@ class Rollout:
         grow: bool = False,
         grow_seconds: float = GROW_SECONDS,
         tell: Callable[[str], None] = lambda _: None,
+        now: Callable[[], float] = time.time,
         committed: int = 0,
+        contains: Callable[[str], bool | None] = lambda _: None,
     ) -> None:
         self._settings = settings or Settings()
         self._folder = folder
@@ -96,7 +107,9 @@ class Rollout:
         self._grow = grow
         self._grow_seconds = grow_seconds
         self._tell = tell
+        self._now = now
         self._committed = committed
+        self._contains = contains
         self._key = SigningKey.read(self._settings.registry_key) if self._settings.registry_key else None
         self._trusted = _trusted(self._settings, self._key)
 
@@ -116,18 +129,23 @@ class Rollout:
     async def _plan(self, cluster: Cluster, transport: Transport, today: date) -> Plan:
         observed = await cluster.observe()
         notes = endings(self._catalog, today)
-        found = None
-        if self._trusted is None:
+        last = await last_applied(transport)
+        registry = await read_registry(transport, self._trusted or TrustedKeys({}))
+        found = None if self._trusted is None else registry
+        if found is None:
             notes.append("the registry is not managed: neither registry_key nor registry_public_key is set")
-        else:
-            found = await read_registry(transport, self._trusted)
+        if last.committed and not self._committed:
+            notes.append(
+                "git does not know this catalogue: nobody can tell whether it is older than the last"
+            )
         if observed.access is None:
             notes.append(
                 "the cluster has no authorizer: everybody may do everything, and access is not managed"
             )
         entries = None if found is None else registry_entries(self._folder)
         desired = desired_state(self._catalog, today, entries, observed)
-        scope = scope_of(self._catalog, found or ())
+        parts = parts_in_force(observed, found)
+        scope = scope_of(self._catalog, {*registry, *(f"agency/{name}" for name in parts.agencies)})
         policy = self._catalog.cluster
         if is_alone(observed) and (policy.replication_factor or 1) > 1:
             notes.append(
@@ -140,11 +158,16 @@ class Rollout:
             entries=found,
             counts=counts_in_force(self._catalog, observed, found),
             paused=frozenset(growth.subject for growth in growths if growth.is_paused),
-            committed=max((entry.committed for entry in (found or {}).values()), default=0),
+            commit=last.commit,
+            committed=last.committed or max((entry.committed for entry in registry.values()), default=0),
+            unread=len(registry) if found is None else 0,
+            parts=parts,
+            spared=_spared(last, registry, policy),
         )
-        desired = replace(desired, committed=self._committed)
+        contains = self._contains(last.commit) if last.commit else None
+        desired = replace(desired, committed=self._committed, contains_applied=contains)
         plan = compare_states(desired, observed, scope, allow_destroy=self._allow_destroy, grow=self._grow)
-        return replace(plan, notes=tuple(notes))
+        return replace(plan, notes=(*plan.notes, *notes))
 
     async def apply(
         self, today: date, author: Author, done: Callable[[PlannedChange], None] = lambda _: None
@@ -158,6 +181,7 @@ class Rollout:
 
         Raises:
             BusError: the cluster cannot be reached, or another `apply` runs; repeat it.
+            UsageError: the key that signs is missing, or this machine's clock is wrong.
         """
         async with Cluster.open(self._settings) as cluster, _connected(self._settings) as transport:
             plan = await self._plan(cluster, transport, today)
@@ -192,11 +216,19 @@ class Rollout:
         author: Author,
         done: Callable[[PlannedChange], None],
     ) -> None:
-        identity = str(uuid7())
         made: list[PlannedChange] = []
-        await _account(transport, identity, author, "begun", plan.changes)
+        spared = frozenset(self._catalog.cluster.spared_principals or ())
+        what = AppliedCatalog(author.commit, self._committed, spared)
+        record = partial(record_apply, transport, author.name, what=what, identity=str(uuid7()))
+        begun = await record("begun", plan.changes)
         outcome = "failed"
         try:
+            if abs(ahead_seconds := self._now() - begun) > CLOCK_SECONDS:
+                # By its date grants would be withdrawn that hold, or given that have ended.
+                raise UsageError(
+                    f"Expected the brokers' time, got a clock that is off by {ahead_seconds:+,.0f} s - on "
+                    "this machine; nothing was changed"
+                )
             for step in _steps(plan):
                 await self._do(cluster, transport, step, author)
                 made += step
@@ -205,7 +237,7 @@ class Rollout:
             await _in_force(cluster, plan)
             outcome = "done"
         finally:
-            await _account(transport, identity, author, outcome, made)
+            await record(outcome, made)
 
     async def _do(
         self, cluster: Cluster, transport: Transport, step: tuple[PlannedChange, ...], author: Author
@@ -223,8 +255,8 @@ class Rollout:
                 await self._grow_event(transport, first, author)
             case "entry":
                 await self._write(transport, first, author)
-            case "offsets":
-                pass  # only among what is left: it is the brokers' own configuration
+            case "offsets" | "catalogue":
+                pass  # what is left to the brokers' own configuration, and what is refused
 
     async def _grow_event(self, transport: Transport, change: PlannedChange, author: Author) -> None:
         if self._key is None:  # nobody waits for a registry that there is not
@@ -232,7 +264,7 @@ class Rollout:
         key, (before, after) = self._key, change.counts
 
         async def write(entry: RegistryEntry) -> int:
-            value = key.sign(entry, datetime.now(UTC), author.commit)
+            value = key.sign(entry, datetime.now(UTC), author.commit, self._committed)
             place = await deliver(transport, REGISTRY_TOPIC, entry.key.encode(), value, partition=0)
             return place.timestamp
 
@@ -256,6 +288,18 @@ class Rollout:
             entry = withdrawal(entry)
         value = self._key.sign(entry, datetime.now(UTC), author.commit, self._committed)
         await deliver(transport, REGISTRY_TOPIC, change.name.encode(), value, partition=0)
+
+
+def _spared(
+    last: AppliedCatalog, registry: Mapping[str, RegistryEntry], policy: ClusterPolicy
+) -> frozenset[str] | None:
+    """The principals that were left alone so far; None if neither cluster nor catalogue says."""
+    said = [] if policy.spared_principals is None else [frozenset[str]()]
+    if last.spared is not None:
+        said.append(last.spared)
+    if (registered := registered_policy(registry)) is not None:
+        said.append(frozenset(registered.spared_principals or ()))
+    return frozenset().union(*said) if said else None
 
 
 def _trusted(settings: Settings, key: SigningKey | None) -> TrustedKeys | None:
@@ -309,24 +353,6 @@ async def _change_topic(cluster: Cluster, change: PlannedChange) -> None:
         await cluster.change_topic(
             change.topic, dict(change.config), partitions=partitions, replicas=replicas
         )
-
-
-async def _account(
-    transport: Transport,
-    identity: str,
-    author: Author,
-    phase: str,
-    changes: list[PlannedChange] | tuple[PlannedChange, ...],
-) -> None:
-    said = {
-        "apply": identity,
-        "phase": phase,
-        "by": author.name,
-        "commit": author.commit,
-        "at": datetime.now(UTC).isoformat(),
-        "changes": [change.as_json() for change in changes],
-    }
-    await deliver(transport, AUDIT_TOPIC, identity.encode(), orjson.dumps(said))
 
 
 def live(folder: Path) -> Path:

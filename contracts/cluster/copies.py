@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from contracts.cluster.plan import ClusterState, Copies
+from contracts.cluster.state import ClusterState, Copies
 from contracts.contract import ClusterPolicy
 
 USUAL: Final = 3

@@ -19,8 +19,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from contracts.cluster.plan import RegistryEntry
 from contracts.cluster.registry import canonical
+from contracts.cluster.state import RegistryEntry
 
 GROWTH: Final = "growth/"
 LEASE_MS: Final = 10_000

@@ -2,136 +2,26 @@
 
 Law: nothing that others rely on is reduced or removed without explicit permission, and impossible changes are
 refused before any change is made. Access that the catalogue does not grant is removed first, without
-permission.
+permission, unless the catalogue looks like another or a broken one (`contracts.cluster.lost`).
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Final, Literal, TypeAlias
 
+from contracts.cluster.lost import LostPart, losses, lost_policy
+from contracts.cluster.state import Access, ClusterState, RegistryEntry, TopicState
 from contracts.cluster.weakening import FOR_EVER, RETENTION, weakenings
 
 Action: TypeAlias = Literal["+", "~", "-"]
-Kind: TypeAlias = Literal["topic", "access", "quota", "growth", "entry", "offsets"]
+Kind: TypeAlias = Literal["catalogue", "topic", "access", "quota", "growth", "entry", "offsets"]
 
 OFFSETS_RETENTION: Final = "offsets.retention.minutes"
 """How long brokers keep the offsets of a group that has stopped."""
 _NEVER_MINUTES: Final = 2**31 - 1
 """The highest that Kafka takes, 4,085 years."""
-
-
-@dataclass(frozen=True, slots=True)
-class TopicState:
-    """A topic: its partitions, all settings that differ from the broker's defaults, and its copies.
-
-    `replicas` is the number of copies of the partition that has the fewest.
-    """
-
-    name: str
-    partitions: int
-    config: Mapping[str, str] = field(default_factory=dict)
-    replicas: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Copies:
-    """The brokers that hold each event, and how many of them must before it counts as acknowledged."""
-
-    replicas: int
-    in_sync: int
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Access:
-    """One operation that one principal may do on a resource.
-
-    Attributes:
-        principal: In Kafka's form, `User:<agency>`.
-        resource: `topic`, `group`, `transactional-id` or `cluster`.
-        name: The name of the resource, or a prefix of it.
-        prefixed: Whether `name` is a prefix.
-        operation: `read`, `write`, `describe`, ..., as Kafka names it, in lower case.
-        host: The client's host; `*` means any.
-    """
-
-    principal: str
-    resource: str
-    name: str
-    prefixed: bool
-    operation: str
-    host: str = "*"
-
-    def covers(self, name: str) -> bool:
-        """Whether it applies to a resource of this name."""
-        return self.name in ("*", name) or (self.prefixed and name.startswith(self.name))
-
-    @property
-    def pattern(self) -> str:
-        """The resource as text, with `*` after a prefix."""
-        return f"{self.resource} {self.name}{'*' if self.prefixed else ''}"
-
-
-@dataclass(frozen=True, slots=True)
-class RegistryEntry:
-    """One entry of the registry topic.
-
-    Attributes:
-        key: Its kind and name, such as `version/health.record-opened/1.0`.
-        content: Its content as canonical JSON; empty when it is not trusted.
-        sha256: For a version, the hash of its schema; otherwise empty.
-        withdrawn: Whether it marks the key as removed.
-        fault: Why the entry in the topic is not trusted; empty when it is.
-        timestamp: When the broker took it, in its milliseconds since the epoch; 0 if it is not from a topic.
-        committed: When the commit of the catalogue was made from which it was signed, in seconds since the
-            epoch; 0 if that is not known.
-    """
-
-    key: str
-    content: bytes
-    sha256: str = ""
-    withdrawn: bool = False
-    fault: str = ""
-    timestamp: int = field(default=0, compare=False)
-    committed: int = field(default=0, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class ClusterState:
-    """The desired or actual state of a cluster.
-
-    Attributes:
-        topics: By name.
-        access: All grants; None when the cluster has no authorizer.
-        quotas: Bytes per second by user, then by Kafka's name of the quota.
-        entries: The registry topic by key; None without a key to check signatures.
-        brokers: How many there are.
-        default_copies: What the brokers give a topic for which nobody says otherwise.
-        defaults: What the brokers give to settings that a topic does not have, as far as it is known.
-        counts: The partitions of each event that its publishers use, by subject.
-        paused: The subjects whose publishers wait for a growth that nobody has ended.
-        committed: When the newest commit of the catalogue was made, in seconds since the epoch; 0 if that is
-            not known.
-        subscribed: The topics that subscriptions read.
-        offsets_retention_minutes: How long each broker keeps the offsets of a group that has stopped, by its
-            number; without those that do not tell.
-    """
-
-    topics: Mapping[str, TopicState] = field(default_factory=dict)
-    access: frozenset[Access] | None = frozenset()
-    quotas: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    entries: Mapping[str, RegistryEntry] | None = None
-    brokers: int = 1
-    default_copies: Copies = Copies(1, 1)
-    defaults: Mapping[str, str] = field(default_factory=dict)
-    counts: Mapping[str, int] = field(default_factory=dict)
-    paused: frozenset[str] = frozenset()
-    committed: int = 0
-    subscribed: frozenset[str] = frozenset()
-    offsets_retention_minutes: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +89,7 @@ class PlanScope:
         agencies: All present and former agencies of the catalogue.
         owns_topic: Whether a topic of that name belongs to the bus or an agency.
         principals: Principals whose grants all come from the catalogue.
-        spared: Principals of the operators, whose grants are left alone.
+        spared: Principals of the operators, whose grants are left alone; an agency is none of them.
     """
 
     agencies: frozenset[str]
@@ -209,10 +99,10 @@ class PlanScope:
 
     def owns(self, access: Access, topics: frozenset[str]) -> bool:
         """Whether the catalogue decides about a grant found in the cluster."""
-        if access.principal in self.spared:
-            return False
         if access.principal in self.principals:
             return True
+        if access.principal in self.spared:
+            return False
         if access.resource == "topic":
             return any(access.covers(topic) for topic in topics)
         if access.resource in ("group", "transactional-id"):
@@ -240,15 +130,16 @@ def compare_states(
         observed: The state of the cluster.
         scope: What the catalogue manages.
         allow_destroy: Allow removing topics and versions, what makes a topic keep or protect less, lower
-            quotas, an older commit, and a registry signed anew by another key.
+            quotas, and a catalogue that lost something since it was applied.
         grow: Allow pausing publishers while the partitions of their events grow.
     """
     topics = frozenset(name for name in {*desired.topics, *observed.topics} if scope.owns_topic(name))
     wanted = desired.access if observed.access is not None else None
     found = frozenset(access for access in observed.access or () if scope.owns(access, topics))
     gone = sorted(name for name in topics if name in observed.topics and name not in desired.topics)
+    withdrawn = sorted(found - (wanted or frozenset()))
     changes = [
-        *(_revoked(access) for access in sorted(found - (wanted or frozenset()))),
+        *(_revoked(access) for access in withdrawn),
         *_topics(desired, observed, allow_destroy=allow_destroy),
         *(_granted(access) for access in sorted((wanted or frozenset()) - found)),
         *_quotas(desired, observed, scope, allow_destroy=allow_destroy),
@@ -258,42 +149,18 @@ def compare_states(
     ]
     compared = len(desired.topics) + len(wanted or ()) + len(desired.quotas)
     compared += 0 if observed.entries is None else len(desired.entries or ())
-    if changes and 0 < desired.committed < observed.committed and not allow_destroy:
-        changes.insert(0, _older(desired, observed))
-    if not allow_destroy and _is_of_another_key(desired, observed):
-        changes.insert(0, _signed_anew(observed))
+    unchanged = compared - sum(change.action != "-" for change in changes)
+    strangers = [access for access in withdrawn if access.principal not in scope.principals]
+    lost = [*losses(desired, observed, strangers)] if changes else []
+    notes = tuple(f"{loss.name}: {what}" for loss in lost for what in loss.what) if allow_destroy else ()
+    if not allow_destroy:
+        changes = [*map(_lost, lost), *changes]
     left = (*_added_by_others(desired, observed), *_forgotten_early(desired, observed))
-    return Plan(tuple(changes), compared - sum(change.action != "-" for change in changes), left=left)
+    return Plan(tuple(changes), unchanged, notes, left)
 
 
-def _older(desired: ClusterState, observed: ClusterState) -> PlannedChange:
-    """Access that a newer commit grants would be withdrawn without permission, and its changes undone."""
-    here, there = (
-        datetime.fromtimestamp(state.committed, UTC).isoformat(" ", "minutes")
-        for state in (desired, observed)
-    )
-    what = (f"commit: of {there} -> of {here}",)
-    refusal = (
-        "the cluster has a newer commit of the catalogue: get that first (`git pull`), or `--allow-destroy` "
-        "goes back to this one"
-    )
-    return PlannedChange("~", "entry", "commit", what, "", refusal)
-
-
-def _is_of_another_key(desired: ClusterState, observed: ClusterState) -> bool:
-    """Whether not one entry of the registry is sound: then the keys in hand are others than its own."""
-    found = observed.entries or {}
-    return bool(found) and bool(desired.entries) and all(entry.fault for entry in found.values())
-
-
-def _signed_anew(observed: ClusterState) -> PlannedChange:
-    """Every process that trusts the former key would refuse the registry, the end of a growth included."""
-    what = (f"entries that no key in hand has signed: all {len(observed.entries or ()):,}",)
-    refusal = (
-        "the registry is signed with another key: give that as GOVBUS_REGISTRY_KEY, or both public keys as "
-        "GOVBUS_REGISTRY_PUBLIC_KEY while one replaces the other; `--allow-destroy` signs it anew"
-    )
-    return PlannedChange("~", "entry", "signatures", what, "", refusal)
+def _lost(loss: LostPart) -> PlannedChange:
+    return PlannedChange("~", "catalogue", loss.name, loss.what, "", loss.refusal)
 
 
 def _granted(access: Access) -> PlannedChange:
@@ -488,7 +355,7 @@ def _entries(
         elif found.fault:
             yield PlannedChange("~", "entry", key, (), f"{found.fault}: written again", entry=entry)
         elif found.content != entry.content:
-            refusal = "" if allow_destroy else _lost_policy(found, entry)
+            refusal = "" if allow_destroy else lost_policy(found, entry)
             if found.sha256 != entry.sha256:
                 refusal = "a published version never changes: publish the change as a new version"
             yield PlannedChange("~", "entry", key, (), "", refusal, entry=entry)
@@ -500,19 +367,6 @@ def _entries(
         refusal = "a published version would be withdrawn: `--allow-destroy` allows it" if published else ""
         why = found.fault or "it is not in the catalogue"
         yield PlannedChange("-", "entry", key, (), why, "" if allow_destroy else refusal, entry=found)
-
-
-def _lost_policy(found: RegistryEntry, entry: RegistryEntry) -> str:
-    """Why the catalogue's own entry may not lose `cluster.yaml`: nobody would have decided anything."""
-    if found.key != "catalog" or found.withdrawn:
-        return ""
-    before, after = ("cluster.yaml" in json.loads(each.content)["documents"] for each in (found, entry))
-    if after or not before:
-        return ""
-    return (
-        "`cluster.yaml` would be gone, with the quotas and spared principals it names: get it back, or "
-        "`--allow-destroy` allows it"
-    )
 
 
 def _order(key: str) -> tuple[int, str]:

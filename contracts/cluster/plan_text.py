@@ -9,7 +9,7 @@ from typing import Final
 from contracts.cluster.plan import Kind, Plan, PlannedChange
 
 _TITLES: Final[dict[Kind, str]] = {
-    "access": "Access", "topic": "Topics", "quota": "Quotas",
+    "catalogue": "Catalogue", "access": "Access", "topic": "Topics", "quota": "Quotas",
     "growth": "Partitions", "entry": "Registry",
 }  # fmt: skip
 

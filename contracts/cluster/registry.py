@@ -21,7 +21,8 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from contracts.cluster.plan import RegistryEntry
+from contracts.cluster.state import CatalogParts, RegistryEntry
+from contracts.contract import DEFAULT_POLICY, ClusterPolicy
 from contracts.errors import RegistryKeyError
 
 if TYPE_CHECKING:
@@ -229,6 +230,37 @@ def _entry(root: Path, key: str, files: Iterable[str], *, sha256: str = "", **mo
     documents = {file: (root / file).read_bytes().decode() for file in files}
     present = {name: value for name, value in {**more, "sha256": sha256}.items() if value}
     return RegistryEntry(key, canonical({"key": key, "documents": documents, **present}), sha256)
+
+
+def registered_parts(entries: Mapping[str, RegistryEntry]) -> CatalogParts:
+    """Return the documents of the catalogue that a registry has."""
+    agencies, services, subscriptions = set(), set(), set()
+    for key, entry in entries.items():
+        kind, _, name = key.partition("/")
+        if entry.fault or entry.withdrawn:
+            continue
+        if kind == "agency":
+            agencies.add(name)
+        elif kind == "service":
+            services.add(name)
+        elif kind == "subscription":
+            files = map(PurePosixPath, json.loads(entry.content)["documents"])
+            subscriptions |= {(name.partition("/")[0], ".".join(file.stem.split(".")[:2])) for file in files}
+    return CatalogParts(frozenset(agencies), frozenset(subscriptions), frozenset(services))
+
+
+def registered_policy(entries: Mapping[str, RegistryEntry]) -> ClusterPolicy | None:
+    """Return what `cluster.yaml` says of the catalogue that a registry has; None if no sound entry tells."""
+    from contracts.documents.shapes import ClusterShape  # noqa: PLC0415 - its parsers take most of this
+    from contracts.documents.yaml_reader import read_yaml_text  # noqa: PLC0415 - room's start
+
+    entry = entries.get("catalog")
+    if entry is None or entry.fault or entry.withdrawn:
+        return None
+    text = json.loads(entry.content)["documents"].get("cluster.yaml")
+    return (
+        DEFAULT_POLICY if text is None else ClusterShape.model_validate(read_yaml_text(text, "")[0]).policy()
+    )
 
 
 def write_registry_folder(entries: Iterable[RegistryEntry], folder: Path) -> None:

@@ -28,7 +28,7 @@ from contracts.commands.options import (
     failing_plainly,
     json_option,
 )
-from contracts.documents.git import committed_at, revision
+from contracts.documents.git import committed_at, contains, revision
 from contracts.documents.loading import load
 from contracts.errors import GitError
 from contracts.lint.lint import lint_loaded
@@ -87,7 +87,7 @@ def plan(catalog: Path | None, as_json: bool, allow_destroy: bool, grow: bool) -
         catalog=_sound(root),
         allow_destroy=allow_destroy,
         grow=grow,
-        committed=_committed(root, "HEAD"),
+        **_history(root),
     )
     found = asyncio.run(cluster.plan(_today()))
     _show(found, as_json=as_json)
@@ -134,7 +134,7 @@ def apply(
         allow_destroy=allow_destroy,
         grow=grow,
         grow_seconds=grow_seconds,
-        committed=_committed(root, commit or "HEAD"),
+        **_history(root),
         tell=lambda line: say(f"waiting: {line}", err=True),
     )
     author = cluster.author(by or f"{getpass.getuser()}@{socket.gethostname()}", commit or _commit(root))
@@ -202,11 +202,13 @@ def _today() -> date:
     return datetime.now(UTC).date()
 
 
-def _committed(root: Path, commit: str) -> int:
+def _history(root: Path) -> dict[str, Any]:
+    """When the commit in hand was made, and what it contains, as far as git knows; not what a shell says."""
     try:
-        return committed_at(root, commit)
+        committed = committed_at(root, "HEAD")
     except GitError:
-        return 0
+        return {}
+    return {"committed": committed, "contains": lambda other: contains(root, "HEAD", other)}
 
 
 def _commit(root: Path) -> str:

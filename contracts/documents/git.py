@@ -96,6 +96,25 @@ def committed_at(repository: Path, commit: str) -> int:
     return int(_git(found.repository, "show", "--no-patch", "--format=%ct", found.commit))
 
 
+def contains(repository: Path, commit: str, other: str) -> bool | None:
+    """Whether a commit is or contains another; None if the repository does not have enough of its history.
+
+    Args:
+        repository: A folder of the repository.
+        commit: The commit, by its hash or another name.
+        other: The commit that it should contain.
+
+    Raises:
+        GitError: There is no such commit.
+    """
+    found = revision(repository, "ref", commit, "")
+    top, theirs = found.repository, _commit(found.repository, other) if _NAME.fullmatch(other) else ""
+    if theirs and _git(top, "merge-base", found.commit, theirs, may_fail=True).decode().strip() == theirs:
+        return True
+    is_shallow = _git(top, "rev-parse", "--is-shallow-repository").strip() == b"true"
+    return None if is_shallow else False
+
+
 def write_catalog(source: Revision, target: Path) -> None:
     """Write the documents of the catalogue at a revision into an empty folder.
 

@@ -17,7 +17,6 @@ from pydantic import BaseModel, ValidationError
 from contracts import names
 from contracts.contract import (
     Agency,
-    ClusterPolicy,
     Contract,
     ContractVersion,
     KeyRule,
@@ -104,10 +103,8 @@ def _names(loaded: Loaded, folder: str) -> list[str]:
 
 
 def _load_cluster(loaded: Loaded) -> None:
-    if (read := _read_shape(loaded, CLUSTER, ClusterShape)) is None:
-        return
-    fields = read[1].model_dump()
-    loaded.cluster = ClusterPolicy(**{**fields, "spared_principals": tuple(fields["spared_principals"])})
+    if (read := _read_shape(loaded, CLUSTER, ClusterShape)) is not None:
+        loaded.cluster = read[1].policy()
 
 
 def _load_agency(loaded: Loaded, folder: Path) -> None:

@@ -22,9 +22,8 @@ from contracts import names
 from contracts.contract import (
     DEFAULT_MAX_BYTES,
     HARD_MAX_BYTES,
-    PUBLISH_BYTES_PER_SECOND,
-    READ_BYTES_PER_SECOND,
     Classification,
+    ClusterPolicy,
     Compatibility,
     ContentModel,
     Level,
@@ -181,9 +180,14 @@ class ClusterShape(DocumentShape):
 
     replication_factor: Annotated[int, Field(ge=1, le=32)] | None = None
     min_insync_replicas: Annotated[int, Field(ge=1, le=32)] | None = None
-    publish_bytes_per_second: Annotated[int, Field(ge=1)] = PUBLISH_BYTES_PER_SECOND
-    read_bytes_per_second: Annotated[int, Field(ge=1)] = READ_BYTES_PER_SECOND
-    spared_principals: list[Annotated[Line, StringConstraints(pattern=r"^[A-Za-z]+:.+$")]] = []
+    publish_bytes_per_second: Annotated[int, Field(ge=1)] | None = None
+    read_bytes_per_second: Annotated[int, Field(ge=1)] | None = None
+    spared_principals: list[Annotated[Line, StringConstraints(pattern=r"^[A-Za-z]+:.+$")]] | None = None
+
+    def policy(self) -> ClusterPolicy:
+        """What it says, as a value."""
+        spared = None if self.spared_principals is None else tuple(self.spared_principals)
+        return ClusterPolicy(**{**self.model_dump(), "spared_principals": spared})
 
     @field_validator("min_insync_replicas")
     @classmethod

@@ -59,7 +59,7 @@ async def test_a_dishonest_agency_changes_nothing_of_others(
 ) -> None:
     """Neither positions of connectors, nor cases, nor what is counted of other agencies."""
     country = GuardedCountry(tmp_path / "catalog", node)
-    await country.apply()
+    await country.apply_anyway()
     checkpoints, chance = checkpoints_topic(country.north), random.Random(seed)
     async with country.bus(country.north) as north:
         table = north.table(checkpoints)

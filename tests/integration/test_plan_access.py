@@ -4,7 +4,8 @@ Whoever says who somebody is: a password (SCRAM), a client certificate (mutual T
 """
 
 import asyncio
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -25,9 +26,11 @@ from bus import (
     receipts_topic,
 )
 from bus.cluster.desired import MONITOR
+from bus.kafka.cluster import Cluster
 from bus.topics import AUDIT_TOPIC, REGISTRY_TOPIC, dead_letter_topic
-from tests.granted import GuardedCountry, client, until
-from tests.small_catalog import case
+from contracts import Access
+from tests.granted import AUTHOR, TODAY, GuardedCountry, client, give, until
+from tests.small_catalog import SmallCountry, case
 
 PASSING = (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE)
 """What librdkafka tells of a connection that it makes anew."""
@@ -45,9 +48,9 @@ def node(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture
 async def country(tmp_path: Path, node: EmbeddedKafka) -> GuardedCountry:
-    """The small country, applied."""
+    """The small country, applied; that of the test before is gone."""
     found = GuardedCountry(tmp_path / "catalog", node)
-    await found.apply()
+    await found.apply_anyway()
     return found
 
 
@@ -141,6 +144,54 @@ async def test_a_withdrawn_grant_cuts_a_running_subscriber_off(country: GuardedC
         serving.append(south.serving)
         await north.publish(country.opened, case(2), version="1.0")
         assert (handled, serving) == ([1], [True, False])
+
+
+@pytest.mark.parametrize("node", ["SASL_PLAINTEXT"], indirect=True)
+async def test_a_catalogue_that_lost_something_takes_nothing_from_anyone(country: GuardedCountry) -> None:
+    """Without a registry, the cluster itself says what was applied: all is as it was until there is leave."""
+    folder, agencies = country.folder, country.folder / "agencies"
+    country.add_agency("lender", 3)
+    grants = [country.grant(f"lender.event-{number}") for number in range(3)]
+    policy = folder / "cluster.yaml"
+    policy.write_text("publish_bytes_per_second: 20000000\nspared_principals: [User:backup]\n")
+    give(country.node, "User:backup", "*")
+    assert not (await country.rollout_at(2_000).apply(TODAY, AUTHOR)).refusals
+    before = await _access(country)
+
+    async def asked(break_it: Callable[[], object], committed: int = 3_000) -> set[str]:
+        aside = folder.with_name("aside")
+        shutil.copytree(folder, aside)
+        break_it()
+        plan = await country.rollout_at(committed).apply(TODAY, AUTHOR)
+        shutil.rmtree(folder)
+        aside.rename(folder)
+        assert not [change for change in plan.changes if (change.action, change.kind) == ("~", "quota")]
+        return {change.name for change in plan.refusals if change.kind == "catalogue"}
+
+    def removed(*files: Path) -> None:
+        for file in files:
+            shutil.rmtree(file) if file.is_dir() else file.unlink()
+
+    assert await asked(lambda: removed(policy)) == {"spared_principals"}
+    assert await asked(lambda: policy.write_text("spared_principals: []\n")) == {"spared_principals"}
+    assert await asked(lambda: removed(agencies / country.south / "subscriptions")) == {"subscriptions"}
+    assert await asked(lambda: removed(*grants, agencies / "lender")) >= {"agencies"}
+    assert await asked(lambda: removed(*grants[:1]), committed=1_000) == {"commit"}
+
+    def other_country() -> None:
+        removed(folder)
+        SmallCountry(folder)
+
+    assert await asked(other_country) >= {"agencies", "spared_principals"}
+    assert await _access(country) == before
+    removed(*grants[:2])
+    assert not (await country.rollout_at(3_000).apply(TODAY, AUTHOR)).refusals
+    assert len(before - await _access(country)) == 2
+
+
+async def _access(country: GuardedCountry) -> frozenset[Access]:
+    async with Cluster.open(country.settings()) as cluster:
+        return await cluster.access() or frozenset()
 
 
 def _refused_to_read(country: GuardedCountry, user: str, topic: str) -> bool:

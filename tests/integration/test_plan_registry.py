@@ -5,22 +5,33 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
-from time import monotonic
+from time import monotonic, time
 from typing import Any
 
 import orjson
 import pytest
 from confluent_kafka import Producer
 
-from bus import Bus, BusUnavailableError, EmbeddedKafka, Event, RetryPolicy
-from bus.cluster.rollout import LOCK
+from bus import Bus, BusUnavailableError, EmbeddedKafka, Event, RetryPolicy, UsageError
+from bus.cluster.rollout import LOCK, Rollout
 from bus.kafka import consumer
 from bus.kafka.lock import held
 from bus.kafka.transport import KafkaTransport
 from bus.topics import AUDIT_TOPIC, REGISTRY_TOPIC, partition_of
 from contracts import UnknownVersionError
-from tests.granted import AUTHOR, LIBRDKAFKA, TODAY, GuardedCountry, administrator, client, make_keys, until
+from tests.granted import (
+    AUTHOR,
+    LIBRDKAFKA,
+    TODAY,
+    GuardedCountry,
+    administrator,
+    client,
+    give,
+    make_keys,
+    until,
+)
 from tests.small_catalog import case
 
 APPLY = """
@@ -122,6 +133,48 @@ async def test_an_older_commit_is_not_applied_over_a_newer_one(
     older = await country.rollout_at(1_000, **keys).apply(TODAY, AUTHOR)
     assert [change.name for change in older.refusals] == ["commit"]
     assert not (await country.rollout_at(3_000, **keys).apply(TODAY, AUTHOR)).refusals
+
+
+async def test_the_signed_policy_says_who_was_spared(country: GuardedCountry, keys: dict[str, Path]) -> None:
+    """A line that is missing from `cluster.yaml` is told, and nothing else of the plan is done."""
+    policy = country.folder / "cluster.yaml"
+    policy.write_text("spared_principals: [User:backup]\n")
+    give(country.node, "User:backup", country.topic)
+    try:
+        await country.apply(**keys)
+        policy.write_text("read_bytes_per_second: 52428800\n")
+        plan = await country.apply(**keys)
+        assert [(change.name, change.what) for change in plan.refusals] == [
+            ("spared_principals", (f"`User:backup` may no longer `read topic {country.topic}`",))
+        ]
+        plan = await country.apply_anyway(**keys)
+        assert [change.name for change in plan.changes if change.kind == "access"]
+    finally:
+        policy.write_text("{}\n")
+
+
+async def test_who_has_no_key_leaves_no_registry_behind(
+    country: GuardedCountry, keys: dict[str, Path]
+) -> None:
+    """Two shells plan the same, or one of them nothing."""
+    country.grant_file.unlink()
+    try:
+        plan = await country.apply()
+        assert [change.name for change in plan.refusals] == ["signatures"]
+        assert not (await country.rollout(**keys).plan(TODAY)).refusals
+    finally:
+        country.grant()
+
+
+async def test_a_wrong_clock_takes_nothing_from_anyone(
+    country: GuardedCountry, keys: dict[str, Path]
+) -> None:
+    """All grants would have ended, or not yet begun: the brokers' time is asked before anything is done."""
+    later = date(3000, 1, 1)
+    ahead = Rollout(country.folder, settings=country.settings(None, **keys), now=lambda: time() + 7_200)
+    with pytest.raises(UsageError, match=r"off by \+7,"):
+        await ahead.apply(later, AUTHOR)
+    assert (await country.rollout(**keys).plan(TODAY)).changes == ()
 
 
 async def test_a_new_minor_version_is_used_without_restart(
@@ -381,13 +434,9 @@ def _change_by_hand(admin: Any, country: GuardedCountry) -> None:
             kafka.ConfigEntry("retention.ms", "1000", incremental_operation=kafka.AlterConfigOpType.SET)
         ],
     )
-    stranger = kafka.AclBinding(
-        kafka.ResourceType.TOPIC, country.topic, kafka.ResourcePatternType.LITERAL, "User:stranger", "*",
-        kafka.AclOperation.READ, kafka.AclPermissionType.ALLOW,
-    )  # fmt: skip
+    give(country.node, "User:stranger", country.topic)
     waiting = [
         *admin.incremental_alter_configs([resource]).values(),
-        *admin.create_acls([stranger]).values(),
         *admin.create_topics([kafka.NewTopic("warehouse.stock.v1", 1, 1)]).values(),
     ]
     for done in waiting:

@@ -9,9 +9,18 @@ import pytest
 import yaml
 
 from bus import Settings, UsageError
-from bus.cluster.desired import MONITOR, desired_state, scope_of
+from bus.cluster.desired import MONITOR, desired_state, parts_in_force, scope_of
 from bus.cluster.rollout import Rollout
-from contracts import Access, Catalog, CatalogError, ClusterState, Copies, TopicState
+from contracts import (
+    Access,
+    Catalog,
+    CatalogError,
+    CatalogParts,
+    ClusterState,
+    Copies,
+    TopicState,
+    registry_entries,
+)
 from tests.small_catalog import SmallCountry
 
 TODAY = date(2026, 11, 24)
@@ -161,6 +170,47 @@ def test_quotas_and_spared_principals_are_the_catalogues(tmp_path: Path) -> None
     quotas = desired_state(catalog, TODAY).quotas.values()
     assert {quota["producer_byte_rate"] for quota in quotas} == {1_000.0}
     assert scope_of(catalog, []).spared == {"User:backup"}
+
+
+@pytest.mark.parametrize(
+    ("rates", "expected"),
+    [
+        ((), 10_485_760.0),
+        ((5.0, 5.0), 5.0),
+        ((5.0, 9.0), 10_485_760.0),
+        ((5.0,), 10_485_760.0),
+    ],
+    ids=["a new cluster", "all have it", "each has another", "one has it"],
+)
+def test_where_the_catalogue_says_no_quota_the_cluster_does(
+    tmp_path: Path, rates: tuple[float, ...], expected: float
+) -> None:
+    """What most agencies have stays, as where `cluster.yaml` was lost; one that differs by hand is drift."""
+    country = SmallCountry(tmp_path)
+    agencies = (country.north, country.south)
+    found = ClusterState(
+        quotas={name: {"producer_byte_rate": rate} for name, rate in zip(agencies, rates, strict=False)}
+    )
+    quotas = desired_state(country.catalog, TODAY, None, found).quotas
+    assert {quotas[name]["producer_byte_rate"] for name in agencies} == {expected}
+
+
+def test_the_cluster_tells_which_catalogue_it_goes_by(tmp_path: Path) -> None:
+    """By its registry, or by what each agency may do; a stranger's access is no subscription."""
+    country, catalog = until_december(tmp_path)
+    state = desired_state(catalog, TODAY)
+    expected = CatalogParts(
+        frozenset({country.north, country.south}),
+        frozenset({(country.south, country.opened)}),
+        frozenset({"one-case"}),
+    )
+    assert state.parts == expected
+    assert parts_in_force(ClusterState(), registry_entries(tmp_path)) == expected
+    stranger = Access("User:stranger", "topic", country.topic, prefixed=False, operation="read")
+    found = ClusterState(access=(state.access or frozenset()) | {stranger})
+    without_registry = CatalogParts(expected.agencies, expected.subscriptions)
+    assert parts_in_force(found, None) == parts_in_force(found, {}) == without_registry
+    assert parts_in_force(ClusterState(access=None), None) == CatalogParts()
 
 
 @pytest.mark.parametrize(
