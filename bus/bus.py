@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from contextvars import copy_context
 from datetime import UTC, date, datetime
 from functools import partial
 from types import TracebackType
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from uuid_utils import uuid7
 
 from bus import envelope
+from bus.caused import HANDLED, publishing
 from bus.clock_watch import ClockWatch
 from bus.cluster.registry import Follower, trusted_keys
 from bus.dead_letters.record import DeadLetterRecord, Intended, explain, origin_of
@@ -89,6 +91,8 @@ class Bus(Publishing, BoundedReading):
         self._transport: Transport = self.transport
         self._subscriptions: dict[str, Subscription] = {}
         self._subscribers: list[Subscriber] = []
+        self._leaving: list[Subscriber] = []
+        """Those that are being stopped."""
         self._tables: dict[str, Table] = {}
         self._receipts = ReceiptLog(self._transport, receipts_topic(agency))
         self._make_context()
@@ -98,6 +102,8 @@ class Bus(Publishing, BoundedReading):
         self._watchdog: Watchdog | None = None
         self._clock_watch: ClockWatch | None = None
         self._started = False
+        self._ending: asyncio.Task[None] | None = None
+        """Stops the bus, or has stopped it."""
 
     def _make_context(self) -> None:
         self._telemetry = Telemetry(self.agency, self._transport.clock)
@@ -216,6 +222,7 @@ class Bus(Publishing, BoundedReading):
         self._require_open()
         return self._transactions.open(name)
 
+    @publishing
     async def dead_letter(
         self,
         value: bytes | None,
@@ -280,9 +287,8 @@ class Bus(Publishing, BoundedReading):
             AccessDeniedError: the cluster refuses this agency.
             UsageError: the bus is started already.
         """
-        if self._started:
-            raise UsageError("Expected a bus that is not started, got one that is - at `start`")
-        self._started = True
+        self._require_not_started("start")
+        self._started, self._ending = True, None
         self._loop = asyncio.get_running_loop()
         self._make_context()
         topics = {topic for subscription in self._subscriptions.values() for topic in subscription.expected}
@@ -311,6 +317,10 @@ class Bus(Publishing, BoundedReading):
         except BaseException:
             await self.stop()
             raise
+
+    def _require_not_started(self, place: str) -> None:
+        if self._started:
+            raise UsageError(f"Expected a bus that is not started, got one that is - at `{place}`")
 
     def _at_work(self, task: "asyncio.Task[Any] | None") -> list[str]:
         subscribers = list(self._subscribers)
@@ -371,8 +381,26 @@ class Bus(Publishing, BoundedReading):
         )
 
     async def stop(self) -> None:
-        """Finish or abandon handlers within `stop_timeout_seconds`, commit what is done, disconnect."""
-        subscribers, self._subscribers = self._subscribers, []
+        """Finish or abandon handlers within `stop_timeout_seconds`, commit what is done, disconnect.
+
+        A handler of this bus may ask for that, too: it goes on, for so long, and the bus stops after it.
+        """
+        if self._ending is None or self._ending.done():
+            outside = copy_context()
+            outside.run(HANDLED.set, None)
+            self._ending = asyncio.create_task(self._stop(), context=outside)
+        if self._is_in_own_handler():
+            logger.info("a handler of %s has asked the bus to stop, which follows it", self.agency)
+        else:
+            await self._ending
+
+    def _is_in_own_handler(self) -> bool:
+        event = HANDLED.get()
+        subscribers = *self._subscribers, *self._leaving
+        return event is not None and any(subscriber.handles(event) for subscriber in subscribers)
+
+    async def _stop(self) -> None:
+        self._leaving, self._subscribers = self._subscribers, []
         follower, self._follower = self._follower, None
         parking, self._parking = self._parking, None
         watch, self._clock_watch = self._clock_watch, None
@@ -385,7 +413,7 @@ class Bus(Publishing, BoundedReading):
             if follower is not None:
                 await follower.stop()
             try:
-                await asyncio.gather(*(subscriber.stop() for subscriber in subscribers))
+                await asyncio.gather(*(subscriber.stop() for subscriber in self._leaving))
             finally:
                 await self._transactions.stop()
                 if parking is not None:
@@ -399,6 +427,7 @@ class Bus(Publishing, BoundedReading):
         finally:
             self._publisher.ended(BusUnavailableError("the bus stopped before the event could be sent"))
             self._loop = None
+            self._leaving = []
             await self._transport.stop()
             self._started = False
 
@@ -426,13 +455,23 @@ class Bus(Publishing, BoundedReading):
 
         Raises:
             BusError: why it ended, for example because its access was revoked.
+            UsageError: a handler of this bus waits for it, and so for itself.
         """
+        if self._is_in_own_handler():
+            raise UsageError(
+                "Expected to wait outside of the handlers of the bus, got a handler that waits for its own "
+                "end - at `wait`. Return from it, or ask for the end of the bus by `stop`"
+            )
+        if self._ending is not None:
+            await asyncio.wait([self._ending])
+            return
         tasks = [subscriber.task for subscriber in self._subscribers]
         if not tasks:
             await asyncio.Event().wait()
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
-            task.result()
+            if not task.cancelled():  # by `stop`
+                task.result()
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then stop gracefully.
@@ -440,7 +479,9 @@ class Bus(Publishing, BoundedReading):
         Raises:
             BusError: a subscription ended by itself, for example because its access was revoked.
             SystemExit: with 78, where a newer process runs under the `GOVBUS_INSTANCE` of this one.
+            UsageError: the bus is started already.
         """
+        self._require_not_started("run")
         await serve(self, self.settings)
 
     def as_broker(self) -> "MountedBus":

@@ -1,11 +1,16 @@
 """What the handler of one event has published: which ids are taken, and what the broker does not have yet."""
 
 import asyncio
-from collections.abc import Coroutine
-from inspect import CORO_CREATED, getcoroutinestate
-from typing import Any, Protocol
+from collections.abc import Callable, Coroutine
+from contextvars import ContextVar
+from functools import wraps
+from typing import Any, ParamSpec, Protocol, TypeVar
 
-from bus.errors import BusError, UsageError
+from bus.call import Call, marked
+from bus.errors import BusError
+
+Params = ParamSpec("Params")
+Result = TypeVar("Result")
 
 TURNS = 2
 """Turns of the loop in which a task begins that a handler, or its thread, has just made."""
@@ -22,11 +27,12 @@ class Attempt(Protocol):
 class CausedEvents:
     """The events that one handling has published so far."""
 
-    __slots__ = ("_alike", "_all_landed", "_calls", "_fault", "_open")
+    __slots__ = ("_alike", "_all_landed", "_fault", "_open", "calls")
 
     def __init__(self) -> None:
         self._alike: dict[str, list[Attempt]] = {}
-        self._calls: list[Coroutine[Any, Any, Any]] = []
+        self.calls: set[Call[Any]] = set()
+        """What is called, and not begun."""
         self._open = 0
         self._fault: BusError | None = None
         self._all_landed: asyncio.Future[None] | None = None
@@ -46,10 +52,6 @@ class CausedEvents:
         """Give an ordinal to an attempt."""
         attempts = self._alike.setdefault(likeness, [])
         attempts[ordinal : ordinal + 1] = [attempt]
-
-    def called(self, call: Coroutine[Any, Any, Any]) -> None:
-        """Note a publish that is to be awaited."""
-        self._calls.append(call)
 
     def begin(self) -> None:
         """Count an event that is sent."""
@@ -74,28 +76,20 @@ class CausedEvents:
     @property
     def has_landed(self) -> bool:
         """Whether nothing is on its way, every publish was awaited, and no error was left unseen."""
-        return not self._open and self._fault is None and not self._forgotten()
-
-    def _forgotten(self) -> list[Coroutine[Any, Any, Any]]:
-        return [call for call in self._calls if getcoroutinestate(call) == CORO_CREATED]
+        return not self._open and self._fault is None and not self.calls
 
     async def landed(self) -> None:
         """Wait until the broker has everything.
 
         Raises:
             BusError: it has not, and the handler was not told.
-            UsageError: the handler has called `event.publish` and not awaited it.
+            UsageError: the handler has made a call that publishes, and not awaited it.
         """
         for _ in range(TURNS):
-            if self._forgotten():
+            if self.calls:
                 await asyncio.sleep(0)
-        if forgotten := self._forgotten():
-            for call in forgotten:
-                call.close()
-            raise UsageError(
-                "Expected `await event.publish(...)`, got a call that nothing awaits, and that publishes "
-                "nothing - in the handler. Await it in an `async def` handler, or call `event.submit` instead"
-            )
+        if forgotten := [call.forgotten() for call in tuple(self.calls)]:
+            raise forgotten[0]
         if self._open:
             self._all_landed = asyncio.get_running_loop().create_future()
             try:
@@ -104,3 +98,45 @@ class CausedEvents:
                 self._all_landed = None
         if self._fault is not None:
             raise self._fault
+
+
+class Handled(Protocol):
+    """An event that a handler has, or had."""
+
+    @property
+    def handled_by(self) -> str | None:
+        """The subscription whose handler has it now."""
+
+    caused: CausedEvents | None
+
+
+HANDLED: ContextVar[Handled | None] = ContextVar("govbus-handled", default=None)
+"""The event whose handler runs here: in its task, the tasks that it makes, and its thread."""
+
+
+def publishing(
+    function: Callable[Params, Coroutine[Any, Any, Result]],
+) -> Callable[Params, Coroutine[Any, Any, Result]]:
+    """Let a coroutine method that publishes tell where nothing awaits it; see `bus/call.py`.
+
+    A method's object may have `calls` of its own.
+    """
+
+    @wraps(function)
+    def call(*positional: Params.args, **named: Params.kwargs) -> Coroutine[Any, Any, Result]:
+        calls = getattr(positional[0], "calls", None) if positional else None
+        if calls is None:
+            calls = _calls_of(named.get("cause"))
+        return Call(function.__name__, function(*positional, **named), calls)
+
+    typed: Callable[Params, Coroutine[Any, Any, Result]] = marked(call)
+    return typed
+
+
+def _calls_of(cause: Any) -> set[Call[Any]] | None:
+    event = cause if getattr(cause, "handled_by", None) is not None else HANDLED.get()
+    if event is None or event.handled_by is None:
+        return None
+    event.caused = event.caused or CausedEvents()
+    calls: set[Call[Any]] = event.caused.calls
+    return calls

@@ -213,11 +213,7 @@ class Event(Generic[T_co]):
             BusError: as `Bus.publish`.
         """
         bus = self._require_bus("event.publish")
-        call = bus.publish(subject, data, version=version, system=system, cause=self, **options)
-        if self.handled_by is not None:
-            self.caused = self.caused or CausedEvents()
-            self.caused.called(call)
-        return call
+        return bus.publish(subject, data, version=version, system=system, cause=self, **options)
 
     def submit(
         self,

@@ -99,6 +99,11 @@ def _is_of_the_house(module: ModuleType) -> bool:
     return _HOME in Path(getattr(module, "__file__", None) or "/").parents
 
 
+def placed(name: str, file: str, line: int | None) -> str:
+    """Return the end of a sentence that says where something is: function, file and line, without folders."""
+    return f" at `{name}`, {Path(file).name}:{line}"
+
+
 def _where(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
-    return f" at `{frames[-1].name}`, {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return placed(frames[-1].name, frames[-1].filename, frames[-1].lineno) if frames else ""

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from bus.caused import publishing
 from bus.errors import BusError
 from bus.record import Position
 from bus.transport import Outgoing, Sender, Transport
@@ -33,6 +34,7 @@ class Table:
                 self._loaded = True
         return self._values.get(key)
 
+    @publishing
     async def put(self, key: str, value: bytes | None) -> None:
         """Write `value` and return when the broker has it.
 

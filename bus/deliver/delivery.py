@@ -18,7 +18,7 @@ from bus.deliver.handle import handle
 from bus.deliver.offsets import OffsetTracker
 from bus.deliver.partition import PartitionState
 from bus.deliver.subscription import Subscription
-from bus.deliver.worker import PartitionWorker, in_own_context
+from bus.deliver.worker import PartitionWorker, in_own_context, uncancelled
 from bus.errors import BusError, BusUnavailableError, RefusedError
 from bus.event import Event, Republisher
 from bus.outcome import ACK, Ack, DeadLetter, Outcome, Reason, Retry
@@ -155,7 +155,7 @@ class Delivery:
         recent, results = partition.recent, partition.results
         keys, at_work = partition.parked.keys, partition.at_work
         now, tried = steady_ns(), False
-        while True:
+        while not worker.was_cancelled:  # then the next worker goes on, in another task
             record = partition.follow(worker)
             if record is None and keys and not tried and await self._retry_due(partition, worker):
                 now, tried = steady_ns(), True  # in turns: neither what is due nor what is new waits for all
@@ -276,6 +276,7 @@ class Delivery:
         if isinstance(decision, ParkUntil | Hold):
             change = self._park(partition, event, record, decision)
         partition.attempted(record.offset)
+        worker.record = None
         partition.results.settled(record, rejection.event, tried, change, outputs)
 
     async def _retry_due(self, partition: PartitionState, worker: PartitionWorker) -> bool:
@@ -396,7 +397,8 @@ class Delivery:
                 if self._set_aside is not None:
                     partition.occupy(worker, record)
                     self.go_on(partition)
-                    if not await self._is_written(written, self._set_aside):
+                    writing = self._is_written(written, self._set_aside)
+                    if not await (uncancelled(writing) if worker.was_cancelled else writing):
                         outcome = Retry(Reason.BUS_UNAVAILABLE, WITHOUT_BROKER_SECONDS)
                         return outcome, RestPartition(WITHOUT_BROKER_SECONDS), ()
                     outputs = ()

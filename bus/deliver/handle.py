@@ -5,6 +5,7 @@ import inspect
 from contextlib import suppress
 from typing import Any
 
+from bus.caused import HANDLED
 from bus.deliver.subscription import Subscription
 from bus.deliver.worker import PartitionWorker
 from bus.errors import BusError, UsageError
@@ -17,6 +18,11 @@ from contracts import ContractError, visible_logger
 logger = visible_logger("govbus.subscriber")
 
 NEVER = "The handler can never take this event"
+CANCELLED = (
+    "the task that a handler runs in was cancelled, by the handler or another than the bus. Unless it had "
+    "ended, that is a failed attempt. Let a handler cancel tasks and scopes of its own alone, and stop the "
+    "bus before its event loop ends"
+)
 
 
 async def handle(
@@ -33,32 +39,45 @@ async def handle(
 
 
 async def _attempt(subscription: Subscription, worker: PartitionWorker, event: Event[Any]) -> Outcome:
+    HANDLED.set(event)  # in a context of its own
     task = worker.task
     try:
-        try:
-            result = await subscription.handler(event)
-        except Exception:
-            if event.caused is not None and not event.caused.has_landed:
-                with suppress(BusError):  # its receipts are gathered all the same
-                    await _landed(event)
-            raise
-        if event.caused is not None and not event.caused.has_landed:
-            await _landed(event)
-        return ACK if result is None else _outcome(result)
+        outcome = await _called(subscription, event)
     except asyncio.CancelledError as error:
-        if worker.timed_out:
-            return Retry(Reason.HANDLER_TIMEOUT, error="TimeoutError")
-        if task is not None and task.cancelling():
-            return Retry(Reason.ABANDONED, 0.0)
-        return outcome_of_error(error)  # something that the handler awaited was cancelled
+        outcome = _interrupted(worker, error)
     except BaseException as error:
         if isinstance(error, GeneratorExit) and _current_task() is not task:
             raise  # the loop has gone
-        return _told(outcome_of_error(error), error, subscription.group)
+        outcome = _told(outcome_of_error(error), error, subscription.group)
     finally:
-        timed_out = worker.handler_ends()
-        if timed_out and task is not None:
-            task.uncancel()
+        if task is not None and task.cancelling():
+            await worker.take_back_cancellation()
+        worker.handler_ends()
+    if worker.was_cancelled:
+        logger.error("%s: %s", subscription.group, CANCELLED)
+        return Ack() if outcome is ACK else outcome  # not that of nearly all events: the worker ends
+    return outcome
+
+
+async def _called(subscription: Subscription, event: Event[Any]) -> Outcome:
+    try:
+        result = await subscription.handler(event)
+    except Exception:
+        if event.caused is not None and not event.caused.has_landed:
+            with suppress(BusError):  # its receipts are gathered all the same
+                await _landed(event)
+        raise
+    if event.caused is not None and not event.caused.has_landed:
+        await _landed(event)
+    return ACK if result is None else _outcome(result)
+
+
+def _interrupted(worker: PartitionWorker, error: asyncio.CancelledError) -> Outcome:
+    if worker.timed_out:
+        return Retry(Reason.HANDLER_TIMEOUT, error="TimeoutError")
+    if worker.abandoned:
+        return Retry(Reason.ABANDONED, 0.0)
+    return outcome_of_error(error)  # something it awaited was cancelled, or its task by another than the bus
 
 
 def _told(outcome: Outcome, error: BaseException, group: str) -> Outcome:

@@ -245,8 +245,8 @@ class PartitionState:
         """Begin nothing more, and interrupt what is at work; return what was."""
         self.leave()
         self.window.abandon()
-        for task in self.tasks:
-            task.cancel()
+        for worker in self.workers:
+            worker.abandon()
         return self.tasks
 
     def left(self) -> None:

@@ -129,6 +129,10 @@ class Subscriber:
         """Whether its events are handled in that task; any thread may call this."""
         return task is not None and any(task in one.tasks for one in list(self._partitions.values()))
 
+    def handles(self, event: object) -> bool:
+        """Whether a handler of it has that event now."""
+        return any(worker.event is event for one in self._partitions.values() for worker in one.workers)
+
     @property
     def task(self) -> "asyncio.Task[None]":
         """The loop; it ends after `stop`, or with the error that ended it."""

@@ -8,6 +8,7 @@ once, and only if it waits for something does the next worker go on with other k
 import asyncio
 import types
 from collections.abc import Callable, Coroutine, Generator
+from contextlib import suppress
 from contextvars import copy_context
 from typing import Any, TypeVar
 
@@ -26,7 +27,8 @@ class PartitionWorker:
     """
 
     __slots__ = (
-        "_handler_waits", "busy_since_ns", "event", "ignoring", "key", "record", "task", "timed_out",
+        "_handler_waits", "abandoned", "busy_since_ns", "event", "ignoring", "key", "record", "task",
+        "timed_out", "was_cancelled",
     )  # fmt: skip
 
     def __init__(self, handler_waits: "Callable[[PartitionWorker], None]") -> None:
@@ -43,6 +45,16 @@ class PartitionWorker:
         self.timed_out = False
         self.ignoring = False
         """Whether the handler goes on though it was interrupted."""
+        self.abandoned = False
+        """Whether it was interrupted because its partition, or the process, leaves."""
+        self.was_cancelled = False
+        """Whether another than the bus, such as a handler, has cancelled its task: it begins nothing more."""
+
+    def abandon(self) -> None:
+        """Interrupt it: its partition, or the process, leaves."""
+        if self.task is not None:
+            self.abandoned = True
+            self.task.cancel()
 
     def handler_begins(self, event: Event[Any], received_ns: int) -> None:
         """Give an event to the handler."""
@@ -53,10 +65,25 @@ class PartitionWorker:
         """Note that the handler waits: other workers go on meanwhile."""
         self._handler_waits(self)
 
-    def handler_ends(self) -> bool:
-        """Take the event back; return whether the handler was interrupted for its time."""
+    def handler_ends(self) -> None:
+        """Take the event back."""
         self.event, self.busy_since_ns = None, 0
-        return self.timed_out
+
+    async def take_back_cancellation(self) -> None:
+        """Undo what a handler that has ended leaves behind in the task: it is no other event's.
+
+        After an interruption for its time the worker goes on. A cancellation by anybody else may come again
+        without end, as that of an `anyio.CancelScope` that was never left.
+        """
+        task = self.task
+        if task is None or not task.cancelling() or self.abandoned:
+            return
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)  # of a task that has not waited since
+        if not self.timed_out:
+            self.was_cancelled = True
+        while task.cancelling():
+            task.uncancel()
 
     def interrupt_if_late(self, timeout_seconds: float) -> bool:
         """Cancel the handler if it has run longer than `timeout_seconds`.
@@ -74,6 +101,15 @@ class PartitionWorker:
         ignores = not self.ignoring and steady_ns() - since > 2 * timeout_seconds * 1e9
         self.ignoring = self.ignoring or ignores
         return ignores
+
+
+async def uncancelled(call: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine in a task of its own, and wait for it whatever cancels the current one."""
+    task = asyncio.create_task(call)
+    while not task.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait([task])
+    return task.result()
 
 
 @types.coroutine

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterable, Iterable
 from typing import Any, Unpack
 
+from bus.caused import publishing
 from bus.draft import Draft, DraftOptions, Receipt
 from bus.errors import BufferFullError, UsageError
 from bus.event import Event
@@ -52,6 +53,7 @@ class Publishing:
                 "loop of the bus by `asyncio.run_coroutine_threadsafe`"
             )
 
+    @publishing
     async def publish(
         self,
         subject: str,
@@ -144,6 +146,7 @@ class Publishing:
             )
         self._publisher.send(stamper, draft, cause, waiting)
 
+    @publishing
     async def publish_many(
         self,
         subject: str,

@@ -6,9 +6,12 @@ Law of this file: a transaction is committed when its block ends without an erro
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from uuid_utils import uuid7
 
+from bus.call import Call
+from bus.caused import publishing
 from bus.errors import BusError, UsageError
 from bus.publish.context import BusContext
 from bus.publish.surface import Publishing
@@ -36,8 +39,11 @@ class Transaction(Publishing):
         self._transactional = transactional
         self._receipts = ReceiptLog(transactional, receipts_topic(context.agency))
         self._publisher = context.publisher(transactional, self._receipts, refusals, together=True)
+        self.calls: set[Call[Any]] = set()
+        """What is called, and not begun."""
         self._written: list[tuple[Table, str, bytes | None]] = []
 
+    @publishing
     async def put(self, table: Table, key: str, value: bytes | None) -> None:
         """Write a value of a compacted topic, such as a source's checkpoint.
 
@@ -65,7 +71,10 @@ class Transaction(Publishing):
         Raises:
             FencedError: another process has taken over; nothing is committed.
             BusError: it is not known whether it is committed: repeat with the same ids.
+            UsageError: something in the block was called and not awaited; nothing is committed.
         """
+        for call in tuple(self.calls):
+            raise call.forgotten()
         self._loop = None  # what comes from now on would join, or miss, the commit by chance
         await self._publisher.released(self.settings.publish_timeout_seconds)
         while self._transactional.unacknowledged:

@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
+import anyio
 import pytest
 
 from bus import Ack, DeadLetter, DeliveryReceipt, Draft, Event, Reason, Retry, RetryPolicy, agency_of
@@ -339,3 +340,105 @@ async def test_a_dead_letter_is_written_whatever_its_text_is(tmp_path: Path) -> 
     found, detail = await outcomes(tmp_path, handler)
     assert found == [("dead-letter", "not-json")]
     assert (detail[:8], len(detail) < 10_000) == ("\\udcffxx", True)
+
+
+async def cancel_and_wait() -> None:
+    """Cancel the task that this runs in, as a library with a leak does, and wait for it."""
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()
+    await asyncio.sleep(3600)
+
+
+async def cancel_and_swallow() -> None:
+    """Go on after that, and fail."""
+    with suppress(asyncio.CancelledError):
+        await cancel_and_wait()
+    raise RuntimeError
+
+
+async def cancel_and_fail() -> None:
+    """Cancel it, and fail before it waits."""
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()
+    raise RuntimeError
+
+
+async def cancel_and_be_refused() -> None:
+    """Cancel it, and end in a dead letter, which is written with a wait."""
+    with suppress(RuntimeError):
+        await cancel_and_fail()
+    raise DeadLetter(Reason.TARGET_REJECTED)
+
+
+async def cancel_twice_from_elsewhere() -> None:
+    """Let another task cancel it, twice."""
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().call_soon(task.cancel)
+    asyncio.get_running_loop().call_soon(task.cancel)
+    await asyncio.sleep(3600)
+
+
+async def leak_a_cancelled_scope() -> None:
+    """Never leave a scope, which then cancels its task again and again."""
+    scope = anyio.CancelScope()
+    scope.__enter__()
+    scope.cancel()
+    await asyncio.sleep(3600)
+
+
+async def raise_it() -> None:
+    """Raise it without a cancellation."""
+    raise asyncio.CancelledError
+
+
+@pytest.mark.parametrize(
+    ("act", "expected"),
+    [
+        (cancel_and_wait, [("retry", "handler-failed"), ("dead-letter", "handler-failed")]),
+        (cancel_and_swallow, [("retry", "handler-failed"), ("dead-letter", "handler-failed")]),
+        (cancel_and_fail, [("retry", "handler-failed"), ("dead-letter", "handler-failed")]),
+        (cancel_and_be_refused, [("dead-letter", "target-rejected")]),
+        (cancel_twice_from_elsewhere, [("retry", "handler-failed"), ("dead-letter", "handler-failed")]),
+        (leak_a_cancelled_scope, [("retry", "handler-failed"), ("dead-letter", "handler-failed")]),
+        (raise_it, [("retry", "handler-failed"), ("dead-letter", "handler-failed")]),
+    ],
+)
+async def test_a_handler_that_cancels_its_own_task_has_failed(
+    tmp_path: Path, act: Any, expected: list[tuple[str, str]]
+) -> None:
+    """It is tried by the schedule, then a dead letter; without a wait it came again at once, without end."""
+    tried = 0
+
+    async def handler(event: Event[Any]) -> None:
+        nonlocal tried
+        tried += 1
+        await act()
+
+    found, _ = await outcomes(tmp_path, handler, len(expected))
+    assert found == expected
+    assert tried == len(expected)
+
+
+async def test_a_cancellation_left_behind_meets_no_other_event(tmp_path: Path) -> None:
+    """A handler that returned has done its work; the next event's handler may wait."""
+    country = SmallCountry(tmp_path / "catalog")
+    cluster = InMemoryCluster(country.catalog)
+    north, south = [InMemoryBus(agency, cluster=cluster) for agency in (country.north, country.south)]
+
+    @south.subscribe(country.opened, version=1, purpose="test", concurrency=1)
+    async def handler(event: Event[Any]) -> None:
+        await asyncio.sleep(0)
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+
+    def rows() -> list[str]:
+        return [row.outcome for row in cluster.receipts() if isinstance(row, DeliveryReceipt)]
+
+    async with north, south:
+        await north.publish_many(country.opened, [case(n) for n in range(4)], version="1.0")
+        await until(lambda: len(rows()) >= 4)
+    assert rows() == ["ack"] * 4

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -11,12 +12,14 @@ from typing import Any
 import pytest
 
 from bus import (
+    Bus,
     BusUnavailableError,
     DeliveryReceipt,
     Draft,
     Event,
     EventTooLargeError,
     PublishReceipt,
+    Reason,
     RetryPolicy,
     TopicPartition,
     UsageError,
@@ -449,21 +452,54 @@ async def test_what_nobody_acknowledges_fails_the_handling_in_time(
     assert len(ids(world)) == 1
 
 
-@pytest.mark.parametrize("exactly_once", [False, True])
-@pytest.mark.parametrize("plain", [False, True])
+FORGOTTEN: dict[str, Callable[[Bus, SmallCountry, Event[Any]], Any]] = {
+    "event.publish": lambda _, country, event: event.publish(country.closed, case(7), version="1.0"),
+    "bus.publish": lambda bus, country, _: bus.publish(country.closed, case(7), version="1.0"),
+    "bus.publish, with a cause": lambda bus, country, event: bus.publish(
+        country.closed, case(7), version="1.0", cause=event
+    ),
+    "bus.publish_many": lambda bus, country, _: bus.publish_many(country.closed, [case(7)], version="1.0"),
+    "bus.dead_letter": lambda bus, *_: bus.dead_letter(b"row", reason=Reason.NOT_JSON, stage="read"),
+    "table.put": lambda bus, country, _: bus.table(f"{country.south}.checkpoints").put("a", b"1"),
+}
+
+
+@pytest.mark.parametrize(("plain", "exactly_once"), [(False, False), (True, False), (False, True)])
+@pytest.mark.parametrize("call", FORGOTTEN)
 async def test_a_publish_that_is_not_awaited_is_told(
-    world: MemoryWorld, plain: bool, exactly_once: bool
+    world: MemoryWorld, call: str, plain: bool, exactly_once: bool
 ) -> None:
-    """Nothing was published: the event is a dead letter at once, never handled in silence."""
+    """Nothing was published: the event is a dead letter at once, which names the line."""
 
     async def close(event: Event[Any]) -> None:
-        event.publish(world.country.closed, case(7), version="1.0")  # type: ignore[unused-coroutine]
+        FORGOTTEN[call](bus, world.country, event)
 
     def close_in_thread(event: Event[Any]) -> None:
-        event.publish(world.country.closed, case(7), version="1.0")  # type: ignore[unused-coroutine]
+        FORGOTTEN[call](bus, world.country, event)
 
     await publish(world, 1)
     bus = subscribed(world, close_in_thread if plain else close, exactly_once=exactly_once)
+    async with bus:
+        await until(lambda: outcomes(world))
+    assert outcomes(world) == [("dead-letter", "handler-failed")]
+    assert closed(world) == []
+    (letter,) = world.cluster.records(f"{world.country.south}.dead-letters")
+    detail = (dict(letter.headers)["govbus-dead-letter-detail"] or b"").decode()
+    name = re.split(r"[.,]", call)[1]
+    assert f"await {name}(...)" in detail
+    assert re.search(r"at `<lambda>`, test_in_handler\.py:\d+", detail)
+
+
+async def test_a_transaction_that_is_not_awaited_is_told(world: MemoryWorld) -> None:
+    """Its transaction is not committed without it: all of its events are there, or none."""
+
+    async def close(_: Event[Any]) -> None:
+        async with bus.transaction() as transaction:
+            await transaction.publish(world.country.closed, case(6), version="1.0")
+            transaction.publish(world.country.closed, case(7), version="1.0")  # type: ignore[unused-coroutine]
+
+    await publish(world, 1)
+    bus = subscribed(world, close)
     async with bus:
         await until(lambda: outcomes(world))
     assert outcomes(world) == [("dead-letter", "handler-failed")]

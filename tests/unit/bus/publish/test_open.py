@@ -1,6 +1,7 @@
 """An event is taken only where it can be sent; elsewhere the program is told at once."""
 
 import asyncio
+import inspect
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -160,3 +161,30 @@ async def test_exactly_once_takes_nothing_of_a_handler_that_has_ended(country: S
         with pytest.raises(UsageError, match="handler is at work"):
             await left[0].publish(country.closed, case(), version="1.0")
     assert cluster.records(f"{country.closed}.v1") == []
+
+
+async def test_a_publish_that_nobody_awaits_is_logged_with_its_line(
+    country: SmallCountry, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Outside a handler, too, where no event could become a dead letter; what a task was given is no such."""
+    async with InMemoryBus(country.north, cluster=InMemoryCluster(country.catalog)) as bus:
+
+        async def forgets() -> None:
+            bus.publish(country.opened, case(), version="1.0")  # type: ignore[unused-coroutine]
+
+        def forgets_in_a_plain_function() -> None:
+            bus.publish_many(country.opened, [case()], version="1.0")  # type: ignore[unused-coroutine]
+
+        await forgets()
+        await asyncio.to_thread(forgets_in_a_plain_function)
+        assert "`await publish(...)`" in caplog.text
+        assert "at `forgets`, test_open.py:" in caplog.text
+        assert "`await publish_many(...)`" in caplog.text
+        assert "at `forgets_in_a_plain_function`, test_open.py:" in caplog.text
+        caplog.clear()
+        await asyncio.create_task(bus.publish(country.opened, case(1), version="1.0"))
+        await asyncio.gather(bus.publish(country.opened, case(2), version="1.0"))
+        bus.publish(country.opened, case(3), version="1.0").close()
+        assert inspect.iscoroutinefunction(bus.publish) or asyncio.iscoroutinefunction(bus.publish)
+    assert len(bus.cluster.records(f"{country.opened}.v1")) == 2
+    assert caplog.text == ""
