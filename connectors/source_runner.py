@@ -163,7 +163,8 @@ class SourceRunner:
                     set_aside.append((record, planned))
                 elif planned is None:
                     self.health.counts["skipped"] += 1
-                    self._count(self._transactions.intended(record).type, datetime.now(UTC), "skipped")
+                    now = datetime.fromtimestamp(self._bus.transport.clock.now_us() / 1e6, UTC)
+                    self._count(self._transactions.intended(record).type, now, "skipped")
                 else:
                     self._transactions.learn(planned.transaction)
                     drafts.append((cast("SourceRecord", record), planned))

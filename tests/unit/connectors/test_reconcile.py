@@ -1,6 +1,8 @@
 """The rows of a source, and what became of them, add up: over restarts, bad rows and rows that repeat."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from json import loads
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +11,16 @@ import pytest
 from bus import Event
 from bus.reconcile.account import EventAccount, account
 from bus.reconcile.evidence import EvidenceReader
+from bus.reconcile.row_counts import counts_in
 from bus.testing import InMemoryBus, InMemoryCluster
 from connectors import ConnectorConfig
+from connectors.configuration.config import SourceConfig
+from connectors.source_runner import SourceRunner
 from contracts import Catalog
 from tests.unit.connectors.country import (
     COLUMNS,
     EVENT,
+    QUICK,
     TOPIC,
     business,
     configured,
@@ -26,7 +32,7 @@ from tests.unit.connectors.country import (
     runner_of,
     until,
 )
-from tests.unit.connectors.test_runner import KilledError, die, step_once
+from tests.unit.connectors.test_runner import KilledError, die, step_once, steps
 
 
 async def reconciled(cluster: InMemoryCluster, agency: str | None = None) -> EventAccount:
@@ -98,6 +104,22 @@ async def test_rows_that_are_read_again_after_a_kill_count_once(
     found = await reconciled(cluster)
     assert found.differences == []
     assert (found.sources[0].rows, found.topics[0].events) == (4, 6)
+
+
+async def test_rows_that_are_skipped_count_on_the_day_of_the_broker(
+    tmp_path: Path, cluster: InMemoryCluster
+) -> None:
+    """The clock of the machine may be wrong; a day years ahead would take all others off the books as old."""
+    config = file_of(tmp_path, business(1), business(2))
+    assert isinstance(config, SourceConfig)
+    day = datetime.now(UTC) + timedelta(days=3_000)
+    async with InMemoryBus(config.agency, system=config.system, cluster=cluster) as bus:
+        bus.transport.clock._offset_us += 3_000 * 86_400 * 1_000_000
+        runner = SourceRunner(replace(config, translate=lambda _: None), bus, backoff=QUICK)
+        await runner.connect()
+        await steps(runner)
+    (saved, *_) = [loads(record.value or b"") for record in cluster.records("tax.checkpoints")]
+    assert [(row.day, row.fate, row.rows) for row in counts_in(saved)] == [(f"{day:%Y-%m-%d}", "skipped", 2)]
 
 
 async def test_a_row_that_repeats_another_is_counted_as_that(
