@@ -9,7 +9,7 @@ the columns in the order of the tables below.
 """
 
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter, itemgetter
 from typing import Any
@@ -21,6 +21,10 @@ from bus.record import TopicPartition
 
 RECEIPTS_PARTITIONS = 4
 """Partitions of every agency's receipts topic; rows go to the partition of their transaction."""
+
+MOST_BYTES = 524_288
+"""Most bytes of a record of receipts that has more than one row: a quarter of what its topic takes. An id may
+have 4 KiB, and whoever publishes chooses it."""
 
 FORMAT_VERSION = 1
 
@@ -143,6 +147,21 @@ def encode_groups(groups: Iterable[Group]) -> bytes:
     """Return the value of one Kafka record that holds `groups`."""
     body = [{"kind": group.kind, "common": group.common, "rows": group.rows} for group in groups]
     return orjson.dumps({"v": FORMAT_VERSION, "groups": body})
+
+
+def in_records(groups: Sequence[Group]) -> list[tuple[Sequence[Group], bytes]]:
+    """Return the values of the Kafka records that hold `groups`, in order, each with its part of them."""
+    value, count = encode_groups(groups), sum(len(group.rows) for group in groups)
+    if len(value) <= MOST_BYTES or count < 2:
+        return [(groups, value)]
+    first, second, left = [], [], count // 2
+    for kind, common, rows in ((group.kind, group.common, group.rows) for group in groups):
+        first.append(Group(kind, common, rows[:left]))
+        second.append(Group(kind, common, rows[left:]))
+        left = max(0, left - len(rows))
+    return [
+        record for half in (first, second) for record in in_records([group for group in half if group.rows])
+    ]
 
 
 def encode_receipts(receipts: Iterable[ReceiptRow]) -> bytes:

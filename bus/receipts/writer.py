@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from bus.errors import BusError
-from bus.receipts.receipts import RECEIPTS_PARTITIONS, Group, encode_groups
+from bus.receipts.receipts import RECEIPTS_PARTITIONS, Group, in_records
 from bus.transport import Outgoing, Sender
 
 ROWS_PER_RECORD = 1000
@@ -119,7 +119,10 @@ class ReceiptLog:
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._in_flight.add(done)
         done.add_done_callback(self._settled)
-        self._transport.send(_Batch(self, partition, groups, waiting, done))
+        records = in_records(groups)
+        batch = _Batch(self, partition, waiting, done, len(records))
+        for some, value in records:
+            self._transport.send(_Record(batch, some, value))
 
     def landed(self, partition: int) -> None:
         """Note the end of a record's way, and send what has become urgent meanwhile."""
@@ -138,39 +141,56 @@ class ReceiptLog:
         done.exception()  # those who wait have it already
 
 
-class _Batch(Outgoing):
-    """One record of receipts."""
+class _Batch:
+    """What is sent of one partition at once: one record, or several where the rows are long."""
 
-    __slots__ = ("_groups", "_home", "_log", "done", "waiting")
+    __slots__ = ("_done", "_error", "_open", "_waiting", "log", "partition")
 
     def __init__(
         self,
         log: ReceiptLog,
         partition: int,
-        groups: list[Group],
         waiting: list[ReceiptWaiter],
         done: asyncio.Future[None],
+        records: int,
     ) -> None:
-        super().__init__(log.topic, None, encode_groups(groups), (), partition)
-        self._log = log
-        self._home = partition
+        self.log = log
+        self.partition = partition
+        self._waiting = waiting
+        self._done = done
+        self._open = records
+        self._error: BusError | None = None
+
+    def ended(self, error: BusError | None) -> None:
+        """Note the end of a record's way; that of the last ends the wait of all."""
+        self._open -= 1
+        self._error = self._error or error
+        if self._open:
+            return
+        for waiting in self._waiting:
+            waiting.settle(self._error)
+        self.log.landed(self.partition)
+        if self._done.done():
+            return
+        if self._error is None:
+            self._done.set_result(None)
+        else:
+            self._done.set_exception(self._error)
+
+
+class _Record(Outgoing):
+    """One record of receipts."""
+
+    __slots__ = ("_batch", "_groups")
+
+    def __init__(self, batch: _Batch, groups: Sequence[Group], value: bytes) -> None:
+        super().__init__(batch.log.topic, None, value, (), batch.partition)
+        self._batch = batch
         self._groups = groups
-        self.waiting = waiting
-        self.done = done
 
     def acknowledged(self, partition: int, offset: int, timestamp: int) -> None:  # noqa: ARG002
-        self._settle(None)
-        self._log.landed(self._home)
-        if not self.done.done():
-            self.done.set_result(None)
+        self._batch.ended(None)
 
     def failed(self, error: BusError) -> None:
-        self._log.take_back(self._home, self._groups)
-        self._settle(error)
-        self._log.landed(self._home)
-        if not self.done.done():
-            self.done.set_exception(error)
-
-    def _settle(self, error: BusError | None) -> None:
-        for waiting in self.waiting:
-            waiting.settle(error)
+        self._batch.log.take_back(self._batch.partition, self._groups)
+        self._batch.ended(error)

@@ -6,6 +6,7 @@ import orjson
 import pytest
 
 from bus import BusError, BusUnavailableError
+from bus.receipts.receipts import MOST_BYTES
 from bus.receipts.writer import ROWS_PER_RECORD, ReceiptLog
 from bus.transport import Outgoing
 
@@ -101,6 +102,32 @@ async def test_what_nobody_waits_for_travels_with_the_flush() -> None:
     await flushing
     add(log, *map(str, range(ROWS_PER_RECORD)), urgent=False)
     assert len(broker.rows()[0]) == ROWS_PER_RECORD
+
+
+async def test_no_record_outgrows_its_topic_however_long_the_ids_are() -> None:
+    """Another agency chooses them; who waits has the rows of all records, or the error of any."""
+    broker, caller = Broker(), Caller()
+    log = ReceiptLog(broker, TOPIC)
+    rows = [f"{number:04}" * 1_000 for number in range(600)]
+    add(log, *rows, caller=caller)
+    await asyncio.sleep(0)
+    assert [row for record in broker.rows() for row in record] == rows
+    assert max(len(one.value or b"") for one in broker.taken) <= MOST_BYTES
+    first, *others = broker.taken
+    taken = broker.rows()[0]
+    broker.taken = others
+    broker.acknowledge()
+    assert caller.ended == []
+    first.failed(BusUnavailableError("no broker answers"))
+    assert [type(error) for error in caller.ended] == [BusUnavailableError]
+    flushing = asyncio.create_task(log.flush())
+    await asyncio.sleep(0)
+    assert broker.rows() == [taken]
+    broker.acknowledge()
+    await flushing
+    add(log, "x" * MOST_BYTES)
+    await asyncio.sleep(0)
+    assert len(broker.taken) == 1
 
 
 async def test_what_failed_goes_with_the_next_flush_or_the_next_urgent_row() -> None:
