@@ -24,7 +24,7 @@ from bus.deliver.places import Places
 from bus.deliver.retry import RetryPolicy
 from bus.deliver.subscriber import Subscriber
 from bus.deliver.subscription import Subscription
-from bus.deliver.versions import expectations, renewed
+from bus.deliver.versions import expectations, renewed, require_major
 from bus.deliver.watchdog import Watchdog
 from bus.errors import BusError, BusUnavailableError, UsageError
 from bus.kafka.injection import Injection
@@ -169,6 +169,7 @@ class Bus(Publishing, BoundedReading):
             UnknownContractError: the catalogue has no such event.
             UsageError: the name is taken, the purpose empty, the bus started, or a parameter unclear.
         """
+        require_major(self.catalog.contract(subject), version)
         topic = topic_of(subject, version)
         name = name or topic
         self._require_sound(name, purpose, timeout_seconds, concurrency)

@@ -67,7 +67,7 @@ class Draft(NamedTuple):
         id: unique within the source; give a deterministic one where a source may read the same fact again.
             A UUIDv7 if absent.
         time: when the fact occurred (aware); now if absent.
-        service: the service whose transaction this event begins.
+        service: the service whose transaction this event begins; one of the catalogue, if that knows any.
         transaction: the transaction to continue; that of the causing event, or a new one, if absent.
         ce_subject: the CloudEvents `subject` attribute: opaque, never a person's identifier.
     """

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from contracts.addresses import hidden_parts, shown_address
     from contracts.catalog import Catalog
     from contracts.cluster.copies import copies_for, is_alone
     from contracts.cluster.growth import (
@@ -123,6 +124,7 @@ _HOMES = {
     "copies_for": "contracts.cluster.copies",
     "counts_of": "contracts.cluster.growth",
     "growths_of": "contracts.cluster.growth",
+    "hidden_parts": "contracts.addresses",
     "is_alone": "contracts.cluster.copies",
     "listening_options": "contracts.web.listening",
     "paused_growth": "contracts.cluster.growth",
@@ -134,6 +136,7 @@ _HOMES = {
     "say_json": "contracts.terminal",
     "serve_web": "contracts.web.server",
     "settled_growth": "contracts.cluster.growth",
+    "shown_address": "contracts.addresses",
     "switched_growth": "contracts.cluster.growth",
     "visible": "contracts.visible_text",
     "visible_console": "contracts.terminal",
@@ -188,6 +191,7 @@ __all__ = [
     "copies_for",
     "counts_of",
     "growths_of",
+    "hidden_parts",
     "is_alone",
     "listening_options",
     "paused_growth",
@@ -199,6 +203,7 @@ __all__ = [
     "say_json",
     "serve_web",
     "settled_growth",
+    "shown_address",
     "switched_growth",
     "visible",
     "visible_console",

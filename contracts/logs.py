@@ -6,6 +6,7 @@ import logging
 import traceback
 from typing import Final
 
+from contracts.addresses import with_shown_addresses
 from contracts.visible_text import LONGEST, visible
 
 _INDENT: Final = "  "
@@ -14,13 +15,15 @@ _INDENT: Final = "  "
 class VisibleFilter(logging.Filter):
     """Makes every record one line of visible text; the lines of a traceback, or of a stack, are indented.
 
-    It may stand at a logger or at a handler, and at both. Message and arguments stay apart, as tools that
-    group records by their message need it.
+    Of an address only what is no secret is shown; see `contracts/addresses.py`. The filter may stand at a
+    logger or at a handler, and at both. Message and arguments stay apart, as tools that group records by
+    their message need it.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Change the record in place; every record passes."""
-        record.msg = visible(str(record.msg), LONGEST)
+        # What is to be put into an address comes by the arguments.
+        record.msg = visible(str(record.msg), LONGEST) if record.args else _visible(record.msg)
         if isinstance(record.args, tuple):
             record.args = tuple(_visible(argument) for argument in record.args)
         elif record.args:
@@ -41,9 +44,13 @@ def visible_logger(name: str) -> logging.Logger:
 
 
 def _visible(argument: object) -> object:
-    return argument if isinstance(argument, int | float | None) else visible(str(argument), LONGEST)
+    return argument if isinstance(argument, int | float | None) else _shown(str(argument))
 
 
 def _indented(text: str) -> str:
     lines = text.rstrip("\n").split("\n")
-    return "\n".join(_INDENT + visible(line.removeprefix(_INDENT), LONGEST) for line in lines)
+    return "\n".join(_INDENT + _shown(line.removeprefix(_INDENT)) for line in lines)
+
+
+def _shown(text: str) -> str:
+    return visible(with_shown_addresses(text), LONGEST)

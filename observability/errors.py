@@ -12,6 +12,8 @@ from typing import Literal, Self
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 
+from contracts import hidden_parts, shown_address
+
 ErrorReason = Literal[
     "database-unusable",
     "schema-version",
@@ -140,7 +142,7 @@ def _may_pass(cause: Exception) -> bool:
 
 
 def _shown(url: str) -> str | None:
-    """Return the URL without its password and parameters, which may be one too; None if it is no URL.
+    """Return the URL without user, password and parameters, which may be secrets; None if it is no URL.
 
     An `@` in a password that is not written as `%40` makes what follows it look like the host.
     """
@@ -150,11 +152,12 @@ def _shown(url: str) -> str | None:
         return None
     if "@" in (found.host or ""):
         return None
-    return found.set(query={}).render_as_string(hide_password=True)
+    shown = found.set(query={}).render_as_string(hide_password=True)
+    return shown_address(shown) if found.host else shown
 
 
 def _quotes(text: str, url: str) -> bool:
     """Whether a driver's message has something of the URL that is not shown."""
     found = make_url(url)
-    hidden = [found.password, *found.query.values()]
+    hidden = [found.password, *found.query.values(), *(hidden_parts(url) if found.host else ())]
     return any(str(secret) in text for secret in hidden if secret)

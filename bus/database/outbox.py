@@ -126,6 +126,8 @@ class Outbox:
         return self._stampers.get(subject, version, SYSTEM)
 
     def _row(self, stamper: Stamper, draft: Draft, cause: Event[Any] | None) -> Mapping[str, Any]:
+        if draft.service is not None:
+            stamper.require_service(draft.service)
         stamp = _stamp(draft, cause)
         prepared = pipeline.prepare(stamper, stamp, draft.data, draft.key)
         pipeline.companions(stamper, stamp, prepared)  # refuses what an older version cannot say

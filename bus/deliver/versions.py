@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import date
 
 from bus.deliver.subscription import Subscription
+from bus.errors import UsageError
 from bus.stages.convert import TopicConversion
 from bus.stages.decode import Expected
 from contracts import Catalog, Contract, ContractError
@@ -28,6 +29,20 @@ def expectations(catalog: Catalog, subject: str, major: int, today: date) -> dic
     contract = catalog.contract(subject)
     majors = (major, *reversed(contract.elder_majors(major, today)))
     return {contract.version(each).type: _expected(contract, each, major) for each in majors}
+
+
+def require_major(contract: Contract, version: object) -> None:
+    """Check that a version is a major one, as a whole number: the name of its topic is made of it.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    if type(version) is not int:
+        known = ", ".join(str(major) for major in sorted({each.major for each in contract.versions}))
+        raise UsageError(
+            f"Expected the major version as a whole number, got `{type(version).__name__}` - at `version`. "
+            f"`{contract.subject}` has {known}"
+        )
 
 
 def renewed(subscription: Subscription, catalog: Catalog, today: date) -> Subscription:

@@ -208,6 +208,8 @@ class Publisher:
         if span is not None:
             stamp = span.carry(stamp)
         try:
+            if draft.service is not None:
+                stamper.require_service(draft.service)
             value = None if named is None else named.value
             prepared = pipeline.prepare(stamper, stamp, draft.data, draft.key, value)
             beside = pipeline.companions(stamper, stamp, prepared) if stamper.companions else ()

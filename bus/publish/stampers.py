@@ -12,8 +12,9 @@ from bus.stages.stamp import Companion, Stamper
 from bus.topics import topic_of
 from contracts import Catalog, Contract, ContractVersion
 
-NUMBER = re.compile(r"(\d{1,6})\.(\d{1,6})", re.ASCII)
-"""Both numbers of a version."""
+NUMBER = re.compile(r"([1-9]\d{0,5})\.(0|[1-9]\d{0,5})", re.ASCII)
+"""Both numbers of a version, in the one form that there is."""
+_SLIP = re.compile(r"\D*(\d{1,6})\.(\d{1,6})\D*")
 
 
 class Stampers:
@@ -66,6 +67,7 @@ class Stampers:
             )
         contract = owned.version(*_numbers(owned, version))
         made = Stamper(contract, self._agency, system, topic_of(subject, contract.major))
+        made.services = self._catalog.services.keys()
         made.companions = tuple(
             Companion(self._made(subject, route.target.number, system), route)
             for route in owned.companions(contract)
@@ -76,9 +78,12 @@ class Stampers:
 def _numbers(contract: Contract, version: object) -> tuple[int, int]:
     found = NUMBER.fullmatch(version) if isinstance(version, str) else None
     if found is None:
-        known = ", ".join(each.number for each in contract.versions)
+        known = [each.number for each in contract.versions]
+        slip = _SLIP.fullmatch(version) if isinstance(version, str) else None
+        meant = None if slip is None else f"{int(slip[1])}.{int(slip[2])}"
         raise UsageError(
             "Expected the version that the data is written in, as text of both numbers such as `1.0`, got "
-            f"another value - at `version`. `{contract.subject}` has {known}"
+            f"another value - at `version`. `{contract.subject}` has {', '.join(known)}"
+            + (f"; did you mean `{meant}`?" if meant in known else "")
         )
     return int(found[1]), int(found[2])

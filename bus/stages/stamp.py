@@ -1,11 +1,13 @@
 """Stamp: the CloudEvents attributes of an event, as headers. Pure: time and ids are arguments."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, date, datetime, time, timedelta
+from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from bus import envelope
 from bus.draft import Draft
+from bus.errors import EnvelopeError
 from bus.event import Event
 from contracts import ContractVersion, Route
 
@@ -88,6 +90,8 @@ class Stamper:
         """The columns that the receipts of these events share."""
         self.ends_us = None if contract.sunset is None else _end_of(contract.sunset)
         """When the version is retired; None if no sunset is set."""
+        self.services: Collection[str] = ()
+        """The services that the catalogue knows; none if it knows nothing of services."""
         self.companions: tuple[Companion, ...] = ()
         """The older versions in which these events are published too."""
         self._fixed: tuple[tuple[str, bytes | None], ...] = (
@@ -99,6 +103,19 @@ class Stamper:
             (envelope.CONTENT_TYPE, envelope.JSON),
             (envelope.SCHEMA_ID, b"\x01" + contract.guid.bytes),
         )
+
+    def require_service(self, service: str) -> None:
+        """Check a service that the program names; that of a cause is known to whoever began it.
+
+        Raises:
+            EnvelopeError: the catalogue knows services, and not this one.
+        """
+        if self.services and service not in self.services:
+            near = get_close_matches(str(service)[:200], self.services, n=1)
+            known = ", ".join(f"`{name}`" for name in near or sorted(self.services))
+            raise EnvelopeError(
+                f"Expected a service of the catalogue, such as {known}, got another - at `service`"
+            )
 
     def headers(self, stamp: Stamp, key: str) -> list[tuple[str, bytes | None]]:
         """Return the record's headers.

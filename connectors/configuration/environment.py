@@ -5,7 +5,8 @@ out under `source:` or `sink:` is a finding. What counts as one:
 
 - an option whose name says so, such as `password` or `api_key`, unless it names a file;
 - every HTTP header but those that are known to carry none;
-- in an address or a connection string, a password, a parameter whose name says so or that looks like a key.
+- in an address or a connection string, a password, a parameter whose name says so or that looks like a key;
+- in an HTTP address, a part of the path that may be a key, or that follows one such as `token`.
 """
 
 import re
@@ -14,7 +15,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from connectors.translation.codes import SECRET_IN_CLEAR, UNSET_VARIABLE
-from contracts import Document, Finding
+from contracts import Document, Finding, hidden_parts
 
 Steps = tuple[str | int, ...]
 
@@ -28,6 +29,7 @@ _SECRET_NAME = re.compile(
 # A parameter of an address, or a part of a connection string.
 _PAIR = re.compile(r"(?:^|[?&;#\s])([\w.-]+)\s*=\s*([^&;#\s]+)")
 _SECRET_PARAMETER = re.compile(r"(^|[-_.])(key|sig|sid|code|pin|otp|pw|sas|hash|nonce)$", re.IGNORECASE)
+_OVER_HTTP = re.compile(r"(https?|wss?)://", re.IGNORECASE)
 _NAMES_A_FILE = re.compile(r"[-_](file|path|folder|dir)$", re.IGNORECASE)
 _KEY_LIKE = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z])[A-Za-z0-9+/=_.~-]{20,}")
 # A file, the folder of a Unix socket, a host: long names with digits in them that are no keys.
@@ -96,6 +98,8 @@ def is_secret(steps: Steps, text: str) -> bool:
     if named and not _VARIABLE.search(text):
         return True
     if _PASSWORD_IN_URL.search(text):
+        return True
+    if _OVER_HTTP.match(text) and any(not _VARIABLE.search(part) for part in hidden_parts(text)):
         return True
     is_address = "://" in text or text.startswith("/")
     return any(

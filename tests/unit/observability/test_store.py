@@ -109,7 +109,8 @@ def test_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
     [
         ("not a url", r"\(not a URL\)"),
         ("nosuchdialect://x", "nosuchdialect"),
-        ("postgresql+psycopg://someone:secret@127.0.0.1:1/x", r"someone:\*\*\*@127.0.0.1"),
+        ("postgresql+psycopg://someone:secret@127.0.0.1:1/x", r"`postgresql\+psycopg://127.0.0.1:1/x`"),
+        ("https://hooks.example/services/T000/secret", r"`https://hooks.example/services/\.\.\.`"),
         (
             "postgresql+psycopg://127.0.0.1:1/x?user=someone&password=secret",
             "127.0.0.1:1/x` - connection failed",
@@ -117,7 +118,7 @@ def test_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
         ("postgresql+psycopg://127.0.0.1:1/x?secret=secret", "127.0.0.1:1/x` - ProgrammingError"),
         ("postgresql+psycopg://someone:p@secret@127.0.0.1:1/x", r"\(not a URL\)` - OperationalError"),
         ("postgresql+psycopg://someone:secret@127.0.0.1:secret/x", r"\(not a URL\)` - "),
-        ("postgresql+psycopg://someone:secret/1@127.0.0.1:1/x", r"someone:\*\*\*@127.0.0.1"),
+        ("postgresql+psycopg://someone:secret/1@127.0.0.1:1/x", r"`postgresql\+psycopg://127.0.0.1:1/x`"),
     ],
 )
 def test_unusable_database_is_one_sentence_without_the_password(url: str, why: str) -> None:

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine
 
-from bus import Event, Outbox, UsageError
+from bus import Draft, EnvelopeError, Event, Outbox, PublishManyError, UsageError
 from bus.testing import InMemoryBus, InMemoryCluster, _MemoryTransport
 from bus.transport import Outgoing
 from contracts import UnknownVersionError
 from tests.growing_catalog import GrowingCountry
-from tests.small_catalog import case
+from tests.small_catalog import SmallCountry, case
 from tests.worlds import until
 
 
@@ -118,3 +118,58 @@ async def test_an_unknown_option_is_named_beside_those_there_are(country: Growin
                 await publish(country.moved, MOVED, version="1.0", foo=1)  # type: ignore[call-arg]
     with create_engine("sqlite://").begin() as connection, pytest.raises(TypeError, match=wrong):
         outbox.add(connection, country.moved, MOVED, version="1.0", foo=1)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("written", ["01.0", "1.00", " 1.0", "1.0\n", "\uff11.0", "v1.0", "1.0.", "\u0661.0"])
+async def test_a_version_has_one_form(country: GrowingCountry, written: str) -> None:
+    """The message names the one that is meant; a refused form never becomes part of an address."""
+    async with InMemoryBus(country.north, cluster=InMemoryCluster(country.catalog)) as bus:
+        with pytest.raises(UsageError, match=r"did you mean `1\.0`\?"):
+            await bus.publish(country.moved, MOVED, version=written)
+    outbox = Outbox(country.north, catalog=country.catalog)
+    with create_engine("sqlite://").begin() as connection, pytest.raises(UsageError, match=r"mean `1\.0`\?"):
+        outbox.add(connection, country.moved, MOVED, version=written)
+
+
+@pytest.mark.parametrize("written", ["0.0", "1", "", "1.0.0", "2.x", "9.00", 1.0, None])
+async def test_what_names_no_version_is_told_the_known_ones(country: GrowingCountry, written: Any) -> None:
+    """Nothing is guessed."""
+    async with InMemoryBus(country.north, cluster=InMemoryCluster(country.catalog)) as bus:
+        with pytest.raises(UsageError, match=r"has 1\.0, ") as caught:
+            await bus.publish(country.moved, MOVED, version=written)
+    assert "did you mean" not in str(caught.value)
+
+
+@pytest.mark.parametrize("written", [True, 1.0, "1", "1.0", None])
+def test_a_subscription_names_a_major_version_as_a_number(country: GrowingCountry, written: Any) -> None:
+    """`True` and 1.0 equal 1, and would read a topic that nobody has; None read the latest."""
+    bus = InMemoryBus(country.north, cluster=InMemoryCluster(country.catalog))
+    with pytest.raises(UsageError, match="whole number"):
+        bus.subscribe(country.moved, version=written, purpose="test")
+
+
+@pytest.mark.parametrize(
+    ("service", "said"),
+    [("one-caes", "such as `one-case`, got"), ("marriage", "`one-case`"), ("", "`one-case`")],
+)
+async def test_a_service_that_the_catalogue_lacks_is_refused(tmp_path: Path, service: str, said: str) -> None:
+    """In every way to publish, since nobody would follow its transaction; the nearest is named."""
+    country = SmallCountry(tmp_path / "small")
+    draft = Draft(case(), service=service)
+    async with InMemoryBus(country.north, cluster=InMemoryCluster(country.catalog)) as bus:
+        with pytest.raises(EnvelopeError) as caught:
+            await bus.publish(country.opened, case(), version="1.0", service=service)
+        assert said in str(caught.value)
+        assert not service or service not in str(caught.value)
+        with pytest.raises(PublishManyError, match="service of the catalogue"):
+            await bus.publish_many(country.opened, [case(), draft], version="1.0")
+        with pytest.raises(EnvelopeError):
+            bus.submit(country.opened, draft, version="1.0")
+        with pytest.raises(EnvelopeError):
+            async with bus.transaction() as transaction:
+                await transaction.publish(country.opened, case(), version="1.0", service=service)
+        await bus.publish(country.opened, case(), version="1.0", service="one-case")
+    assert len(bus.cluster.records(f"{country.opened}.v1")) == 1
+    outbox = Outbox(country.north, catalog=country.catalog)
+    with create_engine("sqlite://").begin() as connection, pytest.raises(EnvelopeError):
+        outbox.add(connection, country.opened, case(), version="1.0", service=service)
