@@ -107,7 +107,8 @@ class Handled(Protocol):
     def handled_by(self) -> str | None:
         """The subscription whose handler has it now."""
 
-    caused: CausedEvents | None
+    def causes(self) -> CausedEvents:
+        """Return what its handler has published so far, to add to it."""
 
 
 HANDLED: ContextVar[Handled | None] = ContextVar("govbus-handled", default=None)
@@ -137,6 +138,5 @@ def _calls_of(cause: Any) -> set[Call[Any]] | None:
     event = cause if getattr(cause, "handled_by", None) is not None else HANDLED.get()
     if event is None or event.handled_by is None:
         return None
-    event.caused = event.caused or CausedEvents()
-    calls: set[Call[Any]] = event.caused.calls
+    calls: set[Call[Any]] = event.causes().calls
     return calls

@@ -247,6 +247,12 @@ class Event(Generic[T_co]):
         bus = self._require_bus("event.submit")
         return bus.submit_caused(subject, data, version=version, system=system, cause=self, **options)
 
+    def causes(self) -> CausedEvents:
+        """Return what its handler has published so far, to add to it."""
+        if (caused := self.caused) is None:
+            caused = self.caused = CausedEvents()
+        return caused
+
     def _require_bus(self, place: str) -> Republisher:
         if self.bus is None:
             raise UsageError(f"Expected an event a bus has delivered, got one made by hand - at `{place}`")

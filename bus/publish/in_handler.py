@@ -45,7 +45,7 @@ class HandlerPublishing(Publishing):
     def _waiter(self, future: "asyncio.Future[Receipt]", cause: Event[Any] | None) -> PublicationWaiter:
         if cause is None or cause.handled_by is None:  # its handler has ended, and nothing of it is committed
             return super()._waiter(future, cause)
-        return _Answered(_caused_by(cause), future)
+        return _Answered(cause.causes(), future)
 
     def _send(
         self, stamper: Stamper, draft: Draft, cause: Event[Any] | None, waiting: PublicationWaiter
@@ -77,7 +77,7 @@ class HandlerPublishing(Publishing):
                 "Expected an event whose handler is at work, got one whose handler has ended - at "
                 "`event.submit`. Await `event.publish`, or await the task in the handler"
             )
-        waiting = _Submitted(_caused_by(cause), self)
+        waiting = _Submitted(cause.causes(), self)
         self._send(self._stamper(subject, version, system), Draft.made(data, **options), cause, waiting)
         room: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if self._submitted < SUBMITTED_EVENTS:
@@ -162,9 +162,3 @@ class _Submitted:
     def has_given_up(self, publication: Publication) -> bool:
         del publication
         return False
-
-
-def _caused_by(cause: Event[Any]) -> CausedEvents:
-    if cause.caused is None:
-        cause.caused = CausedEvents()
-    return cause.caused

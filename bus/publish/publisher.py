@@ -442,8 +442,7 @@ def _named(stamper: Stamper, draft: Draft, cause: Event[Any] | None) -> _Named |
         return None
     digest = sha256(value).hexdigest()
     like = likeness(stamper.contract.type, stamper.source, digest, draft)
-    if (caused := cause.caused) is None:
-        caused = cause.caused = CausedEvents()
+    caused = cause.causes()
     ordinal = caused.ordinal(like)
     event_id = caused_id(cause.source, cause.id, cause.handled_by, like, ordinal)
     return _Named(event_id, value, digest, like, ordinal, caused)
