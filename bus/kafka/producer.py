@@ -47,6 +47,7 @@ class Producer:
         self._partitions: dict[str, int] = {}
         self._unresolved: dict[str, list[Outgoing]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._reviving: asyncio.Task[None] | None = None
         self._turn = count()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -57,7 +58,7 @@ class Producer:
 
     async def start(self) -> None:
         """Connect; `BusUnavailableError` where no broker answers."""
-        self._kafka = SplittingProducer(
+        kafka = SplittingProducer(
             **connection(self._settings),
             acks="all",
             enable_idempotence=True,
@@ -68,7 +69,29 @@ class Producer:
             transactional_id=self._transactional_id,
             transaction_timeout_ms=int(self._settings.transaction_timeout_seconds * 1000),
         )
-        await begin(self._kafka, self._settings, self._settings.bootstrap_servers)
+        await begin(kafka, self._settings, self._settings.bootstrap_servers)
+        self._kafka = kafka
+
+    async def _revive(self) -> None:
+        """Connect anew where aiokafka's sender has ended, as one to which the broker gives no producer id.
+
+        A transaction ends with its sender; its own next one connects anew.
+
+        Raises:
+            BusError: it cannot be done now; the next batch tries again.
+        """
+        if self._transactional_id is not None or not self._kafka._sender.sender_task.done():  # noqa: SLF001
+            return
+        if self._reviving is None or self._reviving.done():
+            self._reviving = asyncio.create_task(self._start_anew())
+            self._tasks.add(self._reviving)
+            self._reviving.add_done_callback(self._tasks.discard)
+        await asyncio.shield(self._reviving)
+
+    async def _start_anew(self) -> None:
+        ended = self._kafka
+        await self.start()
+        await end(ended)
 
     @property
     def kafka(self) -> Any:
@@ -213,6 +236,7 @@ class Producer:
     async def submit(self, place: TopicPartition, batch: Any) -> "asyncio.Future[Any]":
         """Hand a built batch to aiokafka; the future holds its metadata."""
         batch.close()
+        await self._revive()
         sent: asyncio.Future[Any] = await self._kafka.send_batch(
             batch, place.topic, partition=place.partition
         )
@@ -320,7 +344,7 @@ class _Queue:
             self._settle(batch, sent_ns, error, metadata)
 
     def _go_on_in_parts(self, batch: _Batch, parts: BatchParts) -> None:
-        """Wait for the parts of a batch that was too large; aiokafka sends them ahead of all others."""
+        """Wait for the parts of a batch that was not taken whole; aiokafka sends them ahead of all others."""
         if batch not in self._in_flight:
             return  # given up already
         self._in_flight.remove(batch)

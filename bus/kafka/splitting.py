@@ -1,5 +1,7 @@
 """A producer that goes on behind a batch that failed, and sends in parts what its topic does not take whole.
 
+A record that the broker refuses is so found out: it is refused alone, and the others of its batch arrive.
+
 Law of this file: a batch that failed leaves no gap in the sequence numbers of its partition. aiokafka 0.14
 counts it all the same, and the broker then refuses whatever follows, for as long as the producer lives.
 
@@ -18,43 +20,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import (
-    ClusterAuthorizationFailedError,
-    CorruptRecordException,
-    InvalidTimestampError,
-    InvalidTopicError,
-    MessageSizeTooLargeError,
-    PolicyViolationError,
-    RecordListTooLargeError,
-    TopicAuthorizationFailedError,
-    UnsupportedForMessageFormatError,
-)
+from aiokafka.errors import for_code
 from aiokafka.producer.message_accumulator import MessageBatch
 from aiokafka.producer.sender import Sender, SendProduceReqHandler
 from aiokafka.producer.transaction_manager import NO_PRODUCER_EPOCH, NO_PRODUCER_ID, PidAndEpoch
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import TopicPartition
 
-TOO_LARGE = (MessageSizeTooLargeError.errno, RecordListTooLargeError.errno)
-REFUSALS = (
-    ClusterAuthorizationFailedError,
-    CorruptRecordException,
-    InvalidTimestampError,
-    InvalidTopicError,
-    MessageSizeTooLargeError,
-    PolicyViolationError,
-    RecordListTooLargeError,
-    TopicAuthorizationFailedError,
-    UnsupportedForMessageFormatError,
-)
-"""What a broker says before it writes anything of a batch."""
+from bus.kafka.errors import OF_RECORDS, REFUSALS
+
 PRODUCER_ID = struct.Struct(">43xq")
 """Where the id of its producer is in a batch (format 2)."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchParts:
-    """What a batch becomes that was too large: its halves, in order.
+    """What a batch becomes that was not taken whole: its halves, in order.
 
     Args:
         sizes: how many records each has.
@@ -66,7 +47,7 @@ class BatchParts:
 
 
 class SplittingProducer(AIOKafkaProducer):  # type: ignore[misc]
-    """aiokafka's producer; the future of a batch that was too large holds `BatchParts`."""
+    """aiokafka's producer; the future of a batch that was not taken whole holds `BatchParts`."""
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
@@ -82,6 +63,12 @@ class SplittingProducer(AIOKafkaProducer):  # type: ignore[misc]
 
 
 class _Sender(Sender):  # type: ignore[misc]
+    def _fail_all(self, task: "asyncio.Task[None]") -> None:
+        if self._txn_manager.transactional_id is not None:
+            super()._fail_all(task)
+        elif not task.cancelled() and (error := task.exception()) is not None:  # aiokafka's fails here
+            self._message_accumulator.fail_all(error)
+
     async def _send_produce_req(self, node_id: Any, batches: dict[Any, Any]) -> None:
         await _Sending(self, dict(batches)).do(node_id)
         for batch in batches.values():
@@ -115,7 +102,8 @@ class _Sending(SendProduceReqHandler):  # type: ignore[misc]
             for number, code, *_ in partitions:
                 place = TopicPartition(topic, number)
                 batch = self._batches.get(place)
-                if batch is not None and code in TOO_LARGE and batch.record_count > 1:
+                is_of_record = issubclass(for_code(code), OF_RECORDS)
+                if batch is not None and is_of_record and batch.record_count > 1:
                     del self._batches[place]
                     self._sender.go_on_behind(batch, is_refusal=True)
                     self._split(batch)

@@ -106,6 +106,26 @@ async def test_what_follows_a_refused_record_is_sent(
     assert sorted(found) == [b"0", b"0", b"1", b"1", b"3", b"3"]
 
 
+async def test_what_a_topic_takes_passes_by_a_record_that_it_refuses(kafka_world: KafkaWorld) -> None:
+    """That one is refused for good, and the others of its batch arrive in order."""
+    transport, topic = KafkaTransport(kafka_world.settings()), kafka_world.country.topic
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_world.bootstrap_servers)
+    await admin.start()
+    await transport.start()
+    try:
+        await admin._send_request(alter_topic_config(topic, {"cleanup.policy": "compact"}))
+        await until(lambda: _fails(transport, topic, None))
+        keys = [None if number in (2, 5, 6) else b"k" for number in range(9)]
+        sent = [deliver(transport, topic, key, b"%d" % at, partition=1) for at, key in enumerate(keys)]
+        for key, got in zip(keys, await asyncio.gather(*sent, return_exceptions=True), strict=True):
+            assert isinstance(got, EnvelopeError) == (key is None), got
+    finally:
+        await transport.stop()
+        await admin.close()
+    found = [one.value for one in await kafka_world.records(topic) if one.value != b"probe"]
+    assert found == [b"0", b"1", b"3", b"4", b"7", b"8"]
+
+
 async def _fails(transport: KafkaTransport, topic: str, key: bytes | None) -> bool:
     try:
         await deliver(transport, topic, key, b"probe", partition=1)
