@@ -95,6 +95,10 @@ class Publication(Outgoing):
         """Whether it failed, or the caller has given it up."""
         return self.lost or (self.waiting is not None and self.waiting.has_given_up(self))
 
+    def wait(self) -> None:
+        """Prepare to wait for long before it is sent: the garbage collector lets go of tuples of bytes."""
+        self.headers = tuple(self.headers)
+
     def follow(self, first: "Publication") -> None:
         """Copy partition and offset from the first publication of the same event, now or when it has them."""
         if not first.settled:

@@ -139,7 +139,7 @@ class Publisher:
                 "part of its transaction: publish by `event.publish`, before the handler returns"
             )
         kept.append(publication)
-        publication.headers = tuple(publication.headers)  # as `Stamp.for_receipt`, it waits for long
+        publication.wait()
         waiting, publication.waiting = publication.waiting, None
         if waiting is not None:
             waiting.settled(publication, None)
@@ -314,6 +314,7 @@ class Publisher:
                     await asyncio.sleep(0)
                 publication = self.prepare(stamper, Draft.of(item), cause, window, window.current)
                 ready.append(publication)
+                publication.wait()
                 if publication.has_id:
                     self._known(publication, self._recent.known)
                     self._known(publication, ids.first)
