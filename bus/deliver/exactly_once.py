@@ -9,7 +9,7 @@ open for as long as that takes, and for no handler.
 import asyncio
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Unpack
+from typing import Any
 
 from bus.crash_points import crash_point
 from bus.dead_letters.record import DeadLetterRecord
@@ -18,7 +18,7 @@ from bus.deliver.commit import commit
 from bus.deliver.delivery import Delivery, written_somehow
 from bus.deliver.partition import PartitionState
 from bus.deliver.subscription import Subscription
-from bus.draft import Draft, DraftOptions, Receipt
+from bus.draft import Draft, Receipt
 from bus.errors import BusError
 from bus.event import Event
 from bus.parking.log import ParkingLog, RowWriter
@@ -27,6 +27,7 @@ from bus.publish.in_handler import HandlerPublishing
 from bus.publish.publisher import Publisher
 from bus.receipts.writer import ReceiptLog
 from bus.record import Position, TopicPartition
+from bus.stages.stamp import Stamper
 from bus.standing import CommittedOffset
 from bus.table import deliver
 from bus.topics import dead_letter_topic, receipts_topic
@@ -41,20 +42,8 @@ class HeldPublishing(HandlerPublishing):
         super().__init__(context.settings, context.system, publisher, transport)
         publisher.keeps = True
 
-    async def publish(
-        self,
-        subject: str,
-        data: Any,
-        *,
-        version: str,
-        system: str | None = None,
-        cause: Event[Any] | None = None,
-        **options: Unpack[DraftOptions],
-    ) -> Receipt:
-        """Keep one event for the transaction of its cause; see `Bus.publish`. It waits for nothing."""
-        self._require_open()
-        stamper = self._stamper(subject, version, system)
-        publication = self._publisher.prepare(stamper, Draft.made(data, **options), cause)
+    async def _publish(self, stamper: Stamper, draft: Draft, cause: Event[Any] | None) -> Receipt:
+        publication = self._publisher.prepare(stamper, draft, cause)
         self._publisher.keep(publication, cause)
         return publication.receipt()
 

@@ -87,12 +87,15 @@ class Publishing:
             UsageError: the bus has not started, has stopped, or runs in another event loop.
         """
         self._require_open()
-        future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         draft = Draft.made(data, **options)
-        self._send(self._stamper(subject, version, system), draft, cause, self._waiter(future, cause))
+        return await self._publish(self._stamper(subject, version, system), draft, cause)
+
+    async def _publish(self, stamper: Stamper, draft: Draft, cause: Event[Any] | None) -> Receipt:
+        future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        self._send(stamper, draft, cause, self._waiter(future, cause))
         if future.done():
             return future.result()
-        publisher = self._publisher
+        publisher, subject = self._publisher, stamper.subject
         if not publisher.is_open(subject):
             await publisher.opened(subject, self.settings.publish_timeout_seconds)
         publisher.patience.begin(future, subject)
