@@ -211,8 +211,9 @@ class Publisher:
             if draft.service is not None:
                 stamper.require_service(draft.service)
             value = None if named is None else named.value
-            prepared = pipeline.prepare(stamper, stamp, draft.data, draft.key, value)
-            beside = pipeline.companions(stamper, stamp, prepared) if stamper.companions else ()
+            skew_us = self._clock.skew_us
+            prepared = pipeline.prepare(stamper, stamp, draft.data, draft.key, value, skew_us=skew_us)
+            beside = pipeline.companions(stamper, stamp, prepared, skew_us) if stamper.companions else ()
         except RefusedError as error:
             self._refused(stamper, stamp.for_receipt(), error)
             if span is not None:

@@ -41,7 +41,13 @@ class Prepared(NamedTuple):
 
 
 def prepare(
-    stamper: stamp.Stamper, stamped: stamp.Stamp, data: Any, key: str | None, value: bytes | None = None
+    stamper: stamp.Stamper,
+    stamped: stamp.Stamp,
+    data: Any,
+    key: str | None,
+    value: bytes | None = None,
+    *,
+    skew_us: int = 0,
 ) -> Prepared:
     """Return the record of an event that keeps its contract.
 
@@ -51,12 +57,13 @@ def prepare(
         data: what happened.
         key: its partition key; made by the contract's key rule if absent.
         value: the data as `encode` gave it, where the id is made of it.
+        skew_us: the broker's clock, on which a version retires, minus that of the stamp.
 
     Raises:
         RefusedError: it breaks its contract, or its version is retired; nothing was sent.
         ContractError: the data holds no partition key.
     """
-    if stamper.ends_us is not None and stamped.recorded_us >= stamper.ends_us:
+    if stamper.ends_us is not None and stamped.recorded_us + skew_us >= stamper.ends_us:
         raise _retired(stamper.contract)
     if value is None:
         value = encode.encode(stamper.contract, data)
@@ -67,23 +74,25 @@ def prepare(
 
 
 def companions(
-    stamper: stamp.Stamper, stamped: stamp.Stamp, prepared: Prepared
+    stamper: stamp.Stamper, stamped: stamp.Stamp, prepared: Prepared, skew_us: int = 0
 ) -> list[tuple[stamp.Stamper, stamp.Stamp, Prepared]]:
     """Return what is published with an event: the same event in each older version that is not retired.
+
+    `skew_us` is that of `prepare`.
 
     Raises:
         RefusedError: an older version cannot express it; nothing was sent.
     """
     found = []
     for older, route in stamper.companions:
-        if older.ends_us is not None and stamped.recorded_us >= older.ends_us:
+        if older.ends_us is not None and stamped.recorded_us + skew_us >= older.ends_us:
             continue
         try:
             data = route.write(orjson.loads(prepared.value))
         except ConversionError as error:
             raise OlderVersionError(f"{error}; the event was not sent") from None
         again = stamp.derived(stamped, older.contract.major)
-        found.append((older, again, prepare(older, again, data, prepared.key.decode())))
+        found.append((older, again, prepare(older, again, data, prepared.key.decode(), skew_us=skew_us)))
     return found
 
 

@@ -1,8 +1,9 @@
 """Versions side by side: everyone publishes and reads the version they know, and each event comes once."""
 
 from contextlib import nullcontext
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from time import time_ns
 from typing import Any
 
 import orjson
@@ -20,6 +21,7 @@ from bus import (
 )
 from bus.dead_letters.record import PREFIX
 from bus.deliver.versions import expectations
+from bus.publish import publisher
 from bus.stages.pipeline import prepare
 from bus.stages.stamp import Stamp, Stamper
 from bus.testing import InMemoryBus
@@ -171,6 +173,24 @@ def test_a_version_is_published_until_the_end_of_its_last_day(tmp_path: Path) ->
         now_us = int(moment.timestamp()) * 1_000_000
         with pytest.raises(VersionRetiredError) if moment.day == 1 else nullcontext():
             prepare(stamper, Stamp("one", now_us, now_us), {"reference": "case-a", "number": 1}, None)
+
+
+@pytest.mark.parametrize("years", [-20, 20])
+async def test_a_version_retires_by_the_clock_of_the_broker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, years: int
+) -> None:
+    """That of the publisher's machine may be wrong by years, either way."""
+    off_us = years * 365 * 86_400 * 1_000_000
+    sunset = datetime.now(UTC).date() + timedelta(days=1 if years > 0 else -1)
+    country = GrowingCountry(tmp_path / "catalog", sunset=str(sunset))
+    bus = InMemoryBus(country.north, catalog=country.catalog)
+    async with bus:
+        bus.transport.clock.skew_us = -off_us
+        monkeypatch.setattr(publisher, "time_ns", lambda: time_ns() + off_us * 1000)
+        with pytest.raises(VersionRetiredError) if years < 0 else nullcontext():
+            await bus.publish(country.moved, {"reference": "case-a", "number": 1}, version="1.0")
+        await bus.publish(country.moved, {"reference": "case-a", "count": 1}, version="2.0")
+    assert len(bus.cluster.records(f"{country.moved}.v1")) == (2 if years > 0 else 0)
 
 
 @pytest.mark.parametrize("today", [date(2020, 2, 7), date(2020, 2, 8)])
