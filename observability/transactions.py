@@ -16,7 +16,8 @@ A transaction waits for a milestone from the moment the event before it is publi
 the earliest: that may have been published again after an outage, and an agency that dates its own event back
 makes nobody else late. A completed transaction that took longer than the deadline is marked late too. A dead
 letter that is redriven and acknowledged leaves nothing stuck, nor does an event that was refused and
-published later.
+published later. A case is of the service whose start another agency has received: nobody else can tell of an
+event in a case before the case is known.
 """
 
 from collections import Counter
@@ -184,7 +185,7 @@ def assess(
     # What a delivery or a later event says of the start is not believed: it is another agency's event.
     seen = [receipt for receipt in publishes if receipt.outcome == "published"]
     published = _published(seen)
-    service = _service(services, seen)
+    service = _service(services, seen, deliveries)
     last = max(map(newest_us, found))
     kept = _kept_refusals(publishes)
     if service is None:
@@ -211,14 +212,31 @@ def newest_us(receipt: AnyReceipt) -> int:
     return receipt.broker_time_us if isinstance(receipt, PublishReceipt) else receipt.finished_us
 
 
-def _service(services: Mapping[str, Service], seen: Iterable[PublishReceipt]) -> Service | None:
-    """Return the service of the transaction: that of its first start event, as its publisher says."""
+def _service(
+    services: Mapping[str, Service], seen: Iterable[PublishReceipt], deliveries: Iterable[DeliveryReceipt]
+) -> Service | None:
+    """Return the service of the transaction: that of its start event, as its publisher says.
+
+    Of several starts it is the first that another agency has received, else the first.
+    """
     starts = [
-        (receipt.broker_time_us, service.name)
+        (receipt, service)
         for receipt in seen
         if (service := services.get(receipt.service or "")) and service.start == subject_of(receipt.type)
     ]
-    return services[min(starts)[1]] if starts else None
+    if len(starts) > 1:
+        received = {(_record(one), one.agency) for one in deliveries if is_attempt(one.outcome)}
+        known = [
+            (start, service)
+            for start, service in starts
+            if any(record == _record(start) and agency != start.agency for record, agency in received)
+        ]
+        starts = known or starts
+    return min(starts, key=lambda each: (each[0].broker_time_us, each[1].name), default=(None, None))[1]
+
+
+def _record(receipt: AnyReceipt) -> tuple[object, ...]:
+    return receipt.source, receipt.event_id, receipt.topic, receipt.partition, receipt.offset
 
 
 def _kept_refusals(publishes: Collection[PublishReceipt]) -> int:

@@ -295,6 +295,25 @@ class StorePromises:
             (RECORD, moment(START)), (ALLOWANCE, moment(START)),
         ]  # fmt: skip
 
+    @pytest.mark.parametrize("lie_first", [True, False])
+    def test_case_is_of_the_service_whose_start_others_received(self, url: str, *, lie_first: bool) -> None:
+        """Who dates an event of its own back before the start takes no case for its service."""
+        start, end = "police.fine-issued", "police.fine-paid"
+        fine = replace(BIRTH, name="fine", start=start, milestones=(), ends=(end,))
+        before: dict[str, Any] = {"service": fine.name, "event_id": "kept for a lie"}
+        lie = published(start, START - 60 * MINUTE, **before)
+        true: list[AnyReceipt] = [published(BORN, START), delivered(BORN, "tax", START)]
+        own = delivered(start, "police", lie.broker_time_us, **before)
+        elsewhere = delivered(start, "courts", START, **before)
+        with Store(url, {**SERVICES, fine.name: fine}, clock=lambda: moment(START + SECOND)) as store:
+            batches: list[list[AnyReceipt]] = [[lie, own, elsewhere], true]
+            for batch in batches if lie_first else batches[::-1]:
+                store.apply(batch)
+            (case,) = store.transactions()
+            assert (case.service, case.state, case.started) == (BIRTH.name, "open", moment(START))
+            store.apply([published(start, START, "case-2", service=fine.name)])
+            assert {view.service for view in store.transactions()} == {BIRTH.name, fine.name}
+
     @pytest.mark.parametrize("told_first", [True, False])
     def test_event_that_was_published_again_makes_nobody_a_liar(
         self, store: Store, clock: Clock, *, told_first: bool
