@@ -1,8 +1,9 @@
 """Asks the topics whether publishes are where and when their publishers say.
 
 Law of this file: of a topic or partition that is not known nothing is said before the brokers have been asked
-about it, at once. One question asks about all partitions, and a batch asks at most `ROUNDS` times; what is
-left over, or could not be asked, is `unchecked` and asked again later. The monitor may describe the topics of
+about it, at once; nor of an offset before the ends of its partition are known. One question asks about all
+partitions, and a batch asks at most `ROUNDS` times; what is left over, or could not be asked, is `unchecked`
+and asked again later. The monitor may describe the topics of
 events, not read them.
 """
 
@@ -14,7 +15,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from bus import BusError, Offsets, PublishReceipt, TopicPartition
 from contracts import visible_logger
-from observability.evidence.trust import Bounds, Standing, standing_of, window_us
+from observability.evidence.trust import Bounds, Standing, standing_by_ends, standing_of, window_us
 
 ROUNDS = 8
 """At most so many seconds of one partition are asked about in a batch."""
@@ -104,8 +105,16 @@ class TopicCheck:
     ) -> list[Standing]:
         found = list(without)
         begins, ends = await self._offsets.begins(list(waiting)), await self._offsets.ends(list(waiting))
+        left: dict[TopicPartition, dict[Window, list[int]]] = defaultdict(dict)
+        for place, windows in waiting.items():
+            for window, indexes in windows.items():
+                for index in indexes:
+                    by_ends = standing_by_ends(publishes[index].offset, begins[place], ends[place])
+                    found[index] = by_ends or found[index]
+                if open_ones := [index for index in indexes if found[index] == "unchecked"]:
+                    left[place][window] = open_ones
         for _ in range(ROUNDS):
-            asked = {place: windows.popitem() for place, windows in waiting.items() if windows}
+            asked = {place: windows.popitem() for place, windows in left.items() if windows}
             if not asked:
                 break
             since = await self._at({place: window[0] for place, (window, _) in asked.items()})

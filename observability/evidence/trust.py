@@ -163,17 +163,24 @@ def window_us(broker_time_us: int) -> tuple[int, int]:
     return since, since + WINDOW_US + SKEW_US
 
 
+def standing_by_ends(offset: int, begin: int, end: int) -> Standing | None:
+    """Return what a partition says of a publish whatever its time: None if it may hold that offset."""
+    if offset == UNKNOWN_OFFSET:
+        return None
+    if not 0 <= offset < end:
+        return "no-such-offset"
+    return "uncheckable" if offset < begin else None
+
+
 def standing_of(offset: int, bounds: Bounds) -> Standing:
     """Return what a partition says of a publish: that it holds the offset, with a time in that second.
 
     The offset is -1 where the broker confirmed a repeated batch and knew it no longer.
     """
+    if (known := standing_by_ends(offset, bounds.begin, bounds.end)) is not None:
+        return known
     if offset == UNKNOWN_OFFSET:
         return "uncheckable" if bounds.since < bounds.until else "wrong-time"
-    if not 0 <= offset < bounds.end:
-        return "no-such-offset"
-    if offset < bounds.begin:
-        return "uncheckable"
     return "confirmed" if bounds.since <= offset < bounds.until else "wrong-time"
 
 

@@ -124,3 +124,14 @@ async def test_a_batch_asks_a_bounded_number_of_times() -> None:
     lies = [replace(one, broker_time_us=one.broker_time_us - n * SECOND) for n in range(3, 3 + 4 * ROUNDS)]
     found = await TopicCheck(cluster.offsets()).standings(lies)
     assert (found.count("wrong-time"), found.count("unchecked")) == (ROUNDS, 3 * ROUNDS)
+
+
+async def test_no_flood_hides_an_offset_that_is_not_there() -> None:
+    """The ends of a partition refute it whatever time it claims: it is not believed for a moment."""
+    cluster = InMemoryCluster()
+    one = true(cluster)
+    lies = [
+        replace(one, offset=n, broker_time_us=one.broker_time_us - n * SECOND) for n in range(1, 4 * ROUNDS)
+    ]
+    found = await TopicCheck(cluster.offsets()).standings([*lies, one])
+    assert found == [*["no-such-offset"] * len(lies), "confirmed"]
