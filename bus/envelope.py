@@ -5,11 +5,12 @@ Sources: CloudEvents specification 1.0.2; Kafka protocol binding 1.0.2, section 
 Trace Context. Our own are two: `service` and `startedat`.
 
 Law of this file: no header of a foreign producer causes a crash. A bad header that is no attribute is passed
-on; a bad attribute is refused by name.
+on; a bad attribute is refused by name. Attributes and trace context are found under names in any case, as
+W3C Trace Context, section 3.2.1, and the CloudEvents SDKs have it.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -20,7 +21,6 @@ from bus.record import Headers
 SPEC_VERSION = b"1.0"
 CONTENT_TYPE = "content-type"
 JSON = b"application/json"
-STRUCTURED = b"application/cloudevents+json"
 
 ID, SOURCE, TYPE, TIME = "ce_id", "ce_source", "ce_type", "ce_time"
 SPECVERSION, DATASCHEMA, SUBJECT = "ce_specversion", "ce_dataschema", "ce_subject"
@@ -36,6 +36,12 @@ SCHEMA_ID = "__value_schema_id"
 """Where clients of Confluent's Schema Registry look for a schema: the byte 1, then its GUID."""
 
 REQUIRED = (SPECVERSION, ID, SOURCE, TYPE)
+TIMES = (TIME, RECORDED_TIME, STARTED_AT)
+ATTRIBUTES = frozenset(
+    (*REQUIRED, *TIMES, DATASCHEMA, SUBJECT, CORRELATION, CAUSATION, PARTITION_KEY, CLASSIFICATION,
+     REGULATION, SERVICE, DERIVED_FROM, CE_TRACEPARENT, CE_TRACESTATE)
+)  # fmt: skip
+"""The attributes known here; each is text."""
 
 MAX_ATTRIBUTE_BYTES = 4096
 """Longest attribute value taken or sent; CloudEvents asks intermediaries for a whole event of 64 KiB."""
@@ -60,6 +66,16 @@ _URI_REFERENCE = re.compile(
 )
 _SYSTEM = re.compile(
     r"(?:[A-Za-z0-9\-._~!$&'()*+,;=@]|%[0-9A-Fa-f]{2})(?:[A-Za-z0-9\-._~!$&'()*+,;=@/]|%[0-9A-Fa-f]{2})*"
+)
+
+# CloudEvents 1.0.2, naming conventions.
+_ATTRIBUTE_NAME = re.compile("ce_[a-z0-9]+")
+_IN_ANY_CASE = frozenset((CONTENT_TYPE, TRACEPARENT, TRACESTATE))
+
+# RFC 3339, section 5.6, date-time.
+_TIME = re.compile(
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]+))?"
+    r"(?:[Zz]|([+-])([01][0-9]|2[0-3]):([0-5][0-9]))"
 )
 
 _ALLOWED_TEXT = "text without control characters and noncharacters"
@@ -140,19 +156,62 @@ def time_bytes(moment_us: int) -> bytes:
 
 @lru_cache(maxsize=16)
 def _whole_second(seconds: int) -> bytes:
-    return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S").encode()
+    # `strftime` writes a year before 1000 with fewer digits than RFC 3339 asks.
+    return (_EPOCH + timedelta(seconds=seconds)).isoformat()[:19].encode()
+
+
+def _is_time(text: bytes) -> bool:
+    if len(text) == 27 and text[20:26].isdigit() and text[26:] == b"Z":  # as the bus writes it
+        return _is_second(text[:20])
+    return time_us(text.decode()) is not None
+
+
+@lru_cache(maxsize=64)
+def _is_second(text: bytes) -> bool:
+    return time_us(f"{text.decode()}0Z") is not None
 
 
 def time_us(text: str) -> int | None:
-    """Return microseconds since the epoch of an RFC 3339 time; None if it is none, or not in the calendar."""
+    """Return microseconds since the epoch of an RFC 3339 time; None if it is none, or not in the calendar.
+
+    Digits past the microsecond are dropped. A leap second counts as the second after it, as in POSIX.
+    """
+    if len(text) == 27 and text[26] == "Z" and text[19] == ".":  # as the bus writes it
+        fraction = text[20:26]
+        if fraction.isdecimal() and fraction.isascii():
+            second_us = _second_us(text[:19])
+            return None if second_us is None else second_us + int(fraction)
+    return _read_time(text)
+
+
+@lru_cache(maxsize=64)
+def _second_us(text: str) -> int | None:
+    return _read_time(f"{text}Z")
+
+
+def _read_time(text: str) -> int | None:
+    found = _TIME.fullmatch(text)
+    if found is None:
+        return None
+    *numbers, fraction, sign, hours, minutes = found.groups()
+    year, month, day, hour, minute, second = map(int, numbers)
+    is_leap = second == 60
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime(year, month, day, hour, minute, second - is_leap, tzinfo=UTC)
     except ValueError:
         return None
-    if moment.tzinfo is None:
+    us = (moment - _EPOCH) // _MICROSECOND + 1_000_000 * is_leap
+    if sign is not None:
+        us -= (int(hours) * 60 + int(minutes)) * (60_000_000 if sign == "+" else -60_000_000)
+    if us not in _CALENDAR_US or (is_leap and not _begins_month(us)):
         return None
-    us = (moment - _EPOCH) // _MICROSECOND
-    return us if us in _CALENDAR_US else None
+    return us + int((fraction or "")[:6].ljust(6, "0"))
+
+
+def _begins_month(us: int) -> bool:
+    """Return whether a month ends in UTC: a leap second is nowhere else (RFC 3339, section 5.7)."""
+    moment = moment_of(us)
+    return moment.day == 1 and us % 86_400_000_000 == 0
 
 
 def moment_us(moment: datetime) -> int:
@@ -189,7 +248,7 @@ Identity = tuple[str, str, str | None, str | None, str | None]
 
 
 def plain_attributes(headers: Headers) -> Mapping[str, Any] | None:
-    """Return the headers by name if each is single, and all are short and plain ASCII; else None.
+    """Return the headers by name if each is single and not empty, and all are short, plain ASCII; else None.
 
     A few passes in C tell, and nearly all records are so.
     """
@@ -198,10 +257,30 @@ def plain_attributes(headers: Headers) -> Mapping[str, Any] | None:
     try:
         guid = found.pop(SCHEMA_ID, b"")  # binary, and no attribute
         text = b"".join(found.values())
-        size_bytes = len(text) + len(guid) + len("".join(found))
+        names = "\n".join(found)
+        size_bytes = len(text) + len(guid) + len(names)
     except TypeError:  # one is null
         return None
-    return found if once and size_bytes <= MAX_ATTRIBUTE_BYTES and _is_plain(text) else None
+    plain = once and size_bytes <= MAX_ATTRIBUTE_BYTES and _is_plain(text) and all(found.values())
+    return found if plain and _are_as_written(names, len(found)) else None
+
+
+@lru_cache(maxsize=256)
+def _are_as_written(lines: str, count: int) -> bool:
+    """Return whether names are read under themselves, and those of attributes are right."""
+    names = lines.split("\n")
+    return len(names) == count and all(
+        name == _read_name(name) and (name[:3] != "ce_" or _is_attribute(name)) for name in names
+    )
+
+
+def _read_name(name: str) -> str:
+    lower = name.lower()
+    return lower if lower.startswith("ce_") or lower in _IN_ANY_CASE else name
+
+
+def _is_attribute(name: str) -> bool:
+    return _ATTRIBUTE_NAME.fullmatch(name) is not None
 
 
 def read_attributes(
@@ -214,8 +293,8 @@ def read_attributes(
         plain: what `plain_attributes` says of them; they are looked at one by one if it is absent.
 
     Raises:
-        EnvelopeError: an attribute is missing, null, doubled, too long or no text that CloudEvents allows, or
-            the source is no URI; the message names it.
+        EnvelopeError: an attribute is missing, null, empty, doubled, too long, misnamed or no text that
+            CloudEvents allows, the source is no URI, or a time none of RFC 3339; the message names it.
     """
     found: Mapping[str, Any] = _sift(headers) if plain is None else plain
     get = found.get
@@ -227,6 +306,15 @@ def read_attributes(
         raise EnvelopeError("Expected `1.0`, got another - at attribute `specversion`")
     if not _is_uri_reference(source):
         raise EnvelopeError("Expected a URI or a relative reference, got other text - at attribute `source`")
+    time, recorded, started = get(TIME), get(RECORDED_TIME), get(STARTED_AT)
+    if not (
+        (time is None or _is_time(time))
+        and (recorded is None or recorded == time or _is_time(recorded))
+        and (started is None or _is_time(started))
+    ):
+        wrong = next(name[3:] for name in TIMES if name in found and not _is_time(found[name]))
+        expected = "an RFC 3339 time of the years 1 to 9999, such as `2026-01-31T09:30:00Z`"
+        raise EnvelopeError(f"Expected {expected}, got other text - at attribute `{wrong}`")
     transaction, service, causation = get(CORRELATION), get(SERVICE), get(CAUSATION)
     return found, (
         event_id.decode(),
@@ -239,13 +327,35 @@ def read_attributes(
 
 def _sift(headers: Headers) -> dict[str, bytes | None]:
     kept: dict[str, bytes | None] = {}
-    for name, value in headers:
+    traces: dict[str, list[bytes | None]] = {}
+    for given, value in headers:
+        name = _read_name(given)
+        if name in {TRACEPARENT, TRACESTATE}:
+            traces.setdefault(name, []).append(value)
+            continue
+        is_attribute = name.startswith("ce_") or (name == CONTENT_TYPE and value is not None)
         fault = _fault(value) or ("one value, got two" if name in kept else None)
-        if name.startswith("ce_") and fault:
+        if is_attribute and not fault:
+            if not value:
+                fault = "text, got none"
+            elif name != CONTENT_TYPE and not _is_attribute(name):
+                fault = "a name of the letters a to z and digits, got another"
+        if is_attribute and fault:
             raise EnvelopeError(f"Expected {fault} - at {_shown(name)}")
         if not fault:
             kept[name] = value
-    return kept
+    return {**kept, **_joined(traces)}
+
+
+def _joined(traces: Mapping[str, Sequence[bytes | None]]) -> dict[str, bytes]:
+    """Return the headers of the trace context, each once.
+
+    W3C Trace Context, section 3.2.2: two parents are none; section 3.3: several states are one list.
+    """
+    joined = {name: b",".join(value or b"" for value in values) for name, values in traces.items()}
+    if len(traces.get(TRACEPARENT, ())) > 1:
+        del joined[TRACEPARENT]
+    return {name: value for name, value in joined.items() if value.isascii()}
 
 
 def _fault(value: bytes | None) -> str | None:
@@ -264,7 +374,6 @@ def _fault(value: bytes | None) -> str | None:
 
 def _shown(name: str) -> str:
     """Return the name of a known attribute; a foreign name could hold personal data."""
-    known = {ID, SOURCE, TYPE, TIME, SPECVERSION, DATASCHEMA, SUBJECT, CORRELATION, CAUSATION, RECORDED_TIME}
-    known |= {PARTITION_KEY, CLASSIFICATION, REGULATION, SERVICE, STARTED_AT, DERIVED_FROM}
-    known |= {CE_TRACEPARENT, CE_TRACESTATE}
-    return f"attribute `{name[3:]}`" if name in known else "an extension attribute"
+    if name == CONTENT_TYPE:
+        return f"header `{CONTENT_TYPE}`"
+    return f"attribute `{name[3:]}`" if name in ATTRIBUTES else "an extension attribute"

@@ -11,6 +11,7 @@ from bus.caused import CausedEvents
 from bus.draft import DraftOptions, Receipt
 from bus.errors import UsageError
 from bus.record import Headers, Record
+from bus.trace_context import TraceContext, trace_context
 from contracts import ContractVersion
 
 T_co = TypeVar("T_co", covariant=True)
@@ -147,15 +148,24 @@ class Event(Generic[T_co]):
 
     @property
     def traceparent(self) -> str | None:
-        """W3C trace context of its publisher."""
-        known = self.attributes
-        return _decoded(known.get(envelope.TRACEPARENT) or known.get(envelope.CE_TRACEPARENT))
+        """W3C trace context of its publisher; None where there is none, or none that is well-formed."""
+        context = self._trace_context()
+        return None if context is None else context.parent
 
     @property
     def tracestate(self) -> str | None:
         """W3C `tracestate`, beside `traceparent`."""
+        context = self._trace_context()
+        return None if context is None else context.state
+
+    def _trace_context(self) -> TraceContext | None:
+        # The header is of the latest hop, the attribute of the first (distributed tracing extension).
         known = self.attributes
-        return _decoded(known.get(envelope.TRACESTATE) or known.get(envelope.CE_TRACESTATE))
+        parent, first = known.get(envelope.TRACEPARENT), known.get(envelope.CE_TRACEPARENT)
+        context = None if parent is None else trace_context(parent, known.get(envelope.TRACESTATE))
+        if context is None and first is not None:
+            return trace_context(first, known.get(envelope.CE_TRACESTATE))
+        return context
 
     @property
     def key(self) -> str | None:

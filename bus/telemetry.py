@@ -22,6 +22,7 @@ from bus.event import Event
 from bus.stages.stamp import Stamp, Stamper
 from bus.times.clock import BrokerClock
 from bus.times.sunsets import VersionUse
+from bus.trace_context import TraceContext, trace_context
 
 SCOPE = "govbus"
 SYSTEM = "kafka"
@@ -76,9 +77,9 @@ class PublishSpan:
 
     def carry(self, stamp: Stamp) -> Stamp:
         """Return the stamp with this span as the trace context that travels."""
-        carrier: dict[str, str] = {}
-        _TRACE_CONTEXT.inject(carrier, trace.set_span_in_context(self._span))
-        return stamp._replace(traceparent=carrier.get("traceparent"), tracestate=carrier.get("tracestate"))
+        context = _carried(trace.set_span_in_context(self._span))
+        parent, state = (None, None) if context is None else context
+        return stamp._replace(traceparent=parent, tracestate=state)
 
     def end(self, partition: int | None, offset: int, error: Exception | None) -> None:
         """Close the span with the record's place, or with the class of the error."""
@@ -242,9 +243,17 @@ def _identity(event_id: str, source: str, type_: str, transaction: str | None) -
 
 
 def _context(traceparent: str | None, tracestate: str | None) -> Context:
-    """Return the remote context; a malformed traceparent begins a new trace, as W3C Trace Context asks."""
+    """Return the remote context; without a traceparent a new trace begins."""
     carrier = {envelope.TRACEPARENT: traceparent or "", envelope.TRACESTATE: tracestate or ""}
     return _TRACE_CONTEXT.extract(carrier, Context())
+
+
+def _carried(context: Context | None = None) -> TraceContext | None:
+    """Return the trace context of the current span, or of one in `context`, as it travels."""
+    carrier: dict[str, str] = {}
+    _TRACE_CONTEXT.inject(carrier, context)
+    parent, state = carrier.get(envelope.TRACEPARENT, ""), carrier.get(envelope.TRACESTATE, "")
+    return trace_context(parent.encode(), state.encode())
 
 
 def _mark(span: Span, error: str) -> None:

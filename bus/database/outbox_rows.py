@@ -23,6 +23,7 @@ from bus.errors import EnvelopeError, NotJsonError
 from bus.event import Event
 from bus.publish.stampers import NUMBER
 from bus.stages.stamp import MAX_KEY_BYTES, Stamp
+from bus.trace_context import trace_context
 
 TABLE = "govbus_outbox"
 COLUMNS = ("position", "id", "event", "version", "partition_key", "occurred_at", "data", "attributes")
@@ -77,7 +78,8 @@ class OutboxEvent(NamedTuple):
         if cause_id is None:
             return cls(subject, version, draft, None)
         started = envelope.moment_us(_moment(said("startedat") or occurred_at, "startedat"))
-        cause = _Cause(cause_id, transaction, service, started, said("traceparent"), said("tracestate"))
+        context = trace_context(said("traceparent", "").encode(), said("tracestate", "").encode())
+        cause = _Cause(cause_id, transaction, service, started, *(context or (None, None)))
         return cls(subject, version, draft, cast("Event[Any]", cause))
 
 

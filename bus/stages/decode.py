@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from bus import envelope
+from bus import envelope, structured
 from bus.errors import EnvelopeError
 from bus.event import Event
 from bus.outcome import DeadLetter, Reason
@@ -18,8 +18,6 @@ NAME = "decode"
 
 MAX_BESIDE_BYTES = 262_144
 """The most that key and headers may take: compressed, a topic takes more than may be parked with the data."""
-
-_JSON = (envelope.CONTENT_TYPE, envelope.JSON)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +48,19 @@ def decode(record: Record, expected: Expected) -> Event[Any] | DeadLetter:
     plain = envelope.plain_attributes(headers)
     if (excess := _excess(record, len(value), expected.max_bytes, is_plain=plain is not None)) is not None:
         return DeadLetter(Reason.TOO_LARGE, excess)
+    content: Any = value
+    in_body = False
     try:
-        if not _is_binary(headers, plain):
-            headers, value = _unfold(value)
+        media_type = _content_type(headers) if plain is None else plain.get(envelope.CONTENT_TYPE)
+        in_body = media_type != envelope.JSON and structured.is_structured(media_type)
+        if in_body:
+            headers, content = structured.unfold(headers, value)
             plain = envelope.plain_attributes(headers)
         attributes, identity = envelope.read_attributes(headers, plain)
     except EnvelopeError as error:
-        return DeadLetter(Reason.MALFORMED_ENVELOPE, str(error))
-    except (ValueError, TypeError):  # TypeError: nested deeper than JSON can be written again
+        is_lost = not in_body and structured.is_lost(headers, value)
+        return DeadLetter(Reason.MALFORMED_ENVELOPE, structured.LOST if is_lost else str(error))
+    except ValueError:
         return DeadLetter(Reason.NOT_JSON, "Expected a CloudEvents JSON object, got other bytes")
     if attributes[envelope.TYPE] != expected.type:
         return DeadLetter(Reason.UNKNOWN_TYPE, f"Expected type `{expected.type.decode()}`, got another")
@@ -69,7 +72,8 @@ def decode(record: Record, expected: Expected) -> Event[Any] | DeadLetter:
         known = ", ".join(sorted(uri.decode() for uri in expected.versions))
         return DeadLetter(Reason.UNKNOWN_VERSION, f"Expected dataschema {known}, got another")
     try:
-        return Event(record, attributes, identity, orjson.loads(value), contract)
+        data = orjson.loads(content) if isinstance(content, bytes) else content
+        return Event(record, attributes, identity, data, contract)
     except ValueError:
         return DeadLetter(Reason.NOT_JSON, "Expected JSON, got other bytes")
 
@@ -97,26 +101,5 @@ def _is_newer(schema: bytes, current: ContractVersion) -> bool:
     )
 
 
-def _is_binary(headers: Headers, plain: Mapping[str, bytes] | None) -> bool:
-    """Return whether `content-type` means binary mode (Kafka binding, section 3)."""
-    if plain is not None:
-        return not plain.get(envelope.CONTENT_TYPE, b"").startswith(envelope.STRUCTURED)
-    if _JSON in headers:
-        return True
-    return not any(n == envelope.CONTENT_TYPE and v and v.startswith(envelope.STRUCTURED) for n, v in headers)
-
-
-def _unfold(value: bytes) -> tuple[Headers, bytes]:
-    """Turn structured mode (CloudEvents JSON format 1.0.2, section 3) into headers and data."""
-    body = orjson.loads(value)
-    if not isinstance(body, dict):
-        raise EnvelopeError("Expected a CloudEvents JSON object, got another JSON value")
-    data = body.pop("data", None)
-    headers: list[tuple[str, bytes | None]] = []
-    for name, attribute in body.items():
-        if attribute is None:  # JSON format, section 2.2: the same as absent
-            continue
-        if not isinstance(attribute, str | int | bool):
-            raise EnvelopeError("Expected text attributes, got another JSON value")
-        headers.append((f"ce_{name}", str(attribute).encode()))
-    return headers, orjson.dumps(data)
+def _content_type(headers: Headers) -> bytes | None:
+    return next((value for name, value in headers if name.lower() == envelope.CONTENT_TYPE and value), None)

@@ -20,6 +20,8 @@ FOREIGN: list[tuple[str, dict[str, bytes | None], bytes | None, Reason]] = [
     ("null attribute", {"ce_id": None}, b"{}", Reason.MALFORMED_ENVELOPE),
     ("binary attribute", {"ce_source": b"\xff\xfe"}, b"{}", Reason.MALFORMED_ENVELOPE),
     ("empty attribute", {"ce_id": b""}, b"{}", Reason.MALFORMED_ENVELOPE),
+    ("empty optional attribute", {"ce_subject": b""}, b"{}", Reason.MALFORMED_ENVELOPE),
+    ("week date", {"ce_time": b"2026-W10-1T12:00:00Z"}, b"{}", Reason.MALFORMED_ENVELOPE),
     ("control character", {"ce_subject": b"case\n"}, b"{}", Reason.MALFORMED_ENVELOPE),
     ("source that is no URI", {"ce_source": b"civil registry"}, b"{}", Reason.MALFORMED_ENVELOPE),
     ("later specification", {"ce_specversion": b"2.0"}, b"{}", Reason.MALFORMED_ENVELOPE),
