@@ -32,7 +32,7 @@ class StoreReadiness:
     def __init__(self, store: Store, clock: Callable[[], datetime]) -> None:
         self._store = store
         self._clock = clock
-        self._asking: asyncio.Future[datetime | None] | None = None
+        self._asking: asyncio.Future[tuple[datetime | None, datetime]] | None = None
 
     @property
     def checks(self) -> Mapping[str, Check]:
@@ -41,14 +41,17 @@ class StoreReadiness:
 
     async def database_fault(self) -> str | None:
         """Return None; raise what the database answers instead."""
-        await self._read_until()
+        await self._answer()
         return None
 
     async def _receipts_fault(self) -> str | None:
-        read_until = await self._read_until()
-        return "no monitor has read yet" if read_until is None else behind(read_until, self._clock())
+        read_until, now = await self._answer()
+        return "no monitor has read yet" if read_until is None else behind(read_until, now)
 
-    async def _read_until(self) -> datetime | None:
+    async def _answer(self) -> tuple[datetime | None, datetime]:
         if self._asking is None or self._asking.done():
-            self._asking = asyncio.ensure_future(asyncio.to_thread(self._store.read_until))
+            self._asking = asyncio.ensure_future(asyncio.to_thread(self._ask))
         return await asyncio.shield(self._asking)
+
+    def _ask(self) -> tuple[datetime | None, datetime]:
+        return self._store.read_until(), self._clock()

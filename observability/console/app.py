@@ -6,7 +6,7 @@ the `ETag` of what it has (RFC 9110, section 13.1.2), and now and then without i
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
@@ -107,17 +107,17 @@ class Console:
 def application(
     store: Store,
     *,
-    clock: Clock = lambda: datetime.now(UTC),
+    clock: Clock | None = None,
     interval_seconds: float = INTERVAL_SECONDS,
 ) -> Starlette:
     """Return the console as an ASGI application.
 
     Args:
         store: what the pages show.
-        clock: the current time.
+        clock: the current time; that of the store if absent.
         interval_seconds: how often a visible page updates itself.
     """
-    console = Console(store, clock, interval_seconds)
+    console = Console(store, clock or store.now, interval_seconds)
     return Starlette(
         routes=[
             Route("/", console.overview, name="overview"),

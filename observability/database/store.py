@@ -6,7 +6,7 @@ the read; what needs a sample takes it from a bounded window, never from all row
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from time import sleep
 from typing import Self, TypeVar
 
@@ -23,6 +23,7 @@ from observability.evidence.silence import SILENT_AFTER_SECONDS, Addressee
 from observability.evidence.trust import Fault, Refusal, Word
 from observability.identity import AnyReceipt, PublishKey, publish_key, stored_text
 from observability.transaction_view import microseconds, moment_or_none
+from observability.transaction_view import moment as moment_of
 from observability.views import (
     AgencyView,
     BreakdownView,
@@ -57,7 +58,8 @@ class Store:
         grants: which agency may receive which events; all that cases wait for if None.
         silent_after_seconds: how long an agency may receive nothing of what waits for it.
         keep: how long `prune` leaves the receipts of what has ended; for ever if None.
-        clock: the current time, which decides what is overdue.
+        clock: the current time on the broker's clock, which decides what is overdue; as the database has it
+            from a monitor if absent.
 
     Raises:
         StoreError: the database cannot be opened, or another version of govbus created it.
@@ -71,7 +73,7 @@ class Store:
         grants: Collection[Addressee] | None = None,
         silent_after_seconds: float = SILENT_AFTER_SECONDS,
         keep: timedelta | None = None,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] | None = None,
     ) -> None:
         self.url = url
         self._grants = grants
@@ -112,7 +114,7 @@ class Store:
                 places,
                 faults,
                 doubted=[publish_key(w.receipt) for w in doubts if isinstance(w.receipt, PublishReceipt)],
-                now_us=microseconds(self._clock()),
+                now_us=self._now_us(connection),
                 grants=self._grants,
             )
             beliefs.remember(connection, doubts)
@@ -138,7 +140,7 @@ class Store:
 
         def write(connection: Connection) -> int:
             beliefs.forget(connection, [*stay, *refuted])
-            now_us = microseconds(self._clock())
+            now_us = self._now_us(connection)
             intake.settle(connection, self._definitions, stay, refuted, now_us=now_us, grants=self._grants)
             return len(stay) + len(refuted)
 
@@ -164,9 +166,9 @@ class Store:
         """
         if self._keep is None:
             return 0
-        before_us = microseconds(self._clock() - self._keep)
         try:
             with self._writing() as connection:
+                before_us = self._now_us(connection) - self._keep // timedelta(microseconds=1)
                 return retention.prune(connection, before_us)
         except SQLAlchemyError as error:
             raise StoreError.unusable(self.url, error) from None
@@ -256,6 +258,13 @@ class Store:
         """
         return moment_or_none(self._read(reading.read_until_us))
 
+    def now(self) -> datetime:
+        """Return the broker's time, as a monitor knows it; that of the database until one has told it."""
+        return self._clock() if self._clock is not None else moment_of(self._read(reading.now_us))
+
+    def _now_us(self, connection: Connection) -> int:
+        return reading.now_us(connection) if self._clock is None else microseconds(self._clock())
+
     def note_read_until(self, moment: datetime) -> None:
         """Note up to when everything that was written is in the database.
 
@@ -264,7 +273,8 @@ class Store:
         """
         try:
             with self._writing() as connection:
-                reading.note_read_until(connection, microseconds(moment))
+                now_us = None if self._clock is None else microseconds(self._clock())
+                reading.note_read_until(connection, microseconds(moment), now_us)
         except SQLAlchemyError as error:
             raise StoreError.unusable(self.url, error) from error
 
@@ -283,7 +293,7 @@ class Store:
         return self._read(queries.dead_letters_by_reason)
 
     def _moment(self, connection: Connection) -> queries.Moment:
-        now_us = microseconds(self._clock())
+        now_us = self._now_us(connection)
         read_us = min(now_us, reading.read_until_us(connection) or now_us)
         return queries.Moment(now_us, read_us, read_us - self._silent_after_us, self._grants)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from random import Random
 from typing import Any
@@ -16,7 +16,7 @@ from observability.evidence.silence import Addressee
 from observability.evidence.trust import Word
 from observability.identity import AnyReceipt, publish_key
 from observability.receipt_reader import LARGEST, SMALLEST, read
-from observability.transaction_view import moment
+from observability.transaction_view import microseconds, moment
 from observability.views import State
 from tests.unit.observability.country import (
     ALLOWANCE,
@@ -504,6 +504,20 @@ class StorePromises:
         assert {
             agency.name for agency in store.agencies() if agency.activity and agency.activity.silent_since
         } == {"tax"}
+
+    @pytest.mark.parametrize("ahead", [timedelta(minutes=5), timedelta(minutes=-5)])
+    def test_who_only_reads_has_the_time_of_the_broker(self, url: str, ahead: timedelta) -> None:
+        """A monitor keeps it in the database, where the clock of another machine counts for nothing."""
+        with Store(url, UNHURRIED) as reader:
+            assert abs(reader.now() - datetime.now(UTC)) < timedelta(minutes=2)
+            with Store(url, UNHURRIED, clock=lambda: datetime.now(UTC) + ahead) as monitor:
+                monitor.note_read_until(monitor.now())
+            broker = microseconds(datetime.now(UTC) + ahead)
+            assert abs(microseconds(reader.now()) - broker) < 2 * MINUTE
+            reader.apply(
+                [published(BORN, broker - 10 * SECOND, "a"), published(BORN, broker - 4 * MINUTE, "b")]
+            )
+            assert {view.id: view.late for view in reader.transactions()} == {"a": False, "b": True}
 
     def test_replay_and_a_subscription_gone_for_a_week_have_no_lag(self, store: Store, clock: Clock) -> None:
         """The one has ended, the other is forgotten as by Kafka."""

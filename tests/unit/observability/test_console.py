@@ -515,7 +515,7 @@ class Broken(Store):
         """Fail as a lost database does."""
         raise StoreError.missing("somewhere")
 
-    services = read_until = summary
+    services = read_until = now = summary
 
 
 def test_lost_database_is_told_in_words() -> None:
