@@ -26,13 +26,15 @@ from contracts.compatibility.containment.results import (
     NotUnderstoodError,
     OutOfTimeError,
     Unknown,
+    Why,
 )
-from contracts.compatibility.containment.search import SELF, Search
+from contracts.compatibility.containment.search import Search
 from contracts.compatibility.containment.values import depth_of, is_modest
 from contracts.compatibility.witness import Judge
 from contracts.paths import Step, pointer
-from contracts.schema.dialect import DRAFTS, Schema
+from contracts.schema.dialect import DRAFTS, Schema, broken_keyword
 from contracts.schema.references import Resolver, UnresolvableError
+from contracts.schema.walk import patterns_of, subschemas
 
 Answer: TypeAlias = Literal["compatible", "incompatible", "undecided"]
 
@@ -43,7 +45,10 @@ _DIALECTS: Final[Mapping[str, int]] = {
 }
 _DEFAULT_DRAFT: Final = 2020
 _SHARE_OF_SEARCH: Final = 0.75
+_SHARE_OF_JUDGING: Final = 0.3
+"""Of the limit, and on top of it: what the second validator may take for one pair."""
 _TRIES: Final = 4
+_NAMES: Final = ("the old schema", "the new schema")
 _FRAMES: Final = 5_000
 
 
@@ -104,7 +109,9 @@ def decide(
         with _deep_enough():
             pair = _Pair(old, new, dialect, old_references, new_references, assert_formats=assert_formats)
             return pair.verdict(limit_seconds)
-    except (NotUnderstoodError, UnresolvableError) as error:
+    except NotUnderstoodError as error:
+        return Verdict("undecided", _sentence(str(error)))
+    except UnresolvableError as error:
         return Verdict("undecided", _sentence(str(error)))
     except (RecursionError, MemoryError):
         return Verdict("undecided", "The schemas are too large or too deeply nested to be compared.")
@@ -131,6 +138,7 @@ class _Pair:
         *,
         assert_formats: bool,
     ) -> None:
+        self._started = thread_time()
         for schema in (old, new):
             if not isinstance(schema, bool | Mapping):
                 raise NotUnderstoodError("a schema is neither an object nor a boolean")
@@ -139,52 +147,78 @@ class _Pair:
             raise NotUnderstoodError("the dialect is not known")
         self.old, self.new = old, new
         self._is_same = _is_same((old, old_references), (new, new_references))
-        self._old_judge = Judge(old, old_references, draft, assert_formats=assert_formats)
-        self._new_judge = Judge(new, new_references, draft, assert_formats=assert_formats)
-        self._space = Space()
-        self._budget = ComparisonBudget(thread_time, 0)
+        self._old_judge = Judge("the old schema", old, old_references, draft, assert_formats=assert_formats)
+        self._new_judge = Judge("the new schema", new, new_references, draft, assert_formats=assert_formats)
+        self._judging_seconds = 0.0
+        self._budget = ComparisonBudget(thread_time, 1.0)
+        self._space = Space(self._budget.spend)
         self._builder = FormulaBuilder(self._space, self._budget.spend, assert_formats=assert_formats)
         self._sides = ((old, old_references), (new, new_references))
-        self._draft = draft
+        self._resolvers = [
+            None if isinstance(schema, bool) else Resolver(schema, references, draft, strict=True)
+            for schema, references in self._sides
+        ]
 
     def verdict(self, limit_seconds: float) -> Verdict:
+        for name, resolver in zip(_NAMES, self._resolvers, strict=True):
+            if resolver is not None and (fault := _no_schema(resolver, name)):
+                return Verdict("undecided", _sentence(fault))
         if self._is_same:
             return Verdict("compatible", "The schemas are the same.")
         budget = self._budget
-        budget.extend(limit_seconds * _SHARE_OF_SEARCH)
+        self._judging_seconds = limit_seconds * _SHARE_OF_JUDGING
+        spent = thread_time() - self._started
+        budget.extend(max(limit_seconds * _SHARE_OF_SEARCH - spent, limit_seconds * (1 - _SHARE_OF_SEARCH)))
         search = Search(self._builder, budget)
         try:
-            old, new = (self._node(*side) for side in self._sides)
+            old, new = self._node(0), self._node(1)
             verdict = self._searched(search, old, self._space.negate(new))
         except OutOfTimeError:
             verdict = Verdict("undecided", f"No answer within {limit_seconds:g} s.")
-        if verdict.answer == "undecided" and not self._builder.evaluation_count.is_circular():
+        for name, resolver in zip(_NAMES, self._resolvers, strict=True):
+            if resolver is not None and (fault := _no_schema(resolver, name)):
+                return Verdict("undecided", _sentence(fault))
+        if verdict.answer == "undecided" and self._builder.evaluation_count.circle() is None:
             budget.extend(limit_seconds * (1 - _SHARE_OF_SEARCH))
             return self._suggested(search, budget) or verdict
         return verdict
 
-    def _node(self, schema: Schema | bool, references: Mapping[str, Schema]) -> Node:
-        if isinstance(schema, bool):
+    def _node(self, side: int) -> Node:
+        schema, resolver = self._sides[side][0], self._resolvers[side]
+        if resolver is None:
             return self._space.true if schema else self._space.false
-        return self._builder.of(Resolver(schema, references, self._draft, strict=True).root)
+        return self._builder.root(resolver, _NAMES[side])
 
     def _searched(self, search: Search, old: Node, not_new: Node) -> Verdict:
         goal = self._space.all_of((old, not_new))
-        doubt: str | None = None
+        doubt: Why | None = None
         for of in TYPES:
             result = self._of_type(search, goal, of)
             if isinstance(result, Verdict):
                 return result
             doubt = doubt or result
         if doubt is not None:
-            return Verdict(
-                "undecided", _sentence(SELF if self._builder.evaluation_count.is_circular() else doubt)
-            )
+            circle = self._builder.evaluation_count.circle()
+            why = self._told(doubt) if circle is None else self._builder.circular_at(circle)
+            return Verdict("undecided", _sentence(why))
         return Verdict("compatible", self._proof())
 
-    def _of_type(self, search: Search, goal: Node, of: JsonType) -> Verdict | str | None:
+    def _told(self, why: Why) -> str:
+        """What stands in the way, and where."""
+        if isinstance(why, str):
+            return why
+        for name, (schema, references) in zip(_NAMES, self._sides, strict=True):
+            for uri, document in (("", schema), *references.items()):
+                for placed in subschemas(document):
+                    for steps, pattern in patterns_of(*placed):
+                        if pattern == why.pattern:
+                            place = f"{uri}{pointer(steps)} of {name}"
+                            return f"the pattern `{pattern[:200]}`, {why.why}, at {place}"
+        return f"the pattern `{why.pattern[:200]}`, {why.why}"
+
+    def _of_type(self, search: Search, goal: Node, of: JsonType) -> Verdict | Why | None:
         """A verdict with a witness, what stood in the way, or None for a proof."""
-        unconfirmed: str | None = None
+        unconfirmed: Why | None = None
         for _ in range(_TRIES):
             result = search.solve_type(goal, of)
             match result:
@@ -193,22 +227,28 @@ class _Pair:
                 case Unknown(why):
                     return why
                 case Found(value):
-                    if (verdict := self._confirmed(value)) is not None:
-                        return verdict
-                    if not is_modest(value):
-                        return "an instance too large to be shown"
-                    unconfirmed = "an instance on which two validators do not agree"
+                    judged = self._judged(value)
+                    if isinstance(judged, Verdict) or not is_modest(value):
+                        return judged
+                    unconfirmed = unconfirmed or judged
                     goal = self._space.all_of((goal, self._space.negate(node_of_value(self._space, value))))
         return unconfirmed
 
-    def _confirmed(self, value: Any) -> Verdict | None:
+    def _judged(self, value: Any) -> Verdict | str:
+        """The verdict with this witness, or why it is none."""
         count = self._builder.evaluation_count
-        if not is_modest(value) or count.is_circular() or not count.is_affordable(depth_of(value)):
-            return None
-        if not (
-            self._old_judge.agree_that_it_is(True, value) and self._new_judge.agree_that_it_is(False, value)
-        ):
-            return None
+        if not is_modest(value):
+            return "an instance too large to be shown"
+        if (circle := count.circle()) is not None:
+            return self._builder.circular_at(circle)
+        if not count.is_affordable(depth_of(value)):
+            return "an instance that takes a validator too many steps"
+        for judge, valid in ((self._old_judge, True), (self._new_judge, False)):
+            started = thread_time()
+            doubt = judge.doubt(value, valid=valid, limit_seconds=self._judging_seconds)
+            self._judging_seconds -= thread_time() - started
+            if doubt is not None:
+                return doubt
         refusal = self._new_judge.refused_at(value)
         steps, way = refusal if refusal is not None else ([], [])
         steps = steps if _is_there(self.new, steps) else []
@@ -220,13 +260,13 @@ class _Pair:
     def _suggested(self, search: Search, budget: ComparisonBudget) -> Verdict | None:
         """A witness among the values in the schemas, and some instances of the old one."""
         try:
-            for value in suggested((self.old, self.new), search, self._node(*self._sides[0])):
+            for value in suggested((self.old, self.new), search, self._node(0)):
                 budget.spend()
                 if not is_modest(value) or not self._builder.evaluation_count.is_affordable(depth_of(value)):
                     continue
                 differs = self._old_judge.finds(value) and self._new_judge.finds(value) is False
-                if differs and (verdict := self._confirmed(value)) is not None:
-                    return verdict
+                if differs and isinstance(judged := self._judged(value), Verdict):
+                    return judged
         except (OutOfTimeError, NotUnderstoodError, UnresolvableError):
             return None
         return None
@@ -236,6 +276,16 @@ class _Pair:
         if not (names := sorted(self._builder.annotations)[:5]):
             return text
         return f"{text} Taken as annotations: {', '.join(f'`{name}`' for name in names)}."
+
+
+def _no_schema(resolver: Resolver, name: str) -> str | None:
+    """Where the schema, or a document that it refers to, is no schema under its dialect; None if all are."""
+    for uri, document, draft in resolver.documents():
+        if fault := broken_keyword(document, draft):
+            steps, keyword = fault
+            place = f"{uri}{pointer(steps)} of {name}"
+            return f"what is no schema under its dialect, by `{keyword}` of the meta-schema, at {place}"
+    return None
 
 
 def _is_same(one: Any, other: Any) -> bool:
@@ -248,7 +298,7 @@ def _text(value: Any) -> str:
 
 
 def _sentence(reason: str) -> str:
-    return f"Not decided because of {reason}."
+    return f"Not decided: {reason}."
 
 
 def _is_there(schema: Any, steps: list[Step]) -> bool:

@@ -1,108 +1,73 @@
 """A witness: an instance of the old schema that the new one refuses.
 
-Law: it is shown only if two independent validators, jsonschema-rs and jsonschema, agree on both halves.
+Law: it is shown only if two independent validators, jsonschema-rs and jsonschema, agree on both halves. What
+one of them cannot read of a schema counts only where it could change the answer.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-from functools import cached_property
+from collections.abc import Mapping
 from typing import Any, Final
 
-import jsonschema
-import jsonschema_rs
-from referencing.exceptions import Unresolvable
-
+from contracts.compatibility.readings import Readings
 from contracts.schema.dialect import DRAFTS, Schema
-from contracts.schema.formats import LEFT_ALONE
-from contracts.schema.json_values import NOT_JSON, longest_text
-from contracts.schema.reference_validator import jsonschema_validator
-from contracts.schema.walk import is_risky, subschemas
+from contracts.schema.reference_validator import Obstacle, ReferenceValidator
 
-_VALIDATORS: Final = {
-    4: (jsonschema_rs.Draft4Validator, jsonschema_rs.Draft4),
-    6: (jsonschema_rs.Draft6Validator, jsonschema_rs.Draft6),
-    7: (jsonschema_rs.Draft7Validator, jsonschema_rs.Draft7),
-    2019: (jsonschema_rs.Draft201909Validator, jsonschema_rs.Draft201909),
-    2020: (jsonschema_rs.Draft202012Validator, jsonschema_rs.Draft202012),
-}
-_FAULTS: Final = (
-    *NOT_JSON,
-    jsonschema_rs.ReferencingError,
-    jsonschema.SchemaError,
-    jsonschema.exceptions.UndefinedTypeCheck,
-    Unresolvable,
-    re.error,
-    AttributeError,
-    KeyError,
-)
-_SHORT: Final = 8
-"""So many characters take a backtracking engine little, whatever the pattern."""
-_IGNORED_FORMATS: Final = dict.fromkeys(LEFT_ALONE, lambda _text: True)
+_AT_LEAST_SECONDS: Final = 0.01
 
 
 class Judge:
-    """One schema in two validators, each compiled at its first use."""
+    """One schema in two validators, each compiled at its first use.
+
+    Args:
+        name: Which schema it is, such as `the old schema`, for what it says.
+        schema: The schema.
+        references: Further documents by URI.
+        draft: How to read a schema without a `$schema` of its own.
+        assert_formats: Whether formats refuse.
+    """
 
     def __init__(
-        self, schema: Schema | bool, references: Mapping[str, Schema], draft: int, *, assert_formats: bool
+        self,
+        name: str,
+        schema: Schema | bool,
+        references: Mapping[str, Schema],
+        draft: int,
+        *,
+        assert_formats: bool,
     ) -> None:
-        self._schema = schema
-        self._references = references
-        self._formats = assert_formats
         named = schema.get("$schema") if isinstance(schema, Mapping) else None
         own = DRAFTS.get(named.removesuffix("#")) if isinstance(named, str) else None
-        self._draft = own or draft
+        self._name = name
+        self._fast = Readings(schema, references, own or draft, assert_formats=assert_formats)
+        self._slow = ReferenceValidator(schema, references, own or draft, assert_formats=assert_formats)
 
-    @cached_property
-    def _fast(self) -> Any:
-        documents = [(uri, dict(document)) for uri, document in self._references.items()]
-        kind, draft = _VALIDATORS[self._draft]
-        return kind(
-            self._schema if isinstance(self._schema, bool) else dict(self._schema),
-            registry=jsonschema_rs.Registry(documents, draft=draft) if documents else None,
-            validate_formats=self._formats,
-            formats=_IGNORED_FORMATS,
-            offline=True,
-        )
+    def doubt(self, data: Any, *, valid: bool, limit_seconds: float) -> str | None:
+        """Why the two validators do not both find the data valid, or invalid; None if they do.
 
-    @cached_property
-    def _slow(self) -> Callable[[Any], bool]:
-        return jsonschema_validator(self._schema, self._references, self._draft, assert_formats=self._formats)
-
-    def agree_that_it_is(self, valid: bool, data: Any) -> bool:
-        """Whether both validators find the data valid, or both invalid. An error is no agreement."""
-        try:
-            if self._fast.is_valid(data) is not valid or self._may_never_end(data):
-                return False
-            return self._slow(data) is valid
-        except _FAULTS:
-            return False
-
-    def _may_never_end(self, data: Any) -> bool:
-        """Whether the slow validator, which backtracks, may not end on the data's texts."""
-        return longest_text(data) > _SHORT and self._is_risky
-
-    @cached_property
-    def _is_risky(self) -> bool:
-        documents = (self._schema, *self._references.values())
-        return any(is_risky(subschemas(document)) for document in documents)
+        Args:
+            data: The instance.
+            valid: What is expected of both.
+            limit_seconds: Processor time for jsonschema; jsonschema-rs needs little.
+        """
+        slow = self._slow.judged(data, limit_seconds=max(limit_seconds, _AT_LEAST_SECONDS))
+        if isinstance(slow, Obstacle):
+            return slow.told(self._name)
+        fast = self._fast.judged(data, self._slow.met)
+        if isinstance(fast, Obstacle):
+            return fast.told(self._name)
+        if fast is not slow:
+            accepts, refuses = ("jsonschema-rs", "jsonschema") if fast else ("jsonschema", "jsonschema-rs")
+            return f"an instance that {accepts} accepts and {refuses} refuses under {self._name}"
+        if fast is not valid:
+            return f"an instance that {self._name} {'accepts' if fast else 'refuses'} after all"
+        return None
 
     def finds(self, data: Any) -> bool | None:
-        """Whether the fast validator alone accepts the data; None where it fails."""
-        try:
-            return bool(self._fast.is_valid(data))
-        except _FAULTS:
-            return None
+        """Whether the cheaper validator alone accepts the data; None where it has no answer."""
+        answer = self._slow.judged(data) if self._fast.is_heavy else self._fast.judged(data)
+        return None if isinstance(answer, Obstacle) else answer
 
     def refused_at(self, data: Any) -> tuple[list[str | int], list[str | int]] | None:
         """The path in the schema to the keyword that refuses the data, and the path in the data."""
-        try:
-            errors = list(self._fast.iter_errors(data))
-        except _FAULTS:
-            return None
-        if not errors:
-            return None
-        first = min(errors, key=lambda error: (-len(error.instance_path), len(error.schema_path)))
-        return list(first.schema_path), list(first.instance_path)
+        return self._fast.refused_at(data)

@@ -1,6 +1,7 @@
 """Errors about patterns that cannot be analysed.
 
 PatternError
+ ├── SlowPatternError           a match took longer than it may
  ├── TooLargeError              its automaton, or a combination of automata, exceeds the budget
  └── UnsupportedPatternError    it is not a regular language, or not an ECMA-262 regular expression
 """
@@ -16,6 +17,12 @@ class PatternError(ContractError):
     """A pattern cannot be analysed."""
 
     reason: ClassVar[str] = "pattern"
+
+
+class SlowPatternError(PatternError):
+    """A match took longer than it may."""
+
+    reason: ClassVar[str] = "pattern-slow"
 
 
 class TooLargeError(PatternError):

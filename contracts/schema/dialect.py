@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, Final, TypeAlias
 
 import jsonschema_rs
@@ -64,6 +65,32 @@ def declared_names(schema: object) -> Iterator[str]:
             rest.extend(node.values())
         elif isinstance(node, list):
             rest.extend(node)
+
+
+@cache
+def _meta_schema(draft: int) -> jsonschema_rs.Validator:
+    """The meta-schema of a draft, compiled; its formats are left alone, as validators differ on them."""
+    uri = next(uri for uri, number in DRAFTS.items() if number == draft)
+    return jsonschema_rs.validator_for({"$schema": uri, "$ref": uri}, validate_formats=False, offline=True)
+
+
+def broken_keyword(schema: Schema, draft: int) -> tuple[tuple[Step, ...], str] | None:
+    """Where a schema is none under a draft, and the keyword of the meta-schema that says so.
+
+    Args:
+        schema: The schema.
+        draft: One of the values of `DRAFTS`, for a schema that names none of `DRAFTS` itself.
+    """
+    named = schema.get("$schema")
+    own = DRAFTS.get(named.removesuffix("#")) if isinstance(named, str) else None
+    meta_schema = _meta_schema(own or draft)
+    try:
+        if meta_schema.is_valid(schema):
+            return None
+        deepest = max(meta_schema.iter_errors(schema), key=lambda error: len(error.instance_path))
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        return (), "type"
+    return tuple(deepest.instance_path), deepest.kind.name
 
 
 def schema_fault(schema: Schema) -> tuple[tuple[Step, ...], str] | None:

@@ -11,7 +11,7 @@ from random import Random
 from typing import Any, Final
 
 from contracts.schema.dialect import Schema
-from contracts.schema.generated_text import made_text
+from contracts.schema.generated_text import NoInstanceError, made_text
 from contracts.schema.references import Subschema, root_of
 
 TRIES_PER_INSTANCE: Final = 20
@@ -29,10 +29,6 @@ _SPEAKS_OF: Final = {
     "string": frozenset({"pattern", "minLength", "maxLength", "format"}),
     "number": frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}),
 }
-
-
-class NoInstanceError(Exception):
-    """This try failed; the next one may succeed."""
 
 
 def instances(
@@ -178,6 +174,8 @@ class _Maker:
             for node in nodes
             if isinstance(node.schema.get("propertyNames"), Mapping)
         ]
+        if wanted > _MOST_VALUES_OF_ALL:
+            raise NoInstanceError
         for _ in range(2 * (wanted - len(made))):
             if len(made) >= wanted:
                 return
@@ -194,6 +192,8 @@ class _Maker:
         most = min((node.schema.get("maxItems", least + _MOST_ITEMS) for node in nodes), default=_MOST_ITEMS)
         top = min(most, least + _MOST_ITEMS)
         length = (top if self._wealth == 1.0 else self._random.randint(least, top)) if self._has() else least
+        if length > _MOST_VALUES_OF_ALL:
+            raise NoInstanceError
         unique = any(node.schema.get("uniqueItems") for node in nodes)
         made: list[Any] = []
         for _ in range(4 * length):

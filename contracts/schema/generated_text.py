@@ -14,13 +14,26 @@ from contracts.patterns import Language, PatternError
 MOST_LETTERS: Final = 64
 """Longest text made where a schema allows longer; half as likely, one of exactly its bound up to 1,000."""
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyzABCXYZ0123456789 -.,'\"\\/&<>{}$@#%_éßøЖіภ中ع😀"
+LONGEST: Final = 1_048_576
+"""Letters of the longest text made: no event is larger."""
 _OF_PATTERN: Final = 200
+_LETTERS_OF_PATTERN: Final = 100_000
 _EARLIEST: Final = datetime(1900, 1, 1)  # noqa: DTZ001 - a zone is drawn for each
 
 
+class NoInstanceError(Exception):
+    """This try failed; the next one may succeed."""
+
+
 def made_text(nodes: Sequence[Mapping[str, Any]], random: Random) -> str:
-    """Text that all schemas of one place may accept; the caller checks it."""
+    """Text that all schemas of one place may accept; the caller checks it.
+
+    Raises:
+        NoInstanceError: It would be longer than any event.
+    """
     low = max((int(node.get("minLength", 0)) for node in nodes), default=0)
+    if low > LONGEST:
+        raise NoInstanceError
     high = min((int(node["maxLength"]) for node in nodes if "maxLength" in node), default=None)
     patterns = tuple(sorted({node["pattern"] for node in nodes if "pattern" in node}))
     for node in nodes:
@@ -44,11 +57,12 @@ def _of_patterns(patterns: tuple[str, ...], low: int, high: int | None) -> list[
         language = Language.length(low, high)
         for pattern in patterns:
             language &= Language.pattern(pattern)
-        found = language.some(_OF_PATTERN)
         least, most = language.lengths()
+        found = language.some(min(_OF_PATTERN, _LETTERS_OF_PATTERN // (least + 1) + 1))
         top = min(least + MOST_LETTERS, most if most is not None else least + MOST_LETTERS)
         for length in {top, (least + top) // 2}:
-            found += (language & Language.length(length, length)).some(20)
+            few = min(20, _LETTERS_OF_PATTERN // (length + 1) + 1)
+            found += (language & Language.length(length, length)).some(few)
     except PatternError:
         return []
     return found

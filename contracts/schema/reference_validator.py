@@ -1,12 +1,21 @@
-"""A second validator, jsonschema: slow and independent, for lint alone; events never meet it.
+"""A second validator, jsonschema: slow and independent, for comparison and lint alone; events never meet it.
 
 Lint refuses a contract where the two validators differ. jsonschema takes long to load.
+
+It runs in this process, under a limit: every keyword it applies looks at the clock, and patterns are matched
+by `contracts.patterns.matching`, which stops by itself. What it cannot read (a reference that leads nowhere,
+a pattern that takes too long) only counts where the data meets it: the answer must then be the same whichever
+way the part would have decided.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cache, cached_property, lru_cache
+from time import thread_time
 from typing import Any, Final
 
 import jsonschema
@@ -15,11 +24,20 @@ from referencing import Registry, Resource
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT4, DRAFT6, DRAFT7, DRAFT201909, DRAFT202012
 
-from contracts.errors import SchemaUnusableError
+from contracts.paths import pointer
+from contracts.patterns.errors import PatternError, SlowPatternError
+from contracts.patterns.matching import MATCH_SECONDS, finds
+from contracts.patterns.safety import backtracking_risk
 from contracts.schema.dialect import DRAFTS, Schema, by_id, dialect_of
 from contracts.schema.formats import ASSERTED
-from contracts.schema.json_values import NOT_JSON
+from contracts.schema.json_values import NOT_JSON, unshared
+from contracts.schema.references import REFERENCES
+from contracts.schema.walk import is_risky, subschemas
 
+LIMIT_SECONDS: Final = 0.3
+"""Processor time for one answer."""
+_MOST_WAYS: Final = 64
+_STEPS_BETWEEN_LOOKS: Final = 20
 _KINDS: Final = {
     4: (jsonschema.Draft4Validator, DRAFT4),
     6: (jsonschema.Draft6Validator, DRAFT6),
@@ -27,6 +45,102 @@ _KINDS: Final = {
     2019: (jsonschema.Draft201909Validator, DRAFT201909),
     2020: (jsonschema.Draft202012Validator, DRAFT202012),
 }
+_FAULTS: Final = (*NOT_JSON, Unresolvable, jsonschema.SchemaError, re.error, AttributeError, KeyError)
+_Keyword = Callable[[Any, Any, Any, Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """What keeps a validator from an answer.
+
+    Attributes:
+        what: The keyword and what it says, such as `` `$ref` `place.json` ``; or a short clause.
+        place: JSON pointer to the keyword, such as `#/properties/place/$ref`; `#` is the whole schema.
+        why: What is wrong with it.
+        is_slow: Whether it is only a matter of time.
+    """
+
+    what: str
+    place: str
+    why: str
+    is_slow: bool = False
+
+    def told(self, of: str = "") -> str:
+        """One clause: `` `$ref` `place.json`, which leads nowhere, at #/items/$ref of the new schema ``.
+
+        Args:
+            of: Which schema it stands in, such as `the new schema`.
+        """
+        return f"{self.what}, {self.why}, at {self.place}{of and f' of {of}'}"
+
+
+class _OutOfTimeError(Exception):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class _Unread:
+    """A keyword that an evaluation met and could not read."""
+
+    schema: Any
+    keyword: str
+    why: str
+    is_slow: bool = False
+
+
+class _Run:
+    """One evaluation: the time left, and how each part that cannot be read is taken to decide."""
+
+    def __init__(self, ways: list[bool], end: float, slow: set[tuple[str, str]], *, as_python: bool) -> None:
+        self._as_python = as_python
+        self.ways = ways
+        self.met: list[_Unread] = []
+        self.patterns: set[str] = set()
+        self._slow = slow
+        self._end = end
+        self._until_look = 0
+
+    def spend(self) -> None:
+        self._until_look -= 1
+        if self._until_look < 0:
+            self._until_look = _STEPS_BETWEEN_LOOKS
+            if thread_time() > self._end:
+                raise _OutOfTimeError
+
+    def taken(self, unread: _Unread) -> bool:
+        """How a part that cannot be read decides this time: known by the order in which they are met."""
+        self.met.append(unread)
+        if len(self.met) > len(self.ways):
+            self.ways.append(True)
+        return self.ways[len(self.met) - 1]
+
+    def finds(self, pattern: str, text: str, schema: Any, keyword: str) -> bool:
+        self.spend()
+        self.patterns.add(pattern)
+        if self._as_python and (own := _of_python(pattern)) is not None:
+            return own.search(text) is not None
+        if (pattern, text) not in self._slow:
+            try:
+                return finds(pattern, text, min(MATCH_SECONDS, self._end - thread_time()))
+            except SlowPatternError:
+                self._slow.add((pattern, text))
+            except PatternError:
+                return self.taken(_Unread(schema, keyword, "which jsonschema cannot read"))
+        return self.taken(_Unread(schema, keyword, "on which jsonschema takes too long", is_slow=True))
+
+
+@lru_cache(maxsize=2048)
+def _of_python(pattern: str) -> re.Pattern[str] | None:
+    """The pattern as Python reads it; None where it cannot, or might never end."""
+    if backtracking_risk(pattern):
+        return None
+    try:
+        return re.compile(pattern)
+    except (re.error, OverflowError, RecursionError):
+        return None
+
+
+_RUN: ContextVar[_Run] = ContextVar("run")
 
 
 def _format_checker() -> jsonschema.FormatChecker:
@@ -39,48 +153,213 @@ def _format_checker() -> jsonschema.FormatChecker:
 _FORMAT_CHECKER: Final = _format_checker()
 
 
-def jsonschema_validator(
-    schema: Schema | bool, references: Mapping[str, Schema], draft: int, *, assert_formats: bool
-) -> Callable[[Any], bool]:
-    """Whether data is valid, by jsonschema; raises its exceptions. Fetches nothing.
+def _refused() -> Iterator[jsonschema.ValidationError]:
+    yield jsonschema.ValidationError("")
+
+
+def _counted(keyword: _Keyword) -> _Keyword:
+    def counted(validator: Any, value: Any, data: Any, schema: Any) -> Any:
+        _RUN.get().spend()
+        return keyword(validator, value, data, schema)
+
+    return counted
+
+
+def _followed(name: str, keyword: _Keyword) -> _Keyword:
+    def followed(validator: Any, value: Any, data: Any, schema: Any) -> Iterator[Any]:
+        try:
+            yield from keyword(validator, value, data, schema)
+        except Unresolvable:
+            if not _RUN.get().taken(_Unread(schema, name, "which leads nowhere")):
+                yield from _refused()
+
+    return followed
+
+
+def _pattern(validator: Any, pattern: str, text: Any, schema: Any) -> Iterator[Any]:
+    if validator.is_type(text, "string") and not _RUN.get().finds(pattern, text, schema, "pattern"):
+        yield from _refused()
+
+
+def _named_by(name: str, pattern: str, schema: Any) -> bool:
+    return _RUN.get().finds(pattern, name, schema, f"patternProperties/{pattern}")
+
+
+def _pattern_properties(validator: Any, patterns: Mapping[str, Any], data: Any, schema: Any) -> Iterator[Any]:
+    for pattern, inner in patterns.items() if validator.is_type(data, "object") else ():
+        for name, value in data.items():
+            if _named_by(name, pattern, schema):
+                yield from validator.descend(value, inner)
+
+
+def _additional_properties(validator: Any, inner: Any, data: Any, schema: Any) -> Iterator[Any]:
+    declared, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
+    for name, value in data.items() if validator.is_type(data, "object") else ():
+        if name not in declared and not any(_named_by(name, pattern, schema) for pattern in patterns):
+            yield from validator.descend(value, inner)
+
+
+def _unevaluated_properties(keyword: _Keyword) -> _Keyword:
+    def unevaluated(validator: Any, value: Any, data: Any, schema: Any) -> Iterator[Any]:
+        # jsonschema itself matches the patterns beside this keyword, by `re`.
+        try:
+            yield from keyword(validator, value, data, schema)
+        except re.error:
+            why = "beside a pattern that jsonschema cannot read"
+            if not _RUN.get().taken(_Unread(schema, "unevaluatedProperties", why)):
+                yield from _refused()
+
+    return unevaluated
+
+
+@cache
+def _careful(draft: int) -> Any:
+    """The class of a draft, with limits; it takes milliseconds to make."""
+    kind = _KINDS[draft][0]
+    own = {name: _counted(keyword) for name, keyword in kind.VALIDATORS.items()}
+    own |= {name: _followed(name, own[name]) for name in REFERENCES if name in own}
+    own |= {"pattern": _pattern, "additionalProperties": _counted(_additional_properties)}
+    own["patternProperties"] = _counted(_pattern_properties)
+    if "unevaluatedProperties" in own:
+        own["unevaluatedProperties"] = _unevaluated_properties(own["unevaluatedProperties"])
+    return jsonschema.validators.extend(kind, own)  # type: ignore[no-untyped-call] # it has no types
+
+
+class ReferenceValidator:
+    """One schema in jsonschema. Fetches nothing.
 
     Args:
         schema: The schema.
         references: Further documents by URI.
         draft: One of the values of `DRAFTS`, for the schema and each document without a `$schema`.
         assert_formats: Whether the five formats of `contracts.schema.formats` are asserted.
+        as_python: Whether patterns are those of Python where it can read them, as in jsonschema by itself;
+            else ECMA-262, as in JSON Schema.
     """
-    kind, specification = _KINDS[draft]
-    specifications: Registry[Any] = SPECIFICATIONS
-    registry = specifications.with_resources(
-        (uri, Resource.from_contents(dict(document), default_specification=specification))
-        for uri, document in references.items()
-    )
-    checker = _FORMAT_CHECKER if assert_formats else None
-    is_valid: Callable[[Any], bool] = kind(schema, registry=registry, format_checker=checker).is_valid
-    return is_valid
+
+    def __init__(
+        self,
+        schema: Schema | bool,
+        references: Mapping[str, Schema],
+        draft: int,
+        *,
+        assert_formats: bool,
+        as_python: bool = False,
+    ) -> None:
+        self._as_python = as_python
+        self._documents = {"": schema, **references}
+        self._draft = draft
+        self._formats = assert_formats
+        self.met: frozenset[str] = frozenset()
+        """The patterns that the last data met."""
+
+    @cached_property
+    def _prepared(self) -> Mapping[str, Any]:
+        """The documents without the `$schema` of their draft, at which jsonschema would forget the limits."""
+        prepared = {uri: unshared(document) for uri, document in self._documents.items()}
+        for document in prepared.values():
+            for _, node in subschemas(document):
+                named = node.get("$schema")
+                if isinstance(named, str) and DRAFTS.get(named.removesuffix("#")) == self._draft:
+                    assert isinstance(node, dict)  # noqa: S101 - `unshared` makes no other mapping
+                    del node["$schema"]
+        return prepared
+
+    @cached_property
+    def _validator(self) -> Any:
+        specification = _KINDS[self._draft][1]
+        specifications: Registry[Any] = SPECIFICATIONS
+        registry = specifications.with_resources(
+            (uri, Resource.from_contents(document, default_specification=specification))
+            for uri, document in self._prepared.items()
+            if uri
+        )
+        checker = _FORMAT_CHECKER if self._formats else None
+        return _careful(self._draft)(self._prepared[""], registry=registry, format_checker=checker)
+
+    @cached_property
+    def _unlimited(self) -> str | None:
+        """A pattern that jsonschema would match itself, without limit; of another draft, or `unevaluated`."""
+        found = [placed for document in self._prepared.values() for placed in subschemas(document)]
+        if any("unevaluatedProperties" in node for _, node in found):
+            named = [(steps, node) for steps, node in found if "patternProperties" in node]
+        else:
+            named = []
+        foreign = [
+            placed
+            for document in self._prepared.values()
+            for _, node in subschemas(document)
+            if "$schema" in node
+            for placed in subschemas(node)
+        ]
+        return next((pointer(list(placed[0])) for placed in (*named, *foreign) if is_risky([placed])), None)
+
+    def judged(self, data: Any, *, limit_seconds: float = LIMIT_SECONDS) -> bool | Obstacle:
+        """Whether the data is valid, or what stands in the way.
+
+        Args:
+            data: What JSON can hold.
+            limit_seconds: When to give up, in seconds of processor time.
+        """
+        end = thread_time() + limit_seconds
+        if (place := self._unlimited) is not None:
+            return Obstacle("a pattern", place, "which jsonschema may take too long to match", is_slow=True)
+        self.met = frozenset()
+        ways: list[bool] = []
+        slow: set[tuple[str, str]] = set()
+        answer: bool | None = None
+        for _ in range(_MOST_WAYS):
+            changed = len(ways) - 1
+            run = _Run(ways, end, slow, as_python=self._as_python)
+            found = self._found(run, data)
+            self.met |= run.patterns
+            if isinstance(found, Obstacle):
+                return found
+            if answer is not None and answer is not found:
+                return self._named(run.met[changed])
+            answer = found
+            while ways and not ways[-1]:
+                ways.pop()
+            if not ways:
+                return found
+            ways[-1] = False
+        return self._named(run.met[-1])
+
+    def _found(self, run: _Run, data: Any) -> bool | Obstacle:
+        token = _RUN.set(run)
+        try:
+            return bool(self._validator.is_valid(data))
+        except _OutOfTimeError:
+            return Obstacle("the schema", "#", "on which jsonschema takes too long", is_slow=True)
+        except RecursionError:
+            return Obstacle("the schema", "#", "in which jsonschema finds no end")
+        except _FAULTS as error:
+            return Obstacle("the schema", "#", f"which jsonschema cannot follow ({type(error).__name__})")
+        finally:
+            _RUN.reset(token)
+
+    def _named(self, unread: _Unread) -> Obstacle:
+        word, _, name = unread.keyword.partition("/")
+        said = name or unread.schema.get(word)
+        text = f"`{word}` `{said[:200]}`" if isinstance(said, str) else f"`{word}`"
+        inside = (
+            (uri, steps)
+            for uri, document in self._prepared.items()
+            for steps, node in subschemas(document)
+            if node is unread.schema
+        )
+        uri, steps = next(inside, ("", None))
+        place = "#" if steps is None else uri + pointer([*steps, word, *([name] if name else ())])
+        return Obstacle(text, place, unread.why, unread.is_slow)
 
 
 def reference_validator(
     schema: Schema, references: Mapping[str, Schema], *, assert_formats: bool
-) -> Callable[[object], bool]:
-    """Whether data is valid, by jsonschema.
-
-    Returns:
-        A function of the data, which raises SchemaUnusableError where the schema cannot be followed.
+) -> ReferenceValidator:
+    """The second validator of a contract's schema, with the patterns of Python: agencies use such validators.
 
     Raises:
         SchemaUnusableError: The dialect is unknown.
     """
     documents, draft = by_id(schema, references), DRAFTS[dialect_of(schema)]
-    is_valid = jsonschema_validator(schema, documents, draft, assert_formats=assert_formats)
-
-    def accepts(data: object) -> bool:
-        try:
-            return is_valid(data)
-        except (*NOT_JSON, Unresolvable, jsonschema.SchemaError, re.error) as error:
-            raise SchemaUnusableError(
-                f"Expected a schema that jsonschema can follow, got {type(error).__name__}"
-            ) from None
-
-    return accepts
+    return ReferenceValidator(schema, documents, draft, assert_formats=assert_formats, as_python=True)

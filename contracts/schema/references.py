@@ -22,7 +22,7 @@ _EMPTY: Final[Schema] = {}
 
 
 class UnresolvableError(Exception):
-    """A reference that leads nowhere, or a document that cannot be read; the message names the construct."""
+    """A reference that leads nowhere, such as `names an anchor that is not there`; or what cannot be read."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,6 +105,13 @@ class Resolver:
             rest.extend(here.inner(child) for _, child in children(here.schema))
         return found
 
+    def documents(self) -> Iterator[tuple[str, Schema, int]]:
+        """The schema and each document that a reference has led to, with URI and draft; not meta-schemas."""
+        yield "", self.root.schema, self.root.draft
+        for uri, document in self._references.items():
+            if id(document) in self._bases:
+                yield uri, document, self._bases[id(document)][1]
+
     def at(self, schema: Schema) -> Subschema:
         """The subschema of a mapping that stands in one of the documents."""
         return self.all[id(schema)]
@@ -119,6 +126,24 @@ class Resolver:
         inside = subschemas(self._resources[place.base].schema)
         steps = next(steps for steps, node in inside if node is place.schema)
         return f"{place.base}#{quote(pointer(steps)[1:])}"
+
+    def pointer_to(self, schema: Schema, *more: Step) -> str:
+        """A JSON pointer to a mapping that stands in one of the documents, after the document's URI.
+
+        Args:
+            schema: The mapping.
+            more: Further steps, inside it.
+        """
+        documents = (("", self.root.schema), *self._references.items())
+        inside = ((uri, steps, node) for uri, document in documents for steps, node in subschemas(document))
+        found = ((uri, steps) for uri, steps, node in inside if node is schema)
+        uri, steps = next(found, ("", ()))
+        return f"{uri}{pointer((*steps, *more))}"
+
+    def meant(self, place: Subschema, keyword: str) -> str | None:
+        """The URI that a reference names, whether or not it leads there."""
+        target = place.schema[keyword]
+        return _absolute(place.base, target) if isinstance(target, str) else None
 
     def inner(self, place: Subschema, schema: Schema) -> Subschema:
         """A schema inside another."""
@@ -137,11 +162,11 @@ class Resolver:
 
     def _found(self, place: Subschema, target: object, keyword: str) -> Any:
         if not isinstance(target, str):
-            raise UnresolvableError(f"`{keyword}` is not a string")
+            raise UnresolvableError("is not a string")
         uri, _, fragment = _absolute(place.base, target).partition("#")
         resource = self._resource(uri) or self._resource(target.partition("#")[0])
         if resource is None:
-            raise UnresolvableError(f"a `{keyword}` leads out of the documents at hand")
+            raise UnresolvableError("leads out of the documents at hand")
         name = unquote(fragment)
         if keyword == "$recursiveRef":
             uri = self._recursive(place, uri)
@@ -162,7 +187,7 @@ class Resolver:
     def _located(self, uri: str, resource: _Resource, name: str) -> tuple[Any, str, int]:
         if name and not name.startswith("/"):
             if (uri, name) not in self._anchors:
-                raise UnresolvableError("a reference names an anchor that is not there")
+                raise UnresolvableError("names an anchor that is not there")
             schema = self._anchors[uri, name]
             return (schema, *self._bases.get(id(schema), (uri, resource.draft)))
         schema, here = resource.schema, (uri, resource.draft)
@@ -295,4 +320,4 @@ def _step(schema: Any, step: str) -> Any:
         return schema[step]
     if isinstance(schema, list) and step.isdigit() and int(step) < len(schema):
         return schema[int(step)]
-    raise UnresolvableError("a reference points to what is not there")
+    raise UnresolvableError("points to what is not there")

@@ -14,7 +14,15 @@ from typing import Any, Final
 from contracts.compatibility.containment.nodes import Constraint, Node
 from contracts.compatibility.containment.objects import Solver
 from contracts.compatibility.containment.parts import node_of_value
-from contracts.compatibility.containment.results import EMPTY, Found, NotUnderstoodError, Result, Unknown
+from contracts.compatibility.containment.results import (
+    EMPTY,
+    MOST_BUILT,
+    Found,
+    NotUnderstoodError,
+    Result,
+    Unknown,
+    Why,
+)
 from contracts.compatibility.containment.values import identity, is_modest
 
 _MOST_PLACES: Final = 300
@@ -78,7 +86,7 @@ class _Builder:
         self._demand = demand
         self._solver = solver
         self._space = solver.space
-        self._doubt: str | None = None
+        self._doubt: Why | None = None
         ends = [
             end for start, stop, _ in (*demand.each, *demand.some) for end in (start, stop) if end is not None
         ]
@@ -178,6 +186,11 @@ class _Builder:
     def _finished(self, state: _State, alike: int) -> list[Any] | None:
         if state.sought or not self._can_be_met(state, alike):
             return None
+        if alike > MOST_BUILT:
+            base = self._base(self._apart)
+            if any(self._is_possible(self._goal(base, truths)) for truths in self._kinds):
+                self._doubt = f"an array of more than {MOST_BUILT:,} items, which is not built"
+            return None
         for counts in self._spread(state.counts, alike, 0):
             if self._can_be_met(replace(state, counts=counts), 0):
                 more = [own - before for own, before in zip(counts, state.counts, strict=True)]
@@ -227,14 +240,14 @@ class _Builder:
         return None
 
 
-def _all_different(goals: list[Node], solver: Solver) -> tuple[list[Any] | None, str | None]:
+def _all_different(goals: list[Node], solver: Solver) -> tuple[list[Any] | None, Why | None]:
     """One value for each goal, all different; None if impossible, with the reason when that is not certain.
 
     A goal with as many values as there are goals can always be served; one with fewer is known in full.
     """
     if len(goals) > _MOST_DIFFERENT:
         return None, "too many items that must differ"
-    doubt: str | None = None
+    doubt: Why | None = None
     offers: dict[Node, dict[Hashable, Any]] = {}
     for goal in goals:
         if goal not in offers:
@@ -265,7 +278,7 @@ def _served(
     return False
 
 
-def _values(goal: Node, most: int, solver: Solver) -> tuple[dict[Hashable, Any], str | None]:
+def _values(goal: Node, most: int, solver: Solver) -> tuple[dict[Hashable, Any], Why | None]:
     """Different values of a goal, up to `count` or all there are; the reason, if it is neither."""
     found: dict[Hashable, Any] = {}
     space = solver.space

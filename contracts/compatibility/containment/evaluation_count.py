@@ -17,13 +17,13 @@ class EvaluationCount:
     def __init__(self, beside: Mapping[Any, Sequence[Any]]) -> None:
         self._beside = beside
 
-    def is_circular(self) -> bool:
-        """Whether a schema comes back to itself about the same value, so that no validator ends."""
+    def circle(self) -> Any:
+        """A schema that comes back to itself about the same value, so that no validator ends; or None."""
         try:
             tuple(TopologicalSorter(self._beside).static_order())
-        except CycleError:
-            return True
-        return False
+        except CycleError as error:
+            return error.args[1][0]
+        return None
 
     def is_affordable(self, depth: int) -> bool:
         """Whether a validator ends soon on a value nested so deep."""

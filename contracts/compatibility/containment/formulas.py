@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 from contracts.compatibility.containment.evaluation_count import EvaluationCount
@@ -33,7 +34,7 @@ from contracts.compatibility.containment.unevaluated import (
 )
 from contracts.compatibility.containment.values import exact, is_number
 from contracts.schema.formats import ASSERTED
-from contracts.schema.references import REFERENCES, Subschema, UnresolvableError
+from contracts.schema.references import REFERENCES, Resolver, Subschema, UnresolvableError
 
 MAX_NESTED: Final = 30
 _Meaning: TypeAlias = Callable[["FormulaBuilder", Subschema, Any], Node]
@@ -51,6 +52,17 @@ class FormulaBuilder:
         self._reading: set[Subschema] = set()
         self._beside: dict[Subschema, list[Subschema]] = {}
         self._at: Subschema | None = None
+        self._names: dict[Resolver, str] = {}
+
+    def root(self, resolver: Resolver, name: str) -> Node:
+        """The formula of a whole schema.
+
+        Args:
+            resolver: Of the schema.
+            name: What reasons call it, such as `the old schema`.
+        """
+        self._names[resolver] = name
+        return self.of(resolver.root)
 
     def read(self, sub: Node) -> Node:
         """The formula that a `sub` formula stands for."""
@@ -58,9 +70,16 @@ class FormulaBuilder:
         node = self.of(place)
         return node if positive else self.space.negate(node)
 
-    def not_understood(self, reason: str, source: object) -> Node:
-        """A formula that proves nothing."""
-        return self.space.opaque(f"{reason}\0{id(source)}")
+    def circle(self, place: Subschema) -> Node:
+        """The formula of a subschema that comes back to itself about the same value; it proves nothing."""
+        return self.space.opaque(f"circle {id(place)}", lambda: self.circular_at(place))
+
+    def circular_at(self, place: Subschema) -> str:
+        """What a reference that leads back to itself is called."""
+        return f"a `$ref` leads back to itself, at {self._placed(place)}"
+
+    def _placed(self, place: Subschema, *more: str) -> str:
+        return f"{place.resolver.pointer_to(place.schema, *more)} of {self._names[place.resolver]}"
 
     def inner(self, place: Subschema, schema: Any) -> Node:
         """A schema inside another; read now, or later where it is deep or refers back."""
@@ -112,9 +131,23 @@ class FormulaBuilder:
             self._at = place if keyword in _SAME_VALUE else None
             try:
                 parts.append(row[2](self, place, schema[keyword]))
-            except (NotUnderstoodError, UnresolvableError) as error:
-                parts.append(self.space.opaque(f"{error}\0{id(schema)}:{keyword}"))
+            except UnresolvableError as error:
+                parts.append(self._unresolved(place, keyword, error))
+            except NotUnderstoodError as error:
+                why = partial(self._told, str(error), place, keyword)
+                parts.append(self.space.opaque(f"{id(schema)}:{keyword}", why))
         return self.space.all_of(parts)
+
+    def _unresolved(self, place: Subschema, keyword: str, error: UnresolvableError) -> Node:
+        """A `$ref` that leads nowhere: unknown, and the same wherever the same is meant."""
+        key = f"{id(place.schema)}:{keyword}"
+        if keyword == "$ref" and (uri := place.resolver.meant(place, keyword)):
+            key = f"$ref {uri}"
+        said = str(place.schema[keyword])[:200]
+        return self.space.opaque(key, partial(self._told, f"`{keyword}` `{said}` {error}", place, keyword))
+
+    def _told(self, what: str, place: Subschema, keyword: str) -> str:
+        return f"{what}, at {self._placed(place, keyword)}"
 
     @property
     def evaluation_count(self) -> EvaluationCount:

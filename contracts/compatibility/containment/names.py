@@ -13,9 +13,15 @@ from itertools import islice
 from typing import Any, Final, TypeAlias
 
 from contracts.compatibility.containment.nodes import Node
-from contracts.compatibility.containment.results import NotUnderstoodError
-from contracts.compatibility.containment.strings import matches, words_of
-from contracts.patterns import Language, TooLargeError, UnsupportedPatternError
+from contracts.compatibility.containment.results import NotUnderstoodError, PatternDoubt
+from contracts.compatibility.containment.strings import (
+    TOO_LARGE,
+    is_strange,
+    matches,
+    may_match,
+    words_of,
+)
+from contracts.patterns import Language, PatternError
 
 Names: TypeAlias = tuple[Any, ...]
 """A tuple: a `set`, a `pattern`, `longer` than a length, `not` one, `or` of several, the `text` of a node."""
@@ -103,32 +109,41 @@ def atoms_of(names: Names) -> Iterator[Atom]:
             yield from atoms_of(part)
 
 
-def holds_name(names: Names, name: str) -> bool:
+def holds_name(names: Names, name: str, *, guess: bool) -> bool | None:
     """Whether the name is in the set, which has no `text`.
 
-    Raises:
-        NotUnderstoodError: A pattern is not understood.
+    Args:
+        names: The set.
+        name: The name.
+        guess: Whether to guess where a pattern is beyond regular languages; else that is not known: None.
     """
     kind, content = names
     match kind:
         case "set":
             return name in content
         case "not":
-            return not holds_name(content, name)
+            return _opposite(holds_name(content, name, guess=guess))
         case "or":
-            return any(holds_name(part, name) for part in content)
+            return _any(holds_name(part, name, guess=guess) for part in content)
         case "longer":
             return bool(len(name) >= content)
         case _:
             found = matches(content, name)
-            if found is None:
-                raise NotUnderstoodError("a pattern of property names is not understood")
-            return found
+            return may_match(content, name) if found is None and guess else found
+
+
+def _opposite(truth: bool | None) -> bool | None:
+    return None if truth is None else not truth
+
+
+def _any(truths: Iterable[bool | None]) -> bool | None:
+    found = set(truths)
+    return True if True in found else None if None in found else False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NameClass:
-    """Names that are spelled out nowhere, and alike to every pattern and length.
+    """Names that are spelled out nowhere, and alike to every regular pattern and length.
 
     Attributes:
         truths: Which atoms hold for them.
@@ -140,15 +155,17 @@ class NameClass:
     language: Language | None
     spelled: frozenset[str]
 
-    def within(self, names: Names) -> bool:
-        """Whether the names of the class are in the set."""
+    def within(self, names: Names, *, guess: bool) -> bool | None:
+        """Whether the names of the class are in the set, as `holds_name` says it of one name."""
         kind, content = names
         if kind == "set":
             return False
         if kind == "not":
-            return not self.within(content)
+            return _opposite(self.within(content, guess=guess))
         if kind == "or":
-            return any(self.within(part) for part in content)
+            return _any(self.within(part, guess=guess) for part in content)
+        if kind == "pattern" and is_strange(content):
+            return False if guess else None
         return (kind, content) in self.truths
 
     def some(self, count: int) -> list[str]:
@@ -161,24 +178,27 @@ class NameClass:
 
 @lru_cache(maxsize=1024)
 def classes(atoms: frozenset[Atom], explicit: frozenset[str]) -> tuple[NameClass, ...]:
-    """Every class that has a name.
+    """Every class that has a name, by the atoms that are regular.
 
     Raises:
-        NotUnderstoodError: There are too many, or a pattern is not understood.
+        NotUnderstoodError: There are too many.
     """
+    atoms = frozenset(atom for atom in atoms if atom[0] != "pattern" or not is_strange(atom[1]))
     if not atoms:
         return (NameClass(frozenset(), None, None, explicit),)
     if len(atoms) > _MOST_ATOMS:
         raise NotUnderstoodError("too many patterns of property names")
+    ordered = sorted(atoms, key=str)
     try:
         return tuple(
             NameClass(truths, language.size(), language, explicit)
-            for truths, language in _split(sorted(atoms, key=str), explicit)
+            for truths, language in _split(ordered, explicit)
         )
-    except UnsupportedPatternError:
-        raise NotUnderstoodError("a pattern of property names uses what regular languages lack") from None
-    except TooLargeError:
-        raise NotUnderstoodError("a pattern of property names is too large") from None
+    except PatternError:
+        patterns = [str(content) for kind, content in ordered if kind == "pattern"]
+        if not patterns:
+            raise NotUnderstoodError("names of properties too long to be compared") from None
+        raise NotUnderstoodError(PatternDoubt(max(patterns, key=len), TOO_LARGE)) from None
 
 
 def _split(atoms: Iterable[Atom], explicit: frozenset[str]) -> list[tuple[frozenset[Atom], Language]]:

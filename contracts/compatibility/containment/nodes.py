@@ -8,6 +8,7 @@ negation never stands in a formula, and De Morgan's laws do the rest.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any, Final, Literal, TypeAlias
 
 JsonType: TypeAlias = Literal["null", "boolean", "number", "string", "array", "object"]
@@ -46,10 +47,15 @@ class Space:
 
     Kinds: `true`, `false`, `and` and `or` (args: nodes), `types` (a set of types), `literal` (type, weak,
     constraint), `sub` (a place in a schema, positive or not), `opaque` (what is not understood, by its key).
+
+    Args:
+        spend: Takes a step of the budget for each formula.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, spend: Callable[[], None]) -> None:
+        self._spend = spend
         self._nodes: dict[tuple[str, Any], Node] = {}
+        self._whys: dict[str, Callable[[], str]] = {}
         self.true = self._made("true", ())
         self.false = self._made("false", ())
         self.true.negation, self.false.negation = self.false, self.true
@@ -61,6 +67,7 @@ class Space:
         index = (kind, args if key is None else key)
         node = self._nodes.get(index)
         if node is None:
+            self._spend()
             node = self._nodes[index] = Node(len(self._nodes), kind, args)
         return node
 
@@ -79,9 +86,19 @@ class Space:
         """The value is of this type, and keeps the constraint."""
         return self._made("literal", (of, False, constraint))
 
-    def opaque(self, key: str) -> Node:
-        """Something that cannot be reasoned about; it is the same as itself, and that is all."""
+    def opaque(self, key: str, why: Callable[[], str]) -> Node:
+        """Something that cannot be reasoned about; it is the same as itself, and that is all.
+
+        Args:
+            key: What it has in common with all that is the same.
+            why: Says what it is, and where.
+        """
+        self._whys.setdefault(key, cache(why))
         return self._made("opaque", (key, True))
+
+    def why(self, opaque: Node) -> str:
+        """What cannot be reasoned about, and where."""
+        return self._whys[opaque.args[0]]()
 
     def sub(self, place: Any, *, positive: bool = True) -> Node:
         """What a place in a schema says, to be read when it is needed."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from contracts.compatibility.containment.names import (
+    Atom,
     NameClass,
     Names,
     atoms_of,
@@ -16,7 +17,18 @@ from contracts.compatibility.containment.names import (
     spelled,
 )
 from contracts.compatibility.containment.nodes import Constraint, Node, Space
-from contracts.compatibility.containment.results import EMPTY, Found, NotUnderstoodError, Result, Unknown
+from contracts.compatibility.containment.results import (
+    EMPTY,
+    MOST_BUILT,
+    Empty,
+    Found,
+    NotUnderstoodError,
+    PatternDoubt,
+    Result,
+    Unknown,
+    Why,
+)
+from contracts.compatibility.containment.strings import NOT_REGULAR, is_strange
 
 
 class Solver(Protocol):
@@ -49,6 +61,11 @@ class _Demand:
     fewest: int = 0
     most: int | None = None
 
+    def atoms(self) -> Iterator[Atom]:
+        """The patterns and lengths of names."""
+        for names, _ in (*self.everywhere, *self.somewhere):
+            yield from atoms_of(names)
+
 
 def find_object(constraints: Iterable[Constraint], solver: Solver) -> Result:
     """An object that keeps all the constraints."""
@@ -67,16 +84,32 @@ def find_object(constraints: Iterable[Constraint], solver: Solver) -> Result:
                 raise NotUnderstoodError("an odd limit of objects")
     if demand.most is not None and demand.most < demand.fewest:
         return EMPTY
-    return _Builder(demand, solver).build()
+    strange = [pattern for kind, pattern in demand.atoms() if kind == "pattern" and is_strange(pattern)]
+    if not strange:
+        return _Builder(demand, solver, guess=True).build()
+    # Where a pattern may apply or not, none of it is demanded: if even then nothing is found, nothing exists.
+    if isinstance(_Builder(demand, solver, guess=False).build(), Empty):
+        return EMPTY
+    found = _Builder(demand, solver, guess=True).build()
+    return found if isinstance(found, Found) else Unknown(PatternDoubt(strange[0], NOT_REGULAR))
 
 
 class _Builder:
-    def __init__(self, demand: _Demand, solver: Solver) -> None:
+    """Builds one object.
+
+    Args:
+        demand: What is wanted.
+        solver: Finds the values.
+        guess: Whether to guess what a pattern beyond regular languages matches; else whatever suits.
+    """
+
+    def __init__(self, demand: _Demand, solver: Solver, *, guess: bool) -> None:
+        self._guess = guess
         self._solver = solver
         self._demand = demand
         sets = [names for names, _ in (*demand.everywhere, *demand.somewhere)]
         self._explicit = frozenset(name for names in sets for name in spelled(names))
-        self._classes = classes(frozenset(atom for names in sets for atom in atoms_of(names)), self._explicit)
+        self._classes = classes(frozenset(demand.atoms()), self._explicit)
         self._by_name: dict[str, list[Node]] = {}
         self._by_set: list[tuple[Names, Node]] = []
         for names, value in demand.everywhere:
@@ -85,7 +118,7 @@ class _Builder:
             for name in names[1] if names[0] == "set" else ():
                 self._by_name.setdefault(name, []).append(value)
         self._bases: dict[str | NameClass, Node] = {}
-        self._doubt: str | None = None
+        self._doubt: Why | None = None
 
     def build(self) -> Result:
         slots, demands = self._only_way()
@@ -99,9 +132,14 @@ class _Builder:
     def _base(self, where: str | NameClass) -> Node:
         if where not in self._bases:
             own = self._by_name.get(where, ()) if isinstance(where, str) else ()
-            shared = (value for names, value in self._by_set if _within(where, names))
+            shared = (value for names, value in self._by_set if self._is_within(where, names) is True)
             self._bases[where] = self._solver.space.all_of((*own, *shared))
         return self._bases[where]
+
+    def _is_within(self, where: str | NameClass, names: Names) -> bool | None:
+        if isinstance(where, str):
+            return holds_name(names, where, guess=self._guess)
+        return where.within(names, guess=self._guess)
 
     def _is_possible(self, goal: Node) -> bool:
         result = self._solver.solve(goal)
@@ -143,15 +181,15 @@ class _Builder:
         wanted = names[1] if names[0] == "set" else self._explicit
         merges = self._demand.most is not None
         for index, slot in enumerate(slots):
-            if (isinstance(slot.where, str) or merges or slot.where.size is not None) and _within(
-                slot.where, names
+            if (isinstance(slot.where, str) or merges or slot.where.size is not None) and (
+                self._is_within(slot.where, names) is not False
             ):
                 yield index, slot
         for where in sorted(wanted - taken):
-            if _within(where, names):
+            if self._is_within(where, names) is not False:
                 yield len(slots), _Slot(where, self._base(where))
         for one in self._classes if names[0] != "set" else ():
-            if one.within(names) and self._room(one, slots) > 0:
+            if self._is_within(one, names) is not False and self._room(one, slots) > 0:
                 yield len(slots), _Slot(one, self._base(one))
 
     def _room(self, one: NameClass, slots: list[_Slot]) -> int:
@@ -169,8 +207,11 @@ class _Builder:
         for where in places:
             room = 1 if isinstance(where, str) else min(missing, self._room(where, slots))
             if missing > 0 and room > 0 and self._is_possible(self._base(where)):
-                slots += [_Slot(where, self._base(where))] * room
+                slots += [_Slot(where, self._base(where))] * min(room, MOST_BUILT)
                 missing -= room
+        if missing <= 0 and self._demand.fewest > MOST_BUILT:
+            self._doubt = f"an object of more than {MOST_BUILT:,} properties, which is not built"
+            return None
         return slots if missing <= 0 else None
 
     def _value(self, slots: list[_Slot]) -> Result:
@@ -186,7 +227,3 @@ class _Builder:
                 return Unknown("a property that has no name")
             made[name] = result.value
         return Found(made)
-
-
-def _within(where: str | NameClass, names: Names) -> bool:
-    return holds_name(names, where) if isinstance(where, str) else where.within(names)

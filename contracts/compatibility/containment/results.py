@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 MAX_FORMULAS: Final = 400_000
+MOST_BUILT: Final = 10_000
+"""Most items or properties of one array or object that is built for a witness."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +24,27 @@ class Empty:
 
 
 @dataclass(frozen=True, slots=True)
+class PatternDoubt:
+    """A pattern that stands in the way; where it stands is found when the reason is told.
+
+    Attributes:
+        pattern: Its text.
+        why: What is wrong with it, such as `which is no regular language`.
+    """
+
+    pattern: str
+    why: str
+
+
+Why: TypeAlias = str | PatternDoubt
+"""What stands in the way of an answer."""
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
     """Neither found nor excluded, and why."""
 
-    why: str
+    why: Why
 
 
 EMPTY: Final = Empty()
@@ -33,7 +52,11 @@ Result: TypeAlias = Found | Empty | Unknown
 
 
 class NotUnderstoodError(Exception):
-    """A construct that cannot be reasoned about; the message names it. Never leaves the package."""
+    """A construct that cannot be reasoned about; `why` names it. Never leaves the package."""
+
+    def __init__(self, why: Why) -> None:
+        super().__init__(str(why))
+        self.why = why
 
 
 class OutOfTimeError(Exception):

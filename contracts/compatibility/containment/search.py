@@ -12,7 +12,6 @@ have a value.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 
 from contracts.compatibility.containment.arrays import find_array
 from contracts.compatibility.containment.evaluation import Evaluator
@@ -32,8 +31,6 @@ from contracts.compatibility.containment.results import (
     Unknown,
 )
 from contracts.compatibility.containment.strings import find_string
-
-SELF: Final = "a `$ref` leads back to itself"
 
 
 class Search:
@@ -131,7 +128,7 @@ class Search:
         try:
             result = self._theory(of, state.constraints())
         except NotUnderstoodError as error:
-            result = Unknown(str(error))
+            result = Unknown(error.why)
         if isinstance(result, Empty):
             return EMPTY
         clause = next(iter(state.clauses), None)
@@ -139,7 +136,9 @@ class Search:
             truths = [(self._evaluator.holds(one, result.value), one) for one in state.clauses]
             clause = next((one for truth, one in truths if truth is not True), None)
         if clause is None:
-            return Unknown(state.opaque) if state.opaque and isinstance(result, Found) else result
+            if state.opaque is not None and isinstance(result, Found):
+                return Unknown(self.space.why(state.opaque))
+            return result
         return self._split(of, state, clause)
 
     def _split(self, of: JsonType, state: _State, clause: Node) -> Result:
@@ -197,7 +196,7 @@ class Search:
     def _expanded(self, node: Node, of: JsonType) -> Node:
         self.spend()
         if node.number in self._expanding:
-            return self._builder.not_understood(SELF, node)
+            return self._builder.circle(node.args[0])
         self._expanding.add(node.number)
         try:
             return self.restricted(self._builder.read(node), of)
@@ -214,7 +213,7 @@ class _State:
         self.space = space
         self.facts: dict[int, Node] = {}
         self.clauses: list[Node] = []
-        self.opaque: str = ""
+        self.opaque: Node | None = None
 
     def copy_without(self, clause: Node) -> _State:
         copy = _State(self.space)
@@ -237,7 +236,7 @@ class _State:
             elif node is not self.space.true:
                 self.facts[node.number] = node
                 if node.kind == "opaque":
-                    self.opaque = str(node.args[0]).partition("\0")[0]
+                    self.opaque = node
         return True
 
     def propagate(self) -> bool:

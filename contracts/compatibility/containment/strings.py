@@ -8,7 +8,6 @@ sample words stand in for the rest, each only where it proves something.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -17,10 +16,20 @@ from string import ascii_lowercase
 from typing import Final
 
 from contracts.compatibility.containment.nodes import Constraint
-from contracts.compatibility.containment.results import EMPTY, Found, NotUnderstoodError, Result, Unknown
-from contracts.patterns import Language, TooLargeError, UnsupportedPatternError
+from contracts.compatibility.containment.results import (
+    EMPTY,
+    Found,
+    NotUnderstoodError,
+    PatternDoubt,
+    Result,
+    Unknown,
+)
+from contracts.patterns import Language, PatternError, TooLargeError, UnsupportedPatternError
+from contracts.patterns.matching import finds
 from contracts.schema.formats import ASSERTED
 
+NOT_REGULAR: Final = "which is too large, or beyond regular languages"
+TOO_LARGE: Final = "which is too large to be compared"
 _DAY: Final = r"\d{4}-\d\d-\d\d"
 _TIME: Final = r"[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)"
 # Every text of the format matches; not every match is of the format.
@@ -118,6 +127,11 @@ def matches(pattern: str, word: str) -> bool | None:
     return None if language is None else language.accepts(word)
 
 
+def is_strange(pattern: str) -> bool:
+    """Whether a pattern is too large for a regular language, or beyond them."""
+    return _compiled(pattern) is None
+
+
 @lru_cache(maxsize=4096)
 def _compiled(pattern: str) -> Language | None:
     try:
@@ -126,11 +140,11 @@ def _compiled(pattern: str) -> Language | None:
         return None
 
 
-def _may_match(pattern: str, word: str) -> bool:
+def may_match(pattern: str, word: str) -> bool:
     """A guess, for a pattern that is not understood: good enough for a witness, which is confirmed later."""
     try:
-        return re.search(pattern, word) is not None
-    except re.error:
+        return finds(pattern, word)
+    except PatternError:
         return False
 
 
@@ -155,22 +169,25 @@ def _find(constraints: frozenset[Constraint]) -> Result:
     try:
         return _among_language(demand)
     except TooLargeError:
-        return Unknown("a `pattern` is too large to be compared")
+        patterns = [text for text, _ in demand.patterns]
+        if not patterns:
+            return Unknown("lengths and formats of a string, which are too large to be compared")
+        return Unknown(PatternDoubt(max(patterns, key=len), TOO_LARGE))
 
 
 def _among_words(demand: _Demand, words: Iterable[str]) -> Result:
-    is_sure = True
+    doubt: str | None = None
     for word in filter(demand.allows_simply, words):
         found = {
-            matches(text, word) if wanted else _opposite(matches(text, word))
+            text: matches(text, word) if wanted else _opposite(matches(text, word))
             for text, wanted in demand.patterns
         }
-        if False in found:
+        if False in found.values():
             continue
-        if None not in found:
+        doubt = next((text for text, truth in found.items() if truth is None), None)
+        if doubt is None:
             return Found(word)
-        is_sure = False
-    return EMPTY if is_sure else Unknown("a `pattern` that is not understood")
+    return EMPTY if doubt is None else Unknown(PatternDoubt(doubt, NOT_REGULAR))
 
 
 def _opposite(truth: bool | None) -> bool | None:
@@ -222,10 +239,10 @@ def _stretched(name: str, length: int) -> Iterator[str]:
 
 def _guessed(demand: _Demand, language: Language, patterns: list[tuple[str, bool]]) -> Result:
     for word in (*_GUESSES, *language.some(_SAMPLED)):
-        is_matched = all(_may_match(text, word) is wanted for text, wanted in patterns)
+        is_matched = all(may_match(text, word) is wanted for text, wanted in patterns)
         if is_matched and language.accepts(word) and demand.allows_simply(word):
             return Found(word)
-    return Unknown("a `pattern` that is too large, or that regular languages do not have")
+    return Unknown(PatternDoubt(patterns[0][0], NOT_REGULAR))
 
 
 def _among_language(demand: _Demand) -> Result:

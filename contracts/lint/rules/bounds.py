@@ -29,6 +29,12 @@ ORDERED: Final = Rule(
     "swap or correct the two bounds",
     "BASIC",
 )
+REACHABLE: Final = Rule(
+    "bound-reachable",
+    "a bound beyond the largest event limits nothing, or lets no event pass",
+    "lower the bound, or raise `max_bytes` of the contract if its events are that large",
+    "BASIC",
+)
 PATTERN: Final = Rule(
     "pattern-linear",
     "one crafted text can stall a validator that backtracks",
@@ -40,7 +46,7 @@ OPEN_OBJECT: Final = Rule(
     "properties of any name are neither described nor classified",
     "declare `properties`, and leave `additionalProperties` to `content_model` or set it to `false`",
 )
-RULES: Final = (STRING, ARRAY, ORDERED, PATTERN, OPEN_OBJECT)
+RULES: Final = (STRING, ARRAY, ORDERED, REACHABLE, PATTERN, OPEN_OBJECT)
 
 # Asserted formats whose texts have a maximum length.
 _BOUNDED_FORMATS: Final = frozenset({"date", "date-time", "uuid"}) & ASSERTED.keys()
@@ -51,6 +57,12 @@ _PAIRS: Final = (
     ("minContains", "maxContains"),
     ("minimum", "maximum"),
 )
+# The bytes that each thing counted takes at least in JSON: a letter; an item, its comma; a name, `"":0,`.
+_BYTES: Final = {
+    **dict.fromkeys(("minLength", "maxLength"), 1),
+    **dict.fromkeys(("minItems", "maxItems", "minContains", "maxContains"), 2),
+    **dict.fromkeys(("minProperties", "maxProperties"), 5),
+}
 
 
 def check_bounds(view: SchemaView) -> Iterator[Finding]:
@@ -61,6 +73,7 @@ def check_bounds(view: SchemaView) -> Iterator[Finding]:
                 yield from _sizes(view, part, way)
     for steps, node in view.nodes:
         yield from _ordered(view, steps, node)
+        yield from _reachable(view, steps, node)
         yield from _patterns(view, steps, node)
 
 
@@ -128,6 +141,15 @@ def _ordered(view: SchemaView, steps: tuple[Step, ...], node: Mapping[str, Any])
         least, most = node.get(low), node.get(high)
         if isinstance(least, int | float) and isinstance(most, int | float) and least > most:
             yield view.finding(ORDERED, (*steps, low), f"is above `{high}`")
+
+
+def _reachable(view: SchemaView, steps: tuple[Step, ...], node: Mapping[str, Any]) -> Iterator[Finding]:
+    most = view.row.version.contract.max_bytes
+    for keyword, size in _BYTES.items():
+        bound = node.get(keyword)
+        if isinstance(bound, int | float) and bound * size > most:
+            what = f"is more than an event of {most:,} bytes, `max_bytes`, can hold"
+            yield view.finding(REACHABLE, (*steps, keyword), what)
 
 
 def _patterns(view: SchemaView, steps: tuple[Step, ...], node: Mapping[str, Any]) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,9 +16,8 @@ from contracts.errors import DocumentError, PartitionKeyError, SchemaUnusableErr
 from contracts.finding import Finding, Place, Rule
 from contracts.lint.rules.schemas import BOUNDED
 from contracts.schema.cost import is_bounded_for
-from contracts.schema.reference_validator import reference_validator
+from contracts.schema.reference_validator import Obstacle, ReferenceValidator, reference_validator
 from contracts.schema.references import Subschema
-from contracts.schema.walk import is_risky
 
 PRESENT: Final = Rule(
     "example-present",
@@ -67,11 +66,11 @@ class _Validators:
 
     Attributes:
         root: The schema whose checks are counted; None when no reference can multiply them.
-        second: The second validator; None when it could take too long.
+        second: The second validator.
     """
 
     root: Subschema | None
-    second: Callable[[object], bool] | None
+    second: ReferenceValidator
 
 
 def check_examples(entry: LoadedContract, root: Path) -> Iterator[Finding]:
@@ -100,10 +99,7 @@ def _validators(row: LoadedVersion) -> _Validators:
     version = row.version
     version.compile()
     placed = [each for inside in row.schemas.values() for each in inside]
-    if is_risky(placed):
-        second = None  # `pattern-linear` reports it
-    else:
-        second = reference_validator(*version.writer_documents, assert_formats=version.assert_formats)
+    second = reference_validator(*version.writer_documents, assert_formats=version.assert_formats)
     repeats = any("$ref" in node or "$dynamicRef" in node for _, node in placed)
     return _Validators(row.resolver.root if repeats else None, second)
 
@@ -133,8 +129,7 @@ def _folder(
             yield BOUNDED.at(document.place(), "checking this event takes too many steps")
             continue
         yield from _example(version, document, kind)
-        if validators.second:
-            yield from _agreement(version, document, validators.second)
+        yield from _agreement(version, document, validators.second)
 
 
 def _example(version: ContractVersion, document: Document, kind: str) -> Iterator[Finding]:
@@ -155,12 +150,12 @@ def _example(version: ContractVersion, document: Document, kind: str) -> Iterato
 
 
 def _agreement(
-    version: ContractVersion, document: Document, accepts: Callable[[object], bool]
+    version: ContractVersion, document: Document, validator: ReferenceValidator
 ) -> Iterator[Finding]:
-    try:
-        second = accepts(document.value)
-    except SchemaUnusableError as error:
-        yield AGREE.at(document.place(), f"version {version.number}: {error}")
+    second = validator.judged(document.value)
+    if isinstance(second, Obstacle):
+        if not second.is_slow:  # `pattern-linear` and `evaluation-bounded` report what is
+            yield AGREE.at(document.place(), f"version {version.number}: {second.told('the schema')}")
         return
     if second != version.is_valid(document.value):
         which = ("jsonschema", "jsonschema-rs") if second else ("jsonschema-rs", "jsonschema")

@@ -13,9 +13,12 @@ from contracts.documents.loaded import LoadedContract, LoadedVersion
 from contracts.documents.shapes import VersionShape
 from contracts.errors import DocumentError, SchemaUnusableError
 from contracts.finding import Finding, Place, Rule
+from contracts.paths import pointer
+from contracts.patterns.spelling import weight
 from contracts.schema.cost import is_bounded
 from contracts.schema.dialect import dialect_of, schema_fault
 from contracts.schema.references import broken_references
+from contracts.schema.walk import patterns_of
 
 DIALECT: Final = Rule(
     "dialect-declared",
@@ -53,7 +56,15 @@ BOUNDED: Final = Rule(
     "use each definition once for a value, and do not repeat the same checks in several branches",
     "MINIMAL",
 )
-RULES: Final = (DIALECT, REFERENCE, COMPILES, BOUNDED, HASH_PRESENT, LISTED)
+PATTERNS: Final = Rule(
+    "patterns-bounded",
+    "counted repetitions of large classes take every process that checks the event seconds, and gigabytes",
+    r"count by `minLength` and `maxLength` instead: `^[\p{L} ]*$` with `maxLength: 200`",
+    "MINIMAL",
+)
+RULES: Final = (DIALECT, REFERENCE, COMPILES, BOUNDED, PATTERNS, HASH_PRESENT, LISTED)
+MOST_WRITTEN_OUT: Final = 50_000
+"""Of all patterns of a version, as `contracts.patterns.spelling.weight` counts: some 60 MB and 0.3 s."""
 
 
 def check_schemas(entry: LoadedContract, root: Path) -> Iterator[Finding]:
@@ -96,7 +107,7 @@ def check_schema(row: LoadedVersion, *, compiled: bool = True) -> Iterator[Findi
         yield DIALECT.at(document.place("$schema"), "`$schema` does not name a supported dialect")
     if unknown:
         return
-    faults = [*_malformed(row)] or [*_references(row)] or [*_bounded(row)]
+    faults = [*_malformed(row)] or [*_references(row)] or [*_bounded(row), *_patterns(row)]
     yield from faults
     if faults or not compiled:
         return
@@ -132,6 +143,19 @@ def _bounded(row: LoadedVersion) -> Iterator[Finding]:
         refers = any("$ref" in node or "$dynamicRef" in node for node in nodes)
         if refers and not is_bounded(map(row.resolver.at, nodes)):
             yield BOUNDED.at(document.place(), "checking one value can take too many steps")
+
+
+def _patterns(row: LoadedVersion) -> Iterator[Finding]:
+    placed = [
+        (weight(pattern), pattern, document, steps)
+        for document in row.documents
+        for inside in row.schemas[document.file]
+        for steps, pattern in patterns_of(*inside)
+    ]
+    if sum({pattern: size for size, pattern, _, _ in placed}.values()) > MOST_WRITTEN_OUT:
+        size, _, document, steps = max(placed, key=lambda each: each[0])
+        what = f"is the largest of patterns that compile to too much together; {size:,} parts of it"
+        yield PATTERNS.at(document.place(*steps), f"`{pointer(steps)[:300]}` {what}")
 
 
 def _has_dialect(document: Document) -> bool:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from contracts import SchemaUnusableError, Violation
 from contracts.schema.dialect import DRAFT_07, DRAFT_2020_12, dialect_of
 from contracts.schema.json_values import first_not_json, json_type
-from contracts.schema.reference_validator import reference_validator
+from contracts.schema.reference_validator import Obstacle, reference_validator
 from contracts.schema.wording import ROWS
 from contracts.validation import MAX_VIOLATIONS, CompiledSchema
 
@@ -254,16 +254,18 @@ def test_nothing_is_ever_fetched(monkeypatch: pytest.MonkeyPatch, uri: str) -> N
     schema = {"$schema": DRAFT_2020_12, "$ref": uri}
     with pytest.raises(SchemaUnusableError):
         CompiledSchema(schema, {}, assert_formats=True)
-    with pytest.raises(SchemaUnusableError):
-        reference_validator(schema, {}, assert_formats=True)({})
+    refused = reference_validator(schema, {}, assert_formats=True).judged({})
+    assert isinstance(refused, Obstacle)
+    assert (refused.place, refused.why) == ("#/$ref", "which leads nowhere")
 
 
 def test_a_schema_that_refers_to_itself_ends() -> None:
     """The compiled validator ends; the reference validator refuses, so that lint sees it."""
     schema = {"$schema": DRAFT_2020_12, "$ref": "#"}
     assert CompiledSchema(schema, {}, assert_formats=True).is_valid(1)
-    with pytest.raises(SchemaUnusableError, match="RecursionError"):
-        reference_validator(schema, {}, assert_formats=True)(1)
+    endless = reference_validator(schema, {}, assert_formats=True).judged(1, limit_seconds=60)
+    assert isinstance(endless, Obstacle)
+    assert "finds no end" in endless.why
 
 
 def test_a_pattern_that_backtracks_without_end_gives_up() -> None:
@@ -277,17 +279,16 @@ def test_formats_annotate_where_the_contract_says_so() -> None:
     schema = {"$schema": DRAFT_2020_12, "format": "date"}
     assert not CompiledSchema(schema, {}, assert_formats=True).is_valid("soon")
     assert CompiledSchema(schema, {}, assert_formats=False).is_valid("soon")
-    assert reference_validator(schema, {}, assert_formats=False)("soon")
-    assert not reference_validator(schema, {}, assert_formats=True)("soon")
+    assert reference_validator(schema, {}, assert_formats=False).judged("soon") is True
+    assert reference_validator(schema, {}, assert_formats=True).judged("soon") is False
 
 
 @pytest.mark.parametrize("name", ["ipv4", "hostname", "time", "regex", "iri", "something-else"])
 def test_other_formats_only_annotate(name: str) -> None:
     """Beyond the five, a format never refuses, as the two validators know different ones."""
     assert compiled(format=name).is_valid("\x00 (not it")
-    assert reference_validator({"$schema": DRAFT_2020_12, "format": name}, {}, assert_formats=True)(
-        "\x00 (not it"
-    )
+    plain = reference_validator({"$schema": DRAFT_2020_12, "format": name}, {}, assert_formats=True)
+    assert plain.judged("\x00 (not it") is True
 
 
 def test_a_dialect_is_read_with_and_without_its_empty_fragment() -> None:
