@@ -280,19 +280,11 @@ class ReferenceValidator:
     @cached_property
     def _unlimited(self) -> str | None:
         """A pattern that jsonschema would match itself, without limit; of another draft, or `unevaluated`."""
-        found = [placed for document in self._prepared.values() for placed in subschemas(document)]
-        if any("unevaluatedProperties" in node for _, node in found):
-            named = [(steps, node) for steps, node in found if "patternProperties" in node]
-        else:
-            named = []
-        foreign = [
-            placed
-            for document in self._prepared.values()
-            for _, node in subschemas(document)
-            if "$schema" in node
-            for placed in subschemas(node)
-        ]
-        return next((pointer(list(placed[0])) for placed in (*named, *foreign) if is_risky([placed])), None)
+        inside = [placed for document in self._prepared.values() for placed in subschemas(document)]
+        risky = [placed for _, node in inside if "$schema" in node for placed in subschemas(node)]
+        if any("unevaluatedProperties" in node for _, node in inside):
+            risky += [placed for placed in inside if "patternProperties" in placed[1]]
+        return next((pointer(placed[0]) for placed in risky if is_risky([placed])), None)
 
     def judged(self, data: Any, *, limit_seconds: float = LIMIT_SECONDS) -> bool | Obstacle:
         """Whether the data is valid, or what stands in the way.

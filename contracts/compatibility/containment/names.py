@@ -188,28 +188,33 @@ def classes(atoms: frozenset[Atom], explicit: frozenset[str]) -> tuple[NameClass
         return (NameClass(frozenset(), None, None, explicit),)
     if len(atoms) > _MOST_ATOMS:
         raise NotUnderstoodError("too many patterns of property names")
-    ordered = sorted(atoms, key=str)
     try:
+        parts = [(truths, _without(language, explicit)) for truths, language in _split(atoms)]
         return tuple(
             NameClass(truths, language.size(), language, explicit)
-            for truths, language in _split(ordered, explicit)
+            for truths, language in parts
+            if not language.is_empty()
         )
     except PatternError:
-        patterns = [str(content) for kind, content in ordered if kind == "pattern"]
+        patterns = [str(content) for kind, content in atoms if kind == "pattern"]
         if not patterns:
             raise NotUnderstoodError("names of properties too long to be compared") from None
-        raise NotUnderstoodError(PatternDoubt(max(patterns, key=len), TOO_LARGE)) from None
+        raise NotUnderstoodError(PatternDoubt(max(sorted(patterns), key=len), TOO_LARGE)) from None
 
 
-def _split(atoms: Iterable[Atom], explicit: frozenset[str]) -> list[tuple[frozenset[Atom], Language]]:
-    everything = Language.everything() - Language.words(explicit) if explicit else Language.everything()
-    parts: list[tuple[frozenset[Atom], Language]] = [(frozenset(), everything)]
-    for atom in atoms:
-        kind, content = atom
+def _without(language: Language, names: frozenset[str]) -> Language:
+    held = [name for name in names if language.accepts(name)]
+    return language - Language.words(held) if held else language
+
+
+@lru_cache(maxsize=256)
+def _split(atoms: frozenset[Atom]) -> tuple[tuple[frozenset[Atom], Language], ...]:
+    parts: list[tuple[frozenset[Atom], Language]] = [(frozenset(), Language.everything())]
+    for kind, content in sorted(atoms, key=str):
         own = Language.pattern(content) if kind == "pattern" else Language.length(content, None)
-        split = [(truths | {atom}, language & own) for truths, language in parts]
+        split = [(truths | {(kind, content)}, language & own) for truths, language in parts]
         split += [(truths, language - own) for truths, language in parts]
         parts = [(truths, language) for truths, language in split if not language.is_empty()]
         if len(parts) > _MOST_CLASSES:
             raise NotUnderstoodError("too many combinations of patterns of property names")
-    return parts
+    return tuple(parts)
