@@ -30,9 +30,9 @@ from contracts.patterns.matching import MATCH_SECONDS, finds
 from contracts.patterns.safety import backtracking_risk
 from contracts.schema.dialect import DRAFTS, Schema, by_id, dialect_of
 from contracts.schema.formats import ASSERTED
-from contracts.schema.json_values import NOT_JSON, unshared
+from contracts.schema.json_values import NOT_JSON
 from contracts.schema.references import REFERENCES
-from contracts.schema.walk import is_risky, subschemas
+from contracts.schema.walk import subschemas
 
 LIMIT_SECONDS: Final = 0.3
 """Processor time for one answer."""
@@ -91,7 +91,16 @@ class _Unread:
 class _Run:
     """One evaluation: the time left, and how each part that cannot be read is taken to decide."""
 
-    def __init__(self, ways: list[bool], end: float, slow: set[tuple[str, str]], *, as_python: bool) -> None:
+    def __init__(
+        self,
+        ways: list[bool],
+        end: float,
+        slow: set[tuple[str, str]],
+        slow_name: Callable[[], str | None],
+        *,
+        as_python: bool,
+    ) -> None:
+        self.slow_name = slow_name
         self._as_python = as_python
         self.ways = ways
         self.met: list[_Unread] = []
@@ -202,12 +211,18 @@ def _additional_properties(validator: Any, inner: Any, data: Any, schema: Any) -
 def _unevaluated_properties(keyword: _Keyword) -> _Keyword:
     def unevaluated(validator: Any, value: Any, data: Any, schema: Any) -> Iterator[Any]:
         # jsonschema itself matches the patterns beside this keyword, by `re`.
-        try:
-            yield from keyword(validator, value, data, schema)
-        except re.error:
-            why = "beside a pattern that jsonschema cannot read"
-            if not _RUN.get().taken(_Unread(schema, "unevaluatedProperties", why)):
-                yield from _refused()
+        run = _RUN.get()
+        why, is_slow = "beside a pattern that jsonschema cannot read", False
+        if (name := run.slow_name()) is None:
+            try:
+                yield from keyword(validator, value, data, schema)
+                return
+            except re.error:
+                pass
+        else:
+            why, is_slow = f"beside the pattern `{name[:200]}`, which may never end", True
+        if not run.taken(_Unread(schema, "unevaluatedProperties", why, is_slow)):
+            yield from _refused()
 
     return unevaluated
 
@@ -222,7 +237,19 @@ def _careful(draft: int) -> Any:
     own["patternProperties"] = _counted(_pattern_properties)
     if "unevaluatedProperties" in own:
         own["unevaluatedProperties"] = _unevaluated_properties(own["unevaluatedProperties"])
-    return jsonschema.validators.extend(kind, own)  # type: ignore[no-untyped-call] # it has no types
+    made: Any = jsonschema.validators.extend(kind, own)  # type: ignore[no-untyped-call] # it has no types
+    fields = [(field.alias, field.name) for field in made.__attrs_attrs__ if field.init]
+
+    def evolved(validator: Any, **changes: Any) -> Any:
+        # jsonschema's own takes the class that it knows for a `$schema`, which has no limits.
+        schema = changes.setdefault("schema", validator.schema)
+        named = schema.get("$schema") if isinstance(schema, Mapping) else None
+        other = DRAFTS.get(named.removesuffix("#"), draft) if isinstance(named, str) else draft
+        same = {alias: getattr(validator, name) for alias, name in fields if alias not in changes}
+        return (made if other == draft else _careful(other))(**same, **changes)
+
+    made.evolve = evolved
+    return made
 
 
 class ReferenceValidator:
@@ -254,37 +281,24 @@ class ReferenceValidator:
         """The patterns that the last data met."""
 
     @cached_property
-    def _prepared(self) -> Mapping[str, Any]:
-        """The documents without the `$schema` of their draft, at which jsonschema would forget the limits."""
-        prepared = {uri: unshared(document) for uri, document in self._documents.items()}
-        for document in prepared.values():
-            for _, node in subschemas(document):
-                named = node.get("$schema")
-                if isinstance(named, str) and DRAFTS.get(named.removesuffix("#")) == self._draft:
-                    assert isinstance(node, dict)  # noqa: S101 - `unshared` makes no other mapping
-                    del node["$schema"]
-        return prepared
-
-    @cached_property
     def _validator(self) -> Any:
         specification = _KINDS[self._draft][1]
         specifications: Registry[Any] = SPECIFICATIONS
         registry = specifications.with_resources(
             (uri, Resource.from_contents(document, default_specification=specification))
-            for uri, document in self._prepared.items()
+            for uri, document in self._documents.items()
             if uri
         )
         checker = _FORMAT_CHECKER if self._formats else None
-        return _careful(self._draft)(self._prepared[""], registry=registry, format_checker=checker)
+        return _careful(self._draft)(self._documents[""], registry=registry, format_checker=checker)
 
     @cached_property
-    def _unlimited(self) -> str | None:
-        """A pattern that jsonschema would match itself, without limit; of another draft, or `unevaluated`."""
-        inside = [placed for document in self._prepared.values() for placed in subschemas(document)]
-        risky = [placed for _, node in inside if "$schema" in node for placed in subschemas(node)]
-        if any("unevaluatedProperties" in node for _, node in inside):
-            risky += [placed for placed in inside if "patternProperties" in placed[1]]
-        return next((pointer(placed[0]) for placed in risky if is_risky([placed])), None)
+    def _slow_name(self) -> str | None:
+        """A pattern of names that jsonschema, which matches it itself for `unevaluated`, may never finish."""
+        inside = (placed for document in self._documents.values() for placed in subschemas(document))
+        named = ((steps, node["patternProperties"]) for steps, node in inside if "patternProperties" in node)
+        risky = (name for _, names in named for name in names if backtracking_risk(name))
+        return next(risky, None)
 
     def judged(self, data: Any, *, limit_seconds: float = LIMIT_SECONDS) -> bool | Obstacle:
         """Whether the data is valid, or what stands in the way.
@@ -294,15 +308,13 @@ class ReferenceValidator:
             limit_seconds: When to give up, in seconds of processor time.
         """
         end = thread_time() + limit_seconds
-        if (place := self._unlimited) is not None:
-            return Obstacle("a pattern", place, "which jsonschema may take too long to match", is_slow=True)
         self.met = frozenset()
         ways: list[bool] = []
         slow: set[tuple[str, str]] = set()
         answer: bool | None = None
         for _ in range(_MOST_WAYS):
             changed = len(ways) - 1
-            run = _Run(ways, end, slow, as_python=self._as_python)
+            run = _Run(ways, end, slow, lambda: self._slow_name, as_python=self._as_python)
             found = self._found(run, data)
             self.met |= run.patterns
             if isinstance(found, Obstacle):
@@ -336,7 +348,7 @@ class ReferenceValidator:
         text = f"`{word}` `{said[:200]}`" if isinstance(said, str) else f"`{word}`"
         inside = (
             (uri, steps)
-            for uri, document in self._prepared.items()
+            for uri, document in self._documents.items()
             for steps, node in subschemas(document)
             if node is unread.schema
         )
