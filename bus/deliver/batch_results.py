@@ -11,7 +11,7 @@ from typing import Any
 
 from bus.deliver.offsets import OffsetTracker
 from bus.deliver.subscription import Subscription
-from bus.deliver.window import Finished, Window
+from bus.deliver.window import Window
 from bus.event import Event
 from bus.outcome import OUTCOME_NAMES, Ack, DeliveryOutcome, Outcome
 from bus.receipts.receipts import RECEIPTS_PARTITIONS, partition_of_transaction, record_name
@@ -71,7 +71,7 @@ class BatchResults:
         record = event.record
         result: Result = (ACKNOWLEDGED, None, event.attempt)
         row = self._receipts.row(record, event, result, (received_ns, finished_ns), self._topic_id)
-        self._window.finish(record.offset, Finished(row, None, event.kept or ()))
+        self._window.finish(record.offset, row, None, event.kept or ())
         return finished_ns - self._reported_ns > REPORT_NS
 
     def settled(
@@ -83,7 +83,7 @@ class BatchResults:
         outputs: Sequence[Any] = (),
     ) -> None:
         """Add a record whose offset may be committed: acknowledged, parked, or a dead letter."""
-        self._window.finish(record.offset, Finished(self._row(record, event, attempt), change, outputs))
+        self._window.finish(record.offset, self._row(record, event, attempt), change, outputs)
 
     def note(
         self,
@@ -94,15 +94,15 @@ class BatchResults:
         outputs: Sequence[Any] = (),
     ) -> None:
         """Add an attempt that moves no offset: at a parked event, or at one that comes again."""
-        self._window.ready.append(Finished(self._row(record, event, attempt), change, outputs))
+        self._window.ready.add(self._row(record, event, attempt), change, outputs)
 
     def passed(self, record: Record) -> None:
         """Add a record whose receipt was written before."""
-        self._window.finish(record.offset, Finished())
+        self._window.finish(record.offset)
 
     def changed(self, change: Change) -> None:
         """Add a change of a parked row that is no attempt."""
-        self._window.ready.append(Finished(None, change))
+        self._window.ready.add(None, change)
 
     def _row(self, record: Record, event: Event[Any] | None, attempt: Attempt) -> Row:
         outcome, number, times_ns = attempt
@@ -121,13 +121,12 @@ class BatchResults:
         if not self.are_ready:
             return ()
         ready, before, self._reached = self._window.take_ready(), self._reached, self._window.reached
-        rows = [one.row for one in ready if one.row is not None]
+        rows = [row for row in ready.rows if row is not None]
         offset = None if self._reached == before else self._reached - 1
         self._receipts.write(self._partition, rows, offset, len(ready))
-        for one in ready:
-            if one.change is not None:
-                one.change()
-        return [output for one in ready for output in one.outputs]
+        for change in ready.changes:
+            change()
+        return ready.outputs
 
 
 class ReceiptRows:

@@ -8,7 +8,7 @@ held. A number is that of what is in hand, never a count kept beside it.
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from bus.parking.keys import KeyState, ParkedKeys, key_of
 from bus.record import Record
@@ -16,15 +16,38 @@ from bus.record import Record
 _by_offset = attrgetter("offset")
 
 
-class Finished(NamedTuple):
-    """What is left to write of a record that is done, until everything before it is done too."""
+class Ready:
+    """What is left to write of what is done, in the order in which it came to be so.
 
-    row: tuple[Any, ...] | None = None
-    """Its receipt; None if that was written before."""
-    change: Callable[[], None] | None = None
-    """Hands the change of its parked row over."""
-    outputs: Sequence[Any] = ()
-    """What goes into its transaction: what its handler published, or its dead letter."""
+    Nothing is kept of one record alone: the garbage collector would look at each of thousands.
+    """
+
+    __slots__ = ("changes", "outputs", "rows")
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[Any, ...] | None] = []
+        """The receipt of each; None if that was written before."""
+        self.changes: list[Callable[[], None]] = []
+        """What hands changes of parked rows over."""
+        self.outputs: list[Any] = []
+        """What goes into the transaction: what handlers published, and dead letters."""
+
+    def __len__(self) -> int:
+        """Return how many records and attempts are done."""
+        return len(self.rows)
+
+    def add(
+        self,
+        row: tuple[Any, ...] | None = None,
+        change: Callable[[], None] | None = None,
+        outputs: Sequence[Any] = (),
+    ) -> None:
+        """Add what is left to write of a record, or of an attempt at one."""
+        self.rows.append(row)
+        if change is not None:
+            self.changes.append(change)
+        if outputs:
+            self.outputs += outputs
 
 
 class Window:
@@ -39,12 +62,12 @@ class Window:
     def __init__(self, reached: int = 0) -> None:
         self.reached = reached
         """Every record before this offset is done, here or by the previous holder."""
-        self.ready: list[Finished] = []
-        """What is done, and everything before it too, in the order in which it came to be so."""
+        self.ready = Ready()
+        """What is done, and everything before it too."""
         self._taken: deque[Record] = deque()
         self._waiting: deque[Record] = deque()
         self._lanes: dict[bytes, deque[Record]] = {}
-        self._done: dict[int, Finished] = {}
+        self._done: dict[int, tuple[Any, ...]] = {}
         self._begun = reached - 1
         self._is_leaving = False
 
@@ -130,17 +153,34 @@ class Window:
 
     # What is done
 
-    def finish(self, offset: int, finished: Finished) -> None:
-        """Note that the record at `offset` is done; it counts once all before it are done."""
-        done, taken = self._done, self._taken
-        done[offset] = finished
-        while taken and (one := done.pop(taken[0].offset, None)) is not None:
-            self.reached = taken.popleft().offset + 1
-            self.ready.append(one)
+    def finish(
+        self,
+        offset: int,
+        row: tuple[Any, ...] | None = None,
+        change: Callable[[], None] | None = None,
+        outputs: Sequence[Any] = (),
+    ) -> None:
+        """Note that the record at `offset` is done; it counts once all before it are done.
 
-    def take_ready(self) -> list[Finished]:
+        Args:
+            offset: its offset.
+            row: its receipt; None if that was written before.
+            change: hands the change of its parked row over.
+            outputs: what goes into its transaction.
+        """
+        done, taken, ready = self._done, self._taken, self.ready
+        if not taken or taken[0].offset != offset:
+            done[offset] = row, change, outputs
+            return
+        self.reached = taken.popleft().offset + 1
+        ready.add(row, change, outputs)
+        while done and taken and (one := done.pop(taken[0].offset, None)) is not None:
+            self.reached = taken.popleft().offset + 1
+            ready.add(*one)
+
+    def take_ready(self) -> Ready:
         """Return what is done without a gap before it, once."""
-        ready, self.ready = self.ready, []
+        ready, self.ready = self.ready, Ready()
         return ready
 
     def was_begun(self, offset: int) -> bool:

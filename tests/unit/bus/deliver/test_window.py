@@ -6,7 +6,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.deliver.window import Finished, Window
+from bus.deliver.window import Window
 from bus.parking.keys import ParkedEvent, ParkedKeys, key_of
 from bus.record import Record, StoredRecord
 
@@ -51,11 +51,12 @@ def test_what_is_done_counts_once_everything_before_it_is() -> None:
     window.take([record(offset, None) for offset in (4, 5, 7, 8)])
     begun(window)
     for offset in (5, 8):
-        window.finish(offset, Finished((offset,)))
-    assert (window.reached, window.take_ready(), len(window)) == (4, [], 4)
-    window.finish(4, Finished((4,)))
-    assert (window.reached, [one.row for one in window.take_ready()]) == (6, [(4,), (5,)])
-    window.finish(7, Finished((7,)))
+        window.finish(offset, (offset,), outputs=[offset])
+    assert (window.reached, window.take_ready().rows, len(window)) == (4, [], 4)
+    window.finish(4, (4,), outputs=[4])
+    ready = window.take_ready()
+    assert (window.reached, ready.rows, ready.outputs) == (6, [(4,), (5,)], [4, 5])
+    window.finish(7, (7,))
     assert (window.reached, len(window.take_ready()), len(window)) == (9, 2, 0)
 
 
@@ -120,7 +121,7 @@ def test_every_record_is_done_once_and_in_order_per_key(
         if chance.random() < 0.2:
             window.give_back(ends, key_of(ends))
             continue
-        window.finish(ends.offset, Finished())
+        window.finish(ends.offset)
         done.add(ends.offset)
         if ends.key is not None:
             ended[ends.key].append(ends.offset)
