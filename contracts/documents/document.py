@@ -88,13 +88,13 @@ def read_yaml_documents(content: bytes, file: str) -> list[Document | Finding]:
     return [one if isinstance(one, Finding) else Document(file, content, *one) for one in read]
 
 
-def read_json(root: Path, file: str) -> Document:
-    """Read one JSON document of the catalogue at `root`.
+def read_json(root: Path, file: str, *, limit: int = MAX_JSON_BYTES) -> Document:
+    """Read one JSON document of the catalogue at `root`, of at most `limit` bytes.
 
     Raises:
         DocumentError: It breaks a rule of `contracts.documents.rules`.
     """
-    content = _content(root, file, MAX_JSON_BYTES)
+    content = _content(root, file, limit)
     return Document(file, content, read_json_text(_text(content, file), file))
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from contracts import names
 from contracts.contract import ContractVersion
+from contracts.documents.document import MAX_JSON_BYTES
 from contracts.documents.formatting import format_json
 from contracts.errors import CatalogError, ContractError
 from contracts.imports.sources import ImportedSchema
@@ -98,13 +99,19 @@ def event_documents(subject: str, draft: ImportedSchema) -> dict[str, str]:
     version = ContractVersion(1, 0, schema, "", content_model="tolerant")
     if faults := list(check_draft(version, draft.file)):
         raise CatalogError(faults)
+    text = _json(schema, is_schema=True)
+    if (size := len(text.encode())) > MAX_JSON_BYTES:
+        raise ContractError(
+            f"Expected a schema of at most {MAX_JSON_BYTES:,} bytes, got {size:,}"
+            " - take a part of the document, such as `FILE#/definitions/NAME`"
+        )
     valid = _valid(version, draft)
     name, broken = _broken(version, valid)
     return {
         f"{folder}/contract.yaml": _CONTRACT.format(
             subject=subject, title=_title(event), key=_quoted(render_path((_key_of(version),)))
         ),
-        f"{folder}/v1.0.json": _json(schema, is_schema=True),
+        f"{folder}/v1.0.json": text,
         f"{folder}/examples/v1/valid/example.json": _json(valid),
         f"{folder}/examples/v1/invalid/{name}.json": _json(broken),
     }

@@ -1,6 +1,6 @@
 """Imports a schema from a file: a JSON Schema, sample data, or a part of an OpenAPI or AsyncAPI document.
 
-Nothing is fetched: a `$ref` to another file is refused.
+Nothing is fetched: a `$ref` to another file is refused. Older drafts become 2020-12.
 """
 
 from __future__ import annotations
@@ -13,12 +13,17 @@ from urllib.parse import unquote
 
 from contracts.documents.document import read_json, read_yaml
 from contracts.errors import ContractError
+from contracts.imports.bundles import bundled
 from contracts.imports.samples import inferred
 from contracts.paths import pointer, pointer_names
-from contracts.schema.dialect import DRAFT_2020_12
+from contracts.schema.dialect import DIALECTS, DRAFT_2020_12, DRAFTS
+from contracts.schema.walk import subschemas
 
 _PARTS: Final = ("components/schemas", "components/messages", "definitions")
 _SHOWN: Final = 20
+_DRAFT_OF_OPENAPI: Final = {"3.0": 4}
+MAX_BYTES: Final = 16_777_216
+"""Largest JSON document that a schema is taken from; the schema itself has the limit of a catalogue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +49,33 @@ def import_schema(source: str) -> ImportedSchema:
     """
     name, _, part = source.partition("#")
     path = Path(name)
-    reader = read_yaml if path.suffix in (".yaml", ".yml") else read_json
-    value = reader(path.parent, path.name).value
+    if path.suffix in (".yaml", ".yml"):
+        value = read_yaml(path.parent, path.name).value
+    else:
+        value = read_json(path.parent, path.name, limit=MAX_BYTES).value
     if isinstance(value, dict) and ("openapi" in value or "asyncapi" in value or part):
         return ImportedSchema(_part(value, part or _only_part(value)), file=name)
     if isinstance(value, dict) and ("$schema" in value or _looks_like_schema(value)):
-        return ImportedSchema({"$schema": DRAFT_2020_12, **value}, file=name)
+        return ImportedSchema(_whole(value), file=name)
     samples = value if isinstance(value, list) else [value]
     if not samples or not all(isinstance(sample, dict) and sample for sample in samples):
         raise ContractError("Expected a schema, an object of sample data, or a list of them")
     return ImportedSchema({"$schema": DRAFT_2020_12, **inferred(samples)}, tuple(samples), name)
+
+
+def _whole(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema as it is where a contract may have it; of another draft, or with URIs, as one of 2020-12."""
+    uri = str(schema.get("$schema", DRAFT_2020_12)).removesuffix("#")
+    plain = {"$schema": DRAFT_2020_12, **schema}
+    refers = (str(node["$ref"]) for _, node in subschemas(schema) if "$ref" in node)
+    if uri not in DRAFTS or (uri in DIALECTS and all(target.startswith("#") for target in refers)):
+        return plain
+    try:
+        return bundled(schema, schema, DRAFTS[uri])
+    except ContractError:
+        if uri in DIALECTS:
+            return plain  # `reference-resolves` says more about it
+        raise
 
 
 def _looks_like_schema(value: Mapping[str, Any]) -> bool:
@@ -78,10 +100,9 @@ def _part(document: Mapping[str, Any], where: str) -> dict[str, Any]:
     for word in ("payload", "schema"):  # of a message, and of a payload with a format of its own
         if isinstance(node.get(word), dict) and "type" not in node:
             node = node[word]
-    bundle = _Bundle(document)
-    root = bundle.take(node)
-    schema = {"$schema": DRAFT_2020_12, **root}
-    return {**schema, "$defs": bundle.definitions} if bundle.definitions else schema
+    is_openapi = "openapi" in document or "asyncapi" in document
+    draft = 7 if "asyncapi" in document else _DRAFT_OF_OPENAPI.get(str(document.get("openapi"))[:3], 2020)
+    return bundled(document, node, draft, is_openapi=is_openapi)
 
 
 def _at(document: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -93,60 +114,4 @@ def _at(document: Mapping[str, Any], where: str) -> dict[str, Any]:
             node = node.get(name) if isinstance(node, dict) else None
     if not isinstance(node, dict):
         raise ContractError("Expected a pointer to an object in the document - there is none at this pointer")
-    return node
-
-
-class _Bundle:
-    """Collects the referenced schemas of one document under `$defs`."""
-
-    def __init__(self, document: Mapping[str, Any]) -> None:
-        self._document = document
-        self._names: dict[str, str] = {}
-        self.definitions: dict[str, Any] = {}
-
-    def take(self, node: Any) -> Any:
-        """The same schema in draft 2020-12."""
-        if isinstance(node, list):
-            return [self.take(item) for item in node]
-        if not isinstance(node, dict):
-            return node
-        if isinstance(node.get("$ref"), str):
-            return {"$ref": self._definition(node["$ref"])}
-        found = {
-            word: {name: self.take(child) for name, child in value.items()}
-            if word in ("properties", "patternProperties") and isinstance(value, dict)
-            else value
-            if word in ("enum", "const", "default", "example", "examples")
-            else self.take(value)
-            for word, value in node.items()
-            if word not in ("discriminator", "xml", "externalDocs")
-        }
-        return _modern(found)
-
-    def _definition(self, reference: str) -> str:
-        if not reference.startswith("#/"):
-            raise ContractError(
-                "Expected each `$ref` to refer to the same document - nothing is fetched: copy the referenced"
-                " schema into the document"
-            )
-        if reference not in self._names:
-            last = reference.rpartition("/")[2] or "schema"
-            name = last if last not in self.definitions else f"{last}-{len(self.definitions)}"
-            self._names[reference] = name
-            self.definitions[name] = {}
-            self.definitions[name] = self.take(_at(self._document, reference[1:]))
-        return pointer(("$defs", self._names[reference]))
-
-
-def _modern(node: dict[str, Any]) -> dict[str, Any]:
-    """Replace keywords of OpenAPI 3.0 with those of JSON Schema."""
-    if node.pop("nullable", False) is True and isinstance(node.get("type"), str):
-        node["type"] = [node["type"], "null"]
-        if isinstance(node.get("enum"), list) and None not in node["enum"]:
-            node["enum"] = [*node["enum"], None]
-    if "example" in node:
-        node.setdefault("examples", [node.pop("example")])
-    for bound, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
-        if isinstance(node.get(exclusive), bool) and node.pop(exclusive) and bound in node:
-            node[exclusive] = node.pop(bound)
     return node

@@ -18,6 +18,12 @@ _SINGLE: Final = (
     *("contains", "contentSchema", "propertyNames", "not", "if", "then", "else"),
 )
 
+
+def child_keywords() -> frozenset[str]:
+    """The keywords that hold a schema or a list of them."""
+    return frozenset((*_LISTED, *_SINGLE))
+
+
 Placed: TypeAlias = tuple[tuple[Step, ...], Mapping[str, Any]]
 """A schema inside a document, after its place in it."""
 

@@ -13,7 +13,7 @@ from contracts.documents.json_reader import MAX_JSON_DEPTH, json_depth
 from contracts.errors import SchemaUnusableError
 from contracts.publish.http_registry import errors
 from contracts.publish.http_registry.holdings import Holdings
-from contracts.schema.dialect import Schema, dialect_of, schema_fault
+from contracts.schema.dialect import DRAFT_2020_12, Schema, dialect_of, schema_fault
 
 MAX_BODY_BYTES: Final = 2 * MAX_JSON_BYTES
 """The schema is text inside JSON, in which each quote takes two characters."""
@@ -82,6 +82,7 @@ def sent_schema(request: RegistryRequest, holdings: Holdings) -> tuple[Schema, d
     schema = _json(body["schema"].encode("utf-8", "replace"), "`schema`", errors.unusable_schema)
     if not isinstance(schema, dict):
         raise errors.unusable_schema("Expected `schema` to hold a JSON object")
+    schema = {"$schema": DRAFT_2020_12, **schema}
     try:
         dialect_of(schema)  # first, as its message lists the supported dialects
         fault = schema_fault(schema)
@@ -113,7 +114,9 @@ def _json(content: bytes, name: str, refusal: Callable[[str], errors.RegistryErr
         text = content.decode(json.detect_encoding(content))
         if json_depth(text) > MAX_JSON_DEPTH:
             raise refusal(f"Expected {name} to be nested at most {MAX_JSON_DEPTH} levels")
-        return json.loads(text, parse_constant=_no_constant)
+        value = json.loads(text, parse_constant=_no_constant)
+        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
+        return value
     except ValueError:
         raise refusal(f"Expected {name} to be JSON") from None
 

@@ -210,6 +210,14 @@ def test_a_stock_client_asks_what_may_follow(client: Any) -> None:
     assert not client.test_compatibility_all_versions(SUBJECT, Schema(json.dumps(narrower), "JSON"))
 
 
+def test_a_schema_without_dialect_is_2020_12(port: int) -> None:
+    """As clients and generators send it."""
+    plain = wider()
+    del plain["$schema"]
+    path = f"/compatibility/subjects/{SUBJECT}/versions/2"
+    assert ask(port, "POST", path, sent(plain)) == (200, {"is_compatible": True})
+
+
 def test_a_break_comes_with_its_place_and_a_witness(port: int) -> None:
     """The messages are Confluent's in form, with a path, and an event that proves it."""
     narrower = wider()
