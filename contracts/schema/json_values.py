@@ -44,20 +44,6 @@ def unshared(value: Any) -> Any:
     return [unshared(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def longest_text(data: object) -> int:
-    """The length of the longest text in the data, names of properties among them."""
-    longest, rest = 0, [data]
-    while rest:
-        value = rest.pop()
-        if isinstance(value, str):
-            longest = max(longest, len(value))
-        elif isinstance(value, Mapping):
-            rest += [*value, *value.values()]
-        elif isinstance(value, list):
-            rest += value
-    return longest
-
-
 def first_not_json(data: object) -> list[str | int]:
     """The steps to the first value that is no JSON, or is nested without end; the root when all is JSON."""
     rest: list[tuple[list[str | int], object]] = [([], data)]

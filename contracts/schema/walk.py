@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 from contracts.paths import Step
@@ -56,13 +56,6 @@ def patterns_of(steps: tuple[Step, ...], node: Mapping[str, Any]) -> Iterator[tu
         yield (*steps, "pattern"), pattern
     if isinstance(named := node.get("patternProperties"), Mapping):
         yield from (((*steps, "patternProperties", key), key) for key in named)
-
-
-def is_risky(inside: Iterable[Placed]) -> bool:
-    """Whether some pattern of these schemas may take a backtracking validator more than linear time."""
-    from contracts.patterns.safety import backtracking_risk  # noqa: PLC0415 - slow to load, seldom used
-
-    return any(backtracking_risk(pattern) for placed in inside for _, pattern in patterns_of(*placed))
 
 
 def _is_mapping(value: Any) -> bool:
