@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from bus.reconcile.row_counts import RowCounts, RowFate
     from bus.record import Record, StoredRecord, TopicPartition
     from bus.settings import Settings
+    from bus.telemetry import trace_headers
     from bus.times.backoff import Backoff
     from bus.times.clock import steady_ns
     from bus.topics import RECEIPTS_TOPICS, checkpoints_topic, is_replay, receipts_topic
@@ -122,6 +123,7 @@ _HOMES = {
     "serve": "bus.process.serving",
     "steady_ns": "bus.times.clock",
     "text_fault": "bus.database.encoding",
+    "trace_headers": "bus.telemetry",
     "waited_out": "bus.process.outage",
 }
 
@@ -193,6 +195,7 @@ __all__ = [
     "serve",
     "steady_ns",
     "text_fault",
+    "trace_headers",
     "waited_out",
 ]
 

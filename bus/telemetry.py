@@ -235,6 +235,17 @@ class Telemetry:
         }
 
 
+def trace_headers(event: Event[Any]) -> dict[str, str]:
+    """Return the W3C trace context as headers of a request that the handler of an event makes.
+
+    It is that of the current span; without one, that which came with the event.
+    """
+    context = _carried()
+    parent, state = (event.traceparent, event.tracestate) if context is None else context
+    named = {envelope.TRACEPARENT: parent, envelope.TRACESTATE: state}
+    return {name: text for name, text in named.items() if text is not None}
+
+
 def _identity(event_id: str, source: str, type_: str, transaction: str | None) -> dict[str, str]:
     named = {
         MESSAGE_ID: event_id, CLOUDEVENTS_ID: event_id, CLOUDEVENTS_SOURCE: source, CLOUDEVENTS_TYPE: type_,

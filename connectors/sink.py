@@ -19,8 +19,8 @@ So a sink writes to its target at least once, and effectively once where the tar
 `SinkRecord.id` it has; every sink sends the id.
 """
 
-from collections.abc import Awaitable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel
@@ -38,6 +38,7 @@ class SinkRecord:
         type: The event's type with its major version, `civil-registry.birth-registered.v1`.
         transaction: The transaction the event belongs to, if any.
         attempt: 1 for the first time the event is offered.
+        trace_headers: The W3C trace context of the write, as headers of a request; empty if there is none.
     """
 
     id: str
@@ -45,6 +46,7 @@ class SinkRecord:
     type: str
     transaction: str | None = None
     attempt: int = 1
+    trace_headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import asyncio
 import inspect
 from typing import Any
 
-from bus import Ack, Bus, DeadLetter, Event, Outcome, Reason, Retry
+from bus import Ack, Bus, DeadLetter, Event, Outcome, Reason, Retry, trace_headers
 from connectors.configuration.config import SinkConfig
 from connectors.errors import (
     ConfigurationError,
@@ -85,7 +85,9 @@ class SinkRunner:
         if inspect.isawaitable(body) or inspect.isgenerator(body) or inspect.isasyncgen(body):
             what = f"Expected JSON from `translate`, got a `{type(body).__name__}`, which has not run"
             return self._dead_letter(Reason.UNTRANSLATABLE, what, TypeError())
-        record = SinkRecord(event.id, body, event.type, event.transaction, event.attempt)
+        record = SinkRecord(
+            event.id, body, event.type, event.transaction, event.attempt, trace_headers(event)
+        )
         async with self._target.turn() as seconds:
             if seconds is not None:
                 return Retry(Reason.TARGET_UNAVAILABLE, seconds)

@@ -15,7 +15,10 @@ from connectors.errors import ConfigurationError, NotConnectedError, RecordRejec
 from connectors.http.translate import TRY_AGAIN, outcome_of
 from connectors.sink import Applied, SinkRecord
 
-_OWN_HEADERS = ("content-length", "content-type", "host", "idempotency-key", "transfer-encoding")
+_OWN_HEADERS = (
+    "content-length", "content-type", "host", "idempotency-key", "traceparent", "tracestate",
+    "transfer-encoding",
+)  # fmt: skip
 Status = Annotated[int, Field(ge=100, le=599)]
 
 
@@ -116,7 +119,11 @@ class HttpSink:
             body = orjson.dumps(record.body)
         except TypeError:
             raise RecordRejectedError("Expected a body that JSON can carry") from None
-        headers = {"Content-Type": "application/json", "Idempotency-Key": record.id}
+        headers = {
+            "Content-Type": "application/json",
+            "Idempotency-Key": record.id,
+            **record.trace_headers,
+        }
         url = self._options.url.get_secret_value()
         try:
             async with self._session.request(

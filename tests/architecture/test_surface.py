@@ -80,6 +80,7 @@ PINNED: dict[str, list[str]] = {
         "serve",
         "steady_ns",
         "text_fault",
+        "trace_headers",
         "waited_out",
     ],
     "connectors": [

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_span
 
-from bus import Draft, Event
+from bus import Draft, Event, trace_headers
 from bus.database.outbox_rows import OutboxEvent, row_of
 from bus.envelope import read_attributes
 from bus.record import Headers, StoredRecord
@@ -248,6 +249,16 @@ def test_any_bytes_are_a_well_formed_context_or_none(parent: bytes, state: bytes
     found = trace_context(parent, state)
     if found is not None:
         assert trace_context(found.parent.encode(), (found.state or "").encode()) == found
+
+
+def test_a_request_of_a_handler_carries_the_context() -> None:
+    """That of the current span; without one, that of the event."""
+    event = received(("traceparent", PARENT), ("tracestate", "a=1"))
+    assert trace_headers(event) == {"traceparent": PARENT, "tracestate": "a=1"}
+    assert trace_headers(received()) == {}
+    context = SpanContext(0xAB, 0xCD, is_remote=False, trace_flags=TraceFlags(1))
+    with use_span(NonRecordingSpan(context)):
+        assert trace_headers(event) == {"traceparent": f"00-{0xAB:032x}-{0xCD:016x}-01"}
 
 
 def test_baggage_is_not_passed_on() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -54,6 +55,31 @@ async def office() -> AsyncIterator[tuple[Office, str]]:
 def sink_to(url: str, **options: Any) -> HttpSink:
     """A sink to an address."""
     return HttpSink(HttpOptions.model_validate({"url": url, "timeout_seconds": 60, **options}))
+
+
+TRACE = {
+    "traceparent": "00-ab42124a3c573678d4d8b21ba52df3bf-d21f7bc17caa5aba-01",
+    "tracestate": "a=1,b=2",
+}
+
+
+@pytest.mark.parametrize("trace", [TRACE, {"traceparent": TRACE["traceparent"]}, {}])
+async def test_a_request_carries_the_trace_context(office: tuple[Office, str], trace: dict[str, str]) -> None:
+    """W3C Trace Context, section 3: so that the target's spans belong to the event's trace."""
+    target, url = office
+    sink = sink_to(url)
+    await sink.connect()
+    await sink.write(replace(RECORD, trace_headers=trace))
+    await sink.close()
+    (request,) = target.requests
+    assert {name: text for name, text in request.headers.items() if name.startswith("trace")} == trace
+
+
+@pytest.mark.parametrize("name", ["traceparent", "TraceState"])
+def test_the_trace_context_is_no_option(name: str) -> None:
+    """A fixed one would put every event into one trace."""
+    with pytest.raises(ValidationError, match="expected headers that the sink does not set itself"):
+        HttpOptions.model_validate({"url": "https://a.example", "headers": {name: TRACE["traceparent"]}})
 
 
 class TestHttpSink(SinkTests):

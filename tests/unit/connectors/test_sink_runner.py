@@ -18,6 +18,7 @@ from connectors import Applied, NotConnectedError, RecordRejectedError, SinkReco
 from tests.ports import held_port
 from tests.unit.connectors.country import (
     EVENT,
+    TOPIC,
     configured,
     event_ids,
     header,
@@ -26,6 +27,8 @@ from tests.unit.connectors.country import (
     runner_of,
     until,
 )
+
+PARENT = "00-ab42124a3c573678d4d8b21ba52df3bf-d21f7bc17caa5aba-01"
 
 
 class NoOptions(BaseModel):
@@ -37,6 +40,7 @@ class Office:
 
     def __init__(self) -> None:
         self.bodies: list[Any] = []
+        self.traces: list[dict[str, str]] = []
         self.statuses: list[int] = []
 
     async def take(self, request: web.Request) -> web.Response:
@@ -44,6 +48,7 @@ class Office:
         status = self.statuses.pop(0) if self.statuses else 201
         if status < 300:
             self.bodies.append(await request.json())
+            self.traces.append({name: text for name, text in request.headers.items() if "trace" in name})
         return web.Response(status=status, headers={"Retry-After": "0"})
 
     def open(self, port: int = 0) -> TestServer:
@@ -63,6 +68,25 @@ async def test_events_reach_the_target_translated(tmp_path: Path, cluster: InMem
             await until(lambda: runner.health()[0].counts["written"] == 2)
     assert {body["name"] for body in office.bodies} == {"Bakery 1 Ltd", "Bakery 2 Ltd"}
     assert {body["message"] for body in office.bodies} == set(event_ids(cluster))
+
+
+@pytest.mark.parametrize("parent", [PARENT, PARENT.replace("00-", "ff-")])
+async def test_the_target_gets_the_trace_context_of_the_event(
+    tmp_path: Path, cluster: InMemoryCluster, parent: str
+) -> None:
+    """Without a span of its own the sink passes on what came, if it is well-formed."""
+    office = Office()
+    await publish_businesses(cluster, 1)
+    (record,) = cluster.records(TOPIC)
+    headers = {**dict(record.headers), "ce_id": b"2", "traceparent": parent.encode(), "tracestate": b"a=1"}
+    cluster.append(
+        TOPIC, record.value, key=record.key, partition=record.partition, headers=[*headers.items()]
+    )
+    async with office.open() as server:
+        configs = configured(tmp_path, http_sink(str(server.make_url("/"))))
+        async with runner_of(configs, cluster):
+            await until(lambda: len(office.bodies) == 2)
+    assert office.traces == [{}, {"traceparent": PARENT, "tracestate": "a=1"} if parent == PARENT else {}]
 
 
 async def test_a_refused_event_is_dead_lettered_and_the_next_goes_on(
