@@ -106,7 +106,7 @@ class Bus(Publishing, BoundedReading):
         """Stops the bus, or has stopped it."""
 
     def _make_context(self) -> None:
-        self._telemetry = Telemetry(self.agency, self._transport.clock)
+        self._telemetry = Telemetry(self.agency, self._transport.clock, self.settings.bootstrap_servers)
         self._sunsets = SunsetWatch(self.catalog, self._today, self._reads, self._telemetry.ends)
         self._context = BusContext(
             self.agency,

@@ -1,6 +1,6 @@
 """Every span and metric name of the bus, in one place.
 
-Names follow the OpenTelemetry semantic conventions for messaging, Kafka and CloudEvents as of 1.41
+Names follow the OpenTelemetry semantic conventions for messaging, Kafka and CloudEvents as of 1.44
 (`opentelemetry-semantic-conventions` 0.66b2). The bus uses the OpenTelemetry API only; for spans and metrics
 the SDK is set up before a bus starts (`observability/providers.py`, from the standard `OTEL_*` variables).
 Spans may be sampled; receipts never are.
@@ -8,23 +8,31 @@ Spans may be sampled; receipts never are.
 Law of this file: no attribute holds a value from the data, a key, or a person's identifier.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
+from importlib.metadata import version
+from time import time_ns
 from typing import Any
+from urllib.parse import urlsplit
 
 from opentelemetry import metrics, trace
-from opentelemetry.context import Context
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from opentelemetry.context import Context, get_current
+from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from bus import envelope
 from bus.event import Event
+from bus.record import Record, TopicPartition
 from bus.stages.stamp import Stamp, Stamper
-from bus.times.clock import BrokerClock
+from bus.times.clock import BrokerClock, steady_ns
 from bus.times.sunsets import VersionUse
 from bus.trace_context import TraceContext, trace_context
+from bus.transport import CLIENT_ID as KAFKA_CLIENT_ID
 
 SCOPE = "govbus"
+SCHEMA_URL = "https://opentelemetry.io/schemas/1.44.0"
 SYSTEM = "kafka"
 
 # Attributes
@@ -34,6 +42,10 @@ OPERATION_TYPE = "messaging.operation.type"
 DESTINATION = "messaging.destination.name"
 PARTITION = "messaging.destination.partition.id"
 CONSUMER_GROUP = "messaging.consumer.group.name"
+CLIENT_ID = "messaging.client.id"
+MESSAGE_COUNT = "messaging.batch.message_count"
+SERVER_ADDRESS = "server.address"
+SERVER_PORT = "server.port"
 MESSAGE_ID = "messaging.message.id"
 CONVERSATION_ID = "messaging.message.conversation_id"
 BODY_SIZE = "messaging.message.body.size"
@@ -64,25 +76,33 @@ SUNSET_DAYS = "govbus.sunset.days"
 SECONDS_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
 """Bucket boundaries that the conventions advise for durations."""
 
+MAX_LINKS = 128
+"""The most links that a span has, as in the SDK."""
+
 _TRACE_CONTEXT = TraceContextTextMapPropagator()
 
 
 class PublishSpan:
-    """The span of one publish, open until the broker acknowledged."""
+    """The span of one publish, open from when it is sent until the broker acknowledged.
 
-    __slots__ = ("_span",)
+    Its parent is found when the event is made, in the context of the caller; what is refused has no span.
+    """
 
-    def __init__(self, span: Span) -> None:
-        self._span = span
+    __slots__ = ("_begin", "_span")
 
-    def carry(self, stamp: Stamp) -> Stamp:
-        """Return the stamp with this span as the trace context that travels."""
-        context = _carried(trace.set_span_in_context(self._span))
-        parent, state = (None, None) if context is None else context
-        return stamp._replace(traceparent=parent, tracestate=state)
+    def __init__(self, begin: Callable[[], Span]) -> None:
+        self._begin = begin
+        self._span: Span | None = None
+
+    def begin(self) -> TraceContext | None:
+        """Open the span, and return the trace context that travels."""
+        self._span = self._begin()
+        return _carried(trace.set_span_in_context(self._span))
 
     def end(self, partition: int | None, offset: int, error: Exception | None) -> None:
         """Close the span with the record's place, or with the class of the error."""
+        if self._span is None:
+            return
         if partition is not None:
             self._span.set_attributes({PARTITION: str(partition), KAFKA_OFFSET: offset})
         if error is not None:
@@ -91,12 +111,20 @@ class PublishSpan:
 
 
 class Telemetry:
-    """The tracer and instruments of a bus, made at its start."""
+    """The tracer and instruments of a bus, made at its start.
 
-    def __init__(self, agency: str, clock: BrokerClock) -> None:
+    Args:
+        agency: the agency of the bus.
+        clock: the broker's clock.
+        servers: addresses of brokers, with commas between; the first one is told.
+    """
+
+    def __init__(self, agency: str, clock: BrokerClock, servers: str = "") -> None:
         self._agency = agency
         self._clock = clock
-        self._tracer = trace.get_tracer(SCOPE)
+        self._server = server_attributes(servers)
+        scope = version("govbus")
+        self._tracer = trace.get_tracer(SCOPE, scope, schema_url=SCHEMA_URL)
         self.tracing = not isinstance(
             trace.get_tracer_provider(), trace.ProxyTracerProvider | trace.NoOpTracerProvider
         )
@@ -104,7 +132,7 @@ class Telemetry:
         # The API's own providers do nothing.
         self.metering = not type(metrics.get_meter_provider()).__module__.startswith("opentelemetry.metrics")
         """Whether metrics are set up."""
-        meter = metrics.get_meter(SCOPE)
+        meter = metrics.get_meter(SCOPE, scope, schema_url=SCHEMA_URL)
         self._operation = meter.create_histogram(
             OPERATION_DURATION, "s", explicit_bucket_boundaries_advisory=SECONDS_BUCKETS
         )
@@ -124,19 +152,20 @@ class Telemetry:
         self._sunset = meter.create_gauge(SUNSET_DAYS, "d", "Days until the last day of a version in use")
         self._skew = meter.create_gauge(CLOCK_SKEW, "s", "Broker clock minus this process' clock")
 
-    def start_publish(self, stamper: Stamper, stamp: Stamp) -> PublishSpan | None:
-        """Open the span of a publish under the current span, or under the event that caused it."""
+    def publish_span(self, stamper: Stamper, stamp: Stamp) -> PublishSpan | None:
+        """Return the span of a publish, under the current span, or under the event that caused it."""
         if not self.tracing:
             return None
-        parent = None
-        if not trace.get_current_span().get_span_context().is_valid:
+        parent = get_current()
+        if not trace.get_current_span(parent).get_span_context().is_valid:
             parent = _context(stamp.traceparent, stamp.tracestate)
         attributes = {
             **self._operation_of("send", "send", stamper.topic),
             **_identity(stamp.id, stamper.source, stamper.contract.type, stamp.transaction),
+            CLIENT_ID: KAFKA_CLIENT_ID,
         }
-        span = self._tracer.start_span(f"send {stamper.topic}", parent, SpanKind.PRODUCER, attributes)
-        return PublishSpan(span)
+        start = self._tracer.start_span
+        return PublishSpan(partial(start, f"send {stamper.topic}", parent, SpanKind.PRODUCER, attributes))
 
     @contextmanager
     def process(self, event: Event[Any], group: str, purpose: str) -> Iterator[Span]:
@@ -149,12 +178,16 @@ class Telemetry:
             KAFKA_OFFSET: event.offset,
             BODY_SIZE: len(event.record.value or b""),
             PURPOSE: purpose,
+            CLIENT_ID: KAFKA_CLIENT_ID,
         }
+        parent = _context(event.traceparent, event.tracestate)
+        published = _of(parent)
         with self._tracer.start_as_current_span(
             f"process {event.topic}",
-            _context(event.traceparent, event.tracestate),
+            parent,
             SpanKind.CONSUMER,
             attributes,
+            [Link(published)] if published.is_valid else None,
             record_exception=False,  # an exception's text may quote data
             set_status_on_exception=False,
         ) as span:
@@ -167,6 +200,66 @@ class Telemetry:
             span.set_attribute(REASON, reason)
         if error:
             _mark(span, error)
+
+    def polled(self, group: str, batches: Mapping[TopicPartition, Sequence[Record]], began_ns: int) -> None:
+        """Measure a poll that has brought records, and open and close its span, one for each topic.
+
+        Args:
+            group: the consumer group.
+            batches: the records.
+            began_ns: steady time of its beginning.
+        """
+        if not (self.tracing or self.metering):
+            return
+        topics = defaultdict[str, list[Record]](list)
+        for place, records in batches.items():
+            topics[place.topic] += records
+        for topic, records in topics.items():
+            links = (_published(record) for record in records[:MAX_LINKS])
+            told = {**self._operation_of("poll", "receive", topic), CONSUMER_GROUP: group}
+            self._operated(told, began_ns, links=links, count=len(records))
+
+    @contextmanager
+    def commit(self, group: str, positions: Collection[TopicPartition]) -> Iterator[None]:
+        """Measure a commit of offsets, and open and close its span, one for each topic."""
+        began_ns, error = steady_ns(), ""
+        try:
+            yield
+        except BaseException as fault:
+            error = type(fault).__name__
+            raise
+        finally:
+            for topic in {place.topic for place in positions}:
+                told = {**self._operation_of("commit", "settle", topic), CONSUMER_GROUP: group}
+                self._operated(told, began_ns, error)
+
+    def _operated(
+        self,
+        attributes: dict[str, Any],
+        began_ns: int,
+        error: str = "",
+        *,
+        links: Iterable[SpanContext] = (),
+        count: int | None = None,
+    ) -> None:
+        taken_ns = steady_ns() - began_ns
+        if self.metering:
+            self._operation.record(taken_ns / 1e9, {**attributes, ERROR_TYPE: error} if error else attributes)
+        if not self.tracing:
+            return
+        attributes[CLIENT_ID] = KAFKA_CLIENT_ID
+        if count is not None:
+            attributes[MESSAGE_COUNT] = count
+        name = f"{attributes[OPERATION_NAME]} {attributes[DESTINATION]}"
+        begun_ns = time_ns() - taken_ns
+        span = self._tracer.start_span(name, Context(), SpanKind.CLIENT, attributes, start_time=begun_ns)
+        if span.is_recording():
+            for published in links:
+                if published.is_valid:
+                    span.add_link(published)
+        if error:
+            _mark(span, error)
+        span.end()
 
     def ends(self, use: VersionUse, days: int) -> None:
         """Record how many days are left until the last day of a version; negative after it."""
@@ -183,29 +276,33 @@ class Telemetry:
         # Each acknowledgement is also a reading of the broker's clock.
         self._skew.set(self._clock.skew_us / 1_000_000, {AGENCY: self._agency})
 
-    def delivered(
-        self,
-        topic: str,
-        group: str,
-        outcomes: Mapping[tuple[str, str | None], int],
-        seconds: Sequence[float],
-    ) -> None:
-        """Count deliveries by outcome and reason, and measure each one's processing time.
+    def delivered(self, topic: str, group: str, outcomes: Mapping[tuple[str, str | None], int]) -> None:
+        """Count deliveries by outcome and reason.
 
         Args:
             topic: the topic of the events.
             group: the consumer group.
             outcomes: the number of each outcome and reason.
-            seconds: the time of each from receiving the record to its outcome.
+        """
+        for (outcome, reason), number in outcomes.items():
+            told = {CONSUMER_GROUP: group, DESTINATION: topic, OUTCOME: outcome, REASON: reason or ""}
+            self._deliveries.add(number, {**told, AGENCY: self._agency})
+
+    def processed(self, topic: str, group: str, count: int, seconds: Sequence[tuple[float, str]]) -> None:
+        """Count the events that came to a handler, and measure each attempt of it.
+
+        Args:
+            topic: the topic of the events.
+            group: the consumer group.
+            count: how many came for the first time.
+            seconds: the time of each attempt from receiving the record to its outcome, and the reason if it
+                failed.
         """
         attributes = {**self._operation_of("process", "process", topic), CONSUMER_GROUP: group}
-        self._consumed.add(len(seconds), attributes)
-        for taken in seconds:
-            self._process.record(taken, attributes)
-        for (outcome, reason), number in outcomes.items():
-            self._deliveries.add(
-                number, {CONSUMER_GROUP: group, DESTINATION: topic, OUTCOME: outcome, REASON: reason or ""}
-            )
+        if count:
+            self._consumed.add(count, attributes)
+        for taken, reason in seconds:
+            self._process.record(taken, {**attributes, ERROR_TYPE: reason} if reason else attributes)
 
     def parked(self, group: str, keys: int, held: int) -> None:
         """Measure how many keys of a subscription are parked here, and how many wait for an operator."""
@@ -232,6 +329,7 @@ class Telemetry:
             OPERATION_TYPE: kind,
             DESTINATION: topic,
             AGENCY: self._agency,
+            **self._server,
         }
 
 
@@ -246,6 +344,17 @@ def trace_headers(event: Event[Any]) -> dict[str, str]:
     return {name: text for name, text in named.items() if text is not None}
 
 
+def server_attributes(servers: str) -> dict[str, Any]:
+    """Return the first of the addresses of brokers as attributes; none if it cannot be read."""
+    try:
+        parts = urlsplit(f"//{servers.partition(',')[0].strip()}")
+        host, port = parts.hostname, parts.port
+    except ValueError:  # the client tells what is wrong with it
+        return {}
+    told = {SERVER_ADDRESS: host, SERVER_PORT: port}
+    return {name: value for name, value in told.items() if value is not None}
+
+
 def _identity(event_id: str, source: str, type_: str, transaction: str | None) -> dict[str, str]:
     named = {
         MESSAGE_ID: event_id, CLOUDEVENTS_ID: event_id, CLOUDEVENTS_SOURCE: source, CLOUDEVENTS_TYPE: type_,
@@ -257,6 +366,17 @@ def _context(traceparent: str | None, tracestate: str | None) -> Context:
     """Return the remote context; without a traceparent a new trace begins."""
     carrier = {envelope.TRACEPARENT: traceparent or "", envelope.TRACESTATE: tracestate or ""}
     return _TRACE_CONTEXT.extract(carrier, Context())
+
+
+def _of(context: Context) -> SpanContext:
+    return trace.get_current_span(context).get_span_context()
+
+
+def _published(record: Record) -> SpanContext:
+    """Return the span that published a record; an invalid one if it names none."""
+    found = dict(record.headers)
+    parent = trace_context(found.get(envelope.TRACEPARENT) or b"", found.get(envelope.TRACESTATE))
+    return _of(_context(*(parent or (None, None))))
 
 
 def _carried(context: Context | None = None) -> TraceContext | None:

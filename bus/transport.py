@@ -10,6 +10,9 @@ from bus.standing import CommittedOffset, Standing
 from bus.times.clock import BrokerClock
 from bus.times.group_times import GroupTimes
 
+CLIENT_ID = "govbus"
+"""The name that Kafka clients of the bus give themselves."""
+
 Revoked = Callable[[Collection[TopicPartition]], Awaitable[None]]
 """Called before partitions leave this consumer; what it awaits still happens under the old ownership."""
 

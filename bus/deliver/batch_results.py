@@ -7,7 +7,7 @@ of all attempts before them, so that neither is on the broker ahead of a receipt
 from collections import Counter
 from collections.abc import Callable, Sequence
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from bus.deliver.offsets import OffsetTracker
 from bus.deliver.subscription import Subscription
@@ -25,8 +25,17 @@ Row = tuple[Any, ...]
 Result = tuple[DeliveryOutcome, str | None, int]
 """Outcome, reason and number of an attempt."""
 
-Attempt = tuple[Outcome, int, tuple[int, int]]
-"""The outcome of an attempt, its number, and the steady times of its beginning and end."""
+
+class DeliveryAttempt(NamedTuple):
+    """An attempt at a record, and its outcome."""
+
+    outcome: Outcome
+    number: int
+    times_ns: tuple[int, int]
+    """Steady times of its beginning and end."""
+    is_handlers: bool
+    """Whether a handler decided, and no stage before it."""
+
 
 Change = Callable[[], None]
 """Hands the change of a parked row to the `RowWriter`."""
@@ -52,6 +61,7 @@ class BatchResults:
         "_receipts",
         "_reported_ns",
         "_topic_id",
+        "_unseen",
         "_window",
     )  # fmt: skip
 
@@ -65,6 +75,8 @@ class BatchResults:
         self._reported_ns = steady_ns()
         self._reached = window.reached
         """Up to where was reported."""
+        self._unseen: set[Row] = set()
+        """Rows of what no handler saw, until they are reported."""
 
     def handled(self, event: Event[Any], received_ns: int, finished_ns: int) -> bool:
         """Add an acknowledged event; return whether it is time to report."""
@@ -78,7 +90,7 @@ class BatchResults:
         self,
         record: Record,
         event: Event[Any] | None,
-        attempt: Attempt,
+        attempt: DeliveryAttempt,
         change: Change | None = None,
         outputs: Sequence[Any] = (),
     ) -> None:
@@ -89,7 +101,7 @@ class BatchResults:
         self,
         record: Record,
         event: Event[Any] | None,
-        attempt: Attempt,
+        attempt: DeliveryAttempt,
         change: Change | None = None,
         outputs: Sequence[Any] = (),
     ) -> None:
@@ -104,11 +116,14 @@ class BatchResults:
         """Add a change of a parked row that is no attempt."""
         self._window.ready.add(None, change)
 
-    def _row(self, record: Record, event: Event[Any] | None, attempt: Attempt) -> Row:
-        outcome, number, times_ns = attempt
+    def _row(self, record: Record, event: Event[Any] | None, attempt: DeliveryAttempt) -> Row:
+        outcome, number, times_ns, is_handlers = attempt
         reason = None if outcome.reason is None else outcome.reason.value
         result: Result = (OUTCOME_NAMES[type(outcome)], reason, number)
-        return self._receipts.row(record, event, result, times_ns, self._topic_id)
+        row = self._receipts.row(record, event, result, times_ns, self._topic_id)
+        if not is_handlers:
+            self._unseen.add(row)
+        return row
 
     @property
     def are_ready(self) -> bool:
@@ -123,7 +138,9 @@ class BatchResults:
         ready, before, self._reached = self._window.take_ready(), self._reached, self._window.reached
         rows = [row for row in ready.rows if row is not None]
         offset = None if self._reached == before else self._reached - 1
-        self._receipts.write(self._partition, rows, offset, len(ready))
+        seen = [row for row in rows if row not in self._unseen] if self._unseen else rows
+        self._unseen.difference_update(rows)
+        self._receipts.write(self._partition, rows, seen, offset, len(ready))
         for change in ready.changes:
             change()
         return ready.outputs
@@ -172,8 +189,18 @@ class ReceiptRows:
             len(value), sha256(value).hexdigest(),
         )  # fmt: skip
 
-    def write(self, partition: TopicPartition, rows: list[Row], offset: int | None, count: int) -> None:
-        """Make receipts and next offset visible to the next commit, in one step."""
+    def write(
+        self, partition: TopicPartition, rows: list[Row], seen: list[Row], offset: int | None, count: int
+    ) -> None:
+        """Make receipts and next offset visible to the next commit, in one step.
+
+        Args:
+            partition: which.
+            rows: the receipts.
+            seen: of these, what came to a handler.
+            offset: the next offset to commit, if it is another.
+            count: how many records and attempts are done.
+        """
         subscription = self._subscription
         common = (
             subscription.agency, subscription.name, subscription.purpose, partition.topic,
@@ -187,9 +214,14 @@ class ReceiptRows:
                 self._receipts.add("delivery", common, index, found)
         self._offsets.done(partition, offset, count)
         if self._telemetry.metering:
-            self._measure(rows)
+            self._measure(rows, seen)
 
-    def _measure(self, rows: list[Row]) -> None:
-        outcomes = Counter((row[7], row[8]) for row in rows)
-        seconds = [(row[14] - row[13]) / 1e6 for row in rows]
-        self._telemetry.delivered(self._subscription.topic, self._subscription.group, outcomes, seconds)
+    def _measure(self, rows: list[Row], seen: list[Row]) -> None:
+        place = self._subscription.topic, self._subscription.group
+        self._telemetry.delivered(*place, Counter((row[7], row[8]) for row in rows))
+        # An event that is parked, or came back after a rest, was counted at its first attempt.
+        first = sum(row[9] == 1 for row in seen)
+        seconds = [
+            ((row[14] - row[13]) / 1e6, "" if row[7] == ACKNOWLEDGED else row[8] or "") for row in seen
+        ]
+        self._telemetry.processed(*place, first, seconds)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, assert_never
 
 from bus.crash_points import crash_point
 from bus.dead_letters.record import DeadLetterRecord, dead_letter, without_value
-from bus.deliver.batch_results import BatchResults, Change, ReceiptRows
+from bus.deliver.batch_results import BatchResults, Change, DeliveryAttempt, ReceiptRows
 from bus.deliver.decide import DONE, Decision, Done, Hold, ParkUntil, RestPartition, WriteDeadLetter, decide
 from bus.deliver.handle import handle
 from bus.deliver.offsets import OffsetTracker
@@ -246,7 +246,8 @@ class Delivery:
         assert isinstance(decision, ParkUntil)  # noqa: S101 - so says the table for `BEHIND`
         parked = ParkedEvent(record.offset, topic_id=partition.parked.topic_id)
         change = self._park(partition, parked, record, decision)
-        partition.results.settled(record, event, (outcome, 0, (received, received)), change)
+        attempt = DeliveryAttempt(outcome, 0, (received, received), is_handlers=False)
+        partition.results.settled(record, event, attempt, change)
         return True
 
     async def _settle(
@@ -266,7 +267,8 @@ class Delivery:
         outcome, decision, outputs = await self._act(partition, worker, attempted)
         if partition.has_left():
             return
-        tried = outcome, attempt, (received, steady_ns())
+        is_handlers = rejection.stage == HANDLE
+        tried = DeliveryAttempt(outcome, attempt, (received, steady_ns()), is_handlers)
         if isinstance(decision, RestPartition):
             partition.results.note(record, rejection.event, tried)
             partition.rest_for(record.offset, decision.seconds)
@@ -307,7 +309,8 @@ class Delivery:
         outcome, decision, outputs = await self._act(partition, worker, attempted)
         if partition.has_left():
             return
-        attempt = outcome, parked.attempts + 1, (received, steady_ns())
+        is_handlers = found.stage == HANDLE and found.outcome.reason != Reason.TOPIC_REPLACED
+        attempt = DeliveryAttempt(outcome, parked.attempts + 1, (received, steady_ns()), is_handlers)
         change: Change | None = None
         overruled = partition.key_state(key, parked) is KeyState.OVERRULED
         if isinstance(decision, RestPartition):

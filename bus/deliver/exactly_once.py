@@ -159,7 +159,8 @@ class ExactlyOnce:
     ) -> None:
         topic_id, now_us = partition.parked.topic_id, self._clock.now_us()
         marked = {place: CommittedOffset(offset, topic_id, now_us) for place, offset in positions.items()}
-        await self._transport.commit(self._group, marked)
+        with self._delivery.telemetry.commit(self._group, marked):
+            await self._transport.commit(self._group, marked)
         partition.committed = positions.get(self.partition, partition.committed)
 
     async def close(self) -> None:

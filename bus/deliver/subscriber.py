@@ -24,6 +24,7 @@ from bus.parking.rows import SubscriptionPartition
 from bus.process.outage import Outage
 from bus.record import Record, TopicPartition
 from bus.settings import Settings
+from bus.times.clock import steady_ns
 from bus.times.group_times import CANCEL_SECONDS, COMMIT_SECONDS, group_times
 from bus.transport import Consumer, Transport
 from contracts import Catalog, visible_logger
@@ -182,9 +183,11 @@ class Subscriber:
         room = self._room()
         if room > 0:
             await asyncio.sleep(0)  # a poll that need not wait lets nobody else run
+            began_ns = steady_ns()
             batches = await self._consumer.poll(wait, min(room, self._settings.max_poll_records))
             if batches:
                 crash_point("after-read")
+                self._delivery.telemetry.polled(self.subscription.group, batches, began_ns)
             elif self.subscription.ends:
                 self.has_read_all = await self._has_read_all()
             # Nothing runs in between: a rebalance would make these the records of an earlier assignment.
@@ -418,7 +421,8 @@ class Subscriber:
         held = self._consumer.assigned()
         mine = {partition: offset for partition, offset in positions.items() if partition in held}
         if mine:
-            await self._consumer.commit(mine)
+            with self._delivery.telemetry.commit(self.subscription.group, mine):
+                await self._consumer.commit(mine)
         for place, offset in mine.items():
             if (partition := self._partitions.get(place)) is not None:
                 self._places.committed(place, partition.parked.topic_id, offset)

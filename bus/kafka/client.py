@@ -19,6 +19,7 @@ from bus.errors import BusError, UsageError
 from bus.kafka.errors import translate
 from bus.kafka.refusal import find_refusal
 from bus.settings import Settings
+from bus.transport import CLIENT_ID
 
 # aiokafka repeats the same lines many times a second while a broker is away; the bus says it once.
 if logging.getLogger("aiokafka").level == logging.NOTSET:
@@ -47,7 +48,7 @@ def connection(settings: Settings) -> dict[str, Any]:
     arguments: dict[str, Any] = {
         "bootstrap_servers": settings.bootstrap_servers,
         "security_protocol": protocol,
-        "client_id": "govbus",
+        "client_id": CLIENT_ID,
     }
     if protocol.startswith("SASL"):
         if not settings.sasl_username or settings.sasl_password is None:

@@ -10,7 +10,7 @@ from typing import Protocol, Self
 from bus.draft import Receipt
 from bus.errors import BusError
 from bus.stages.pipeline import Prepared
-from bus.stages.stamp import Stamp, Stamper
+from bus.stages.stamp import Stamp, Stamper, traced
 from bus.telemetry import PublishSpan
 from bus.transport import Outgoing
 
@@ -124,6 +124,13 @@ class Publication(Outgoing):
         """End the caller's wait with the error."""
         self.receipts.failed(self)
         self.settle(error)
+
+    def begin_span(self, span: PublishSpan) -> None:
+        """Open the span of the event, whose trace context travels with it in every version."""
+        context = span.begin()
+        if context is not None:
+            for one in (self, *self.older):
+                one.headers = [*one.headers, *traced(*context)]
 
     def settle(self, error: BusError | None) -> None:
         """Settle this version of the event."""

@@ -146,6 +146,8 @@ class Publisher:
 
     def emit(self, publication: Publication) -> None:
         """Send a prepared event in all its versions, now or when its subject does not grow any more."""
+        if publication.span is not None:
+            publication.begin_span(publication.span)
         self._spreading.send(self, publication)
         for older in publication.older:
             self._spreading.send(self, older)
@@ -185,8 +187,6 @@ class Publisher:
             return find(publication)
         except IdReusedError as error:
             self._refused(publication.stamper, publication.stamp, error)
-            if publication.span is not None:
-                publication.span.end(None, -1, error)
             raise
 
     def prepare(
@@ -204,9 +204,9 @@ class Publisher:
         named = _named(stamper, draft, cause)
         event_id = None if named is None else named.id
         stamp = stamp_of(draft, cause, time_ns() // 1000, _new_id, event_id)
-        span = self._telemetry.start_publish(stamper, stamp)
+        span = self._telemetry.publish_span(stamper, stamp)
         if span is not None:
-            stamp = span.carry(stamp)
+            stamp = stamp._replace(traceparent=None, tracestate=None)
         try:
             if draft.service is not None:
                 stamper.require_service(draft.service)
@@ -216,8 +216,6 @@ class Publisher:
             beside = pipeline.companions(stamper, stamp, prepared, skew_us) if stamper.companions else ()
         except RefusedError as error:
             self._refused(stamper, stamp.for_receipt(), error)
-            if span is not None:
-                span.end(None, -1, error)
             raise
         if named is None:
             publication = Publication(self, stamper, stamp, prepared)
@@ -309,21 +307,15 @@ class Publisher:
         """Return all events ready to be sent; none is sent if one is wrong."""
         ready: list[Publication] = []
         ids = RecentIds(len(items) + 1)
-        try:
-            for window.current, item in enumerate(items):
-                if window.current % YIELD_EVERY == 0:
-                    await asyncio.sleep(0)
-                publication = self.prepare(stamper, Draft.of(item), cause, window, window.current)
-                ready.append(publication)
-                publication.wait()
-                if publication.has_id:
-                    self._known(publication, self._recent.known)
-                    self._known(publication, ids.first)
-        except (BusError, ContractError) as error:
-            for publication in ready:
-                if (span := publication.span) is not None:
-                    span.end(None, -1, error if isinstance(error, BusError) else None)
-            raise
+        for window.current, item in enumerate(items):
+            if window.current % YIELD_EVERY == 0:
+                await asyncio.sleep(0)
+            publication = self.prepare(stamper, Draft.of(item), cause, window, window.current)
+            ready.append(publication)
+            publication.wait()
+            if publication.has_id:
+                self._known(publication, self._recent.known)
+                self._known(publication, ids.first)
         return ready
 
     def acknowledged(self, publications: Sequence[Publication]) -> None:

@@ -149,7 +149,7 @@ class Stamper:
         if stamp.derived_from is not None:
             headers.append((envelope.DERIVED_FROM, envelope.text_bytes("derivedfrom", stamp.derived_from)))
         if stamp.traceparent:
-            headers += _trace(stamp.traceparent, stamp.tracestate)
+            headers += traced(stamp.traceparent, stamp.tracestate)
         return headers
 
 
@@ -170,7 +170,7 @@ def _end_of(day: date) -> int:
     return envelope.moment_us(datetime.combine(day + timedelta(days=1), time(), UTC))
 
 
-def _trace(traceparent: str, tracestate: str | None) -> list[tuple[str, bytes | None]]:
+def traced(traceparent: str, tracestate: str | None) -> list[tuple[str, bytes | None]]:
     """Return the trace context as W3C headers and as CloudEvents' distributed-tracing extension."""
     parent = envelope.text_bytes("traceparent", traceparent)
     state = envelope.text_bytes("tracestate", tracestate) if tracestate else b""

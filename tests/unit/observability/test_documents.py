@@ -63,7 +63,7 @@ def declared_names() -> frozenset[str]:
     telemetry = importlib.import_module("bus.telemetry")
     meter = Declared()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(telemetry.metrics, "get_meter", lambda *_: meter)
+        patch.setattr(telemetry.metrics, "get_meter", lambda *_, **__: meter)
         telemetry.Telemetry("health", BrokerClock())
     rows = [*meter.instruments, *((metric.name, metric.kind, metric.unit) for metric in METRICS)]
     return frozenset(name for row in rows for name in exported(*row))

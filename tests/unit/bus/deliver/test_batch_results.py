@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 from bus import Event, Reason, Retry, RetryPolicy
-from bus.deliver.batch_results import BatchResults, ReceiptRows
+from bus.deliver.batch_results import BatchResults, DeliveryAttempt, ReceiptRows
 from bus.deliver.offsets import OffsetTracker
 from bus.deliver.subscription import Subscription
 from bus.deliver.window import Window
@@ -54,7 +54,9 @@ async def test_a_parked_row_is_never_on_the_broker_before_its_receipt() -> None:
     record = StoredRecord(*PLACE, 7, 1_700_000_000_000, b"a", b"{}", ())
     window.take([record])
     change = partial(rows.parked, HOME, ParkedEvent(7), record)
-    results.settled(record, None, (Retry(Reason.HANDLER_FAILED), 1, (0, 0)), change)
+    results.settled(
+        record, None, DeliveryAttempt(Retry(Reason.HANDLER_FAILED), 1, (0, 0), is_handlers=True), change
+    )
     await rows.flush()  # a commit of other records, meanwhile
     assert (broker.topics, rows.pending) == ([], 0)
     results.report()
