@@ -18,6 +18,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 from bus.errors import BusError, UsageError
 from bus.kafka.errors import translate
 from bus.kafka.refusal import find_refusal
+from bus.kafka.unpacking import BoundsBatches
 from bus.settings import Settings
 from bus.transport import CLIENT_ID
 
@@ -67,7 +68,7 @@ def connection(settings: Settings) -> dict[str, Any]:
 
 
 async def begin(client: Any, settings: Settings, where: str) -> None:
-    """Start an aiokafka client, and close it if that fails.
+    """Start an aiokafka client, which then reads batches within limits, and close it if that fails.
 
     Args:
         client: a producer, consumer or admin client.
@@ -80,6 +81,7 @@ async def begin(client: Any, settings: Settings, where: str) -> None:
         UsageError: the settings do not trust the broker's certificate, or name another protocol.
     """
     network = Network.of(client)
+    BoundsBatches(network)
     try:
         async with asyncio.timeout(settings.publish_timeout_seconds):
             await client.start()

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from bus import envelope, structured
+from bus.batch_limits import excess_of
 from bus.errors import EnvelopeError
 from bus.event import Event
 from bus.outcome import DeadLetter, Reason
@@ -58,8 +59,7 @@ def decode(record: Record, expected: Expected) -> Event[Any] | DeadLetter:
             plain = envelope.plain_attributes(headers)
         attributes, identity = envelope.read_attributes(headers, plain)
     except EnvelopeError as error:
-        is_lost = not in_body and structured.is_lost(headers, value)
-        return DeadLetter(Reason.MALFORMED_ENVELOPE, structured.LOST if is_lost else str(error))
+        return _without_envelope(headers, value, error, in_body=in_body)
     except ValueError:
         return DeadLetter(Reason.NOT_JSON, "Expected a CloudEvents JSON object, got other bytes")
     if attributes[envelope.TYPE] != expected.type:
@@ -76,6 +76,13 @@ def decode(record: Record, expected: Expected) -> Event[Any] | DeadLetter:
         return Event(record, attributes, identity, data, contract)
     except ValueError:
         return DeadLetter(Reason.NOT_JSON, "Expected JSON, got other bytes")
+
+
+def _without_envelope(headers: Headers, value: bytes, error: EnvelopeError, *, in_body: bool) -> DeadLetter:
+    if (excess := excess_of(headers)) is not None:
+        return DeadLetter(Reason.TOO_LARGE, excess)
+    is_lost = not in_body and structured.is_lost(headers, value)
+    return DeadLetter(Reason.MALFORMED_ENVELOPE, structured.LOST if is_lost else str(error))
 
 
 def _excess(record: Record, size_bytes: int, limit_bytes: int, *, is_plain: bool) -> str | None:

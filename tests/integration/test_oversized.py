@@ -6,7 +6,9 @@ import orjson
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from bus import Event
+from bus import Event, open_consumer
+from bus.batch_limits import BATCH_BYTES, EXCESSES, TOO_MANY_BYTES
+from observability.monitor import gather
 from tests.deliveries import envelope_of
 from tests.small_catalog import case
 from tests.worlds import KafkaWorld, until
@@ -90,6 +92,58 @@ async def test_what_no_row_of_parked_events_could_hold_is_set_aside_at_once(
         await until(lambda: _committed(world))
     (letter,) = await world.records(f"{world.country.south}.dead-letters")
     assert dict(letter.headers)["govbus-dead-letter-reason"] == b"too-large"
+
+
+async def _bomb(world: KafkaWorld, topic: str, codec: str) -> None:
+    """Write a record that Kafka takes, since it is small when compressed."""
+    producer = AIOKafkaProducer(
+        bootstrap_servers=world.bootstrap_servers, max_request_size=3 * BATCH_BYTES, compression_type=codec
+    )
+    await producer.start()
+    try:
+        await producer.send_and_wait(topic, b"0" * (2 * BATCH_BYTES), b"k", partition=0)
+    finally:
+        await producer.stop()
+
+
+@pytest.mark.parametrize(("codec", "exactly_once"), [("gzip", False), ("zstd", True)])
+async def test_a_record_that_would_fill_the_memory_is_a_dead_letter(
+    kafka_world: KafkaWorld, codec: str, *, exactly_once: bool
+) -> None:
+    """It is never unpacked, and the next event of its partition is handled."""
+    world, seen = kafka_world, list[int]()
+    await _bomb(world, world.country.topic, codec)
+    await world.append(world.country.topic, orjson.dumps(case(2)), key=b"k", headers=envelope_of(world))
+    bus = world.bus(world.country.south)
+
+    @bus.subscribe(world.country.opened, version=1, purpose="test", name="edge", exactly_once=exactly_once)
+    async def note(event: Event[Any]) -> None:
+        seen.append(event.data["number"])
+
+    async with bus:
+        await until(lambda: seen == [2])
+    (letter,) = await world.records(f"{world.country.south}.dead-letters", committed=True)
+    why = dict(letter.headers)
+    assert why["govbus-dead-letter-reason"] == b"too-large"
+    assert why["govbus-dead-letter-detail"] == EXCESSES[TOO_MANY_BYTES].encode()
+    assert why["govbus-dead-letter-offset"] == b"0"
+
+
+async def test_receipts_that_would_fill_the_memory_are_counted_and_passed(kafka_world: KafkaWorld) -> None:
+    """The agency's next receipts are read, and nothing else of the monitor waits."""
+    world = kafka_world
+    topic = f"{world.country.north}.receipts"
+    await _bomb(world, topic, "gzip")
+    async with world.bus(world.country.north) as publisher:
+        receipt = await publisher.publish(world.country.opened, case(1), version="1.0")
+    undecodable, published = [], list[str]()
+    async with open_consumer(world.settings(), group=f"{topic}-test", topics=[topic]) as consumer:
+        while not (undecodable and published):
+            found = gather(await consumer.poll(1, 500))
+            undecodable += found.undecodable
+            published += [word.receipt.event_id for word in found.words]
+    assert undecodable == [(topic, 0, 0)]
+    assert published == [receipt.id]
 
 
 async def _committed(world: KafkaWorld) -> bool:
