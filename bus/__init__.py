@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from bus.process.collector import collect_rarely
     from bus.process.health import Check, HealthReport, HealthWatch, health_served
     from bus.process.outage import Outage, waited_out
+    from bus.process.overdue import Overdue
     from bus.process.serving import serve
     from bus.publish.transactions import Transaction
     from bus.receipts.receipts import DeliveryReceipt, PublishReceipt, decode_receipts, encode_receipts
@@ -86,6 +87,7 @@ _HOMES = {
     "Offsets": "bus.transport",
     "OlderVersionError": "bus.errors",
     "Outage": "bus.process.outage",
+    "Overdue": "bus.process.overdue",
     "Outbox": "bus.database.outbox",
     "OutboxEvent": "bus.database.outbox_rows",
     "Outcome": "bus.outcome",
@@ -161,6 +163,7 @@ __all__ = [
     "Outbox",
     "OutboxEvent",
     "Outcome",
+    "Overdue",
     "PublishManyError",
     "PublishOutcome",
     "PublishProgress",

@@ -439,15 +439,13 @@ class Bus(Publishing, BoundedReading):
 
     @property
     def checks(self) -> Mapping[str, Check]:
-        """What `run` looks at for the health of the process: whether Kafka answers, and nothing has ended."""
+        """What `run` looks at for the health of the process: whether Kafka answers, and takes what is due."""
         return {"kafka": self._kafka_fault}
 
     async def _kafka_fault(self) -> str | None:
         for subscriber in self._subscribers:
-            if subscriber.task.done():
-                return f"{subscriber.subscription.group} has ended, and reads no more"
-            if subscriber.outage.fault:
-                return f"{subscriber.subscription.group}: {subscriber.outage.fault}"
+            if (fault := subscriber.fault) is not None:
+                return fault
         await self._transport.require_whole(receipts_topic(self.agency))
         return None
 

@@ -21,6 +21,7 @@ from bus import (
     BusError,
     Check,
     Outage,
+    Overdue,
     Record,
     Settings,
     TopicPartition,
@@ -54,6 +55,7 @@ NOTE_EVERY = timedelta(seconds=5)
 PRUNE_EVERY = timedelta(hours=1)
 """How often the monitor looks whether there is something old to delete."""
 
+COMMITS = "the commits"
 STARTING = "it is not open yet"
 
 _log = visible_logger(__name__)
@@ -124,6 +126,9 @@ class Monitor:
         self._kafka = Outage("receipts")
         self._topics = Outage("the topics that receipts name")
         self._database = Outage("the monitor's database")
+        self._commits = Outage("the monitor's commits")
+        self._overdue = Overdue()
+        self._uncommitted: dict[TopicPartition, int] = {}
         self._asked: tuple[datetime, Mapping[TopicPartition, int]] | None = None
         self._noted = self._pruned = datetime.min.replace(tzinfo=UTC)
         self.read_until = self._clock()
@@ -151,6 +156,7 @@ class Monitor:
         batch = gather(await self._poll())
         await self._check_again()
         new = await self._take(batch) if batch.offsets else 0
+        await self._commit()
         await self._look_how_far()
         await self._prune()
         return new
@@ -162,14 +168,32 @@ class Monitor:
         new = await self._patiently(lambda: self._apply(batch, judged), self._database)
         if new is None:
             return 0
-        try:
-            await self._consumer.commit(batch.offsets)
-        except BusError as error:
-            if not error.retriable:
-                raise
-            # The partitions moved to another monitor, or the broker is down: the batch is read again.
-            _log.warning("offsets not committed, their receipts will be read again: %s", error.reason)
+        self._uncommitted |= batch.offsets
         return new
+
+    async def _commit(self) -> None:
+        """Commit what is in the database; where that fails for now, with the next step."""
+        if self._uncommitted:
+            self._overdue.begins(COMMITS)
+            try:
+                if offsets := await self._still_held(self._uncommitted):
+                    await self._consumer.commit(offsets)
+            except BusError as error:
+                if not error.retriable:
+                    raise
+                self._overdue.fails(COMMITS, None, error)
+                self._commits.begins(f"{error}. What is not committed will be read again after a restart")
+                return
+            self._uncommitted.clear()
+            self._commits.ends()
+            self._overdue.ends(COMMITS)
+
+    async def _still_held(self, offsets: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, int]:
+        """Leave out what another monitor reads by now, or what has been made again."""
+        held = set(self._consumer.assigned()) & offsets.keys()
+        return {
+            place: offsets[place] for place in held if await self._consumer.position(place) == offsets[place]
+        }
 
     async def _apply(self, batch: ReceiptBatch, judged: Judged) -> int:
         return await asyncio.to_thread(
@@ -254,12 +278,16 @@ class Monitor:
     # Health
 
     async def kafka_fault(self) -> str | None:
-        """Ask Kafka where the receipts end now; raise what it answers instead."""
+        """Ask Kafka where the receipts end now; raise what it answers instead.
+
+        Returns:
+            That no commit has succeeded for too long; None if they have.
+        """
         at, steady_us = self._clock(), self._clock.steady_us
         ends = await self._consumer.ends()
         self._clock.ended(steady_us, ends)
         self._asked = self._asked or (at, ends)
-        return None
+        return self._overdue.fault
 
     async def receipts_fault(self) -> str | None:
         """Return that receipts have waited for too long; None if not, or if there are none."""

@@ -26,6 +26,7 @@ from bus.parking.keys import KeyState, ParkedEvent, key_of
 from bus.parking.log import STALE, RowWriter
 from bus.parking.rows import read_row
 from bus.process.outage import Outage
+from bus.process.overdue import Overdue
 from bus.receipts.writer import ReceiptLog
 from bus.record import Record
 from bus.stages.pipeline import HANDLE, RejectedRecord, admit
@@ -36,6 +37,7 @@ from contracts import visible_logger
 logger = visible_logger("govbus.subscriber")
 
 REPLACED = "Its topic was deleted and made again while it waited; redrive it if it still counts"
+LETTERS, PARKED = "the dead letters", "the parked events"
 WITHOUT_BROKER_SECONDS = 1.0
 """How long a partition rests when a dead letter or a parked event cannot be written or read."""
 
@@ -107,6 +109,7 @@ class Delivery:
         self._learn = learn
         self._unwritten = Outage(f"the dead letters of {subscription.group}")
         self._unread = Outage(f"the parked events of {subscription.group}")
+        self.overdue = Overdue()
 
     def open(self, partition: PartitionState) -> BatchResults:
         """Return what collects the results of a partition."""
@@ -291,9 +294,11 @@ class Delivery:
             record = parked.record or await self._read_back(partition, parked)
         except BusError as error:
             self._unread.begins(error)
+            self.overdue.fails(PARKED, partition.partition, error)
             partition.rest(WITHOUT_BROKER_SECONDS)
             return True
         self._unread.ends()
+        self.overdue.ends(PARKED, partition.partition)
         if parked.reason == STALE:
             partition.results.changed(self._release(partition, parked, record))
         else:
@@ -400,7 +405,7 @@ class Delivery:
                 if self._set_aside is not None:
                     partition.occupy(worker, record)
                     self.go_on(partition)
-                    writing = self._is_written(written, self._set_aside)
+                    writing = self._is_written(partition, written, self._set_aside)
                     if not await (uncancelled(writing) if worker.was_cancelled else writing):
                         outcome = Retry(Reason.BUS_UNAVAILABLE, WITHOUT_BROKER_SECONDS)
                         return outcome, RestPartition(WITHOUT_BROKER_SECONDS), ()
@@ -434,14 +439,18 @@ class Delivery:
             topic_id=parked.topic_id,
         )
 
-    async def _is_written(self, letter: DeadLetterRecord, set_aside: SetAside) -> bool:
+    async def _is_written(
+        self, partition: PartitionState, letter: DeadLetterRecord, set_aside: SetAside
+    ) -> bool:
         """Write a dead letter; return whether the broker has it."""
         try:
             await written_somehow(letter, set_aside)
         except BusError as error:
             self._unwritten.begins(error)
+            self.overdue.fails(LETTERS, partition.partition, error)
             return False
         self._unwritten.ends()
+        self.overdue.ends(LETTERS, partition.partition)
         return True
 
     def _park(

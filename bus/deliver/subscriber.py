@@ -31,6 +31,7 @@ from contracts import Catalog, visible_logger
 
 logger = visible_logger("govbus.subscriber")
 
+COMMITS = "the commits"
 IDLE_POLL_SECONDS = 0.25
 WATCH_SECONDS = 0.25
 AGAIN_SECONDS = 1.0
@@ -118,6 +119,15 @@ class Subscriber:
         if busy or not ends.keys() <= self._partitions.keys():
             return False
         return all([await self._consumer.position(place) >= end for place, end in ends.items()])
+
+    @property
+    def fault(self) -> str | None:
+        """What keeps it from its work; None if nothing does."""
+        group = self.subscription.group
+        if self._tasks and self.task.done():
+            return f"{group} has ended, and reads no more"
+        fault = self.outage.fault or self._delivery.overdue.fault
+        return None if fault is None else f"{group}: {fault}"
 
     @property
     def at_work(self) -> bool:
@@ -292,6 +302,7 @@ class Subscriber:
             if not partition.workers and not partition.is_committing:
                 await self._commit()  # what of it is done; nothing if the topic is another
                 self._offsets.forget([place])
+                self._delivery.overdue.forget([place])
                 self._partitions.pop(place, None)
                 await self._close([place], [partition.transactions])
 
@@ -324,6 +335,10 @@ class Subscriber:
 
     async def _commit_in_time(self) -> None:
         """Commit in the background, one commit at a time; wait for it only when too much is uncommitted."""
+        if self._offsets.uncommitted_records or self._delivery.rows.receipts.gathered:
+            self._delivery.overdue.begins(COMMITS)
+        else:
+            self._delivery.overdue.ends(COMMITS)
         pending, limit = self._offsets.pending_records, self._settings.max_uncommitted // 2
         if self._committing is not None and not self._committing.done():
             if pending < limit:
@@ -360,9 +375,15 @@ class Subscriber:
         """Report what is done, begin anew where a transaction failed, and pass on what ended a worker."""
         for partition in list(self._partitions.values()):
             partition.report()
-            committing = partition.committing
+            committing, overdue = partition.committing, self._delivery.overdue
+            if committing is not None and not committing.done():
+                overdue.begins(COMMITS, partition.partition)
             if committing is not None and committing.done():
                 fault = None if committing.cancelled() else committing.exception()
+                if fault is None:
+                    overdue.ends(COMMITS, partition.partition)
+                else:
+                    overdue.fails(COMMITS, partition.partition, fault)
                 if isinstance(fault, BusError):
                     await self._begin_anew(partition, fault)
                 elif fault is not None:
@@ -414,8 +435,10 @@ class Subscriber:
                 await commit(self._offsets, delivery.rows, self._commit_offsets)
             except BusError as error:
                 self._not_committed.begins(error)
+                delivery.overdue.fails(COMMITS, None, error)
             else:
                 self._not_committed.ends()
+                delivery.overdue.ends(COMMITS)
 
     async def _commit_offsets(self, positions: Mapping[TopicPartition, int]) -> None:
         held = self._consumer.assigned()
@@ -474,6 +497,7 @@ class Subscriber:
             await self._commit_last()
         finally:
             self._offsets.forget(partitions)
+            self._delivery.overdue.forget(partitions)
             self._places.forget(partitions)
             for place in partitions:
                 self._partitions.pop(place, None)

@@ -43,6 +43,7 @@ PINNED: dict[str, list[str]] = {
         "Offsets",
         "OlderVersionError",
         "Outage",
+        "Overdue",
         "Outbox",
         "OutboxEvent",
         "Outcome",

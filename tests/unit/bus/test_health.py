@@ -4,17 +4,21 @@ import asyncio
 import os
 import signal
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
-from bus import AccessDeniedError, BusUnavailableError, Settings, UsageError
+from bus import AccessDeniedError, Bus, BusUnavailableError, Event, Settings, UsageError
+from bus.memory.transactional import MemoryTransactional
 from bus.process.health import Check, HealthWatch, health_served
 from bus.process.serving import serve
-from bus.testing import InMemoryBus, InMemoryCluster
+from bus.testing import InMemoryBus, InMemoryCluster, _Member
+from tests.deliveries import never
 from tests.ports import held_port
-from tests.worlds import until
+from tests.small_catalog import SmallCountry, case
+from tests.worlds import MemoryWorld, until
 
 
 async def well() -> None:
@@ -133,3 +137,74 @@ async def test_a_process_that_waits_at_its_start_can_be_stopped() -> None:
     await asyncio.sleep(0.05)
     os.kill(os.getpid(), signal.SIGTERM)
     await asyncio.wait_for(serving, 60)
+
+
+@pytest.mark.parametrize("exactly_once", [False, True])
+async def test_a_subscriber_whose_commits_fail_is_ill(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, exactly_once: bool
+) -> None:
+    """Also where Kafka answers all questions; the check says whose and why, until one succeeds."""
+    world, seen = MemoryWorld(SmallCountry(tmp_path)), list[int]()
+    bus, refused = world.bus(world.country.south), True
+    whole = memory_class(exactly_once).commit
+
+    async def commit(self: Any, *arguments: Any) -> None:
+        if refused:
+            raise BusUnavailableError("the record is larger than the topic takes")
+        await whole(self, *arguments)
+
+    monkeypatch.setattr(memory_class(exactly_once), "commit", commit)
+
+    @bus.subscribe(world.country.opened, version=1, purpose="test", name="edge", exactly_once=exactly_once)
+    async def note(event: Event[Any]) -> None:
+        seen.append(event.data["number"])
+
+    async def fault() -> str | None:
+        return await bus.checks["kafka"]()
+
+    async with bus:
+        async with world.bus(world.country.north) as publisher:
+            await publisher.publish(world.country.opened, case(1), version="1.0")
+        await until(lambda: seen)
+        assert await fault() is None
+        monkeypatch.setattr("bus.process.overdue.LATE_SECONDS", 0.0)
+        await until(lambda: _names(bus, "the record is larger than the topic takes"))
+        said = await fault()
+        assert said is not None
+        assert said.startswith(f"{world.country.south}.edge: the commits")
+        monkeypatch.setattr("bus.process.overdue.LATE_SECONDS", 60.0)
+        refused = False
+        await until(lambda: world.committed(f"{world.country.south}.edge", world.country.topic))
+        monkeypatch.setattr("bus.process.overdue.LATE_SECONDS", 0.0)
+        await until(lambda: _is_well(bus))
+
+
+async def test_a_dead_letter_that_cannot_be_written_is_an_illness(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its partition waits, though nothing else fails."""
+    monkeypatch.setattr("bus.process.overdue.LATE_SECONDS", 0.0)
+    monkeypatch.setattr("bus.deliver.delivery.WITHOUT_BROKER_SECONDS", 0.01)
+    world = MemoryWorld(SmallCountry(tmp_path))
+    bus = world.bus(world.country.south)
+    bus.subscribe(world.country.opened, version=1, purpose="test", name="edge")(never)
+    letters = f"{world.country.south}.dead-letters"
+    async with bus:
+        world.cluster.delete_topic(letters)
+        await world.append(world.country.topic, b"no event")
+        await until(lambda: _names(bus, "the dead letters"))
+        world.cluster.create_topic(letters)
+        await until(lambda: _is_well(bus))
+
+
+def memory_class(exactly_once: bool) -> type[Any]:
+    """Return what commits."""
+    return MemoryTransactional if exactly_once else _Member
+
+
+async def _names(bus: Bus, what: str) -> bool:
+    return what in (await bus.checks["kafka"]() or "")
+
+
+async def _is_well(bus: Bus) -> bool:
+    return await bus.checks["kafka"]() is None

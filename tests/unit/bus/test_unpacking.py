@@ -228,7 +228,7 @@ class Client:
         self.data, self.partitions = data, partitions
 
     async def send(self, node: int, request: Any, *, group: Any = ConnectionGroup.DEFAULT) -> Any:
-        rows = [(partition, 0, 9, 9, 0, [], -1, self.data) for partition in range(self.partitions)]
+        rows: list[Any] = [(partition, 0, 9, 9, 0, [], -1, self.data) for partition in range(self.partitions)]
         return SimpleNamespace(API_VERSION=11, topics=[("a", rows)])
 
 

@@ -170,7 +170,26 @@ async def test_commit_that_fails_for_now_is_only_logged(
     caplog.set_level(logging.WARNING)
     monitor = watching(store, Scripted(commit=BusUnavailableError("the partition went elsewhere")))
     assert [await monitor.step(), await monitor.step()] == [7, 0]
-    assert "will be read again" in caplog.text
+    assert caplog.text.count("will be read again") == 1
+
+
+async def test_a_commit_that_goes_on_to_fail_is_an_illness(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the cluster answers all questions; it is over with the next one that succeeds."""
+    consumer = Scripted(commit=BusUnavailableError("the log is full"))
+    monitor = watching(store, consumer)
+    await monitor.step()
+    assert await monitor.kafka_fault() is None
+    monkeypatch.setattr("bus.process.overdue.LATE_SECONDS", 0.0)
+    fault = await monitor.kafka_fault()
+    assert fault is not None
+    assert fault.startswith("the commits: without success for ")
+    assert "the log is full" in fault
+    consumer.commit_error = None
+    await monitor.step()
+    assert await monitor.kafka_fault() is None
+    assert consumer.committed == [{TopicPartition(TOPIC, 0): 42}]
 
 
 async def test_cluster_that_is_away_is_tried_again(store: Store) -> None:
