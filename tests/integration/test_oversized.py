@@ -136,7 +136,7 @@ async def test_receipts_that_would_fill_the_memory_are_counted_and_passed(kafka_
     await _bomb(world, topic, "gzip")
     async with world.bus(world.country.north) as publisher:
         receipt = await publisher.publish(world.country.opened, case(1), version="1.0")
-    undecodable, published = [], list[str]()
+    undecodable, published = list[Any](), list[str]()
     async with open_consumer(world.settings(), group=f"{topic}-test", topics=[topic]) as consumer:
         while not (undecodable and published):
             found = gather(await consumer.poll(1, 500))
