@@ -7,6 +7,7 @@ this process.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import threading
@@ -38,6 +39,7 @@ def flat_map(function: Callable[[Value], Iterable[Result]], values: Sequence[Val
     if count < 2:
         return [result for value in values for result in function(value)]
     bounds = [len(values) * share // count for share in range(count + 1)]
+    gc.freeze()  # a collection in a fork would touch, and so copy, all that was read before
     try:
         with ProcessPoolExecutor(count, get_context("fork"), _begin, (function, values)) as pool:
             return [result for share in pool.map(_run, bounds, bounds[1:]) for result in share]
@@ -46,6 +48,8 @@ def flat_map(function: Callable[[Value], Iterable[Result]], values: Sequence[Val
             "Expected all processes of the check to finish, but one was killed"
             " - give it more memory, or run it again"
         ) from None
+    finally:
+        gc.unfreeze()
 
 
 def _cores() -> int:

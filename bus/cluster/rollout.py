@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from functools import partial
+from functools import cache, partial
 from itertools import groupby
 from pathlib import Path
 
@@ -74,6 +74,7 @@ class Rollout:
     Args:
         folder: the catalogue.
         catalog: the same, where it was read already.
+        entries: makes its entries of the registry, where it was read already; called at most once.
         settings: the cluster; from the `GOVBUS_*` variables if absent.
         allow_destroy: allow deleting topics and published versions, and weaker topics.
         grow: allow pausing publishers while the partitions of their events grow.
@@ -89,6 +90,7 @@ class Rollout:
         folder: Path,
         *,
         catalog: Catalog | None = None,
+        entries: Callable[[], Mapping[str, RegistryEntry]] | None = None,
         settings: Settings | None = None,
         allow_destroy: bool = False,
         grow: bool = False,
@@ -99,7 +101,7 @@ class Rollout:
         contains: Callable[[str], bool | None] = lambda _: None,
     ) -> None:
         self._settings = settings or Settings()
-        self._folder = folder
+        self._entries = cache(entries or partial(registry_entries, folder))
         self._catalog = catalog or Catalog.open(folder)
         if not self._catalog.agencies:  # every right in the cluster would be withdrawn
             raise UsageError(f"Expected a catalogue with agencies, got one without - at `{folder}`")
@@ -142,7 +144,7 @@ class Rollout:
             notes.append(
                 "the cluster has no authorizer: everybody may do everything, and access is not managed"
             )
-        entries = None if found is None else registry_entries(self._folder)
+        entries = None if found is None else self._entries()
         desired = desired_state(self._catalog, today, entries, observed)
         parts = parts_in_force(observed, found)
         scope = scope_of(self._catalog, {*registry, *(f"agency/{name}" for name in parts.agencies)})

@@ -11,7 +11,8 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -26,9 +27,10 @@ from contracts.contract import DEFAULT_POLICY, ClusterPolicy
 from contracts.errors import RegistryKeyError
 
 if TYPE_CHECKING:
-    from contracts.documents.loaded import LoadedContract
+    from contracts.documents.loaded import Loaded, LoadedContract
 
 PAYLOAD_TYPE: Final = "application/vnd.govbus.registry-entry+json"
+DOCUMENTS: Final = (".json", ".yaml", ".yml", ".jsonata")
 ROOT_FILES: Final = ("catalog.yaml", "cluster.yaml", "waivers.yaml")
 _PEM_END: Final = b"-----END PUBLIC KEY-----"
 
@@ -181,7 +183,12 @@ def registry_entries(root: Path) -> dict[str, RegistryEntry]:
     """All registry entries of the sound catalogue at `root`, by key."""
     from contracts.documents.loading import load  # noqa: PLC0415 - its parsers take most of this room's start
 
-    loaded = load(root)
+    return entries_of(load(root))
+
+
+def entries_of(loaded: Loaded) -> dict[str, RegistryEntry]:
+    """All registry entries of a sound catalogue that was read already, by key."""
+    root = loaded.root
     entries = [_entry(root, "catalog", [name for name in ROOT_FILES if (root / name).is_file()])]
     entries += [_entry(root, f"agency/{name}", [f"agencies/{name}/agency.yaml"]) for name in loaded.agencies]
     for contract in loaded.contracts.values():
@@ -212,18 +219,21 @@ def _contract_entries(root: Path, contract: LoadedContract) -> Iterable[Registry
             state=state,
             sunset=declared.get("sunset"),
         )
-    folder = root / contract.folder
-    rest = (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink())
-    names = (path.relative_to(root).as_posix() for path in rest if _belongs(path.relative_to(folder)))
     partitions = contract.contract.partitions
-    files = [name for name in names if name not in listed]
+    files = [name for name in _documents(root, contract.folder) if name not in listed]
     yield _entry(root, f"contract/{subject}", files, partitions=partitions)
 
 
-def _belongs(path: Path) -> bool:
-    """Whether a file in a contract's folder is one of its documents; examples and programs are not."""
-    documents = path.suffix in (".json", ".yaml", ".yml", ".jsonata")
-    return documents and path.parts[0] != "examples" and not any(part[0] in "._" for part in path.parts)
+def _documents(root: Path, folder: str) -> Iterator[str]:
+    """The documents in a contract's folder, from the catalogue's root; examples and programs are none."""
+    top = f"{root}/{folder}"
+    for place, folders, files in os.walk(top):
+        skipped = {"examples"} if place == top else set()
+        folders[:] = [name for name in folders if name[0] not in "._" and name not in skipped]
+        for name in files:
+            path = f"{place}/{name}"
+            if name.endswith(DOCUMENTS) and name[0] not in "._" and not os.path.islink(path):  # noqa: PTH114
+                yield folder + path.removeprefix(top)
 
 
 def _entry(root: Path, key: str, files: Iterable[str], *, sha256: str = "", **more: Any) -> RegistryEntry:

@@ -20,6 +20,7 @@ from contracts.catalog import Catalog
 from contracts.cluster.drift_rules import drift
 from contracts.cluster.plan import Plan, PlannedChange
 from contracts.cluster.plan_text import line_of, render_plan, summary
+from contracts.cluster.registry import entries_of
 from contracts.commands.options import (
     FINDINGS,
     REFERENCE_CATALOG,
@@ -84,7 +85,7 @@ def plan(catalog: Path | None, as_json: bool, allow_destroy: bool, grow: bool) -
     root = catalog or REFERENCE_CATALOG
     cluster = _cluster(
         root,
-        catalog=_sound(root),
+        **_sound(root),
         allow_destroy=allow_destroy,
         grow=grow,
         **_history(root),
@@ -130,7 +131,7 @@ def apply(
     root = catalog or REFERENCE_CATALOG
     cluster = _cluster(
         root,
-        catalog=_sound(root),
+        **_sound(root),
         allow_destroy=allow_destroy,
         grow=grow,
         grow_seconds=grow_seconds,
@@ -172,8 +173,11 @@ def verify(catalog: Path | None, form: Format) -> None:
     conclude([drift(change) for change in (*found.changes, *found.left)], form, root)
 
 
-def _sound(root: Path) -> Catalog:
-    """Read a catalogue; stop on findings of lint but expired subscriptions: `apply` removes their access."""
+def _sound(root: Path) -> dict[str, Any]:
+    """Read a catalogue, once for all that needs it; stop on findings of lint.
+
+    Expired subscriptions do not stop it: `apply` removes their access.
+    """
     loaded = load(root)
     findings = [
         finding
@@ -182,7 +186,7 @@ def _sound(root: Path) -> Catalog:
     ]
     if findings:
         conclude(findings, "text", root)
-    return Catalog.of(loaded)
+    return {"catalog": Catalog.of(loaded), "entries": lambda: entries_of(loaded)}
 
 
 def _show(found: Plan, *, as_json: bool) -> None:

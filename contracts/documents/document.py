@@ -7,6 +7,8 @@ keys, YAML anchors, aliases and tags. Reading is not recursive, so nesting canno
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -101,10 +103,13 @@ def read_json(root: Path, file: str, *, limit: int = MAX_JSON_BYTES) -> Document
 def _content(root: Path, file: str, limit: int) -> bytes:
     try:
         real = real_path(root, file)
-        if not real.is_file():
+        found = os.stat(real)  # noqa: PTH116 - see `real_path`
+        if not stat.S_ISREG(found.st_mode):
             raise DocumentError(rules.MISSING.at(Place(file), "is not a regular file"))
-        with real.open("rb") as stream:
-            content = stream.read(limit + 1)
+        with open(real, "rb") as stream:  # noqa: PTH123
+            content = stream.read(min(limit, found.st_size) + 1)  # room is made for what is asked
+            if found.st_size < len(content) <= limit:  # it grew, or has no size of its own
+                content += stream.read(limit + 1 - len(content))
     except (OSError, RuntimeError, ValueError) as error:
         what = "does not exist" if isinstance(error, FileNotFoundError) else "cannot be read"
         raise DocumentError(rules.MISSING.at(Place(file), what)) from None

@@ -107,7 +107,7 @@ def _name(text: str) -> str:
 
 
 def _printable(text: str) -> str:
-    if not all(letter.isprintable() or letter == "\n" for letter in text):
+    if not text.replace("\n", "").isprintable():
         raise ValueError("expected text without control characters")
     return text
 

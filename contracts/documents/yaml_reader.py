@@ -86,15 +86,15 @@ class _Builder:
         self.value: Any = None
         self.places: Places = {}
         self._open: list[Any] = []
-        self._path: list[Step | None] = []
+        self._path: list[Any] = []  # steps; None in place of the last while a key is awaited
 
     def take(self, event: yaml.Event) -> None:
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
+        if type(event) is yaml.ScalarEvent and event.anchor is None and event.tag in (None, "!"):
+            self._scalar(event)  # most are
+        elif isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
             self._refuse(rules.PLAIN_YAML, event, "an anchor or alias")
         elif getattr(event, "tag", None) not in (None, "!"):
             self._refuse(rules.PLAIN_YAML, event, "a tag")
-        elif isinstance(event, yaml.ScalarEvent):
-            self._scalar(event)
         elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
             self._begin(event)
         elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
@@ -109,7 +109,7 @@ class _Builder:
             elif event.value == "<<" and event.implicit[0]:
                 self._refuse(rules.PLAIN_YAML, event, "a merge key")
             self._path[-1] = event.value
-            self.places[self._steps()] = _place(self.file, event.start_mark)
+            self.places[tuple(self._path)] = _place(self.file, event.start_mark)
             return
         self._put(_scalar_value(event.value) if event.implicit[0] else event.value, event)
         self._next()
@@ -127,13 +127,14 @@ class _Builder:
             self._path.append(None if mapping else 0)
 
     def _put(self, value: Any, event: yaml.Event) -> None:
-        self.places.setdefault(self._steps(), _place(self.file, event.start_mark))
-        if not self._open:
-            self.value = value
-        elif isinstance(self._open[-1], dict):
-            self._open[-1][self._path[-1]] = value
-        else:
+        if self._open and isinstance(self._open[-1], dict):
+            self._open[-1][self._path[-1]] = value  # its place is that of its key
+            return
+        self.places[tuple(self._path)] = _place(self.file, event.start_mark)
+        if self._open:
             self._open[-1].append(value)
+        else:
+            self.value = value
 
     def _next(self) -> None:
         if self._open:
@@ -142,9 +143,6 @@ class _Builder:
 
     def _awaits_key(self) -> bool:
         return bool(self._open) and isinstance(self._open[-1], dict) and self._path[-1] is None
-
-    def _steps(self) -> tuple[Step, ...]:
-        return tuple(step for step in self._path if step is not None)
 
     def _refuse(self, rule: Rule, event: yaml.Event, what: str) -> None:
         self.fault = rule.at(_place(self.file, event.start_mark), what)

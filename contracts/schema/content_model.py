@@ -47,6 +47,8 @@ _BELOW: Final = (
 _TESTS: Final = ("not", "if", "contains")
 _BRANCHES_AND_DEPENDENT: Final = (*_BRANCHES, *_DEPENDENT)
 _DEEPEST: Final = 100
+_HOLDING: Final = (dict, list)
+"""What may hold a schema, in a copy by `unshared`."""
 _OTHERS: Final = ("additionalProperties", "unevaluatedProperties", "$dynamicRef", "$recursiveRef")
 
 
@@ -294,11 +296,13 @@ class _Parts:
         return [target, *listed] if target else listed
 
     def _written(self, value: Any, rewriting: _Rewriting) -> Any:
+        # Most values are neither; telling so here saves a call for each.
         if isinstance(value, list):
-            return [self._written(item, rewriting) for item in value]
-        if not isinstance(value, dict):
-            return value
-        written = {name: self._written(item, rewriting) for name, item in value.items()}
+            return [self._written(item, rewriting) if isinstance(item, _HOLDING) else item for item in value]
+        written = {
+            name: self._written(item, rewriting) if isinstance(item, _HOLDING) else item
+            for name, item in value.items()
+        }
         node = self._resolver.all.get(id(value))
         if node and "test" not in self._uses.get(node, {"test"}):
             rewriting(self, node, written)
