@@ -126,7 +126,7 @@ class Outbox:
         return self._stampers.get(subject, version, SYSTEM)
 
     def _row(self, stamper: Stamper, draft: Draft, cause: Event[Any] | None) -> Mapping[str, Any]:
-        if draft.service is not None:
+        if draft.service is not None and (cause is None or draft.service != cause.service):
             stamper.require_service(draft.service)
         stamp = _stamp(draft, cause)
         prepared = pipeline.prepare(stamper, stamp, draft.data, draft.key)
