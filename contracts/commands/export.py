@@ -27,7 +27,7 @@ _OUTPUT = click.Path(path_type=Path)
 def export(form: str, output: Path | None, catalog: Path | None) -> None:
     """Export the catalogue in the format of another standard.
 
-    `asyncapi`: one AsyncAPI 3.1 document with all topics, senders and receivers, as JSON if the file name
+    `asyncapi`: one AsyncAPI 3.0 document with all topics, senders and receivers, as JSON if the file name
     ends with `.json`, otherwise as YAML. `odcs`: one Open Data Contract Standard 3.1 document for each major
     version of an event. `cloudevents`: the event types, as JSON.
     """

@@ -1,7 +1,9 @@
-"""A catalogue as one AsyncAPI 3.1 document: topics, senders, receivers and messages. Pure.
+"""A catalogue as one AsyncAPI 3.0 document: topics, senders, receivers and messages. Pure.
 
 A channel is a topic, a message is a version. An agency sends the events it owns and receives those of its
-subscriptions. Schemas are converted to draft-07, as AsyncAPI's own tools do not support later dialects.
+subscriptions. Schemas are converted to draft-07, as AsyncAPI's own tools do not support later dialects; they
+are AsyncAPI's own schema objects under `components`, each with a title of its own, and payloads only refer to
+them: from that, Modelina makes a class for each message. It reads no later version of AsyncAPI.
 """
 
 from __future__ import annotations
@@ -33,7 +35,6 @@ _ATTRIBUTES: Final = {
     "content-type": {"type": "string", "const": "application/json"},
 }
 _REQUIRED: Final = ("ce_specversion", "ce_id", "ce_source", "ce_type")
-_DRAFT_07: Final = "application/schema+json;version=draft-07"
 _DAY_MS: Final = 86_400_000
 
 
@@ -49,7 +50,7 @@ def asyncapi(catalog: Catalog, title: str = "Events of the catalogue") -> dict[s
         {"name": agency.name, "description": agency.title} for _, agency in sorted(catalog.agencies.items())
     ]
     return {
-        "asyncapi": "3.1.0",
+        "asyncapi": "3.0.0",
         "info": {"title": title, "version": "1.0.0", "description": _WHAT, "tags": agencies},
         "defaultContentType": "application/json",
         "channels": {topic: _channel(topic, minors) for topic, minors in topics.items()},
@@ -152,11 +153,7 @@ def _message(version: ContractVersion, schemas: dict[str, Any]) -> dict[str, Any
     except InexpressibleError as error:
         return {**message, "description": f"The schema is not included: it has {error}."}
     schemas.update(written)
-    payload = {
-        "schemaFormat": _DRAFT_07,
-        "schema": {"$ref": f"#/components/schemas/{_message_name(version)}"},
-    }
-    return {**message, "payload": payload}
+    return {**message, "payload": {"$ref": f"#/components/schemas/{_message_name(version)}"}}
 
 
 def _protection(contract: Contract) -> dict[str, Any]:
@@ -175,10 +172,15 @@ def _schemas(version: ContractVersion) -> dict[str, Any]:
         places[own.removesuffix("#")] = name
     documents: dict[str, Schema] = {name: version.schema}
     documents |= {places[uri]: document for uri, document in version.references.items()}
-    return {
-        place: {**as_draft_07(document, partial(_target, place, places)), "x-dataschema": version.dataschema}
+    told = {"x-dataschema": version.dataschema}
+    found = {
+        place: {**as_draft_07(document, partial(_target, place, places)), **told}
         for place, document in documents.items()
     }
+    contract = version.contract
+    only = len(contract.versions) == 1
+    found[name]["title"] = contract.title if only else f"{contract.title} {version.number}"
+    return found
 
 
 def _target(here: str, places: Mapping[str, str], reference: str) -> str:

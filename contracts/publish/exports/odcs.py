@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -85,7 +86,7 @@ def _custom(contract: Contract, version: ContractVersion) -> Iterator[dict[str, 
 def _object(contract: Contract, version: ContractVersion) -> dict[str, Any]:
     root = version.root
     return {
-        "name": contract.event,
+        "name": _word(contract.event),
         "physicalName": version.type,
         "physicalType": "topic",
         "logicalType": "object",
@@ -106,7 +107,18 @@ def _properties(contract: Contract, root: Subschema, steps: tuple[Step, ...]) ->
         if id(here.schema) not in above  # a schema that contains itself is shown once
         for name in here.schema.get("properties", {})
     )
-    return [{"name": name, **_element(contract, root, (*steps, name))} for name in names if name]
+    return [{**_named(name), **_element(contract, root, (*steps, name))} for name in names if name]
+
+
+def _named(name: str) -> dict[str, str]:
+    """Return a name that code may have, and the one of the JSON if that is another."""
+    word = _word(name)
+    return {"name": word} if word == name else {"name": word, "physicalName": name}
+
+
+def _word(name: str) -> str:
+    word = re.sub(r"\W", "_", name, flags=re.ASCII)
+    return f"_{word}" if word[0].isdigit() else word
 
 
 def _element(contract: Contract, root: Subschema, steps: tuple[Step, ...]) -> dict[str, Any]:

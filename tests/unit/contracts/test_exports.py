@@ -30,6 +30,11 @@ PARSER = Path(__file__).parents[2] / "asyncapi_parser"
 DRAFT_2020_12 = "https://json-schema.org/draft/2020-12/schema"
 DRAFT_07 = "http://json-schema.org/draft-07/schema#"
 PATIENCE_SECONDS = 300
+LATER = (
+    "2 asyncapi-latest-version asyncapi The latest version of AsyncAPi is not used. It is recommended "
+    'update to the "3.1.0" version.'
+)
+"""What the parser says of 3.0, which is the latest version that Modelina reads."""
 
 
 @pytest.fixture(scope="session")
@@ -109,7 +114,7 @@ def test_asyncapis_own_parser_reads_the_reference_catalogue(parser: Path, tmp_pa
     result = CliRunner().invoke(command, ["export", "asyncapi", "-o", str(file)])
     assert result.exit_code == 0
     found = parsed(parser, file)
-    assert found["diagnostics"] == []
+    assert found["diagnostics"] == [LATER]
     versions = [version for contract in Catalog.open().contracts.values() for version in contract.versions]
     sending = [row for row in found["operations"] if row["action"] == "send"]
     assert {row["topics"][0] for row in sending} == {version.type for version in versions}
@@ -122,7 +127,7 @@ def test_asyncapis_own_parser_follows_references(parser: Path, tmp_path: Path, c
     file = tmp_path / "events.json"
     file.write_text(json.dumps(asyncapi(catalog)))
     found = parsed(parser, file)
-    assert found["diagnostics"] == []
+    assert found["diagnostics"] == [LATER]
     assert [(row["id"], row["action"]) for row in found["operations"]] == [
         ("tax.send.tax.refund-approved.v1", "send"),
         ("tax.send.tax.refund-paid.v1", "send"),
@@ -133,12 +138,23 @@ def test_asyncapis_own_parser_follows_references(parser: Path, tmp_path: Path, c
 def test_an_asyncapi_payload_judges_as_its_contract_does(catalog: Catalog) -> None:
     """In draft-07's words the same examples pass and fail."""
     document = asyncapi(catalog)
-    payload = {**document["components"]["messages"]["tax.refund-paid-1.1"]["payload"]["schema"]}
+    payload = {**document["components"]["messages"]["tax.refund-paid-1.1"]["payload"]}
     validator = Draft07Validator({**payload, "components": document["components"]})
     event = {**catalogs.event(), "amount": 5}
     assert validator.is_valid(event)
     assert not validator.is_valid({**event, "amount": "5"})
     assert not validator.is_valid({**event, "payee": {}})
+
+
+def test_each_payload_is_a_plain_reference_to_a_schema_with_a_name_of_its_own(catalog: Catalog) -> None:
+    """Modelina and others name a class by the title, and make nothing of a payload in another form."""
+    for document in (asyncapi(catalog), asyncapi(Catalog.open())):
+        assert document["asyncapi"] == "3.0.0"
+        schemas, titles = document["components"]["schemas"], []
+        for message in document["components"]["messages"].values():
+            assert list(message["payload"]) == ["$ref"]
+            titles.append(schemas[message["payload"]["$ref"].removeprefix("#/components/schemas/")]["title"])
+        assert len(set(titles)) == len(titles)
 
 
 EXPRESSED: list[tuple[dict[str, Any], list[Any]]] = [
@@ -223,6 +239,18 @@ def test_an_odcs_document_says_what_the_contract_says(catalog: Catalog) -> None:
     assert (cents["name"], cents["tags"]) == ("cents", ["finance"])
     assert document["slaProperties"] == [{"property": "retention", "value": 30.0, "unit": "d"}]
     assert [role["role"] for role in document["roles"]] == ["tax.audit"]
+
+
+def test_odcs_names_are_names_that_code_may_have(root: Path) -> None:
+    """Event and fields; what stands on the wire is the physical name, where that is another."""
+    own = {"first-name": {"type": "string"}, "2nd": {"type": "string"}, "plain": {"type": "string"}}
+    catalogs.edit(root, catalogs.SCHEMA, lambda schema: schema["properties"].update(own))
+    (schema,) = odcs(Catalog.open(root))["tax.refund-paid.v1"]["schema"]
+    assert (schema["name"], schema["physicalName"]) == ("refund_paid", "tax.refund-paid.v1")
+    names = {field["name"]: field.get("physicalName") for field in schema["properties"]}
+    assert {name: names[name] for name in ("first_name", "_2nd", "plain")} == {
+        "first_name": "first-name", "_2nd": "2nd", "plain": None,
+    }  # fmt: skip
 
 
 def test_a_schema_that_contains_itself_ends(root: Path) -> None:
