@@ -30,7 +30,7 @@ from contracts.patterns.matching import MATCH_SECONDS, finds
 from contracts.patterns.safety import backtracking_risk
 from contracts.schema.dialect import DRAFTS, Schema, by_id, dialect_of
 from contracts.schema.formats import ASSERTED
-from contracts.schema.json_values import NOT_JSON
+from contracts.schema.json_values import NOT_JSON, unshared
 from contracts.schema.references import REFERENCES
 from contracts.schema.walk import subschemas
 
@@ -89,23 +89,22 @@ class _Unread:
 
 
 class _Run:
-    """One evaluation: the time left, and how each part that cannot be read is taken to decide."""
+    """One answer: the time left, and how each part that cannot be read is taken to decide.
 
-    def __init__(
-        self,
-        ways: list[bool],
-        end: float,
-        slow: set[tuple[str, str]],
-        slow_name: Callable[[], str | None],
-        *,
-        as_python: bool,
-    ) -> None:
-        self.slow_name = slow_name
-        self._as_python = as_python
-        self.ways = ways
+    Attributes:
+        ways: How the parts decide, in the order in which they are met.
+        met: What was met of them by the evaluation that goes on.
+        patterns: The patterns that were met.
+        unread_name: A pattern of names that could not be matched, and whether it was slow.
+    """
+
+    def __init__(self, end: float, *, as_python: bool) -> None:
+        self.ways: list[bool] = []
         self.met: list[_Unread] = []
         self.patterns: set[str] = set()
-        self._slow = slow
+        self.unread_name: tuple[str, bool] | None = None
+        self._as_python = as_python
+        self._slow: set[tuple[str, str]] = set()
         self._end = end
         self._until_look = 0
 
@@ -123,19 +122,29 @@ class _Run:
             self.ways.append(True)
         return self.ways[len(self.met) - 1]
 
-    def finds(self, pattern: str, text: str, schema: Any, keyword: str) -> bool:
+    def match(self, pattern: str, text: str) -> bool:
+        """Whether the pattern matches somewhere in the text; raises PatternError where that is not known."""
         self.spend()
         self.patterns.add(pattern)
         if self._as_python and (own := _of_python(pattern)) is not None:
             return own.search(text) is not None
-        if (pattern, text) not in self._slow:
-            try:
-                return finds(pattern, text, min(MATCH_SECONDS, self._end - thread_time()))
-            except SlowPatternError:
-                self._slow.add((pattern, text))
-            except PatternError:
-                return self.taken(_Unread(schema, keyword, "which jsonschema cannot read"))
-        return self.taken(_Unread(schema, keyword, "on which jsonschema takes too long", is_slow=True))
+        if (pattern, text) in self._slow:
+            raise SlowPatternError
+        try:
+            return finds(pattern, text, min(MATCH_SECONDS, self._end - thread_time()))
+        except SlowPatternError:
+            self._slow.add((pattern, text))
+            raise
+
+    def finds(self, pattern: str, text: str, schema: Any, keyword: str) -> bool:
+        """The same; taken in some way where it is not known."""
+        try:
+            return self.match(pattern, text)
+        except SlowPatternError:
+            why = "on which jsonschema takes too long"
+            return self.taken(_Unread(schema, keyword, why, is_slow=True))
+        except PatternError:
+            return self.taken(_Unread(schema, keyword, "which jsonschema cannot read"))
 
 
 @lru_cache(maxsize=2048)
@@ -210,17 +219,12 @@ def _additional_properties(validator: Any, inner: Any, data: Any, schema: Any) -
 
 def _unevaluated_properties(keyword: _Keyword) -> _Keyword:
     def unevaluated(validator: Any, value: Any, data: Any, schema: Any) -> Iterator[Any]:
-        # jsonschema itself matches the patterns beside this keyword, by `re`.
         run = _RUN.get()
-        why, is_slow = "beside a pattern that jsonschema cannot read", False
-        if (name := run.slow_name()) is None:
-            try:
-                yield from keyword(validator, value, data, schema)
-                return
-            except re.error:
-                pass
-        else:
-            why, is_slow = f"beside the pattern `{name[:200]}`, which may never end", True
+        if run.unread_name is None:
+            yield from keyword(validator, value, data, schema)
+            return
+        pattern, is_slow = run.unread_name
+        why = f"beside the pattern `{pattern[:200]}`, {'too slow' if is_slow else 'odd'} for jsonschema"
         if not run.taken(_Unread(schema, "unevaluatedProperties", why, is_slow)):
             yield from _refused()
 
@@ -274,31 +278,51 @@ class ReferenceValidator:
         as_python: bool = False,
     ) -> None:
         self._as_python = as_python
-        self._documents = {"": schema, **references}
+        self._documents: Mapping[str, Any] = {"": schema, **references}
+        self._shown: Mapping[str, Any] = self._documents
         self._draft = draft
         self._formats = assert_formats
         self.met: frozenset[str] = frozenset()
         """The patterns that the last data met."""
 
-    @cached_property
-    def _validator(self) -> Any:
+    def _validator(self, documents: Mapping[str, Any]) -> Any:
         specification = _KINDS[self._draft][1]
         specifications: Registry[Any] = SPECIFICATIONS
         registry = specifications.with_resources(
             (uri, Resource.from_contents(document, default_specification=specification))
-            for uri, document in self._documents.items()
+            for uri, document in documents.items()
             if uri
         )
         checker = _FORMAT_CHECKER if self._formats else None
-        return _careful(self._draft)(self._documents[""], registry=registry, format_checker=checker)
+        return _careful(self._draft)(documents[""], registry=registry, format_checker=checker)
 
     @cached_property
-    def _slow_name(self) -> str | None:
-        """A pattern of names that jsonschema, which matches it itself for `unevaluated`, may never finish."""
-        inside = (placed for document in self._documents.values() for placed in subschemas(document))
-        named = ((steps, node["patternProperties"]) for steps, node in inside if "patternProperties" in node)
-        risky = (name for _, names in named for name in names if backtracking_risk(name))
-        return next(risky, None)
+    def _of_all_data(self) -> Any:
+        return self._validator(self._documents)
+
+    @cached_property
+    def _matches_names(self) -> bool:
+        """Whether jsonschema matches patterns of names itself, by `re`: for `unevaluatedProperties`."""
+        nodes = [node for document in self._documents.values() for _, node in subschemas(document)]
+        return all(
+            any(word in node for node in nodes) for word in ("unevaluatedProperties", "patternProperties")
+        )
+
+    def _of_data(self, data: Any, run: _Run) -> Any:
+        """The validator of data: patterns of names that jsonschema matches itself become those names."""
+        if not self._matches_names:
+            return self._of_all_data
+        names = sorted(_names_in(data))
+        shown = {uri: unshared(document) for uri, document in self._documents.items()}
+        for document in shown.values():
+            for _, node in subschemas(document):
+                if isinstance(patterns := node.get("patternProperties"), dict):
+                    items = list(patterns.items())
+                    patterns.clear()
+                    for index, (pattern, inner) in enumerate(items):
+                        patterns[_as_names(pattern, names, index, run)] = inner
+        self._shown = shown
+        return self._validator(shown)
 
     def judged(self, data: Any, *, limit_seconds: float = LIMIT_SECONDS) -> bool | Obstacle:
         """Whether the data is valid, or what stands in the way.
@@ -307,32 +331,30 @@ class ReferenceValidator:
             data: What JSON can hold.
             limit_seconds: When to give up, in seconds of processor time.
         """
-        end = thread_time() + limit_seconds
-        self.met = frozenset()
-        ways: list[bool] = []
-        slow: set[tuple[str, str]] = set()
+        run = _Run(thread_time() + limit_seconds, as_python=self._as_python)
+        self._shown: Mapping[str, Any] = self._documents
         answer: bool | None = None
         for _ in range(_MOST_WAYS):
-            changed = len(ways) - 1
-            run = _Run(ways, end, slow, lambda: self._slow_name, as_python=self._as_python)
+            changed = len(run.ways) - 1
+            run.met.clear()
             found = self._found(run, data)
-            self.met |= run.patterns
+            self.met = frozenset(run.patterns)
             if isinstance(found, Obstacle):
                 return found
             if answer is not None and answer is not found:
                 return self._named(run.met[changed])
             answer = found
-            while ways and not ways[-1]:
-                ways.pop()
-            if not ways:
+            while run.ways and not run.ways[-1]:
+                run.ways.pop()
+            if not run.ways:
                 return found
-            ways[-1] = False
+            run.ways[-1] = False
         return self._named(run.met[-1])
 
     def _found(self, run: _Run, data: Any) -> bool | Obstacle:
         token = _RUN.set(run)
         try:
-            return bool(self._validator.is_valid(data))
+            return bool(self._of_data(data, run).is_valid(data))
         except _OutOfTimeError:
             return Obstacle("the schema", "#", "on which jsonschema takes too long", is_slow=True)
         except RecursionError:
@@ -348,13 +370,38 @@ class ReferenceValidator:
         text = f"`{word}` `{said[:200]}`" if isinstance(said, str) else f"`{word}`"
         inside = (
             (uri, steps)
-            for uri, document in self._documents.items()
+            for uri, document in self._shown.items()
             for steps, node in subschemas(document)
             if node is unread.schema
         )
         uri, steps = next(inside, ("", None))
         place = "#" if steps is None else uri + pointer([*steps, word, *([name] if name else ())])
         return Obstacle(text, place, unread.why, unread.is_slow)
+
+
+def _names_in(data: Any) -> set[str]:
+    """The names of properties in the data."""
+    names: set[str] = set()
+    rest = [data]
+    while rest:
+        value = rest.pop()
+        if isinstance(value, Mapping):
+            names.update(value)
+            rest.extend(value.values())
+        elif isinstance(value, list):
+            rest.extend(value)
+    return names
+
+
+def _as_names(pattern: str, names: list[str], index: int, run: _Run) -> str:
+    """A pattern of those names that the pattern matches; itself where that is not known."""
+    try:
+        matched = [name for name in names if run.match(pattern, name)]
+    except PatternError as error:
+        run.unread_name = (pattern, isinstance(error, SlowPatternError))
+        return pattern
+    listed = "|".join(map(re.escape, matched)) if matched else "(?!)"
+    return f"^(?:{listed})(?![\\s\\S])(?:){{{index}}}"
 
 
 def reference_validator(

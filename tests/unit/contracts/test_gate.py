@@ -151,6 +151,18 @@ def test_a_referenced_document_that_is_no_schema_is_named() -> None:
     assert decide({"type": "string"}, {}, old_references=broken).answer == "compatible"
 
 
+@pytest.mark.parametrize("pattern", [r"^(title_(([a-z]+)-?)+)$", r"^\p{L}+_\p{Lu}$", "^note_"])
+@pytest.mark.parametrize("keyword", ["additionalProperties", "unevaluatedProperties"])
+def test_patterns_of_names_count_where_an_object_is_closed(pattern: str, keyword: str) -> None:
+    """Also where jsonschema matches them itself, for `unevaluatedProperties`, as writers' schemas have it."""
+    old = record({"patternProperties": {pattern: {"type": "string"}}, keyword: False})
+    assert decide(old, shorter(old)).new_path == "#/properties/kind/maxLength"
+    without = {**old, "patternProperties": {}}
+    verdict = decide(old, without)
+    assert (verdict.answer, verdict.new_path) == ("incompatible", f"#/{keyword}")
+    assert decide(without, old).answer == "compatible"
+
+
 MANY = 10**9
 HUGE: dict[str, tuple[Any, Any]] = {
     "items": ({"type": "array", "minItems": MANY}, {"type": "array", "maxItems": MANY - 1}),
