@@ -332,7 +332,7 @@ class ReferenceValidator:
             limit_seconds: When to give up, in seconds of processor time.
         """
         run = _Run(thread_time() + limit_seconds, as_python=self._as_python)
-        self._shown: Mapping[str, Any] = self._documents
+        self._shown = self._documents
         answer: bool | None = None
         for _ in range(_MOST_WAYS):
             changed = len(run.ways) - 1

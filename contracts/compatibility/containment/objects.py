@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from contracts.compatibility.containment.names import (
     Atom,
@@ -29,6 +29,8 @@ from contracts.compatibility.containment.results import (
     Why,
 )
 from contracts.compatibility.containment.strings import NOT_REGULAR, is_strange
+
+_TOO_MANY: Final = f"an object of more than {MOST_BUILT:,} properties, which is not built"
 
 
 class Solver(Protocol):
@@ -157,6 +159,9 @@ class _Builder:
                 goals[name] = self._solver.space.all_of((goals.get(name) or self._base(name), value))
             else:
                 others.append((names, value))
+        if len(goals) > MOST_BUILT:
+            self._doubt = _TOO_MANY
+            return None, others
         possible = [self._is_possible(goal) for goal in goals.values()]
         return [_Slot(name, goal) for name, goal in goals.items()] if all(possible) else None, others
 
@@ -210,7 +215,7 @@ class _Builder:
                 slots += [_Slot(where, self._base(where))] * min(room, MOST_BUILT)
                 missing -= room
         if missing <= 0 and self._demand.fewest > MOST_BUILT:
-            self._doubt = f"an object of more than {MOST_BUILT:,} properties, which is not built"
+            self._doubt = _TOO_MANY
             return None
         return slots if missing <= 0 else None
 
