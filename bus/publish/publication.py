@@ -148,8 +148,10 @@ class Publication(Outgoing):
             followers, self.followers = self.followers, ()
             for one in followers:
                 one.follow(self)
-        if self.waiting is not None:
-            self.waiting.settled(self, error)
+        if (waiting := self.waiting) is not None:
+            waiting.settled(self, error)
+            if not waiting.has_given_up(self):
+                self.waiting = None  # whoever remembers this event keeps nothing that waited for it
 
     def receipt(self) -> Receipt:
         """Return the receipt; before the acknowledgement it has -1 as partition and offset."""

@@ -1,6 +1,7 @@
 """Publishing inside a handler: a repeat is the same event, and nothing of it is forgotten when it counts."""
 
 import asyncio
+import gc
 import random
 import re
 from collections import Counter
@@ -24,6 +25,7 @@ from bus import (
     TopicPartition,
     UsageError,
 )
+from bus.caused import CausedEvents
 from bus.errors import BusError
 from bus.publish import in_handler
 from bus.replay.replay import ReplayRequest, replay
@@ -450,6 +452,27 @@ async def test_what_nobody_acknowledges_fails_the_handling_in_time(
         gate.open()
         await until(lambda: committed(world))
     assert len(ids(world)) == 1
+
+
+@pytest.mark.parametrize("exactly_once", [False, True])
+async def test_what_an_event_has_published_goes_with_it(world: MemoryWorld, exactly_once: bool) -> None:
+    """The ids of events are remembered, nothing of their handling is, and no collector must search for it."""
+    alive: list[int] = []
+
+    async def close(event: Event[Any]) -> None:
+        await event.publish(world.country.closed, case(7), version="1.0")
+        alive.append(sum(isinstance(one, CausedEvents) for one in gc.get_objects()))
+
+    await publish(world, *range(1, 21))
+    gc.collect()
+    gc.disable()
+    try:
+        async with subscribed(world, close, exactly_once=exactly_once, concurrency=1):
+            await until(lambda: len(alive) == 20)
+    finally:
+        gc.enable()
+    # One more: the timer of all waits has the context of the handling that began it.
+    assert alive[-1] <= alive[0] + 1
 
 
 FORGOTTEN: dict[str, Callable[[Bus, SmallCountry, Event[Any]], Any]] = {
