@@ -13,6 +13,7 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
@@ -104,6 +105,21 @@ class Console:
         return HTMLResponse(html, status_code=status_code)
 
 
+class _Text(Convertor[str]):
+    """A part of an address that may be anything, line breaks too: agencies choose the ids."""
+
+    regex = r"[\s\S]*"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("text", _Text())
+
+
 def application(
     store: Store,
     *,
@@ -123,7 +139,7 @@ def application(
             Route("/", console.overview, name="overview"),
             Route("/services/{name}", console.service, name="service"),
             Route("/transactions", console.find, name="find"),
-            Route("/transactions/{id:path}", console.transaction, name="transaction"),
+            Route("/transactions/{id:text}", console.transaction, name="transaction"),
             Route("/livez", console.alive, name="alive"),
             Route("/healthz", console.ready, name="health"),
             Route("/readyz", console.ready, name="ready"),

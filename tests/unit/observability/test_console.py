@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from html.parser import HTMLParser
 from http.client import HTTPConnection
 from itertools import pairwise
@@ -15,6 +16,7 @@ from urllib.parse import quote
 
 import pytest
 
+from contracts import visible
 from contracts.web.guard import host_name
 from observability import Store, StoreError
 from observability.console.pages import overview
@@ -352,6 +354,16 @@ def test_find_leads_to_the_transaction(ask: Get) -> None:
     assert ask("/transactions?id=case-stuck").headers["location"] == "/transactions/case-stuck"
     assert ask("/transactions?id=").headers["location"] == "/"
     assert ask("/transactions?id=%2F%2Felsewhere").headers["location"].startswith("/transactions/")
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "a\rb", "tab\there", "\x1b[2J", "a/b?c#d%2F", "case\u202e1"])
+def test_every_transaction_that_is_listed_can_be_opened(store: Store, ask: Get, name: str) -> None:
+    """Agencies choose the ids: a line break or a control character in one leads to its page all the same."""
+    store.apply([published(BORN, START, name)])
+    (link,) = set(re.findall(r'href="(/transactions/[^"]+)"', ask("/").text))
+    answer = ask(link)
+    assert answer.status == 200
+    assert visible(name) in unescape(answer.text)
 
 
 @pytest.mark.parametrize("path", ["/transactions/nobody", "/services/nothing", "/nowhere", "/static/nothing"])
