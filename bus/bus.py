@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from contextvars import copy_context
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -181,7 +181,7 @@ class Bus(Publishing, BoundedReading):
                 group=group_of(self.agency, name),
                 topic=topic,
                 purpose=purpose,
-                expected=expectations(self.catalog, subject, version, datetime.now(UTC).date()),
+                expected=expectations(self.catalog, subject, version, self._today()),
                 handler=adapt(function, self.injection),
                 retry=retry or RetryPolicy(),
                 timeout_seconds=timeout_seconds,
@@ -292,15 +292,18 @@ class Bus(Publishing, BoundedReading):
         self._started, self._ending = True, None
         self._loop = asyncio.get_running_loop()
         self._make_context()
-        topics = {topic for subscription in self._subscriptions.values() for topic in subscription.expected}
         try:
             await self._transport.start(self._telemetry.sent if self._telemetry.metering else None)
             own = {receipts_topic(self.agency), dead_letter_topic(self.agency), parked_topic(self.agency)}
-            await self._transport.require_topics(own | topics)
+            await self._transport.require_topics(own)
             self._clock_watch = ClockWatch(
                 self._transport, receipts_topic(self.agency), self.settings.publish_timeout_seconds
             )
             await self._clock_watch.start()
+            self._renew()  # which versions are retired is up to the broker's day
+            await self._transport.require_topics(
+                {topic for subscription in self._subscriptions.values() for topic in subscription.expected}
+            )
             await self._follow()
             self._sunsets.start()
             if self._subscriptions:
@@ -351,12 +354,14 @@ class Bus(Publishing, BoundedReading):
         self.catalog = self._context.catalog = self._sunsets.catalog = catalog
         self._context.spreading.adopt(catalog)
         self._publisher.adopt(catalog)
-        today = datetime.now(UTC).date()
-        for name, subscription in self._subscriptions.items():
-            self._subscriptions[name] = renewed(subscription, catalog, today)
+        self._renew()
         for subscriber in self._subscribers:
             subscriber.adopt(self._subscriptions[subscriber.subscription.name], catalog)
         self._sunsets.tell()
+
+    def _renew(self) -> None:
+        for name, subscription in self._subscriptions.items():
+            self._subscriptions[name] = renewed(subscription, self.catalog, self._today())
 
     def _make_subscriber(self, subscription: Subscription, parking: ParkingLog) -> Subscriber:
         delivery = Delivery(

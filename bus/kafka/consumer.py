@@ -5,7 +5,6 @@ import re
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from time import time_ns
 from typing import Any
 from weakref import WeakSet
 
@@ -291,7 +290,7 @@ class KafkaConsumer:
                 try:
                     batch = await self._kafka.getmany(place, timeout_ms=REFETCH_MS, max_records=1)
                 except UnicodeDecodeError:
-                    batch = {place: [_unreadable(place, offset)]}
+                    batch = {place: [_unreadable(place, offset, self._clock.now_us())]}
                     self._kafka.seek(place, offset + 1)
                 if not batch:
                     break
@@ -525,6 +524,6 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
         self._fresh.update(TopicPartition(*place) for place in assigned)
 
 
-def _unreadable(place: Any, offset: int) -> Record:
+def _unreadable(place: Any, offset: int, now_us: int) -> Record:
     """Return a record without headers for one that the client cannot parse; it becomes a dead letter."""
-    return StoredRecord(place.topic, place.partition, offset, time_ns() // 1_000_000, None, b"")
+    return StoredRecord(place.topic, place.partition, offset, now_us // 1000, None, b"")

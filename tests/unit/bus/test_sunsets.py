@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from time import time_ns
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from sqlalchemy import create_engine
 
 from bus import Event, Outbox, VersionRetiredError
 from bus.testing import InMemoryBus, InMemoryCluster
+from bus.times.clock import BrokerClock, steady_ns
 from bus.times.sunsets import SunsetWatch, VersionUse, endings, warning
 from tests.growing_catalog import GrowingCountry
 
@@ -153,6 +155,24 @@ async def test_a_sunset_that_a_running_program_learns_of_is_told_at_once(
         assert caplog.text == ""
         north.adopt(country.catalog)
         assert f"{country.moved} 1.0 is refused after" in caplog.text
+
+
+async def test_which_versions_are_read_is_up_to_the_day_of_the_broker(
+    made: Callable[[int], GrowingCountry],
+) -> None:
+    """A machine that is years ahead reads the last events of a version that has just ended, as others do."""
+    country = made(-1)
+    south = InMemoryBus(country.south, cluster=InMemoryCluster(country.catalog))
+    south.transport.clock = BrokerClock(time_of_day=lambda: time_ns() + 3 * 366 * 86_400_000_000_000)
+
+    @south.subscribe(country.moved, version=2, purpose="count moves", name="moves")
+    async def count(event: Event[Any]) -> None:
+        del event
+
+    assert set(south._subscriptions["moves"].expected) == {f"{country.moved}.v2"}
+    south.transport.clock.read(steady_ns(), time_ns() // 1000, steady_ns())  # as the start does over Kafka
+    async with south:
+        assert set(south._subscriptions["moves"].expected) == {f"{country.moved}.v1", f"{country.moved}.v2"}
 
 
 def test_the_outbox_tells_too(
