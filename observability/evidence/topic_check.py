@@ -2,9 +2,10 @@
 
 Law of this file: of a topic or partition that is not known nothing is said before the brokers have been asked
 about it, at once; nor of an offset before the ends of its partition are known. One question asks about all
-partitions, and a batch asks at most `ROUNDS` times; what is left over, or could not be asked, is `unchecked`
-and asked again later. The monitor may describe the topics of
-events, not read them.
+partitions, and a batch asks at most `ROUNDS` times, from the middle of the times claimed: an answer about one
+time refutes whoever claims to be on its other side, so that a flood of lies falls with a few questions. What
+is left over, or could not be asked, is `unchecked` and asked again later. The monitor may describe the topics
+of events, not read them.
 """
 
 import asyncio
@@ -15,7 +16,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from bus import BusError, Offsets, PublishReceipt, TopicPartition
 from contracts import visible_logger
-from observability.evidence.trust import Bounds, Standing, standing_by_ends, standing_of, window_us
+from observability.evidence.trust import (
+    Bounds,
+    Standing,
+    standing_by_ends,
+    standing_by_time,
+    standing_of,
+    window_us,
+)
 
 ROUNDS = 8
 """At most so many seconds of one partition are asked about in a batch."""
@@ -114,20 +122,44 @@ class TopicCheck:
                 if open_ones := [index for index in indexes if found[index] == "unchecked"]:
                     left[place][window] = open_ones
         for _ in range(ROUNDS):
-            asked = {place: windows.popitem() for place, windows in left.items() if windows}
+            asked = {place: _middle_of(windows) for place, windows in left.items() if windows}
             if not asked:
                 break
             since = await self._at({place: window[0] for place, (window, _) in asked.items()})
             until = await self._at({place: window[1] for place, (window, _) in asked.items()})
-            for place, (_, indexes) in asked.items():
+            for place, (window, indexes) in asked.items():
                 bounds = Bounds(begins[place], ends[place], since[place], until[place])
                 for index in indexes:
                     found[index] = standing_of(publishes[index].offset, bounds)
+                for at, first in ((window[0], since[place]), (window[1], until[place])):
+                    _refute(publishes, found, left[place], at, first)
         return found
 
     async def _at(self, times: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, int]:
         # Kafka takes -1 and -2 for the end and the beginning.
         return await self._offsets.offsets_at({place: max(at, 0) for place, at in times.items()})
+
+
+def _middle_of(windows: dict[Window, list[int]]) -> tuple[Window, list[int]]:
+    """Take the window in the middle: what its answer refutes beside it is the most there."""
+    window = sorted(windows)[len(windows) // 2]
+    return window, windows.pop(window)
+
+
+def _refute(
+    publishes: Sequence[PublishReceipt],
+    found: list[Standing],
+    windows: dict[Window, list[int]],
+    at: int,
+    first: int,
+) -> None:
+    """Refute by one answer what claims other times, and leave the rest to be asked about."""
+    for window, indexes in list(windows.items()):
+        for index in indexes:
+            found[index] = standing_by_time(publishes[index].offset, window, at, first) or found[index]
+        windows[window] = [index for index in indexes if found[index] == "unchecked"]
+        if not windows[window]:
+            del windows[window]
 
 
 def _known_to_all(agency: str) -> str:

@@ -184,6 +184,25 @@ def standing_of(offset: int, bounds: Bounds) -> Standing:
     return "confirmed" if bounds.since <= offset < bounds.until else "wrong-time"
 
 
+def standing_by_time(offset: int, claim: tuple[int, int], at: int, first: int) -> Standing | None:
+    """Return what one answer of a partition says of any publish: times grow with offsets.
+
+    Args:
+        offset: of the publish.
+        claim: the times between which it claims to be.
+        at: the time that the partition was asked about, in the same unit.
+        first: the offset of its first record at that time or later.
+
+    Returns:
+        None where the answer leaves the claim open.
+    """
+    if offset == UNKNOWN_OFFSET:
+        return None
+    since, until = claim
+    is_earlier, is_later = offset < first and at <= since, offset >= first and at >= until
+    return "wrong-time" if is_earlier or is_later else None
+
+
 def disbelief(standing: Standing, broker_time_us: int, written_us: int) -> Fault | None:
     """Return why a publish does not count: refuted by its topic, or overdue and not confirmed."""
     match standing:

@@ -10,6 +10,7 @@ from observability.evidence.trust import (
     AGENCY_SKEW_US,
     OVERDUE_US,
     SKEW_US,
+    UNKNOWN_OFFSET,
     WINDOW_US,
     Bounds,
     Fault,
@@ -21,6 +22,7 @@ from observability.evidence.trust import (
     is_before_cause,
     is_before_publish,
     is_checkable,
+    standing_by_time,
     standing_of,
     window_us,
 )
@@ -213,3 +215,23 @@ def test_nothing_is_published_before_its_cause(
 def test_one_record_is_as_it_is(changes: dict[str, Any], expected: bool) -> None:
     """An event may be published again, and in older versions; a record has one time and one content."""
     assert contradicts(published(RECORD, START), published(RECORD, START, **changes)) is expected
+
+
+@pytest.mark.parametrize(
+    ("offset", "at", "first", "standing"),
+    [
+        (5, 100, 6, "wrong-time"),  # it is earlier than the first time claimed
+        (5, 200, 5, "wrong-time"),  # it is not earlier than the last one
+        (5, 99, 6, "wrong-time"),
+        (5, 101, 6, None),
+        (5, 199, 5, None),
+        (5, 100, 5, None),
+        (5, 200, 6, None),
+        (UNKNOWN_OFFSET, 100, 6, None),
+    ],
+)
+def test_one_answer_of_a_partition_bounds_the_time_of_all_its_offsets(
+    offset: int, at: int, first: int, standing: str | None
+) -> None:
+    """Times grow with offsets: what lies before an offset was written no later than it."""
+    assert standing_by_time(offset, (100, 200), at, first) == standing
