@@ -20,6 +20,7 @@ from bus.kafka.errors import translate
 from bus.kafka.refusal import find_refusal
 from bus.kafka.unpacking import BoundsBatches
 from bus.settings import Settings
+from bus.times.clock import BrokerClock
 from bus.transport import CLIENT_ID
 
 # aiokafka repeats the same lines many times a second while a broker is away; the bus says it once.
@@ -67,13 +68,14 @@ def connection(settings: Settings) -> dict[str, Any]:
     return arguments
 
 
-async def begin(client: Any, settings: Settings, where: str) -> None:
+async def begin(client: Any, settings: Settings, where: str, clock: BrokerClock | None = None) -> None:
     """Start an aiokafka client, which then reads batches within limits, and close it if that fails.
 
     Args:
         client: a producer, consumer or admin client.
         settings: how long it may take, and where the cluster is.
         where: the address or group, for the error.
+        clock: the broker's, for readers to whom the times of records matter.
 
     Raises:
         BusUnavailableError: no broker answers within `publish_timeout_seconds`.
@@ -81,7 +83,7 @@ async def begin(client: Any, settings: Settings, where: str) -> None:
         UsageError: the settings do not trust the broker's certificate, or name another protocol.
     """
     network = Network.of(client)
-    BoundsBatches(network)
+    BoundsBatches(network, clock)
     try:
         async with asyncio.timeout(settings.publish_timeout_seconds):
             await client.start()

@@ -170,7 +170,8 @@ class KafkaConsumer:
         # Whatever makes aiokafka ask for metadata, such as a deleted topic, may have changed a topic's id.
         self._kafka._client.cluster.add_listener(self._metadata_came)  # noqa: SLF001 - no public way
         try:
-            await begin(self._kafka, self._settings, f"group `{self.group}`")
+            clock = None if self.group is None else self._clock
+            await begin(self._kafka, self._settings, f"group `{self.group}`", clock)
         except BusError:
             self.require_name()
             raise

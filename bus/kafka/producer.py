@@ -249,6 +249,8 @@ class Producer:
         offset, timestamp = metadata.offset, metadata.timestamp
         if metadata.timestamp_type == 1 and timestamp:
             self._clock.read(sent_ns, timestamp * 1000, now_ns)
+        elif metadata.timestamp_type == 0 and offset >= 0:  # the topic has our own times, not the broker's
+            timestamp = self._clock.now_us() // 1000
         if self.measure is not None:
             self.measure(place.topic, len(taken), (now_ns - sent_ns) / 1e9, None)
         for kind, records in groupby(taken, attrgetter("__class__")):

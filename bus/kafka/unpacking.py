@@ -3,6 +3,9 @@
 Law of this file: no batch is unpacked that `bus.batch_limits` does not allow, whatever its codec. Empty
 records that say why stand at its offsets instead, so that its readers count it and go past it; a batch of too
 many records has one for all. What an answer holds beyond `ANSWER_BYTES` is left out, and is read next.
+
+A topic may have been changed to the times of its publishers (`CreateTime`), which say what they like. Such a
+time is not taken for the broker's: the record counts as written when it is read.
 """
 
 import struct
@@ -30,6 +33,7 @@ from bus.batch_limits import (
     TOO_MANY_RECORDS,
     UNPACKABLE,
 )
+from bus.times.clock import BrokerClock
 from contracts import visible_logger
 
 logger = visible_logger("govbus.kafka")
@@ -47,7 +51,8 @@ _LENGTH = struct.Struct(">i")
 LENGTH_AT, FORMAT_AT, CODEC_AT = 8, 16, 22
 BEFORE_LENGTH, BEFORE_CHECKED = 12, 21
 FORMAT = 2
-CODECS = 0x07
+CODECS, BROKERS_TIME, CONTROL = 0x07, 0x08, 0x20
+"""Bits of the attributes."""
 GZIP, SNAPPY, LZ4, ZSTD = 1, 2, 3, 4
 XERIAL = b"\x82SNAPPY\x00" + bytes((0, 0, 0, 1)) * 2
 """How a stream of snappy blocks begins, as Java writes it."""
@@ -75,6 +80,8 @@ class Within(NamedTuple):
     batches: bytes
     unpacked: int
     excesses: Sequence[Excess]
+    has_own_times: bool = False
+    """Whether some had the times of their publishers."""
 
 
 class BoundsBatches:
@@ -82,10 +89,13 @@ class BoundsBatches:
 
     Args:
         client: the client; its answers name topics.
+        clock: the broker's, for readers to whom the times of records matter.
     """
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, clock: BrokerClock | None = None) -> None:
         self._send = client.send
+        self._clock = clock
+        self._with_own_times: set[str] = set()
         self._told: dict[tuple[str, int], int] = {}
         client.send = self.send
 
@@ -94,11 +104,14 @@ class BoundsBatches:
         answer = await self._send(node, request, group=group)
         if isinstance(request, FetchRequest) and answer.topics:
             room, topics = ANSWER_BYTES, []
+            now_ms = None if self._clock is None else self._clock.now_us() // 1000
             for topic, partitions in answer.topics:
                 kept = []
                 for partition in partitions:
-                    within = bounded(partition[-1] or b"", min(room, BATCH_BYTES))
+                    within = bounded(partition[-1] or b"", min(room, BATCH_BYTES), now_ms)
                     room -= within.unpacked
+                    if within.has_own_times:
+                        self._tell_of_times(topic)
                     self._tell(topic, partition[0], within.excesses)
                     kept.append((*partition[:-1], within.batches))
                 topics.append((topic, kept))
@@ -116,34 +129,54 @@ class BoundsBatches:
                 topic, partition, excess.first, excess.last, writer, EXCESSES[excess.why],
             )  # fmt: skip
 
+    def _tell_of_times(self, topic: str) -> None:
+        if topic not in self._with_own_times:
+            self._with_own_times.add(topic)
+            logger.warning(
+                "%s: its records have the times of their publishers, not the broker's; each counts as "
+                "written when it is read. Set its `message.timestamp.type` to LogAppendTime, as `govbus "
+                "contracts apply` does",
+                topic,
+            )
 
-def bounded(batches: bytes, room: int) -> Within:
+
+def bounded(batches: bytes, room: int, now_ms: int | None = None) -> Within:
     """Return what may be read of the batches of one partition. Pure.
 
     Args:
         batches: as the broker answers them; the last one may be cut off.
         room: after so many bytes no more is unpacked.
+        now_ms: the broker's time in milliseconds, for records that have another; None to leave those.
     """
     parts: list[bytes] = []
+    has_own_times = False
     excesses: list[Excess] = []
     at = begin = unpacked = 0
     while len(batches) - at >= HEAD.size:
         end = at + BEFORE_LENGTH + _LENGTH.unpack_from(batches, at + LENGTH_AT)[0]
         if not at + HEAD.size <= end <= len(batches):
+            at = len(batches)  # the client's to judge
             break
-        is_plain = batches[at + FORMAT_AT] == FORMAT and not batches[at + CODEC_AT] & CODECS
+        attributes, instead = batches[at + CODEC_AT], None
+        is_plain = batches[at + FORMAT_AT] == FORMAT and not attributes & CODECS
         if not is_plain or end - at > SMALL_BYTES:
             if unpacked >= room:
-                return Within(b"".join((*parts, batches[begin:at])), unpacked, excesses)
+                break
             size, why = _look_into(batches[at:end])
             unpacked += size
             if why is not None:
                 excess, instead = _replaced(batches[at:end], why)
                 excesses.append(excess)
-                parts += batches[begin:at], instead
-                begin = end
+        if now_ms is not None and not attributes & (BROKERS_TIME | CONTROL):
+            instead, has_own_times = _restamped(instead or batches[at:end], now_ms), True
+        if instead is not None:
+            parts += batches[begin:at], instead
+            begin = end
         at = end
-    return Within(b"".join((*parts, batches[begin:])) if parts else batches, unpacked, excesses)
+    else:
+        at = len(batches)
+    kept = b"".join((*parts, batches[begin:at])) if parts or at < len(batches) else batches
+    return Within(kept, unpacked, excesses, has_own_times)
 
 
 def _look_into(batch: bytes) -> tuple[int, bytes | None]:
@@ -227,6 +260,15 @@ def _replaced(batch: bytes, why: bytes) -> tuple[Excess, bytes]:
     length = BEFORE_CHECKED - BEFORE_LENGTH + len(checked)
     head = struct.pack(">qiibI", first, length, epoch, FORMAT, calc_crc32c(checked))
     return Excess(first, first + last, times_and_producer[2], why), head + checked
+
+
+def _restamped(batch: bytes, now_ms: int) -> bytes:
+    """Return a batch with that time as the broker's; one that was damaged on its way stays so."""
+    first, length, epoch, form, checksum, attributes, last, begun, _, *rest = HEAD.unpack_from(batch)
+    if calc_crc32c(batch[BEFORE_CHECKED:]) != checksum:
+        return batch
+    checked = CHECKED.pack(attributes | BROKERS_TIME, last, begun, now_ms, *rest) + batch[HEAD.size :]
+    return struct.pack(">qiibI", first, length, epoch, form, calc_crc32c(checked)) + checked
 
 
 # Unpacking

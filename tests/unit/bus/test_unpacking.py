@@ -30,6 +30,7 @@ from bus.batch_limits import (
     excess_of,
 )
 from bus.kafka.unpacking import ANSWER_BYTES, BoundsBatches, bounded
+from bus.times.clock import BrokerClock
 
 Pack = Callable[[bytes], bytes]
 CODECS: dict[str, tuple[int, Pack]] = {
@@ -219,6 +220,49 @@ def test_many_batches_that_are_each_within_the_limits_are_read_one_after_the_oth
     assert within.batches == half * 2
     assert bounded(half * 10, 0).batches == b""
     assert bounded(plain(0) + half, 0).batches == plain(0)
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_the_time_of_a_publisher_is_not_taken_for_the_brokers(codec: str) -> None:
+    """A topic was changed to `CreateTime`: its records count as written when they are read."""
+    own = batch(record(0, b"value"), 1, codec, first=1, attributes=0)
+    within = bounded(plain(0) + own + batch(record(0), 1, codec, first=2), ROOM, 5_000)
+    assert within.has_own_times
+    found = [(one.offset, one.timestamp, one.timestamp_type) for one in read(within.batches)]
+    assert found == [(0, 5_000, 1), (1, 5_000, 1), (2, 1234, 1)]
+    assert read(within.batches)[1].value == b"value"
+    whole = batch(record(0), 1, codec)
+    assert bounded(whole, ROOM, 5_000).batches is whole
+
+
+def test_what_was_damaged_on_its_way_stays_so() -> None:
+    """The client finds it by the checksum, and reads it again."""
+    data = bytearray(batch(record(0, b"value"), 1, attributes=0))
+    data[-3] ^= 1
+    first = MemoryRecords(bounded(bytes(data), ROOM, 5_000).batches).next_batch()
+    assert first is not None
+    assert not first.validate_crc()
+
+
+def test_markers_of_transactions_keep_their_times() -> None:
+    """A broker writes them, whatever the topic says, and no reader is given them."""
+    marker = batch(record(0), 1, attributes=0x30)
+    assert bounded(marker, ROOM, 5_000).batches is marker
+
+
+async def test_own_times_are_told_once_a_topic(caplog: pytest.LogCaptureFixture) -> None:
+    """With what to do; readers to whom times do not matter are not told."""
+    client = Client(plain(0), 3)
+    BoundsBatches(client, BrokerClock())
+    for _ in range(2):
+        await client.send(1, FetchRequest(500, 1, 1_000, 1, []))
+    (line,) = [line.getMessage() for line in caplog.records]
+    assert line.startswith("a: its records have the times of their publishers")
+    caplog.clear()
+    client = Client(plain(0), 1)
+    BoundsBatches(client)
+    assert answered(await client.send(1, FetchRequest(500, 1, 1_000, 1, []))) == [plain(0)]
+    assert not caplog.records
 
 
 class Client:
