@@ -52,16 +52,27 @@ def by_id(schema: Schema, references: Mapping[str, Schema]) -> Mapping[str, Sche
 
 def declared_names(schema: object) -> Iterator[str]:
     """Every property name a schema itself writes down; these alone may stand in a path."""
+    for node in _objects(schema):
+        properties = node.get("properties")
+        if isinstance(properties, Mapping):
+            yield from properties
+        required = node.get("required")
+        if isinstance(required, list):
+            yield from (name for name in required if isinstance(name, str))
+
+
+def named_formats(schema: object) -> Iterator[str]:
+    """Every format that a schema names, also where no validator looks for one."""
+    return (name for node in _objects(schema) if isinstance(name := node.get("format"), str))
+
+
+def _objects(schema: object) -> Iterator[Mapping[str, Any]]:
+    """Every object in a document, itself included: a reference may lead to any."""
     rest = [schema]
     while rest:
         node = rest.pop()
         if isinstance(node, Mapping):
-            properties = node.get("properties")
-            if isinstance(properties, Mapping):
-                yield from properties
-            required = node.get("required")
-            if isinstance(required, list):
-                yield from (name for name in required if isinstance(name, str))
+            yield node
             rest.extend(node.values())
         elif isinstance(node, list):
             rest.extend(node)

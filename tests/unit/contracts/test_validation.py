@@ -291,6 +291,19 @@ def test_other_formats_only_annotate(name: str) -> None:
     assert plain.judged("\x00 (not it") is True
 
 
+@pytest.mark.parametrize("where", ["$defs", "x-shapes", "elsewhere"])
+def test_other_formats_only_annotate_wherever_a_reference_leads(where: str) -> None:
+    """A format is known wherever it stands: in no keyword that holds schemas, or in another document."""
+    shape = {"type": "string", "format": "ipv4"}
+    other = {"$schema": DRAFT_2020_12, "$id": "https://example.org/elsewhere", **shape}
+    pointer = f"#/{where}/place" if where != "elsewhere" else other["$id"]
+    schema = {"$schema": DRAFT_2020_12, where: {"place": shape}, "items": {"$ref": pointer}}
+    references = {"https://example.org/elsewhere": other}
+    found = CompiledSchema(schema, references, assert_formats=True)
+    assert found.is_valid(["not it"])
+    assert not found.is_valid([1])
+
+
 def test_a_dialect_is_read_with_and_without_its_empty_fragment() -> None:
     """`#` at the end of `$schema` says nothing."""
     assert dialect_of({"$schema": f"{DRAFT_07}#"}) == dialect_of({"$schema": DRAFT_07}) == DRAFT_07
