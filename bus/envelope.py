@@ -133,13 +133,17 @@ def text_bytes(name: str, value: object, limit_bytes: int = MAX_ATTRIBUTE_BYTES)
     return encoded
 
 
+_NULL_CONTROLS = bytes(0 if code in _CONTROLS else code for code in range(256))
+
+
 def _is_plain(text: bytes) -> bool:
-    return text.isascii() and len(text.translate(None, _CONTROLS)) == len(text)
+    return text.isascii() and b"\0" not in text.translate(_NULL_CONTROLS)
 
 
 @lru_cache(maxsize=256)
-def _is_uri_reference(source: bytes) -> bool:
-    return source.isascii() and _URI_REFERENCE.fullmatch(source.decode()) is not None
+def _uri_reference(source: bytes) -> str | None:
+    """Return a URI or relative reference as text; None if it is none."""
+    return source.decode() if source.isascii() and _URI_REFERENCE.fullmatch(source.decode()) else None
 
 
 def agency_of(source: str) -> str:
@@ -304,7 +308,8 @@ def read_attributes(
         raise EnvelopeError(f"Expected attribute `{missing[3:]}`, got none")
     if found[SPECVERSION] != SPEC_VERSION:
         raise EnvelopeError("Expected `1.0`, got another - at attribute `specversion`")
-    if not _is_uri_reference(source):
+    uri = _uri_reference(source)
+    if uri is None:
         raise EnvelopeError("Expected a URI or a relative reference, got other text - at attribute `source`")
     time, recorded, started = get(TIME), get(RECORDED_TIME), get(STARTED_AT)
     if not (
@@ -318,7 +323,7 @@ def read_attributes(
     transaction, service, causation = get(CORRELATION), get(SERVICE), get(CAUSATION)
     return found, (
         event_id.decode(),
-        source.decode(),
+        uri,
         transaction.decode() if transaction else None,
         service.decode() if service else None,
         causation.decode() if causation else None,

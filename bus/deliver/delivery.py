@@ -155,34 +155,30 @@ class Delivery:
             partition.ended(worker)
 
     async def _handle_each(self, partition: PartitionState, worker: PartitionWorker) -> None:
-        recent, results = partition.recent, partition.results
         keys, at_work = partition.parked.keys, partition.at_work
         now, tried = steady_ns(), False
         while not worker.was_cancelled:  # then the next worker goes on, in another task
-            record = partition.follow(worker)
-            if record is None and keys and not tried and await self._retry_due(partition, worker):
+            record = partition.follow(worker) if worker.key is not None else None
+            if record is None and keys.events and not tried and await self._retry_due(partition, worker):
                 now, tried = steady_ns(), True  # in turns: neither what is due nor what is new waits for all
                 continue
             tried, record = False, record or partition.next_record(worker)
             if record is None:
-                if keys and partition.has_due(self._clock.now_us()):
+                if keys.events and partition.has_due(self._clock.now_us()):
                     continue
                 return
             received = now
-            found = admit(record, self.subscription.expected[record.topic], recent)
+            found = admit(record, self.subscription.expected[record.topic], partition.recent)
             if isinstance(found, RejectedRecord) and self._may_learn(found):
                 found = await self._learned(partition, worker, found, record)
             if isinstance(found, Event):
-                if (keys or at_work) and self._waits(partition, found, received):
+                if (keys.events or at_work) and self._waits(partition, found, received):
                     continue
                 attempt = partition.attempt_of(record.offset)
                 outcome = await self._handle(partition, worker, found, attempt, received)
                 now = steady_ns()
                 if outcome is ACK and not partition.has_left():  # nearly all events, without the table
-                    recent.handled(found)
-                    partition.attempted(record.offset)
-                    if results.handled(found, received, now):
-                        partition.report()
+                    partition.handled(found, received, now)
                     continue
                 found = RejectedRecord(outcome, HANDLE, found)
             await self._settle(partition, worker, record, found, received)

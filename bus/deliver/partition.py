@@ -160,8 +160,17 @@ class PartitionState:
 
     def next_record(self, worker: PartitionWorker) -> Record | None:
         """Return a record that a worker, which is at no key, handles next; None if nothing may begin."""
-        worker.record = None if self.must_stop else self.window.next(self.parked.keys)
+        stops = self._has_left or self.resume_at is not None  # as `must_stop`; this is called for each event
+        worker.record = None if stops else self.window.next(self.parked.keys)
         return worker.record
+
+    def handled(self, event: Event[Any], received_ns: int, finished_ns: int) -> None:
+        """Note an acknowledged event that was read."""
+        self.recent.handled(event)
+        if self._came_back:
+            self.attempted(event.record.offset)
+        if self.results.handled(event, received_ns, finished_ns):
+            self.report()
 
     def occupy(self, worker: PartitionWorker, record: Record) -> None:
         """Let later records of the key wait for a worker, whose record takes longer than a step."""
@@ -310,6 +319,7 @@ class PartitionState:
 
     def take_due(self, worker: PartitionWorker, now_us: int) -> ParkedEvent | None:
         """Return the parked event that a worker tries now, and whose key it occupies; None if none is due."""
+        worker.record = None
         if not self.has_due(now_us):
             return None
         key, event = self.parked.keys.take_due()

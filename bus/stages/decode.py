@@ -19,6 +19,8 @@ NAME = "decode"
 
 MAX_BESIDE_BYTES = 262_144
 """The most that key and headers may take: compressed, a topic takes more than may be parked with the data."""
+PLAIN_KEY_BYTES = MAX_BESIDE_BYTES - 17 * (envelope.MAX_ATTRIBUTE_BYTES + 1)
+"""A key that is no longer exceeds that with no plain attributes, each of which takes a byte at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +44,12 @@ class Expected:
 
 def decode(record: Record, expected: Expected) -> Event[Any] | DeadLetter:
     """Return the event in `record`, or a dead letter; its type is checked before its data."""
-    value = record.value
+    value, headers = record.value, record.headers
     if value is None:
         return DeadLetter(Reason.TOMBSTONE, "Expected data, got null")
-    headers = record.headers
     plain = envelope.plain_attributes(headers)
-    if (excess := _excess(record, len(value), expected.max_bytes, is_plain=plain is not None)) is not None:
+    may_exceed = plain is None or len(value) > expected.max_bytes or len(record.key or b"") > PLAIN_KEY_BYTES
+    if may_exceed and (excess := _excess(record, len(value), expected.max_bytes)) is not None:
         return DeadLetter(Reason.TOO_LARGE, excess)
     content: Any = value
     in_body = False
@@ -85,12 +87,10 @@ def _without_envelope(headers: Headers, value: bytes, error: EnvelopeError, *, i
     return DeadLetter(Reason.MALFORMED_ENVELOPE, structured.LOST if is_lost else str(error))
 
 
-def _excess(record: Record, size_bytes: int, limit_bytes: int, *, is_plain: bool) -> str | None:
+def _excess(record: Record, size_bytes: int, limit_bytes: int) -> str | None:
     if size_bytes > limit_bytes:
         return f"Expected at most {limit_bytes} bytes, got {size_bytes}"
     beside = len(record.key or b"") + 16 * len(record.headers)
-    if is_plain and beside + envelope.MAX_ATTRIBUTE_BYTES <= MAX_BESIDE_BYTES:
-        return None
     for name, value in record.headers:
         beside += len(name) + len(value or b"")
     if beside > MAX_BESIDE_BYTES:
