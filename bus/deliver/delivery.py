@@ -172,7 +172,9 @@ class Delivery:
             if isinstance(found, RejectedRecord) and self._may_learn(found):
                 found = await self._learned(partition, worker, found, record)
             if isinstance(found, Event):
-                if (keys.events or at_work) and self._waits(partition, found, received):
+                if keys.events and self._waits(partition, found, received):
+                    continue
+                if at_work and partition.waits_for_twin(found):
                     continue
                 attempt = partition.attempt_of(record.offset)
                 outcome = await self._handle(partition, worker, found, attempt, received)
@@ -231,12 +233,12 @@ class Delivery:
         return outcome
 
     def _waits(self, partition: PartitionState, event: Event[Any], received: int) -> bool:
-        """Park an event behind parked ones of its key; return whether it waits, for those or for itself."""
+        """Park an event behind parked ones of its key; return whether it waits for those, or is parked."""
         record = event.record
         key = key_of(record)
         state = partition.parked.keys.state_of(key, record.offset)
         if state is KeyState.FREE:
-            return partition.waits_for_twin(event)
+            return False
         if state is KeyState.PARKED:  # its row and receipt were written before
             partition.results.passed(record)
             return True

@@ -125,13 +125,12 @@ class PartitionState:
     # Records
 
     def take(self, records: Sequence[Record]) -> None:
-        """Take the records that follow, and begin with them."""
+        """Take the records that follow."""
         if self.end is not None and records[-1].offset >= self.end:
             self.is_read_out = True
             records = [record for record in records if record.offset < self.end]
         if records:
             self.window.take(records)
-            self.go_on()
 
     def go_on(self) -> None:
         """Let another worker begin, if it may."""

@@ -192,7 +192,6 @@ class Subscriber:
         wait = self._end_rests()
         room = self._room()
         if room > 0:
-            await asyncio.sleep(0)  # a poll that need not wait lets nobody else run
             began_ns = steady_ns()
             batches = await self._consumer.poll(wait, min(room, self._settings.max_poll_records))
             if batches:
@@ -202,6 +201,7 @@ class Subscriber:
                 self.has_read_all = await self._has_read_all()
             # Nothing runs in between: a rebalance would make these the records of an earlier assignment.
             self._handle(batches)
+            await asyncio.sleep(0)  # handlers come first, and a poll that need not wait lets nobody run
         else:
             await self._some_end()  # first, what is done must be committed
         await self._commit_in_time()

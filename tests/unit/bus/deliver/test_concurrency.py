@@ -121,6 +121,19 @@ async def test_as_many_keys_are_at_work_as_the_subscription_allows(
     assert most == [at_once]
 
 
+async def test_a_handler_that_waits_for_nothing_needs_one_worker(world: MemoryWorld) -> None:
+    """Another one would begin only to find nothing to do, once for every record that is read."""
+    at_once: list[int] = []
+
+    async def handle(event: Event[Any]) -> None:
+        at_once.append(len(states(bus)[0].workers))
+
+    async with subscribed(world, handle, concurrency=16) as bus:
+        await publish(world, *((f"k{number}", number) for number in range(20)))
+        await until(lambda: committed_all(world, 20))
+    assert at_once == [1] * 20
+
+
 async def committed_all(world: MemoryWorld, count: int) -> bool:
     """Return whether that many events are committed."""
     return await committed(world) == count
