@@ -54,6 +54,8 @@ LOOK_SECONDS = 1.0
 """How often to look for a topic that is gone."""
 HOLDS = (NoError.errno, RebalanceInProgressError.errno)
 """What a member hears that holds what it was assigned; in a rebalance it does until it joins again."""
+NOWHERE = KafkaPartition("", -1)
+"""A partition that no topic has, to read of none."""
 BROKEN_POLLS = 3
 """After so many failures in a row that no outage explains, the group is joined anew."""
 
@@ -258,12 +260,25 @@ class KafkaConsumer:
             if isinstance(self._topics, re.Pattern):
                 batches = await self._poll_fairly(timeout_ms, max_records)
             else:
-                batches = await self._kafka.getmany(timeout_ms=timeout_ms, max_records=max_records)
+                batches = await self._poll_unpaused(timeout_ms, max_records)
         except UnicodeDecodeError:
             return await self._poll_singly(max_records)
         found = {TopicPartition(*place): records for place, records in batches.items()}
         for place, records in found.items():
             self._next[place] = records[-1].offset + 1
+        return found
+
+    async def _poll_unpaused(self, timeout_ms: int, max_records: int) -> dict[Any, list[Record]]:
+        """Leave what was fetched of paused partitions: aiokafka throws it away, and would fetch it again."""
+        places: set[Any] = set()
+        if paused := self._kafka.paused():
+            fetched: dict[Any, Any] = self._kafka._fetcher._records  # noqa: SLF001 - no public way
+            for place in paused & fetched.keys():
+                fetched[place]._backoff = 0  # noqa: SLF001 - else nothing of its broker is fetched meanwhile
+            places = (self._kafka.assignment() - paused) or {NOWHERE}
+        found: dict[Any, list[Record]] = await self._kafka.getmany(
+            *places, timeout_ms=timeout_ms, max_records=max_records
+        )
         return found
 
     async def _poll_fairly(self, timeout_ms: int, max_records: int) -> dict[Any, list[Record]]:

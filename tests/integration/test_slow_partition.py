@@ -3,9 +3,14 @@
 import asyncio
 from typing import Any
 
+from aiokafka.protocol.fetch import FetchRequest
+
 from bus import Draft, Event
+from bus.kafka.consumer import KafkaConsumer
+from bus.record import TopicPartition
+from bus.times.clock import BrokerClock
 from tests.small_catalog import case
-from tests.worlds import World, until
+from tests.worlds import KafkaWorld, World, until
 
 
 async def test_a_slow_handler_holds_up_its_own_partition_only(world: World) -> None:
@@ -66,3 +71,42 @@ async def test_a_slow_handler_holds_up_its_own_key_only(world: World) -> None:
 
 async def _committed(world: World, count: int) -> bool:
     return await world.committed(f"{world.country.south}.slow", world.country.topic) == count
+
+
+async def test_what_was_fetched_of_a_partition_is_kept_while_it_is_held_back(kafka_world: KafkaWorld) -> None:
+    """By itself aiokafka throws it away, and fetches each record several times where handlers wait."""
+    async with kafka_world.bus(kafka_world.country.north) as bus:
+        drafts = [Draft(case(number), key="k") for number in range(3)]
+        receipts = await bus.publish_many(kafka_world.country.opened, drafts, version="1.0")
+    place = TopicPartition(kafka_world.country.topic, receipts[0].partition)
+    group = f"{kafka_world.country.south}.held"
+    consumer = KafkaConsumer(kafka_world.settings(), BrokerClock(), group, [kafka_world.country.topic])
+    await consumer.start()
+    try:
+        (first,) = (await until(lambda: consumer.poll(1.0, 1)))[place]
+        asked = _asked(consumer)
+        consumer.pause(place)
+        assert await consumer.poll(0.3, 10) == {}
+        consumer.resume(place)
+        rest = (await consumer.poll(10.0, 10))[place]
+    finally:
+        await consumer.close()
+    assert [record.offset for record in (first, *rest)] == [0, 1, 2]
+    assert (place, 1) not in asked
+
+
+def _asked(consumer: KafkaConsumer) -> list[tuple[TopicPartition, int]]:
+    """Return what a consumer asks the broker for from now on: a partition, and the first offset."""
+    asked: list[tuple[TopicPartition, int]] = []
+    client = consumer._kafka._client
+    send = client.send
+
+    async def noting(node: Any, request: Any, **options: Any) -> Any:
+        if isinstance(request, FetchRequest):
+            asked.extend(
+                (TopicPartition(topic, one[0]), one[1]) for topic, places in request.topics for one in places
+            )
+        return await send(node, request, **options)
+
+    client.send = noting
+    return asked
