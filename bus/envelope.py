@@ -251,7 +251,7 @@ Identity = tuple[str, str, str | None, str | None, str | None]
 """What every receipt names, as text: id, source, transaction, service and causation."""
 
 
-def plain_attributes(headers: Headers) -> Mapping[str, Any] | None:
+def plain_attributes(headers: Headers | Mapping[str, bytes | None]) -> Mapping[str, Any] | None:
     """Return the headers by name if each is single and not empty, and all are short, plain ASCII; else None.
 
     A few passes in C tell, and nearly all records are so.

@@ -1,6 +1,6 @@
 """Kafka's unit, a record: bytes at an offset of a partition. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -58,6 +58,29 @@ class StoredRecord:
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...] = ()
+
+
+@dataclass(slots=True, eq=False)
+class FetchedRecord:
+    """A record of a subscription, as it was read.
+
+    Many wait while handlers do. To the garbage collector each is one object: it keeps no note of a dictionary
+    that holds text and bytes alone, while pairs would be another dozen.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    named: Headers | Mapping[str, bytes | None]
+    """The headers by name, in their order; as they came where a name comes twice."""
+
+    @property
+    def headers(self) -> Headers:
+        """The headers in the order they were written."""
+        return tuple(self.named.items()) if isinstance(self.named, Mapping) else self.named
 
 
 class Position(NamedTuple):

@@ -30,6 +30,7 @@ from aiokafka.structs import TopicPartition as KafkaPartition
 from bus.errors import BusError, InstanceTakenError, UsageError
 from bus.kafka.client import begin, connection, end
 from bus.kafka.errors import translate
+from bus.kafka.fetched import MakesRecords
 from bus.kafka.fetching import FetchesById
 from bus.kafka.membership import Membership
 from bus.kafka.quorum import require_whole
@@ -177,6 +178,8 @@ class KafkaConsumer:
         except BusError:
             self.require_name()
             raise
+        if self._revoked is not None:
+            MakesRecords(self._kafka._fetcher)  # noqa: SLF001 - no public way
 
     def require_name(self) -> None:
         """Fail where a newer process has taken the name of this one."""

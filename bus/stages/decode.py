@@ -11,7 +11,7 @@ from bus.batch_limits import excess_of
 from bus.errors import EnvelopeError
 from bus.event import Event
 from bus.outcome import DeadLetter, Reason
-from bus.record import Headers, Record
+from bus.record import FetchedRecord, Headers, Record
 from bus.stages.convert import TopicConversion
 from contracts import ContractVersion
 
@@ -44,10 +44,11 @@ class Expected:
 
 def decode(record: Record, expected: Expected) -> Event[Any] | DeadLetter:
     """Return the event in `record`, or a dead letter; its type is checked before its data."""
-    value, headers = record.value, record.headers
+    value = record.value
     if value is None:
         return DeadLetter(Reason.TOMBSTONE, "Expected data, got null")
-    plain = envelope.plain_attributes(headers)
+    plain = envelope.plain_attributes(record.named if isinstance(record, FetchedRecord) else record.headers)
+    headers = record.headers if plain is None else ()
     may_exceed = plain is None or len(value) > expected.max_bytes or len(record.key or b"") > PLAIN_KEY_BYTES
     if may_exceed and (excess := _excess(record, len(value), expected.max_bytes)) is not None:
         return DeadLetter(Reason.TOO_LARGE, excess)
@@ -57,11 +58,11 @@ def decode(record: Record, expected: Expected) -> Event[Any] | DeadLetter:
         media_type = _content_type(headers) if plain is None else plain.get(envelope.CONTENT_TYPE)
         in_body = media_type != envelope.JSON and structured.is_structured(media_type)
         if in_body:
-            headers, content = structured.unfold(headers, value)
+            headers, content = structured.unfold(record.headers, value)
             plain = envelope.plain_attributes(headers)
         attributes, identity = envelope.read_attributes(headers, plain)
     except EnvelopeError as error:
-        return _without_envelope(headers, value, error, in_body=in_body)
+        return _without_envelope(headers if in_body else record.headers, value, error, in_body=in_body)
     except ValueError:
         return DeadLetter(Reason.NOT_JSON, "Expected a CloudEvents JSON object, got other bytes")
     if attributes[envelope.TYPE] != expected.type:
