@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -25,12 +26,18 @@ CANCELLED = (
 )
 
 
-async def handle(
+def handle(
+    subscription: Subscription, telemetry: Telemetry, worker: PartitionWorker, event: Event[Any]
+) -> Coroutine[Any, Any, Outcome]:
+    """Return what calls the subscription's handler and has the outcome, within a span if tracing is on."""
+    if telemetry.tracing:
+        return _traced(subscription, telemetry, worker, event)
+    return _attempt(subscription, worker, event)
+
+
+async def _traced(
     subscription: Subscription, telemetry: Telemetry, worker: PartitionWorker, event: Event[Any]
 ) -> Outcome:
-    """Call the subscription's handler and return the outcome, within a span if tracing is on."""
-    if not telemetry.tracing:
-        return await _attempt(subscription, worker, event)
     with telemetry.process(event, subscription.group, subscription.purpose) as span:
         outcome = await _attempt(subscription, worker, event)
         error = "" if isinstance(outcome, Ack) else outcome.error or outcome.reason.value

@@ -33,7 +33,8 @@ logger = visible_logger("govbus.subscriber")
 
 COMMITS = "the commits"
 IDLE_POLL_SECONDS = 0.25
-WATCH_SECONDS = 0.25
+WATCH_SECONDS, LONG_WATCH_SECONDS = 0.25, 1.0
+"""How often handlers are looked at: the shorter their limit, the more often."""
 AGAIN_SECONDS = 1.0
 HALT_SECONDS = 2.0
 """How long a partition that waits for an operator is left before it is looked at again."""
@@ -531,9 +532,11 @@ class Subscriber:
     async def _watch(self) -> None:
         """Interrupt a handler that takes longer than it may."""
         while not self._stopping.is_set():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), WATCH_SECONDS)
             seconds = self.subscription.timeout_seconds
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(
+                    self._stopping.wait(), max(WATCH_SECONDS, min(seconds / 30, LONG_WATCH_SECONDS))
+                )
             for partition in list(self._partitions.values()):
                 for worker in list(partition.workers):
                     if worker.interrupt_if_late(seconds):

@@ -47,6 +47,8 @@ logger = visible_logger("govbus.kafka")
 
 METADATA_MS = 30_000
 """How soon a topic or partition that was added is read."""
+LOOK_AROUND_MS = 1_000
+"""How often aiokafka looks whether something is to be fetched that nothing has told it of."""
 REFETCH_MS = 500
 """How long one record may take to be fetched again."""
 FAULTS = (KafkaError, ConsumerStoppedError, AssertionError, TimeoutError)
@@ -139,6 +141,8 @@ class KafkaConsumer:
         self._out_of_range: set[TopicPartition] = set()
         self._given_back: Collection[Any] | None = None
         """The assignment whose partitions were given back; aiokafka keeps it until the next has come."""
+        self._named: tuple[Collection[Any], Collection[TopicPartition]] = (), ()
+        """The latest assignment, as aiokafka has it and as the bus does: it is asked for at every turn."""
         self._looking: asyncio.TimerHandle | None = None
         self._astray = False
         self._broken = 0
@@ -161,6 +165,7 @@ class KafkaConsumer:
             max_poll_interval_ms=int(self._times.idle_seconds * 1000),
             group_instance_id=None if self.group is None else self._settings.instance,
             metadata_max_age_ms=METADATA_MS,
+            consumer_timeout_ms=LOOK_AROUND_MS,
             partition_assignment_strategy=[self._assignor()],
         )
         if self.group is not None:
@@ -416,7 +421,8 @@ class KafkaConsumer:
 
     def displaced(self) -> Collection[TopicPartition]:
         """Return the partitions whose position means nothing any more."""
-        return (self._replaced | self._out_of_range) & set(self.assigned())
+        lost = self._replaced | self._out_of_range
+        return lost.intersection(self.assigned()) if lost else lost
 
     async def _rewind(self) -> None:
         """Seek behind the records returned last: a failed call discards what it had read."""
@@ -487,7 +493,11 @@ class KafkaConsumer:
     def assigned(self) -> Collection[TopicPartition]:
         """Return the partitions held: none from when they were given back until the next assignment."""
         held = self._kafka.assignment()
-        return set() if held is self._given_back else {TopicPartition(*place) for place in held}
+        if held is self._given_back:
+            return frozenset()
+        if held is not self._named[0]:
+            self._named = held, frozenset(TopicPartition(*place) for place in held)
+        return self._named[1]
 
     async def ends(self) -> Mapping[TopicPartition, int]:
         """Return where each partition held ends now, or each of the topics where none is held."""
