@@ -21,6 +21,7 @@ from bus.deliver.delivery import Delivery
 from bus.deliver.exactly_once import ExactlyOnce
 from bus.deliver.handlers import adapt
 from bus.deliver.places import Places
+from bus.deliver.refused import RefusedRecords
 from bus.deliver.retry import RetryPolicy
 from bus.deliver.subscriber import Subscriber
 from bus.deliver.subscription import Subscription
@@ -375,7 +376,11 @@ class Bus(Publishing, BoundedReading):
             fetch=partial(self._transport.fetch, TopicPartition(parking.topic, 0)),
             learn=self._context.learn,
         )
-        transactions = partial(ExactlyOnce, subscription, self._context, parking, self._receipts)
+
+        def transactions(place: TopicPartition, refused: RefusedRecords) -> ExactlyOnce:
+            context, receipts = self._context, self._receipts
+            return ExactlyOnce(subscription, context, parking, receipts, place, refused=refused)
+
         return Subscriber(
             subscription,
             self._transport,

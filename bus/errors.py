@@ -18,6 +18,7 @@ BusError
 │   └── PartitionMissingError    grow the topic first
 ├── AccessDeniedError            the cluster refuses this agency: ask for the grant
 └── UsageError                   the program is wrong: mend the code
+    └── ClusterSettingsError     the cluster takes nothing as things are set: mend the settings
 """
 
 from collections.abc import Sequence
@@ -210,3 +211,9 @@ class IdReusedError(RefusedError):
 
 class UsageError(BusError):
     """The program uses the bus in a way that cannot work."""
+
+
+class ClusterSettingsError(UsageError):
+    """The cluster takes no event as it, or this process, is set up; none is to blame for it."""
+
+    reason = Reason.BUS_UNAVAILABLE

@@ -17,7 +17,14 @@ from typing import Any
 from uuid_utils import uuid7
 
 from bus.bus import Bus
-from bus.errors import BusUnavailableError, PartitionMissingError, TopicMissingError
+from bus.errors import (
+    AccessDeniedError,
+    BusError,
+    BusUnavailableError,
+    EnvelopeError,
+    PartitionMissingError,
+    TopicMissingError,
+)
 from bus.memory.transactional import MemoryTransactional, OpenRecords
 from bus.receipts.receipts import DeliveryReceipt, PublishReceipt, decode_receipts
 from bus.record import Record, StoredRecord, TopicPartition
@@ -45,6 +52,10 @@ class InMemoryCluster:
         self.catalog = catalog or Catalog.open()
         self.available = True
         """Set to False to take the broker away: sends fail, polls and commits too."""
+        self.max_message_bytes: dict[str, int] = {}
+        """The largest value that a topic takes; whatever its size where the topic is not named."""
+        self.closed_topics: set[str] = set()
+        """Topics to which nobody may write."""
         self._logs: dict[str, list[list[StoredRecord]]] = {}
         self.open_records = OpenRecords()
         self._ids: dict[str, str] = {}
@@ -224,6 +235,19 @@ class InMemoryCluster:
         for place, offset in positions.items():
             at = CommittedOffset(offset) if isinstance(offset, int) else offset
             self._committed[group, place] = at
+
+    def require_taken(self, topic: str, value: bytes | None) -> None:
+        """Fail where a topic does not take a record.
+
+        Raises:
+            AccessDeniedError: nobody may write to it.
+            EnvelopeError: the value is too large for it.
+        """
+        if topic in self.closed_topics:
+            raise AccessDeniedError(f"the cluster grants no access to this topic - topic `{topic}`")
+        limit = self.max_message_bytes.get(topic)
+        if limit is not None and len(value or b"") > limit:
+            raise EnvelopeError(f"the record is larger than the topic's max.message.bytes - topic `{topic}`")
 
     def require_available(self) -> None:
         """Fail while the broker is away.
@@ -439,13 +463,14 @@ class _MemoryTransport:
         self.unacknowledged -= 1
         try:
             record = self._append(outgoing)
-        except (BusUnavailableError, TopicMissingError) as error:
+        except BusError as error:
             outgoing.failed(error)
             return
         outgoing.acknowledged(record.partition, record.offset, record.timestamp)
 
     def _append(self, outgoing: Outgoing) -> StoredRecord:
         self._cluster.require_available()
+        self._cluster.require_taken(outgoing.topic, outgoing.value)
         return self._cluster.append(
             outgoing.topic, outgoing.value, key=outgoing.key, headers=outgoing.headers,
             partition=outgoing.partition,

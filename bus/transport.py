@@ -185,6 +185,10 @@ class Sender(Protocol):
 class Transactional(Sender, Protocol):
     """A transactional producer: its records are committed together, or not at all."""
 
+    @property
+    def fault(self) -> BusError | None:
+        """Why its open transaction can only be aborted; None where nothing of it was refused."""
+
     async def start(self) -> None:
         """Take over the transactional id: the previous holder can commit nothing more.
 

@@ -3,12 +3,15 @@
 import asyncio
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import yaml
+from confluent_kafka import IsolationLevel, TopicPartition
 from confluent_kafka import admin as librdkafka
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
@@ -176,6 +179,31 @@ def give(node: EmbeddedKafka, principal: str, topic: str) -> None:
     admin = administrator(node)
     for done in admin.create_acls([access]).values():
         done.result(timeout=30)
+
+
+@contextmanager
+def denied_to_write(node: EmbeddedKafka, user: str, topic: str) -> Iterator[None]:
+    """Deny a user to write to a topic during the block, as an administrator does by hand."""
+    kafka, admin = LIBRDKAFKA, administrator(node)
+    entry = (
+        kafka.ResourceType.TOPIC, topic, kafka.ResourcePatternType.LITERAL, f"User:{user}", "*",
+        kafka.AclOperation.WRITE, kafka.AclPermissionType.DENY,
+    )  # fmt: skip
+    for done in admin.create_acls([kafka.AclBinding(*entry)]).values():
+        done.result(timeout=30)
+    yield
+    for done in admin.delete_acls([kafka.AclBindingFilter(*entry)]).values():
+        done.result(timeout=30)
+
+
+def has_open_records(node: EmbeddedKafka, topic: str) -> bool:
+    """Whether a transaction hides records of a topic's first partition from its readers."""
+    place, admin, ends = TopicPartition(topic, 0), administrator(node), []
+    for level in IsolationLevel.READ_COMMITTED, IsolationLevel.READ_UNCOMMITTED:
+        wanted = {place: LIBRDKAFKA.OffsetSpec.latest()}
+        (found,) = admin.list_offsets(wanted, isolation_level=level).values()
+        ends.append(found.result(timeout=30).offset)
+    return bool(ends[0] != ends[1])
 
 
 def make_keys(folder: Path) -> dict[str, Path]:

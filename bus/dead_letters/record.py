@@ -50,10 +50,15 @@ class DeadLetterRecord:
     headers: tuple[tuple[str, bytes | None], ...]
 
     @property
+    def size_bytes(self) -> int:
+        """Its size on the wire, at most."""
+        headers = sum(HEADER_BYTES + len(name.encode()) + len(value or b"") for name, value in self.headers)
+        return RECORD_BYTES + len(self.key or b"") + len(self.value or b"") + headers
+
+    @property
     def fits(self) -> bool:
         """Whether the topic accepts its size; a refused record would fail its whole transaction."""
-        headers = sum(HEADER_BYTES + len(name.encode()) + len(value or b"") for name, value in self.headers)
-        return RECORD_BYTES + len(self.key or b"") + len(self.value or b"") + headers <= MAX_RECORD_BYTES
+        return self.size_bytes <= MAX_RECORD_BYTES
 
 
 def dead_letter(

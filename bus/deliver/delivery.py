@@ -14,9 +14,10 @@ from bus.crash_points import crash_point
 from bus.dead_letters.record import DeadLetterRecord, dead_letter, without_value
 from bus.deliver.batch_results import BatchResults, Change, DeliveryAttempt, ReceiptRows
 from bus.deliver.decide import DONE, Decision, Done, Hold, ParkUntil, RestPartition, WriteDeadLetter, decide
-from bus.deliver.handle import handle
+from bus.deliver.handle import handle, outcome_of_error
 from bus.deliver.offsets import OffsetTracker
 from bus.deliver.partition import PartitionState
+from bus.deliver.refused import RefusedRecords
 from bus.deliver.subscription import Subscription
 from bus.deliver.worker import PartitionWorker, in_own_context, uncancelled
 from bus.errors import BusError, BusUnavailableError, RefusedError
@@ -81,6 +82,7 @@ class Delivery:
             handled, as what handlers publish does.
         fetch: reads a row of the parked events again, by its offset.
         learn: looks in the registry for a version that the catalogue does not have.
+        refused: the events that have failed, since the broker refused what their handlers published.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class Delivery:
         set_aside: SetAside | None,
         fetch: Callable[[int], Awaitable[Record]],
         learn: Callable[[Record], Awaitable[bool]] | None = None,
+        refused: RefusedRecords | None = None,
     ) -> None:
         self.subscription = subscription
         self.rows = rows
@@ -107,6 +110,7 @@ class Delivery:
         self._holds = set_aside is None
         self._fetch = fetch
         self._learn = learn
+        self._refused = refused
         self._unwritten = Outage(f"the dead letters of {subscription.group}")
         self._unread = Outage(f"the parked events of {subscription.group}")
         self.overdue = Overdue()
@@ -211,6 +215,8 @@ class Delivery:
         received: int,
     ) -> Outcome:
         event.attempt, event.replay = attempt, self.subscription.replay
+        if self._refused is not None and (error := self._refused.error_of(event)) is not None:
+            return outcome_of_error(error)
         event.bus, event.handled_by = self._bus, self.subscription.read_as
         if self._holds:
             event.kept = []
@@ -272,7 +278,7 @@ class Delivery:
         tried = DeliveryAttempt(outcome, attempt, (received, steady_ns()), is_handlers)
         if isinstance(decision, RestPartition):
             partition.results.note(record, rejection.event, tried)
-            partition.rest_for(record.offset, decision.seconds)
+            partition.rest_for(record.offset, decision.seconds, outcome)
             partition.give_back(worker)
             return
         change = None
@@ -317,7 +323,7 @@ class Delivery:
         change: Change | None = None
         overruled = partition.key_state(key, parked) is KeyState.OVERRULED
         if isinstance(decision, RestPartition):
-            partition.rest_for(parked.offset, decision.seconds)
+            partition.rest_for(parked.offset, decision.seconds, outcome)
         else:
             partition.attempted(parked.offset)
             if not overruled:  # an operator may have decided about the event meanwhile

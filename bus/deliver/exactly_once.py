@@ -3,7 +3,8 @@
 Law of this file: first the previous holder is fenced, by a process that the group has just confirmed, then
 the committed offset is read. What a handler publishes is sent once every event before its own is done too,
 with the receipts, parked rows and dead letters of all of them and the offset behind them. A transaction is
-open for as long as that takes, and for no handler.
+open for as long as that takes, and for no handler. What the broker refuses of it fails the event whose
+handler published it, see `bus/deliver/refused.py`.
 """
 
 import asyncio
@@ -12,21 +13,22 @@ from functools import partial
 from typing import Any
 
 from bus.crash_points import crash_point
-from bus.dead_letters.record import DeadLetterRecord
+from bus.dead_letters.record import DeadLetterRecord, without_value
 from bus.deliver.batch_results import BatchResults
 from bus.deliver.commit import commit
-from bus.deliver.delivery import Delivery, written_somehow
+from bus.deliver.delivery import Delivery
 from bus.deliver.partition import PartitionState
+from bus.deliver.refused import RefusedRecords
 from bus.deliver.subscription import Subscription
 from bus.draft import Draft, Receipt
-from bus.errors import BusError
+from bus.errors import BusError, BusUnavailableError, RefusedError
 from bus.event import Event
 from bus.parking.log import ParkingLog, RowWriter
 from bus.publish.context import BusContext
 from bus.publish.in_handler import HandlerPublishing
 from bus.publish.publisher import Publisher
 from bus.receipts.writer import ReceiptLog
-from bus.record import Position, TopicPartition
+from bus.record import TopicPartition
 from bus.stages.stamp import Stamper
 from bus.standing import CommittedOffset
 from bus.table import deliver
@@ -58,12 +60,17 @@ class ExactlyOnce:
         parking: ParkingLog,
         refusals: ReceiptLog,
         partition: TopicPartition,
+        *,
+        refused: RefusedRecords,
     ) -> None:
         self.partition = partition
+        self._refused = refused
+        refused.begin()
         self._is_over = False
         """Whether it commits nothing more."""
         self._group = subscription.group
         self._publish_timeout_seconds = context.settings.publish_timeout_seconds
+        self._transaction_timeout_seconds = context.settings.transaction_timeout_seconds
         self._clock = context.transport.clock
         identity = f"{subscription.group}.{partition.topic}.{partition.partition}"
         self._transport = context.transport.transactional(identity)
@@ -82,6 +89,7 @@ class ExactlyOnce:
             set_aside=None,
             fetch=partial(context.transport.fetch, TopicPartition(parking.topic, 0)),
             learn=context.learn,
+            refused=refused,
         )
 
     async def start(self) -> None:
@@ -129,22 +137,37 @@ class ExactlyOnce:
         """
         while partition.results.are_ready:
             try:
-                await self._commit(partition)
-            except BusError:
-                self._is_over = True
-                await self._transport.abort()
-                raise
+                async with asyncio.timeout(self._transaction_timeout_seconds):
+                    await self._commit(partition)
+            except (BusError, TimeoutError) as error:
+                raise await self._given_up(error) from error
             finally:
                 self._publisher.ended()
+
+    async def _given_up(self, error: BusError | TimeoutError) -> BusError:
+        """Abort, and learn what was refused; return why."""
+        self._is_over = True
+        fault = self._transport.fault
+        await self._transport.abort()
+        for publication, why in self._publisher.refused:
+            self._refused.add(publication.index, publication.stamp[2] or "", why)
+        if fault is not None and not fault.retriable:
+            return fault  # what failed for it says less
+        if isinstance(error, BusError):
+            return error
+        seconds, place = self._transaction_timeout_seconds, "{}/{}".format(*self.partition)
+        return BusUnavailableError(
+            f"Expected the broker to take a transaction within {seconds:.0f} s, it did not - {place}"
+        )
 
     async def _commit(self, partition: PartitionState) -> None:
         delivery = self._delivery
         await self._transport.begin()
-        outputs = partition.results.report()
+        outputs, reached = partition.results.report(), partition.window.reached
         letters = []
         for output in outputs:
             if isinstance(output, DeadLetterRecord):
-                letters.append(written_somehow(output, self._set_aside))
+                letters.append(self._set_aside(output))
             else:
                 self._publisher.emit(output)
         await asyncio.gather(*letters)
@@ -153,6 +176,7 @@ class ExactlyOnce:
         await self._refusals.flush()  # they count, whatever becomes of the transaction
         commit_offsets = partial(self._commit_offsets, partition)
         await commit(delivery.offsets, delivery.rows, commit_offsets, self._transport)
+        self._refused.committed(reached)
 
     async def _commit_offsets(
         self, partition: PartitionState, positions: Mapping[TopicPartition, int]
@@ -168,6 +192,12 @@ class ExactlyOnce:
         self._is_over = True
         await self._transport.stop()
 
-    async def _set_aside(self, letter: DeadLetterRecord) -> Position:
+    async def _set_aside(self, letter: DeadLetterRecord) -> None:
+        if not self._refused.takes_letter(letter.size_bytes):
+            letter = without_value(letter)
         headers = list(letter.headers)
-        return await deliver(self._transport, self._letters, letter.key, letter.value, headers)
+        try:
+            await deliver(self._transport, self._letters, letter.key, letter.value, headers)
+        except RefusedError:
+            self._refused.add_letter(letter.size_bytes)
+            raise

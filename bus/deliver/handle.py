@@ -13,6 +13,7 @@ from bus.errors import BusError, UsageError
 from bus.event import Event
 from bus.misuse import WrongArgumentError, misuse
 from bus.outcome import ACK, OUTCOME_NAMES, Ack, DeadLetter, Outcome, Reason, Retry, is_wait
+from bus.process.outage import is_retriable
 from bus.telemetry import Telemetry
 from contracts import ContractError, visible_logger
 
@@ -88,9 +89,11 @@ def _interrupted(worker: PartitionWorker, error: asyncio.CancelledError) -> Outc
 
 
 def _told(outcome: Outcome, error: BaseException, group: str) -> Outcome:
-    """Return what a handler's error decides, the event's fate alone, and tell of a mistake of the program."""
+    """Return what a handler's error decides, the event's fate alone, and tell what somebody must mend."""
     if isinstance(outcome, DeadLetter) and _is_of_the_program(error):
         logger.error("%s: %s", group, outcome.detail)
+    elif _is_refused_to_all(error) and not is_retriable(error):
+        logger.error("%s: %s", group, error)
     return outcome
 
 
@@ -125,6 +128,11 @@ def _is_of_the_program(error: BaseException) -> bool:
     return isinstance(error, UsageError | ContractError) or misuse(error) is not None
 
 
+def _is_refused_to_all(error: BaseException) -> bool:
+    """Whether the cluster would refuse any event: access, a topic or a setting is missing."""
+    return isinstance(error, BusError) and error.reason is Reason.BUS_UNAVAILABLE
+
+
 def _plain(outcome: Retry | DeadLetter) -> Outcome:
     """Return an outcome as a value of its own: not one of a subclass, and without a traceback."""
     if isinstance(outcome, Retry):
@@ -135,11 +143,12 @@ def _plain(outcome: Retry | DeadLetter) -> Outcome:
 def outcome_of_error(error: BaseException) -> Outcome:
     """Return the outcome of a handler's error: a dead letter if its `retriable` is False, else a retry.
 
-    An outcome that is raised is taken as if it were returned. An error may have `retriable`, `reason` (a
-    `Reason`) and `retry_after` (seconds). An error that would end a program, such as `SystemExit`, ends only
-    the attempt. A call of the bus with wrong arguments would fail again, and its letter says which; of any
-    other error only the class is told, since its text may quote data. An error whose own attributes fail says
-    nothing.
+    What the cluster would refuse to any event, such as access that was taken away, is no fault of this one:
+    it is waited for as a cluster that is away. An outcome that is raised is taken as if it were returned. An
+    error may have `retriable`, `reason` (a `Reason`) and `retry_after` (seconds). An error that would end a
+    program, such as `SystemExit`, ends only the attempt. A call of the bus with wrong arguments would fail
+    again, and its letter says which; of any other error only the class is told, since its text may quote
+    data. An error whose own attributes fail says nothing.
     """
     try:
         return _said(error)
@@ -157,7 +166,7 @@ def _said(error: BaseException) -> Outcome:
     name = type(error).__name__
     if (fault := misuse(error)) is not None:
         return DeadLetter(reason, fault, name)
-    if getattr(error, "retriable", True) is False:
+    if getattr(error, "retriable", True) is False and not _is_refused_to_all(error):
         ours = isinstance(error, BusError | ContractError)  # whose words never quote data
         return DeadLetter(reason, str(error) if ours else NEVER, name)
     after = getattr(error, "retry_after", None)

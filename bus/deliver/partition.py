@@ -16,6 +16,7 @@ from bus.deliver.subscription import Subscription
 from bus.deliver.window import Window
 from bus.deliver.worker import PartitionWorker
 from bus.event import Event
+from bus.outcome import Outcome, Reason, Retry
 from bus.parking.keys import KeyState, ParkedEvent, key_of
 from bus.parking.log import ParkedPartition
 from bus.record import Record, TopicPartition
@@ -76,8 +77,8 @@ class PartitionState:
     """
 
     __slots__ = (
-        "_came_back", "_has_left", "_is_probing", "_work", "at_work", "committed", "committing", "end",
-        "fault", "held_back", "is_read_out", "leaving", "parked", "partition", "recent", "results",
+        "_came_back", "_has_left", "_is_probing", "_rests_for", "_work", "at_work", "committed", "committing",
+        "end", "fault", "held_back", "is_read_out", "leaving", "parked", "partition", "recent", "results",
         "resume_at", "transactions", "window", "workers",
     )  # fmt: skip
 
@@ -119,6 +120,7 @@ class PartitionState:
         """How often each record was tried whose attempts ended in a rest."""
         self._is_probing = False
         """Whether the latest attempt ended in a rest: one event tries whether it is over."""
+        self._rests_for: Retry | None = None
         self._work = work
         self.results = work.open(self)
 
@@ -277,16 +279,23 @@ class PartitionState:
         """Handle nothing for `seconds`."""
         self.resume_at = max(self.resume_at or 0.0, monotonic() + seconds)
 
-    def rest_for(self, offset: int, seconds: float) -> None:
+    def rest_for(self, offset: int, seconds: float, outcome: Outcome) -> None:
         """Rest after a failed attempt at the record at `offset`, and count the attempt."""
         self._came_back[offset] = self.attempt_of(offset)
         self._is_probing = True
+        self._rests_for = outcome if isinstance(outcome, Retry) else None
         self.rest(seconds)
 
     def attempted(self, offset: int) -> None:
         """Note an attempt at the record at `offset` that did not end in a rest."""
         self._came_back.pop(offset, None)
         self._is_probing = False
+
+    @property
+    def refusal(self) -> str | None:
+        """The error for which it rests, or rested until the attempt at work, where the cluster is why."""
+        outcome = self._rests_for if self._is_probing else None
+        return outcome.error if outcome is not None and outcome.reason is Reason.BUS_UNAVAILABLE else None
 
     def wake(self, now: float) -> bool:
         """End the rest if it is over at monotonic time `now`; return whether it is."""

@@ -7,6 +7,8 @@ other partition.
 
 import asyncio
 import contextlib
+import random
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from time import monotonic
 from typing import Any
@@ -17,6 +19,7 @@ from bus.deliver.delivery import Delivery
 from bus.deliver.offsets import OffsetTracker
 from bus.deliver.partition import PartitionState, PartitionTransactions
 from bus.deliver.places import Places
+from bus.deliver.refused import RefusedRecords
 from bus.deliver.subscription import Subscription
 from bus.errors import BusError, BusUnavailableError, FencedError
 from bus.parking.log import ParkingLog
@@ -24,6 +27,7 @@ from bus.parking.rows import SubscriptionPartition
 from bus.process.outage import Outage
 from bus.record import Record, TopicPartition
 from bus.settings import Settings
+from bus.times.backoff import Backoff
 from bus.times.clock import steady_ns
 from bus.times.group_times import CANCEL_SECONDS, COMMIT_SECONDS, group_times
 from bus.transport import Consumer, Transport
@@ -31,7 +35,7 @@ from contracts import Catalog, visible_logger
 
 logger = visible_logger("govbus.subscriber")
 
-COMMITS = "the commits"
+COMMITS, PUBLISHED = "the commits", "what handlers publish"
 IDLE_POLL_SECONDS = 0.25
 WATCH_SECONDS, LONG_WATCH_SECONDS = 0.25, 1.0
 """How often handlers are looked at: the shorter their limit, the more often."""
@@ -40,6 +44,8 @@ HALT_SECONDS = 2.0
 """How long a partition that waits for an operator is left before it is looked at again."""
 OPENING_SECONDS = 1.0
 """How long the loop waits for partitions to open; those that take longer do so beside it."""
+ANEW = Backoff(first_seconds=1.0, longest_seconds=30.0)
+"""The waits before a partition begins anew whose transactions fail again and again."""
 PATIENCE_SECONDS = 0.05
 """How long the loop waits for a batch before it looks at the other partitions."""
 
@@ -66,7 +72,7 @@ class Subscriber:
         settings: Settings,
         *,
         places: Places,
-        transactions: Callable[[TopicPartition], PartitionTransactions] | None = None,
+        transactions: Callable[[TopicPartition, RefusedRecords], PartitionTransactions] | None = None,
     ) -> None:
         self.subscription = subscription
         self._settings = settings
@@ -86,7 +92,10 @@ class Subscriber:
         self._opening: dict[asyncio.Task[None], Collection[TopicPartition]] = {}
         """What reads what is parked of partitions that are new here, and which."""
         self._halted: dict[TopicPartition, float] = {}
-        """When to look again whether an operator has said where to begin, in monotonic time."""
+        """When to look again at a partition that does not begin now, in monotonic time."""
+        self._refused: dict[TopicPartition, RefusedRecords] = defaultdict(RefusedRecords)
+        self._failures: Counter[TopicPartition] = Counter()
+        """How often in a row the transactions of a partition have failed."""
         self._marking: asyncio.Task[None] | None = None
         self._revocations = 0
         self._is_giving_back = False
@@ -245,7 +254,7 @@ class Subscriber:
         """Read what is parked of partitions, and begin to read them."""
         before, is_open = self._revocations, False
         make = self._transactions
-        transactions = {} if make is None else {place: make(place) for place in new}
+        transactions = {} if make is None else {place: make(place, self._refused[place]) for place in new}
         try:
             if transactions:
                 await self._consumer.confirm()  # else one that was given up, as while it slept, fences others
@@ -304,7 +313,7 @@ class Subscriber:
                 await self._commit()  # what of it is done; nothing if the topic is another
                 self._offsets.forget([place])
                 self._delivery.overdue.forget([place])
-                self._partitions.pop(place, None)
+                self._forget(place)
                 await self._close([place], [partition.transactions])
 
     async def _close(
@@ -377,6 +386,10 @@ class Subscriber:
         for partition in list(self._partitions.values()):
             partition.report()
             committing, overdue = partition.committing, self._delivery.overdue
+            if (refusal := partition.refusal) is None:
+                overdue.ends(PUBLISHED, partition.partition)
+            else:
+                overdue.fails(PUBLISHED, partition.partition, refusal)
             if committing is not None and not committing.done():
                 overdue.begins(COMMITS, partition.partition)
             if committing is not None and committing.done():
@@ -389,6 +402,8 @@ class Subscriber:
                     await self._begin_anew(partition, fault)
                 elif fault is not None:
                     raise fault
+                else:
+                    self._failures.pop(partition.partition, None)
                 partition.committing = None
             if (ended := partition.take_fault()) is not None:
                 raise ended
@@ -397,7 +412,9 @@ class Subscriber:
         """Drop a partition whose transaction failed; it is opened again at the committed offset.
 
         It may be another process' by now, which was why. So it rests until the group has confirmed this one:
-        what it has in hand counts until then, so that no more comes again, and nobody is fenced.
+        what it has in hand counts until then, so that no more comes again, and nobody is fenced. Where it was
+        for a record that was refused, its event has failed, and the others go on at once. Anything else may
+        come again, and from the second time on is waited for.
 
         Raises:
             BusUnavailableError: the group has not; ask again.
@@ -405,11 +422,23 @@ class Subscriber:
         """
         partition.left()
         await self._consumer.confirm()
-        logger.warning("%s begins anew at %s/%d: %s", self.subscription.group, *partition.partition, fault)
-        self._consumer.pause(partition.partition)
+        place, wait = partition.partition, 0.0
+        if not self._refused[place].take_news():
+            if failures := self._failures[place]:
+                wait = ANEW.wait_seconds(failures, random.random())  # noqa: S311 - jitter
+            self._failures[place] += 1
+        group = self.subscription.group
+        logger.warning("%s begins anew at %s/%d in %.0f s: %s", group, *place, wait, fault)
+        self._consumer.pause(place)
         await self._abandon([partition], CANCEL_SECONDS)  # what it handles comes again
-        self._partitions.pop(partition.partition, None)
-        await self._close([partition.partition], [partition.transactions])
+        self._partitions.pop(place, None)
+        self._halted[place] = monotonic() + wait
+        await self._close([place], [partition.transactions])
+
+    def _forget(self, place: TopicPartition) -> None:
+        """Forget a partition that has left, or whose topic is another."""
+        for kept in (self._partitions, self._halted, self._refused, self._failures):
+            kept.pop(place, None)
 
     def _end_rests(self) -> float:
         """Let partitions whose rest is over go on; return how long the next poll may wait."""
@@ -501,8 +530,7 @@ class Subscriber:
             self._delivery.overdue.forget(partitions)
             self._places.forget(partitions)
             for place in partitions:
-                self._partitions.pop(place, None)
-                self._halted.pop(place, None)
+                self._forget(place)
             await self._close(partitions, [one.transactions for one in leaving])
 
     async def _finish(

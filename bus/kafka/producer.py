@@ -157,7 +157,7 @@ class Producer:
         try:
             partitions = await self.partitions(topic)
         except BusError as error:
-            self.fault = error
+            self.fault = self.fault or error
             for outgoing in self._unresolved.pop(topic):
                 self.settled(1)
                 outgoing.failed(error)
@@ -261,9 +261,9 @@ class Producer:
     def lost(self, place: TopicPartition, taken: list[Outgoing], error: BaseException, sent_ns: int) -> None:
         """Call `failed` of every record of a batch."""
         self.settled(len(taken))
-        self.fault = ours = (
-            error if isinstance(error, BusError) else translate(error, f"topic `{place.topic}`")
-        )
+        ours = error if isinstance(error, BusError) else translate(error, f"topic `{place.topic}`")
+        if self.fault is None or self.fault.retriable:  # what is final says more than what follows from it
+            self.fault = ours
         if self.measure is not None:
             self.measure(place.topic, len(taken), (steady_ns() - sent_ns) / 1e9, type(error).__name__)
         for record in taken:

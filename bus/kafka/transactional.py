@@ -12,6 +12,7 @@ from typing import Any
 
 from aiokafka.client import ConnectionGroup, CoordinationType
 from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
+from aiokafka.producer.transaction_manager import TransactionState
 from aiokafka.structs import TopicPartition as KafkaPartition
 
 from bus.crash_points import crash_point
@@ -49,6 +50,15 @@ class KafkaTransactional:
     def unacknowledged(self) -> int:
         """Records that are neither acknowledged nor failed."""
         return self._producer.unacknowledged
+
+    @property
+    def fault(self) -> BusError | None:
+        """Why it can only be aborted, if it can."""
+        manager = self._producer.kafka._txn_manager  # noqa: SLF001 - there is no public way
+        if manager.state is TransactionState.ABORTABLE_ERROR:
+            ended = manager.wait_for_transaction_end().exception()
+            return translate(ended, f"transactions of `{self._identity}`")
+        return self._producer.fault
 
     async def start(self) -> None:
         """Take over the transactional id."""
@@ -97,8 +107,8 @@ class KafkaTransactional:
     async def commit(self, group: str, positions: Mapping[TopicPartition, CommittedOffset]) -> None:
         """Commit."""
         await self._ask(self._producer.drain())
-        if self._producer.fault is not None:
-            raise self._producer.fault
+        if (fault := self.fault) is not None:
+            raise fault
         if positions:
             offsets = {KafkaPartition(*place): wire(at) for place, at in positions.items()}
             await self._ask(self._producer.kafka.send_offsets_to_transaction(offsets, group))
@@ -112,7 +122,13 @@ class KafkaTransactional:
         self._begun = False
         with contextlib.suppress(BusError, AssertionError, TimeoutError):
             async with asyncio.timeout(ABORT_SECONDS):
-                await self._ask(self._producer.kafka.abort_transaction())
+                if self._producer.kafka._txn_manager.state is TransactionState.ABORTABLE_ERROR:  # noqa: SLF001
+                    # aiokafka forgets what is in the transaction, and leaves it open on the broker: a start
+                    # with the same id ends it.
+                    await self._producer.stop()
+                    await self._producer.start()
+                else:
+                    await self._ask(self._producer.kafka.abort_transaction())
 
     async def stop(self) -> None:
         """Disconnect."""

@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
-from bus.errors import BusError, BusUnavailableError, FencedError, TopicMissingError
+from bus.errors import BusError, FencedError
 from bus.record import StoredRecord, TopicPartition
 from bus.standing import CommittedOffset
 from bus.transport import Outgoing
@@ -75,6 +75,11 @@ class MemoryTransactional:
         self._written: list[StoredRecord] = []
         self._fault: BusError | None = None
 
+    @property
+    def fault(self) -> BusError | None:
+        """Why it can only be aborted, if it can."""
+        return self._fault
+
     async def start(self) -> None:
         """Take over the transactional id."""
         self._records.take_over(self._identity, self)
@@ -94,7 +99,7 @@ class MemoryTransactional:
         try:
             self._require_holder()
             record = self._append(outgoing)
-        except (BusUnavailableError, FencedError, TopicMissingError) as error:
+        except BusError as error:
             self._fault = error
             outgoing.failed(error)
             return

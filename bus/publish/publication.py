@@ -35,7 +35,7 @@ class ReceiptMaker(Protocol):
     def acknowledged(self, publications: "Sequence[Publication]") -> None:
         """Write the receipts of publications that the broker took together."""
 
-    def failed(self, publication: "Publication") -> None:
+    def failed(self, publication: "Publication", error: BusError) -> None:
         """Note that the broker did not take one."""
 
 
@@ -122,7 +122,7 @@ class Publication(Outgoing):
 
     def failed(self, error: BusError) -> None:
         """End the caller's wait with the error."""
-        self.receipts.failed(self)
+        self.receipts.failed(self, error)
         self.settle(error)
 
     def begin_span(self, span: PublishSpan) -> None:

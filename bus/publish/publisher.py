@@ -80,6 +80,8 @@ class Publisher:
         """Events that wait for a growth to end."""
         self.keeps = False
         """Whether what a handler publishes is kept on its event, and sent by somebody else."""
+        self.refused: list[tuple[Publication, RefusedError]] = []
+        """What of it the broker has refused; `index` is the offset of its event."""
         self._stampers = Stampers(catalog, agency, published)
         self._recent = RecentIds()
 
@@ -133,7 +135,7 @@ class Publisher:
             UsageError: the cause has no handler at work.
         """
         kept = None if cause is None else cause.kept
-        if not isinstance(kept, list):
+        if cause is None or not isinstance(kept, list):
             raise UsageError(
                 "Expected an event whose handler is at work, got another - at `cause`. What it causes is "
                 "part of its transaction: publish by `event.publish`, before the handler returns"
@@ -143,6 +145,9 @@ class Publisher:
         waiting, publication.waiting = publication.waiting, None
         if waiting is not None:
             waiting.settled(publication, None)
+        publication.index = cause.record.offset  # nobody else counts it from now on
+        for older in publication.older:
+            older.index = publication.index
 
     def emit(self, publication: Publication) -> None:
         """Send a prepared event in all its versions, now or when its subject does not grow any more."""
@@ -156,10 +161,12 @@ class Publisher:
         """Send an event to its partition."""
         self._transport.send(publication)
 
-    def failed(self, publication: Publication) -> None:
+    def failed(self, publication: Publication, error: BusError) -> None:
         """Note that the broker did not take an event."""
         if publication.partition is not None:  # it was not held until it failed
             self._spreading.landed(publication.stamper.subject)
+        if self.keeps and isinstance(error, RefusedError):
+            self.refused.append((publication, error))
 
     def is_open(self, subject: str) -> bool:
         """Return whether events of a subject are sent at once."""

@@ -16,10 +16,12 @@ from confluent_kafka import Consumer, KafkaError, Producer
 from bus import (
     RECEIPTS_TOPICS,
     AccessDeniedError,
+    BusError,
     DeadLetter,
     EmbeddedKafka,
     Event,
     Reason,
+    Record,
     checkpoints_topic,
     decode_receipts,
     open_consumer,
@@ -27,9 +29,20 @@ from bus import (
 )
 from bus.cluster.desired import MONITOR
 from bus.kafka.cluster import Cluster
+from bus.kafka.transport import KafkaTransport
+from bus.table import deliver
 from bus.topics import AUDIT_TOPIC, REGISTRY_TOPIC, dead_letter_topic
 from contracts import Access
-from tests.granted import AUTHOR, TODAY, GuardedCountry, client, give, until
+from tests.granted import (
+    AUTHOR,
+    TODAY,
+    GuardedCountry,
+    client,
+    denied_to_write,
+    give,
+    has_open_records,
+    until,
+)
 from tests.small_catalog import SmallCountry, case
 
 PASSING = (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE)
@@ -111,6 +124,54 @@ async def test_an_agency_writes_only_its_own(country: GuardedCountry) -> None:
     for topic in (*foreign, REGISTRY_TOPIC, AUDIT_TOPIC):
         assert _refused_to_write(country, country.south, topic), topic
     assert not _refused_to_write(country, country.north, country.topic)
+
+
+@pytest.mark.parametrize("exactly_once", [False, True])
+async def test_a_handler_whose_agency_may_not_write_waits_for_the_grant(
+    country: GuardedCountry, caplog: pytest.LogCaptureFixture, *, exactly_once: bool
+) -> None:
+    """Its event is not to blame: the partition waits, says why, and goes on with the grant."""
+    handled, closed = list[int](), f"{country.closed}.v1"
+    south = country.bus(country.south)
+
+    @south.subscribe(
+        country.opened, version=1, purpose="close-cases", name="close-cases", exactly_once=exactly_once
+    )
+    async def handle(event: Event[Any]) -> None:
+        handled.append(event.data["number"])
+        await event.publish(country.closed, case(1), key=event.key, version="1.0")
+
+    async with south, country.bus(country.north) as north:
+        with denied_to_write(country.node, country.south, closed):
+            await north.publish(country.opened, case(1), version="1.0")
+            await until(lambda: len(handled) >= 4)
+            assert "grants no access" in caplog.text
+        denied = len(handled)
+        await until(lambda: len(handled) > denied)
+    async with open_consumer(country.settings(), group=f"test.{country.north}", topics=[closed]) as consumer:
+        found: list[Record] = []
+        while not found:
+            found = [one for some in (await consumer.poll(0.5, 10)).values() for one in some]
+    assert len(found) == 1
+
+
+async def test_a_refused_transaction_hides_nothing_once_it_is_aborted(country: GuardedCountry) -> None:
+    """Though the client has forgotten what was in it: readers of its topics would wait until it times out."""
+    south, letters = country.south, dead_letter_topic(country.south)
+    transport = KafkaTransport(country.settings(south))
+    transaction = transport.transactional(f"{south}.once.test")
+    await transport.start()
+    await transaction.start()
+    try:
+        await deliver(transaction, letters, b"k", b"1", partition=0)
+        with pytest.raises(BusError):
+            await deliver(transaction, country.topic, b"k", b"2", partition=0)
+        assert has_open_records(country.node, letters)
+        await transaction.abort()
+        await until(lambda: not has_open_records(country.node, letters))
+    finally:
+        await transaction.stop()
+        await transport.stop()
 
 
 async def test_an_agency_joins_only_its_own_groups(country: GuardedCountry) -> None:

@@ -2,14 +2,18 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
 
 import orjson
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import TopicPartition as KafkaPartition
 
-from bus import BusError, Draft, EnvelopeError
+from bus import BusError, Draft, EnvelopeError, Event, Record
 from bus.kafka.requests import alter_topic_config
 from bus.kafka.transport import KafkaTransport
 from bus.table import deliver
@@ -25,15 +29,20 @@ OWN_TIMES = {"message.timestamp.type": "CreateTime", "message.timestamp.before.m
 @pytest.fixture
 async def world(kafka_world: KafkaWorld) -> AsyncIterator[KafkaWorld]:
     """A country whose topic of cases takes few bytes at once."""
-    topic = kafka_world.country.topic
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_world.bootstrap_servers)
-    transport = KafkaTransport(kafka_world.settings())
+    async with _taking_few_bytes(kafka_world, kafka_world.country.topic, LIMIT_BYTES):
+        yield kafka_world
+
+
+@asynccontextmanager
+async def _taking_few_bytes(world: KafkaWorld, topic: str, limit_bytes: int) -> AsyncIterator[None]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=world.bootstrap_servers)
+    transport = KafkaTransport(world.settings())
     try:
         await admin.start()
         await transport.start()
-        await admin._send_request(alter_topic_config(topic, {"max.message.bytes": str(LIMIT_BYTES)}))
-        await until(lambda: _refuses(transport, topic, b"x" * LIMIT_BYTES))
-        yield kafka_world
+        await admin._send_request(alter_topic_config(topic, {"max.message.bytes": str(limit_bytes)}))
+        await until(lambda: _refuses(transport, topic, b"x" * limit_bytes))
+        yield
     finally:
         await transport.stop()
         await admin.close()
@@ -153,3 +162,39 @@ async def test_what_fits_passes_by_a_record_that_never_does(world: KafkaWorld) -
         await transport.stop()
     found = [one.value for one in await world.records(topic) if one.key == b"k"]
     assert found == [b"0", b"1", b"3", b"4", b"7", b"8"]
+
+
+async def test_what_an_exactly_once_handler_publishes_in_vain_is_a_dead_letter_of_its_event(
+    kafka_world: KafkaWorld,
+) -> None:
+    """The others of its transaction count once."""
+    world, large = kafka_world, set(range(0, EVENTS, 7))
+    topic, group = f"{world.country.closed}.v1", f"{world.country.south}.relay"
+    bus, handled = world.bus(world.country.south, compression=None), Counter[int]()
+
+    @bus.subscribe(world.country.opened, version=1, purpose="relay", name="relay", exactly_once=True)
+    async def relay(event: Event[Any]) -> None:
+        number = event.data["number"]
+        handled[number] += 1
+        named = f"{number}-{_incompressible(number) * 2 if number in large else ''}"
+        await event.publish(world.country.closed, event.data, key=event.key, version="1.0", id=named)
+
+    async with _taking_few_bytes(world, topic, 2_000), world.bus(world.country.north) as publisher:
+        drafts = [Draft(case(number), key=f"k{number}") for number in range(EVENTS)]
+        await publisher.publish_many(world.country.opened, drafts, version="1.0")
+        async with bus:
+            await until(partial(_has_committed, world, group, EVENTS))
+    found = [one for one in await world.records(topic, committed=True) if one.key != b"probe"]
+    assert _numbers(found) == Counter(set(range(EVENTS)) - large)
+    letters = await world.records(f"{world.country.south}.dead-letters", committed=True)
+    assert _numbers(letters) == Counter(large)
+    assert {dict(one.headers)["govbus-dead-letter-reason"] for one in letters} == {b"malformed-envelope"}
+    assert max(handled.values()) <= 4
+
+
+async def _has_committed(world: KafkaWorld, group: str, count: int) -> bool:
+    return await world.committed(group, world.country.topic) >= count
+
+
+def _numbers(records: Sequence[Record]) -> Counter[int]:
+    return Counter(orjson.loads(one.value or b"")["number"] for one in records)
