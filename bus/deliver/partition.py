@@ -206,8 +206,12 @@ class PartitionState:
 
     @property
     def in_hand(self) -> int:
-        """Records that are read, and neither committed nor on their way to the next commit."""
-        return len(self.window) + (0 if self.transactions is None else self.transactions.uncommitted)
+        """Records that are read and not reported, and in transactions those that are not committed.
+
+        What is done while a transaction is on its way waits for the next one, and counts too.
+        """
+        uncommitted = 0 if self.transactions is None else self.transactions.uncommitted
+        return len(self.window) + len(self.window.ready) + uncommitted
 
     @property
     def tasks(self) -> "list[asyncio.Task[None]]":

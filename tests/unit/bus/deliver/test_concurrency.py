@@ -1,7 +1,7 @@
 """Events of different keys at once: what went wrong with that elsewhere, and what a handler may rely on."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from itertools import count
 from pathlib import Path
@@ -12,8 +12,10 @@ import pytest
 
 from bus import Bus, Draft, Event, Retry, RetryPolicy
 from bus.deliver.partition import PartitionState
+from bus.memory.transactional import MemoryTransactional
 from bus.outcome import Reason
 from bus.record import TopicPartition
+from bus.standing import CommittedOffset
 from bus.topics import partition_of
 from tests.deliveries import envelope_of
 from tests.small_catalog import SmallCountry, case
@@ -224,6 +226,35 @@ async def test_polling_stops_when_nothing_may_be_taken(world: MemoryWorld) -> No
         gate.opened.set()
         await until(lambda: committed_all(world, 200))
         assert state.in_hand == 0
+
+
+async def test_what_waits_for_a_slow_transaction_is_in_hand(
+    world: MemoryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of it comes again after a kill, so there is never more of it than `max_uncommitted`."""
+    handled, opened = list[int](), asyncio.Event()
+    commit = MemoryTransactional.commit
+
+    async def commit_later(
+        self: MemoryTransactional, group: str, positions: Mapping[TopicPartition, CommittedOffset]
+    ) -> None:
+        await opened.wait()
+        await commit(self, group, positions)
+
+    async def handle(event: Event[Any]) -> None:
+        handled.append(event.offset)
+
+    monkeypatch.setattr(MemoryTransactional, "commit", commit_later)
+    bus = subscribed(world, handle, exactly_once=True, limits={"max_uncommitted": 40})
+    async with bus:
+        await publish(world, (KEY, 0))
+        await until(lambda: handled)
+        await publish(world, *((f"k{number}", number) for number in range(1, 400)))
+        await asyncio.sleep(0.5)
+        assert len(handled) <= 40
+        opened.set()
+        await until(lambda: committed_all(world, 400))
+    assert len(handled) == 400
 
 
 async def test_a_partition_that_comes_back_to_its_process_goes_on(world: MemoryWorld) -> None:
