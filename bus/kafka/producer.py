@@ -108,9 +108,7 @@ class Producer:
             task.cancel()
         error = BusUnavailableError("the bus stopped before the broker acknowledged the event")
         for waiting in self._unresolved.values():
-            self.settled(len(waiting))
-            for outgoing in waiting:
-                outgoing.failed(error)
+            self._fail(waiting, error)
         self._unresolved.clear()
         lanes, self._lanes = self._lanes, {}
         stuck = [lane.give_up(error) for lane in lanes.values()]
@@ -150,24 +148,22 @@ class Producer:
         try:
             lane.add(outgoing)
         except (TypeError, ValueError, OverflowError) as error:
-            self.settled(1)
-            outgoing.failed(EnvelopeError(f"the client cannot encode the record ({type(error).__name__})"))
+            self._fail(
+                (outgoing,), EnvelopeError(f"the client cannot encode the record ({type(error).__name__})")
+            )
 
     async def _resolve(self, topic: str) -> None:
         try:
             partitions = await self.partitions(topic)
         except BusError as error:
-            self.fault = self.fault or error
-            for outgoing in self._unresolved.pop(topic):
-                self.settled(1)
-                outgoing.failed(error)
+            self._fail(self._unresolved.pop(topic), error)
             return
         for outgoing in self._unresolved.pop(topic):
             if (outgoing.partition or 0) < partitions:
                 self._enqueue(outgoing, partitions)
             else:
-                self.settled(1)
-                outgoing.failed(PartitionMissingError(topic, (outgoing.partition or 0) + 1, partitions))
+                wanted = (outgoing.partition or 0) + 1
+                self._fail((outgoing,), PartitionMissingError(topic, wanted, partitions))
 
     async def partitions(self, topic: str) -> int:
         """Return how many partitions a topic has.
@@ -260,14 +256,18 @@ class Producer:
 
     def lost(self, place: TopicPartition, taken: list[Outgoing], error: BaseException, sent_ns: int) -> None:
         """Call `failed` of every record of a batch."""
-        self.settled(len(taken))
-        ours = error if isinstance(error, BusError) else translate(error, f"topic `{place.topic}`")
-        if self.fault is None or self.fault.retriable:  # what is final says more than what follows from it
-            self.fault = ours
         if self.measure is not None:
             self.measure(place.topic, len(taken), (steady_ns() - sent_ns) / 1e9, type(error).__name__)
-        for record in taken:
-            record.failed(ours)
+        self._fail(
+            taken, error if isinstance(error, BusError) else translate(error, f"topic `{place.topic}`")
+        )
+
+    def _fail(self, records: Collection[Outgoing], error: BusError) -> None:
+        self.settled(len(records))
+        if self.fault is None or self.fault.retriable:  # what is final says more than what follows from it
+            self.fault = error
+        for record in records:
+            record.failed(error)
 
 
 class _Batch:

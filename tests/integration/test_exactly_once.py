@@ -19,6 +19,7 @@ import pytest
 
 from bus import (
     Bus,
+    BusError,
     DeliveryReceipt,
     Draft,
     Event,
@@ -175,6 +176,30 @@ async def test_events_of_a_transaction_count_together_or_not_at_all(world: World
         assert await table.get("source") == b"1"
     records = await world.records(world.country.topic, committed=True)
     assert sorted(orjson.loads(record.value or b"")["number"] for record in records) == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("header", "partition"), [(b"", 99), ("no bytes", 0)], ids=["no such place", "no bytes"]
+)
+async def test_a_transaction_counts_for_nothing_without_one_of_its_records(
+    kafka_world: KafkaWorld, header: Any, partition: int
+) -> None:
+    """Also where the record did not get as far as the broker, and whoever waited for it passed that over."""
+    transport, topic = KafkaTransport(kafka_world.settings()), kafka_world.country.topic
+    transaction = transport.transactional(f"{kafka_world.country.north}.once.test")
+    await transport.start()
+    try:
+        await transaction.start()
+        await deliver(transaction, topic, b"k", b"1", partition=0)
+        with suppress(BusError):
+            await deliver(transaction, topic, b"k", b"2", [("odd", header)], partition=partition)
+        with pytest.raises(BusError):
+            await transaction.commit("", {})
+        await transaction.abort()
+    finally:
+        await transaction.stop()
+        await transport.stop()
+    assert await kafka_world.records(topic, committed=True) == []
 
 
 async def _broken(bus: Bus, world: World) -> None:

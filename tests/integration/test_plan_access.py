@@ -48,6 +48,9 @@ from tests.small_catalog import SmallCountry, case
 PASSING = (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE)
 """What librdkafka tells of a connection that it makes anew."""
 
+ONE_WAY = pytest.mark.parametrize("node", ["SASL_PLAINTEXT"], indirect=True)
+"""For what does not depend on how somebody says who he is."""
+
 
 @pytest.fixture(scope="module", params=["SASL_PLAINTEXT", "SSL", "SASL_SSL"])
 def node(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
@@ -126,6 +129,7 @@ async def test_an_agency_writes_only_its_own(country: GuardedCountry) -> None:
     assert not _refused_to_write(country, country.north, country.topic)
 
 
+@ONE_WAY
 @pytest.mark.parametrize("exactly_once", [False, True])
 async def test_a_handler_whose_agency_may_not_write_waits_for_the_grant(
     country: GuardedCountry, caplog: pytest.LogCaptureFixture, *, exactly_once: bool
@@ -155,6 +159,7 @@ async def test_a_handler_whose_agency_may_not_write_waits_for_the_grant(
     assert len(found) == 1
 
 
+@ONE_WAY
 async def test_a_refused_transaction_hides_nothing_once_it_is_aborted(country: GuardedCountry) -> None:
     """Though the client has forgotten what was in it: readers of its topics would wait until it times out."""
     south, letters = country.south, dead_letter_topic(country.south)
