@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from traceback import walk_tb
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer
 from aiokafka.client import AIOKafkaClient, ConnectionGroup
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
@@ -69,7 +70,7 @@ def connection(settings: Settings) -> dict[str, Any]:
 
 
 async def begin(client: Any, settings: Settings, where: str, clock: BrokerClock | None = None) -> None:
-    """Start an aiokafka client, which then reads batches within limits, and close it if that fails.
+    """Start an aiokafka client, and close it if that fails; a consumer then reads batches within limits.
 
     Args:
         client: a producer, consumer or admin client.
@@ -83,7 +84,8 @@ async def begin(client: Any, settings: Settings, where: str, clock: BrokerClock 
         UsageError: the settings do not trust the broker's certificate, or name another protocol.
     """
     network = Network.of(client)
-    BoundsBatches(network, clock)
+    if isinstance(client, AIOKafkaConsumer):
+        BoundsBatches(network, clock)
     try:
         async with asyncio.timeout(settings.publish_timeout_seconds):
             await client.start()
