@@ -12,10 +12,12 @@ import shlex
 import signal
 import subprocess
 import sys
+import tomllib
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 from bus.embedded.folder import free_ports
@@ -98,6 +100,18 @@ def _dead_ends(page: Path) -> Iterator[str]:
 def _headings(page: Path) -> set[str]:
     titles = re.findall(r"^#+ (.*)$", BLOCK.sub("", page.read_text("utf-8")), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", title).strip().lower().replace(" ", "-") for title in titles}
+
+
+def test_every_dependency_stands_in_the_table_with_its_reason() -> None:
+    """Each of the project and of its extras for users; `opentelemetry-*` names several."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    declared = project["dependencies"] + extras["embedded"] + extras["postgresql"]
+    packages = {re.split(r"[^\w.-]", each, maxsplit=1)[0].lower() for each in declared}
+    table = README.read_text().partition("## Dependencies")[2]
+    cells = [row.split("|")[1] for row in table.splitlines() if row.startswith("| ")]
+    named = [name.strip().lower() for cell in cells for name in re.sub(r"\(.*\)", "", cell).split(",")]
+    assert [each for each in sorted(packages) if not any(fnmatch(each, name) for name in named)] == []
 
 
 def test_contributors_are_shown_every_folder() -> None:
