@@ -13,7 +13,9 @@ from contracts import names
 from contracts.contract import ContractVersion
 from contracts.documents.document import MAX_JSON_BYTES
 from contracts.documents.formatting import format_json
+from contracts.documents.rules import TOO_LARGE
 from contracts.errors import CatalogError, ContractError
+from contracts.finding import Place
 from contracts.imports.sources import ImportedSchema
 from contracts.lint.rules.schemas import check_draft
 from contracts.paths import render_path
@@ -101,10 +103,8 @@ def event_documents(subject: str, draft: ImportedSchema) -> dict[str, str]:
         raise CatalogError(faults)
     text = _json(schema, is_schema=True)
     if (size := len(text.encode())) > MAX_JSON_BYTES:
-        raise ContractError(
-            f"Expected a schema of at most {MAX_JSON_BYTES:,} bytes, got {size:,}"
-            " - take a part of the document, such as `FILE#/definitions/NAME`"
-        )
+        what = f"a schema of {size:,} bytes - take a part of the document, such as `FILE#/definitions/NAME`"
+        raise CatalogError([TOO_LARGE.at(Place(draft.file), what)])
     valid = _valid(version, draft)
     name, broken = _broken(version, valid)
     return {
