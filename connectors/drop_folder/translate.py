@@ -6,6 +6,7 @@
 | another number of fields                       | malformed, that row                                    |
 | bytes that are not in the encoding             | malformed, that row                                    |
 | a control character such as NUL                | malformed, that row                                    |
+| text that was read in a wrong encoding         | malformed, that row                                    |
 | text after a closing quote                     | malformed, the lines of that row                       |
 | a quote that never closes                      | malformed, its first line; reading goes on at the next |
 | an empty line                                  | nothing: it is no record                               |
@@ -18,6 +19,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from connectors.drop_folder.misread import misread
 from connectors.source import MalformedRecord, SourceRecord
 
 _UNDECODABLE = "\ud800-\udfff"
@@ -138,8 +140,9 @@ def _names(form: CsvForm, rows: Iterator[CsvRow]) -> list[str] | None:
         first = next(rows, None)
         if first is None:
             return None
-        if first.fields is None or _problem(first, len(first.fields), form.encoding) is not None:
-            raise FileRejectedError("Expected a header line, got one that cannot be read")
+        problem = _problem(first, 0 if first.fields is None else len(first.fields), form.encoding)
+        if problem is not None or first.fields is None:
+            raise FileRejectedError(f"Expected a header line, got one that cannot be read: {problem}")
         written = [name.strip() for name in first.fields]
     missed = [name for name in form.columns if name not in written]
     if missed:
@@ -171,4 +174,6 @@ def _problem(row: CsvRow, width: int, encoding: str) -> str | None:
         return "Expected text, got a control character"
     if len(row.fields) != width:
         return f"Expected {width} fields, got {len(row.fields)}"
-    return None
+    if row.text.isascii():
+        return None
+    return next((fault for cell in row.fields if (fault := misread(cell, encoding))), None)

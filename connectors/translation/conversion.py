@@ -12,8 +12,13 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from connectors.translation.time_format import TimeFormat
+
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?")
+_DECIMAL_COMMA = re.compile(
+    r"[+-]?([0-9]{1,30}|[1-9][0-9]{0,2}([.\s])[0-9]{3}(\2[0-9]{3}){0,8})(,[0-9]{1,30})?"
+)
 
 
 class ValueConversionError(ValueError):
@@ -25,13 +30,14 @@ class ConversionOptions:
     """The options beside `as:` in a mapping.
 
     Attributes:
-        format: A `strptime` format for `date` and `datetime`; ISO 8601 when absent.
+        format: The format of a `date` or `datetime`; ISO 8601 when absent.
         zone: Time zone of a `datetime` that carries none.
-        comma: Whether `decimal` reads a comma as the decimal sign, with dots or spaces between thousands.
+        comma: Whether `decimal` reads a comma as the decimal sign. Dots or spaces may then stand between
+            thousands, the same everywhere, and nowhere else.
         values: The table of `lookup`.
     """
 
-    format: str | None = None
+    format: TimeFormat | None = None
     zone: tzinfo | None = None
     comma: bool = False
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -78,11 +84,15 @@ def _to_integer(value: Any, _options: ConversionOptions) -> int:
 
 
 def _to_decimal(value: Any, options: ConversionOptions) -> str:
-    text = (
-        str(value) if isinstance(value, int | float) and not isinstance(value, bool) else _text(value).strip()
-    )
-    if options.comma:
-        text = re.sub(r"[.\s]", "", text).replace(",", ".")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        text = str(value)  # a number has no signs between its thousands
+    else:
+        text = _text(value).strip()
+        if options.comma:
+            if not _DECIMAL_COMMA.fullmatch(text):
+                what = "Expected a number with a decimal comma, with dots or spaces between thousands only"
+                raise ValueConversionError(what)
+            text = re.sub(r"[.\s]", "", text).replace(",", ".")
     if not _DECIMAL.fullmatch(text):
         raise ValueConversionError("Expected a decimal number")
     return format(Decimal(text), "f")
@@ -102,31 +112,28 @@ def _to_boolean(value: Any, _options: ConversionOptions) -> bool:
 def _to_date(value: Any, options: ConversionOptions) -> str:
     text = _text(value).strip()
     try:
-        if options.format is None:
-            return date.fromisoformat(text).isoformat()
-        # A calendar day has no time zone.
-        return datetime.strptime(text, options.format).date().isoformat()  # noqa: DTZ007
+        day = date.fromisoformat(text) if options.format is None else options.format.read(text).date()
     except ValueError:
-        raise ValueConversionError(f"Expected a date as `{options.format or 'YYYY-MM-DD'}`") from None
+        written = "YYYY-MM-DD" if options.format is None else options.format.text
+        raise ValueConversionError(f"Expected a date as `{written}`") from None
+    return day.isoformat()
 
 
 def read_time(value: Any, options: ConversionOptions) -> datetime:
     """The time in a text, in UTC.
 
-    A time without an offset is in `options.zone`. Where it occurs twice, when a clock is set back, it is the
-    first; a time that the clock skipped is refused.
+    A time without an offset is in `options.zone`. In the hour that a clock set back shows twice it is the
+    first of the two, by summer time; a time that the clock skipped is refused.
 
     Raises:
         ValueConversionError: It is no time, or has no offset and no zone is given.
     """
     text = _text(value).strip()
     try:
-        if options.format is None:
-            moment = datetime.fromisoformat(text)
-        else:
-            moment = datetime.strptime(text, options.format)  # noqa: DTZ007 - the zone comes below
+        moment = datetime.fromisoformat(text) if options.format is None else options.format.read(text)
     except ValueError:
-        raise ValueConversionError(f"Expected a time as `{options.format or 'ISO 8601'}`") from None
+        written = "ISO 8601" if options.format is None else options.format.text
+        raise ValueConversionError(f"Expected a time as `{written}`") from None
     if moment.tzinfo is None:
         moment = _in_zone(moment, options.zone)
     try:

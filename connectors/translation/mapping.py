@@ -23,6 +23,7 @@ from typing import Any
 from connectors.errors import RecordRejectedError
 from connectors.translation.codes import suggestion
 from connectors.translation.conversion import CONVERTERS, ConversionOptions, ValueConversionError, zone_named
+from connectors.translation.time_format import TimeFormat
 from contracts import DataPath
 
 Steps = tuple[str | int, ...]
@@ -35,10 +36,13 @@ _OPTIONS: Mapping[str, type] = {
     "format": str,
     "from": object,
     "optional": bool,
+    "pivot": int,
     "time_zone": str,
     "values": dict,
 }
-_TYPE_NAMES: Mapping[type, str] = {bool: "boolean: true or false", dict: "table of values", str: "string"}
+_TYPE_NAMES: Mapping[type, str] = {
+    bool: "boolean: true or false", dict: "table of values", int: "whole number", str: "string",
+}  # fmt: skip
 
 
 class MappingSyntaxError(ValueError):
@@ -204,13 +208,25 @@ def _path(text: Any, steps: Steps) -> DataPath:
         raise MappingSyntaxError(str(error), steps, 'write a path such as $.name or $["Full name"]') from None
 
 
+def _format(node: Mapping[str, Any], steps: Steps) -> TimeFormat | None:
+    text, pivot = node.get("format"), node.get("pivot")
+    if text is None and pivot is None:
+        return None
+    try:
+        return TimeFormat.compile(text or "", pivot)
+    except ValueError as error:
+        step = "pivot" if text is None else "format"
+        what = f"`{step}` can be read in more than one way, or in none"
+        raise MappingSyntaxError(what, (*steps, step), str(error)) from None
+
+
 def _conversion(node: Mapping[str, Any], steps: Steps) -> ValueAt:
     for name, value in node.items():
         if name not in _OPTIONS:
             what = f"unknown option `{name}` beside `from`"
             raise MappingSyntaxError(what, (*steps, name), suggestion(name, _OPTIONS))
         kind = _OPTIONS[name]
-        if not isinstance(value, kind):
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             what = f"wrong type for `{name}`"
             raise MappingSyntaxError(what, (*steps, name), f"write a {_TYPE_NAMES[kind]}")
     written = node.get("as", [])
@@ -228,7 +244,7 @@ def _conversion(node: Mapping[str, Any], steps: Steps) -> ValueAt:
         steps=(*steps, "from"),
         converters=converters,
         options=ConversionOptions(
-            format=node.get("format"),
+            format=_format(node, steps),
             zone=zone,
             comma=node.get("comma", False),
             values=node.get("values", {}),

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors import MalformedRecord, SourceRecord
+from connectors.drop_folder.misread import misread
 from connectors.drop_folder.translate import CsvForm, FileRejectedError, records_of
 
 Records = list[SourceRecord | MalformedRecord]
@@ -80,6 +81,59 @@ def test_a_file_in_another_encoding_is_read_when_it_is_named() -> None:
     assert good(read("a;b\nZoë;€\n".encode("cp1252"), form)) == [{"a": "Zoë", "b": "€"}]
 
 
+@pytest.mark.parametrize(
+    ("name", "written", "read_as", "fault"),
+    [
+        ("Zoë", "utf-8", "cp1252", "write `encoding: utf-8`"),
+        ("Zoë", "utf-8", "iso-8859-1", "write `encoding: utf-8`"),
+        ("voilà", "utf-8", "iso-8859-1", "write `encoding: utf-8`"),
+        ("Привет", "utf-8", "iso-8859-1", "write `encoding: utf-8`"),
+        ("Zoë".encode().decode("cp1252"), "utf-8", "utf-8", "a program before"),
+        ("Müth € 50", "cp1252", "iso-8859-1", "it may be `cp1252`"),
+        ("a\x85b", "utf-8", "utf-8", "C1 control character"),
+    ],
+)
+def test_a_row_read_in_a_wrong_encoding_is_malformed(
+    name: str, written: str, read_as: str, fault: str
+) -> None:
+    """Text that no language writes is set aside instead of published, and the message says what it may be."""
+    records = read(f"a;b\n1;Zoe\n2;{name}\n".encode(written), CsvForm(encoding=read_as, delimiter=";"))
+    assert good(records) == [{"a": "1", "b": "Zoe"}]
+    ((line, problem),) = bad(records)
+    assert line == "3"
+    assert fault in problem
+    assert name not in problem
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Zoë",
+        "SÃO JOÃO",
+        "«MARCHÉ»",
+        "MARCHÉ\xa0: €",
+        "“IRMÔ",
+        "„MENÜ“",
+        "Ä",
+        "ÇA",
+        "Łódź",
+        "SZKÓŁ",
+        "Ёж",
+        "日本",
+        "½ µ",
+    ],
+)
+def test_what_languages_write_is_no_wrong_encoding(name: str) -> None:
+    """Letters, quotation marks and fixed spaces of real languages pass."""
+    assert good(read(f"a\n{name}\n".encode())) == [{"a": name}]
+
+
+def test_a_header_read_in_a_wrong_encoding_rejects_the_file() -> None:
+    """The message says why the header cannot be read."""
+    with pytest.raises(FileRejectedError, match="encoding: utf-8"):
+        read("prénom\nZoe\n".encode(), CsvForm(encoding="cp1252"))
+
+
 def test_utf_16_read_as_utf_8_publishes_nothing() -> None:
     """A wrong encoding never becomes events."""
     with pytest.raises(FileRejectedError):
@@ -135,11 +189,12 @@ def test_a_header_that_cannot_be_trusted_rejects_the_file(content: bytes) -> Non
 
 @given(rows=st.lists(st.tuples(st.text(), st.text()), max_size=20))
 def test_what_a_csv_writer_writes_is_read_back(rows: list[tuple[str, str]]) -> None:
-    """Any text without control characters or lone surrogates survives quoting."""
+    """Any text without control characters, lone surrogates or signs of a wrong encoding survives quoting."""
     clean = [
         (a, b)
         for a, b in rows
         if all(c in "\t\n\r" or (c >= " " and c != "\x7f" and not "\ud800" <= c <= "\udfff") for c in a + b)
+        and not any(misread(text, "utf-8") for text in (a, b))
     ]
     written = io.StringIO(newline="")
     csv.writer(written, quoting=csv.QUOTE_ALL).writerows([("a", "b"), *clean])
