@@ -54,12 +54,17 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule: its code, its purpose, how to fix a finding, and the first category that includes it."""
+    """One rule: its code, its purpose, how to fix a finding, and the first category that includes it.
+
+    Attributes:
+        severity: Of its findings. A `warning` is for what is nobody's fault, or not the author's.
+    """
 
     code: str
     purpose: str
     fix: str
     category: Category = "STANDARD"
+    severity: Severity = "error"
 
     def at(self, place: Place, what: str, *, about: str = "") -> Finding:
         """A finding of this rule at a place.
@@ -69,7 +74,7 @@ class Rule:
             what: What is wrong there.
             about: Identifies the finding independently of its line; by default `what`.
         """
-        return Finding(place, self.code, what, self.purpose, self.fix, about=about)
+        return Finding(place, self.code, what, self.purpose, self.fix, about=about, severity=self.severity)
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -32,9 +32,8 @@ from contracts.commands.options import (
 from contracts.documents.git import committed_at, contains, revision
 from contracts.documents.loading import load
 from contracts.errors import GitError
-from contracts.lint.lint import lint_loaded
+from contracts.lint.lint import HOLDING_UP, lint_loaded
 from contracts.lint.reports import Format, format_option
-from contracts.lint.rules.subscriptions import EXPIRED
 from contracts.terminal import say, say_json
 
 CLUSTER: Final = "govbus.contracts.cluster"
@@ -174,18 +173,13 @@ def verify(catalog: Path | None, form: Format) -> None:
 
 
 def _sound(root: Path) -> dict[str, Any]:
-    """Read a catalogue, once for all that needs it; stop on findings of lint.
-
-    Expired subscriptions do not stop it: `apply` removes their access.
-    """
+    """Read a catalogue, once for all that needs it; stop on findings of lint that hold up `apply`."""
     loaded = load(root)
-    findings = [
-        finding
-        for finding in lint_loaded(loaded)
-        if finding.severity == "error" and finding.code != EXPIRED.code
-    ]
-    if findings:
+    errors = [finding for finding in lint_loaded(loaded) if finding.severity == "error"]
+    if findings := [finding for finding in errors if finding.code in HOLDING_UP]:
         conclude(findings, "text", root)
+    if errors:
+        say(f"note: {len(errors)} findings of `lint` do not hold this up", err=True)
     return {"catalog": Catalog.of(loaded), "entries": lambda: entries_of(loaded)}
 
 

@@ -167,17 +167,13 @@ def _sizes(entry: LoadedContract, before: Contract) -> Iterator[Finding]:
     now, document = entry.contract, entry.document
     if now.retention_days < before.retention_days:
         what = f"`retention` changed from {before.retention_days:g} to {now.retention_days:g} days"
-        yield _warning(rules.RETENTION.at(document.place("retention"), what))
+        yield rules.RETENTION.at(document.place("retention"), what)
     if now.partitions != before.partitions:
         what = f"`partitions` changed from {before.partitions} to {now.partitions}"
-        yield _warning(rules.PARTITIONS.at(document.place("partitions"), what))
+        yield rules.PARTITIONS.at(document.place("partitions"), what)
     if now.max_bytes < before.max_bytes:
         what = f"`max_bytes` changed from {before.max_bytes:,} to {now.max_bytes:,}"
-        yield _warning(rules.MAX_BYTES.at(document.place("max_bytes"), what))
-
-
-def _warning(finding: Finding) -> Finding:
-    return replace(finding, severity="warning")
+        yield rules.MAX_BYTES.at(document.place("max_bytes"), what)
 
 
 def _promised(mode: Compatibility) -> frozenset[tuple[str, bool]]:
@@ -204,7 +200,7 @@ def _majors(entry: LoadedContract, before: Contract | None) -> Iterator[Finding]
         object.__setattr__(as_minor, "contract", now)
         if not any(breaks(as_minor, older, now.compatibility)) and DIRECTIONS[now.compatibility]:
             what = f"version {first.number} breaks nothing under `{now.compatibility}`"
-            yield replace(rules.MAJOR_NEEDLESS.at(place, what), severity="note")
+            yield rules.MAJOR_NEEDLESS.at(place, what)
 
 
 def _versions(entry: LoadedContract, before: Contract | None, loaded: Loaded) -> Iterator[Finding]:

@@ -44,7 +44,6 @@ PATH_EXISTS: Final = Rule(
     "config-path-exists",
     "an exception for a missing file would silently apply to the next file of that name",
     "correct the path, which is relative to the catalogue's root, or remove it",
-    "BASIC",
 )
 RULES: Final = (FIELDS, RULE_KNOWN, PATH_EXISTS)
 

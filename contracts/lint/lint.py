@@ -1,8 +1,11 @@
 """Applies all rules to one catalogue folder.
 
 Each category includes the ones before it: `MINIMAL` is what a catalogue needs to work, `BASIC` adds
-responsibility and privacy, `STANDARD` adds readability for others. Rules about reading the catalogue always
-apply.
+responsibility and privacy, `STANDARD` adds readability for others, and order in exceptions and waivers. Rules
+about reading the catalogue always apply.
+
+Law: only `MINIMAL` and `BASIC` hold up `apply`, and a rule that a revocation can break is in neither: whoever
+withdraws access waits for nobody's tidiness.
 """
 
 from __future__ import annotations
@@ -60,6 +63,12 @@ RULES: Final[tuple[Rule, ...]] = (
     *subscriptions.RULES,
     *waivers.RULES,
 )
+
+
+HOLDING_UP: Final = frozenset(rule.code for rule in RULES if rule.category != "STANDARD") - {
+    subscriptions.EXPIRED.code
+}
+"""Codes of rules whose findings stop `apply`. An expired subscription does not: its access is removed."""
 
 
 def lint(

@@ -39,25 +39,21 @@ REASON: Final = Rule(
     "waiver-reason",
     "later readers must be able to judge the waiver",
     "explain in `reason` why the finding does no harm",
-    "MINIMAL",
 )
 APPROVER: Final = Rule(
     "waiver-approver",
     "an agency or office that is responsible for a contract must have approved the waiver",
     "name in `approvers` an agency, or an office that is `owner` of a contract",
-    "MINIMAL",
 )
 EXPIRED: Final = Rule(
     "waiver-expired",
     "waivers are temporary, and this one has ended",
     "fix the finding and remove the waiver, or have it approved again",
-    "MINIMAL",
 )
 UNUSED: Final = Rule(
     "waiver-used",
     "an unused waiver could hide a later finding",
     "remove it, or correct its fingerprint, which `--json` shows",
-    "MINIMAL",
 )
 RULES: Final = (FIELDS, REASON, APPROVER, EXPIRED, UNUSED)
 OF_BREAKING: Final = frozenset(rule.code for rule in (*breaking.RULES, *compatibility.RULES))

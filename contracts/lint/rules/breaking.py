@@ -60,16 +60,19 @@ RETENTION: Final = Rule(
     "retention-kept",
     "a subscriber that is further behind than the retention loses events",
     "make sure that every subscriber keeps up with the shorter retention",
+    severity="warning",
 )
 PARTITIONS: Final = Rule(
     "partitions-kept",
     "another number of partitions moves keys, so events of one case may be out of order across the change",
     "change it while the topic is empty or quiet",
+    severity="warning",
 )
 MAX_BYTES: Final = Rule(
     "max-bytes-kept",
     "events that were allowed before may be too large now",
     "make sure that no publisher sends events of that size",
+    severity="warning",
 )
 DUAL_PUBLISH: Final = Rule(
     "dual-publish-window",
@@ -80,6 +83,7 @@ MAJOR_NEEDLESS: Final = Rule(
     "major-needed",
     "a new major version costs every subscriber a migration, and this one breaks nobody",
     "publish it as a minor version",
+    severity="note",
 )
 RULES: Final = (
     UNREADABLE,

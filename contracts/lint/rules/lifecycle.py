@@ -56,6 +56,7 @@ ORPHAN: Final = Rule(
     "event-used",
     "an event that no service and no reader uses is published for nothing",
     "use it in a service, add a subscription, or remove the contract",
+    severity="warning",  # the last reader may be revoked; that is no fault of the contract
 )
 DEPRECATED: Final = Rule(
     "reference-not-deprecated",
