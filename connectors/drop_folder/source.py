@@ -147,6 +147,7 @@ class DropFolderSource:
         self._checkpoints = None
 
     def _rejected(self, claimed: _Claimed, problem: str) -> Batch:
+        _LOG.warning("file %s goes to rejected/: %s", claimed.path.name, problem)
         record = MalformedRecord(
             claimed.content[:_SHOWN_BYTES], problem, {"file": claimed.path.name, "content": claimed.hash}
         )

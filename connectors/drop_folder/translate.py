@@ -11,6 +11,7 @@
 | a quote that never closes                      | malformed, its first line; reading goes on at the next |
 | an empty line                                  | nothing: it is no record                               |
 | no header, a name twice, or a missing column   | `FileRejectedError`: no row of it can be trusted       |
+| a file that is not CSV, or holds no row        | `FileRejectedError`, with what it probably is          |
 """
 
 import csv
@@ -19,6 +20,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from connectors.drop_folder.file_kind import file_kind, other_line_ends, why_no_row
 from connectors.drop_folder.misread import misread
 from connectors.source import MalformedRecord, SourceRecord
 
@@ -66,7 +68,7 @@ class CsvRow:
 def records_of(
     content: bytes, form: CsvForm, *, file: str, identity: str
 ) -> list[SourceRecord | MalformedRecord]:
-    """Every record of a file, in its order.
+    """Every record of a file, in its order; there is at least one.
 
     Args:
         content: The whole file.
@@ -75,13 +77,21 @@ def records_of(
         identity: Identifies the file: the hash of its content.
 
     Raises:
-        FileRejectedError: No row can be trusted.
+        FileRejectedError: No row can be trusted, or there is none.
     """
-    rows = rows_of(_decode(content, form.encoding), form.delimiter)
+    kind = file_kind(content, form.encoding)
+    if kind is not None:
+        raise FileRejectedError(f"Expected CSV, got what is probably {kind}")
+    text = _decode(content, form.encoding)
+    if line_ends := other_line_ends(text):
+        raise FileRejectedError(f"Expected lines that end in LF or CR, got {line_ends}: convert the file")
+    rows = rows_of(text, form.delimiter)
     names = _names(form, rows)
-    if names is None:
-        return []
-    return [_record(row, names, form, file, identity) for row in rows]
+    records = [] if names is None else [_record(row, names, form, file, identity) for row in rows]
+    if not records:
+        found = why_no_row(text, form.delimiter)
+        raise FileRejectedError(f"Expected at least one row, got none: the file is probably {found}")
+    return records
 
 
 def _decode(content: bytes, encoding: str) -> str:

@@ -1,7 +1,10 @@
 """Every line of a CSV file ends up in exactly one record, good or malformed."""
 
 import csv
+import gzip
 import io
+import re
+import zipfile
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +20,14 @@ Records = list[SourceRecord | MalformedRecord]
 def read(content: bytes, form: CsvForm | None = None) -> Records:
     """The records of a file called x.csv."""
     return records_of(content, form or CsvForm(), file="x.csv", identity="hash")
+
+
+def zipped(name: str) -> bytes:
+    """An archive with one file of a name."""
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w") as archive:
+        archive.writestr(name, "a,b\n1,2\n")
+    return written.getvalue()
 
 
 def good(records: Records) -> list[dict[str, str]]:
@@ -140,9 +151,58 @@ def test_utf_16_read_as_utf_8_publishes_nothing() -> None:
         read("a,b\n1,2\n".encode("utf-16"))
 
 
-def test_an_empty_file_and_a_header_alone_hold_no_record() -> None:
-    """Nothing in, nothing out."""
-    assert [] == read(b"") == read(b"a,b\n") == read(b"\n\n")
+@pytest.mark.parametrize(
+    ("content", "form", "finding"),
+    [
+        (b"", CsvForm(), "an empty file"),
+        (b"\xef\xbb\xbf", CsvForm(), "an empty file"),
+        (b"\n\n", CsvForm(header=["a"]), "an empty file"),
+        (b"a,b\n", CsvForm(), "a header and nothing else"),
+        (b"CASE-1;123;North\n", CsvForm(), "delimited by `;`"),
+        (b"a;b", CsvForm(delimiter=";"), "without line ends"),
+        ("a,b\u20281,2".encode(), CsvForm(), "got U+2028"),
+        ("id,name\x851,Zoe\x85".encode("cp037"), CsvForm(), "EBCDIC"),
+        ("id,name\x851,Zoe\x85".encode("cp037"), CsvForm(encoding="cp037"), "NEL"),
+        (b'[{"a":1},{"a":2}]', CsvForm(), "JSON"),
+        (b'{"a":1}\n{"a":2}\n', CsvForm(), "JSON"),
+        (b"[1, 2]", CsvForm(), "JSON"),
+        (b'<?xml version="1.0"?>\n<a>\n<b/>\n</a>\n', CsvForm(), "XML"),
+        (b"<rows><row/></rows>", CsvForm(), "XML"),
+        (b"\xef\xbb\xbf<!DOCTYPE html><html>\n", CsvForm(), "HTML"),
+        (b"UNA:+.? 'UNB+UNOA:1+A+B'", CsvForm(), "EDIFACT"),
+        (b"UNB+UNOA:1+A+B'UNZ+1+R'", CsvForm(), "EDIFACT"),
+        (b"\x00" * 512, CsvForm(), "NUL bytes"),
+        ("a,b\n1,2\n".encode("utf-16"), CsvForm(), "utf-16"),
+        ("a,b\n1,2\n".encode("utf-16-le"), CsvForm(), "utf-16-le"),
+        ("a,b\n1,2\n".encode("utf-16-be"), CsvForm(), "utf-16-be"),
+        (gzip.compress(b"a,b\n1,2\n"), CsvForm(), "archive (gzip)"),
+        (zipped("a.csv"), CsvForm(), "archive (ZIP)"),
+        (zipped("xl/workbook.xml"), CsvForm(), "spreadsheet (XLSX)"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\x00" * 504, CsvForm(), "spreadsheet (XLS)"),
+        (b"%PDF-1.7\n1 0 obj\n", CsvForm(header=["a"]), "PDF"),
+    ],
+)
+def test_a_file_without_a_row_says_what_it_probably_is(content: bytes, form: CsvForm, finding: str) -> None:
+    """A file of which nothing would become an event is rejected as a whole, with a finding."""
+    with pytest.raises(FileRejectedError, match=re.escape(finding)):
+        read(content, form)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"a,b\r1,2\r",
+        b"<,b\n1,2\n",
+        b"a\n<b>\n",
+        b"{,b\n1,2\n",
+        b"UNIT,b\n1,2\n",
+        b"PK,b\n1,2\n",
+        b"[a],b\n1,2\n",
+    ],
+)
+def test_csv_that_only_begins_like_something_else_is_read(content: bytes) -> None:
+    """A column may be called anything."""
+    assert len(good(read(content))) == 1
 
 
 def test_text_after_a_closing_quote_is_malformed() -> None:
@@ -197,9 +257,9 @@ def test_what_a_csv_writer_writes_is_read_back(rows: list[tuple[str, str]]) -> N
         and not any(misread(text, "utf-8") for text in (a, b))
     ]
     written = io.StringIO(newline="")
-    csv.writer(written, quoting=csv.QUOTE_ALL).writerows([("a", "b"), *clean])
+    csv.writer(written, quoting=csv.QUOTE_ALL).writerows([("a", "b"), *clean, ("1", "2")])
     records = read(written.getvalue().encode())
-    assert [{"a": a, "b": b} for a, b in clean] == good(records)
+    assert [{"a": a, "b": b} for a, b in [*clean, ("1", "2")]] == good(records)
 
 
 HOSTILE = st.lists(
@@ -211,7 +271,7 @@ HOSTILE = st.lists(
 @settings(max_examples=400)
 def test_no_line_of_a_hostile_file_vanishes(pieces: list[bytes]) -> None:
     """Whatever the bytes: no crash, lines in order, and every byte that is no empty line is in a record."""
-    content = b"h,i\n" + b"".join(pieces)
+    content = b"h,i\n" + b"".join(pieces) + b"\n1,2\n"
     records = read(content)
     lines = [int(record.where["line"]) for record in records]
     assert sorted(set(lines)) == lines

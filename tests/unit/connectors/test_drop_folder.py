@@ -177,16 +177,23 @@ async def test_a_process_that_dies_at_any_point_loses_no_file_and_publishes_each
     assert len(names(folder)) == 1
 
 
-async def test_an_empty_file_is_archived_and_says_nothing(folder: Path) -> None:
-    """Nothing in it, nothing published, nothing left behind."""
+@pytest.mark.parametrize("content", [b"", b"reference\n", b"[1]", b"<a/>"])
+async def test_a_file_without_a_row_is_never_archived_as_done(
+    folder: Path, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It goes to `rejected` with one dead letter and one line in the log, which say what it probably is."""
     source, checkpoints = source_over(folder), MemoryCheckpoints()
     await source.connect(checkpoints)
-    (folder / "inbox" / "a.csv").touch()
+    (folder / "inbox" / "a.csv").write_bytes(content)
     batch = await next_batch(source)
     assert batch is not None
-    assert batch.records == ()
+    (record,) = batch.records
+    assert isinstance(record, MalformedRecord)
+    assert "probably" in record.problem
+    assert record.problem in caplog.text
     await acknowledge(batch, checkpoints)
-    assert names(folder / "inbox") == []
+    (name,) = names(folder)
+    assert name.startswith("archive/rejected/a.")
 
 
 @pytest.mark.parametrize(
