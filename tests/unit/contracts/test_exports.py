@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.resources
 import json
-import os
-import shutil
-import subprocess
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +19,12 @@ from contracts.publish.exports.asyncapi import asyncapi
 from contracts.publish.exports.cloudevents import cloudevents
 from contracts.publish.exports.draft7 import InexpressibleError, as_draft_07
 from contracts.publish.exports.odcs import odcs
+from tests.installed import npm_packages, program, run
 from tests.unit.contracts import catalogs
 
 PARSER = Path(__file__).parents[2] / "asyncapi_parser"
 DRAFT_2020_12 = "https://json-schema.org/draft/2020-12/schema"
 DRAFT_07 = "http://json-schema.org/draft-07/schema#"
-PATIENCE_SECONDS = 300
 LATER = (
     "2 asyncapi-latest-version asyncapi The latest version of AsyncAPi is not used. It is recommended "
     'update to the "3.1.0" version.'
@@ -39,44 +34,19 @@ LATER = (
 
 @pytest.fixture(scope="session")
 def parser() -> Path:
-    """Where AsyncAPI's own parser is, as its lock file names it; installed once for the user."""
-    npm, node = shutil.which("npm"), shutil.which("node")
-    if npm is None or node is None:
-        pytest.skip("AsyncAPI's parser needs npm and node - install them (Debian: apt-get install npm)")
-    digest = hashlib.sha256((PARSER / "package-lock.json").read_bytes()).hexdigest()[:16]
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "govbus"
-    folder = cache / f"asyncapi-parser-{digest}"
-    if not folder.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as draft:
-            for name in ("package.json", "package-lock.json"):
-                shutil.copy(PARSER / name, draft)
-            run(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", folder=Path(draft))
-            shutil.copytree(draft, f"{draft}-whole")
-        Path(f"{draft}-whole").rename(folder)
-    return folder
-
-
-def run(*words: str, folder: Path | None = None, **environment: str) -> str:
-    """Run a program to its end; what it prints."""
-    done = subprocess.run(
-        words,
-        cwd=folder,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_SECONDS,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    """Where AsyncAPI's own parser is, as its lock file names it."""
+    program("node", "nodejs")
+    return npm_packages("asyncapi-parser", [PARSER / "package.json", PARSER / "package-lock.json"])
 
 
 def parsed(parser: Path, file: Path) -> dict[str, Any]:
     """What AsyncAPI's parser finds in a file."""
-    node = shutil.which("node")
-    assert node
-    text = run(node, str(PARSER / "check.cjs"), str(file), NODE_PATH=str(parser / "node_modules"))
+    text = run(
+        program("node", "nodejs"),
+        str(PARSER / "check.cjs"),
+        str(file),
+        environment={"NODE_PATH": str(parser / "node_modules")},
+    )
     found = json.loads(text)
     assert isinstance(found, dict)
     return found
