@@ -73,6 +73,16 @@ if TYPE_CHECKING:
     from contracts.schema.references import Subschema
     from contracts.terminal import say, say_json, visible_console
     from contracts.validation import Violation
+    from contracts.versions.converters import (
+        CONVERSION_OPTIONS,
+        CONVERTERS,
+        ConversionOptionError,
+        ConversionOptions,
+        read_options,
+        read_time,
+        zone_named,
+    )
+    from contracts.versions.numbers import ValueConversionError, plain_value
     from contracts.visible_text import visible
     from contracts.web.listening import listening_options
     from contracts.web.server import serve_web
@@ -82,6 +92,8 @@ _HOMES = {
     "Access": "contracts.cluster.state",
     "Agency": "contracts.contract",
     "AppliedCatalog": "contracts.cluster.state",
+    "CONVERSION_OPTIONS": "contracts.versions.converters",
+    "CONVERTERS": "contracts.versions.converters",
     "Catalog": "contracts.catalog",
     "CatalogError": "contracts.errors",
     "CatalogParts": "contracts.cluster.state",
@@ -91,6 +103,8 @@ _HOMES = {
     "ContractError": "contracts.errors",
     "ContractVersion": "contracts.contract",
     "ConversionError": "contracts.errors",
+    "ConversionOptionError": "contracts.versions.converters",
+    "ConversionOptions": "contracts.versions.converters",
     "Copies": "contracts.cluster.state",
     "DataPath": "contracts.paths",
     "Document": "contracts.documents.document",
@@ -118,6 +132,7 @@ _HOMES = {
     "TrustedKeys": "contracts.cluster.registry",
     "UnknownContractError": "contracts.errors",
     "UnknownVersionError": "contracts.errors",
+    "ValueConversionError": "contracts.versions.numbers",
     "Violation": "contracts.validation",
     "VisibleFilter": "contracts.logs",
     "compare_states": "contracts.cluster.plan",
@@ -128,6 +143,9 @@ _HOMES = {
     "is_alone": "contracts.cluster.copies",
     "listening_options": "contracts.web.listening",
     "paused_growth": "contracts.cluster.growth",
+    "plain_value": "contracts.versions.numbers",
+    "read_options": "contracts.versions.converters",
+    "read_time": "contracts.versions.converters",
     "read_yaml_documents": "contracts.documents.document",
     "registered_parts": "contracts.cluster.registry",
     "registered_policy": "contracts.cluster.registry",
@@ -143,9 +161,12 @@ _HOMES = {
     "visible_logger": "contracts.logs",
     "withdrawal": "contracts.cluster.registry",
     "write_registry_folder": "contracts.cluster.registry",
+    "zone_named": "contracts.versions.converters",
 }
 
 __all__ = [
+    "CONVERSION_OPTIONS",
+    "CONVERTERS",
     "GROWTH",
     "LEASE_MS",
     "OFFSETS_RETENTION",
@@ -161,6 +182,8 @@ __all__ = [
     "ContractError",
     "ContractVersion",
     "ConversionError",
+    "ConversionOptionError",
+    "ConversionOptions",
     "Copies",
     "DataPath",
     "Document",
@@ -185,6 +208,7 @@ __all__ = [
     "TrustedKeys",
     "UnknownContractError",
     "UnknownVersionError",
+    "ValueConversionError",
     "Violation",
     "VisibleFilter",
     "compare_states",
@@ -195,6 +219,9 @@ __all__ = [
     "is_alone",
     "listening_options",
     "paused_growth",
+    "plain_value",
+    "read_options",
+    "read_time",
     "read_yaml_documents",
     "registered_parts",
     "registered_policy",
@@ -210,6 +237,7 @@ __all__ = [
     "visible_logger",
     "withdrawal",
     "write_registry_folder",
+    "zone_named",
 ]
 
 

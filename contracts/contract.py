@@ -19,6 +19,7 @@ from contracts.schema.references import Subschema, root_of
 from contracts.validation import CompiledSchema, Violation
 from contracts.versions import routes
 from contracts.versions.conversion import Conversion
+from contracts.versions.run import MAX_RESULT_BYTES
 
 Classification: TypeAlias = Literal["public", "internal", "personal", "sensitive"]
 Compatibility: TypeAlias = Literal[
@@ -28,7 +29,7 @@ ContentModel: TypeAlias = Literal["tolerant", "as-written"]
 Level: TypeAlias = Literal["national", "regional", "local"]
 
 DEFAULT_MAX_BYTES = 262_144
-HARD_MAX_BYTES = 1_048_576
+HARD_MAX_BYTES = MAX_RESULT_BYTES
 SHOWN_VIOLATIONS = 3
 SUNSET_NEAR_DAYS = 90
 """How long before its last day a version counts as ending."""

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, ClassVar
 from contracts.names import meant, quotable
 
 if TYPE_CHECKING:
-    from contracts.finding import Finding
+    from contracts.finding import Finding, Place
 
 
 class ContractError(Exception):
@@ -58,17 +58,22 @@ class ConversionError(ContractError):
 
     Attributes:
         file: The document that failed, or the last one where its result breaks the target version.
-        what: What went wrong.
+        what: What went wrong, and in which expression of the document.
+        place: Where in the document; None where its result as a whole is wrong.
     """
 
     reason: ClassVar[str] = "conversion-failed"
 
-    def __init__(self, subject: str, source: str, target: str, file: str, what: str) -> None:
+    def __init__(
+        self, subject: str, source: str, target: str, file: str, what: str, *, place: Place | None = None
+    ) -> None:
         self.file = file
         self.what = what
+        self.place = place
+        where = f" at {place.line}:{place.column}" if place else ""
         super().__init__(
             f"Expected data of `{subject}` {source} that converts to {target}, "
-            f"got a fault in `{file}`: {what}"
+            f"got a fault in `{file}`{where}: {what}"
         )
 
 

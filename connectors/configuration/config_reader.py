@@ -36,10 +36,17 @@ from connectors.translation.codes import (
     WRONG_TYPE,
     suggestion,
 )
-from connectors.translation.conversion import ValueConversionError, zone_named
 from connectors.translation.mapping import Expression, MappingSyntaxError, Steps, compile_mapping
 from connectors.translation.translate import EventMapping, RecordMapping
-from contracts import DataPath, Document, Finding, Place, read_yaml_documents
+from contracts import (
+    DataPath,
+    Document,
+    Finding,
+    Place,
+    ValueConversionError,
+    read_yaml_documents,
+    zone_named,
+)
 
 MAX_FILE_BYTES: Final = 1_048_576
 Model = TypeVar("Model", bound=BaseModel)

@@ -10,6 +10,7 @@ A mapping is written in YAML and compiled once:
 | `{from: $.born, as: date, format: "%d/%m/%Y"}`     | the value, converted                               |
 | `{from: $.phone, as: [trim], optional: true}`      | the same, left out when absent, null or empty      |
 | `{from: $.sex, as: lookup, values: {M: male}}`     | the value's entry in a table                       |
+| `{from: $.fees, as: [sum, decimal], digits: 2}`    | the sum of a list, as text with two digits         |
 | `{from: $.country, default: FR}`                   | the value, or the default when absent or empty     |
 
 A field of the data that is really called `from` is written `$from`.
@@ -22,27 +23,21 @@ from typing import Any
 
 from connectors.errors import RecordRejectedError
 from connectors.translation.codes import suggestion
-from connectors.translation.conversion import CONVERTERS, ConversionOptions, ValueConversionError, zone_named
-from connectors.translation.time_format import TimeFormat
-from contracts import DataPath
+from contracts import (
+    CONVERSION_OPTIONS,
+    CONVERTERS,
+    ConversionOptionError,
+    ConversionOptions,
+    DataPath,
+    ValueConversionError,
+    plain_value,
+    read_options,
+)
 
 Steps = tuple[str | int, ...]
 _MISSING = object()
 _LEFT_OUT = object()
-_OPTIONS: Mapping[str, type] = {
-    "as": object,
-    "comma": bool,
-    "default": object,
-    "format": str,
-    "from": object,
-    "optional": bool,
-    "pivot": int,
-    "time_zone": str,
-    "values": dict,
-}
-_TYPE_NAMES: Mapping[type, str] = {
-    bool: "boolean: true or false", dict: "table of values", int: "whole number", str: "string",
-}  # fmt: skip
+_OWN: Mapping[str, type] = {"as": object, "default": object, "from": object, "optional": bool}
 
 
 class MappingSyntaxError(ValueError):
@@ -115,12 +110,12 @@ class ValueAt(Expression):
             return _LEFT_OUT if self.default is _MISSING else self.default
         if value is _MISSING:
             raise RecordRejectedError("Expected a value, found none", path=self.path.text)
-        for name in self.converters:
-            try:
+        try:
+            for name in self.converters:
                 value = CONVERTERS[name](value, self.options)
-            except ValueConversionError as error:
-                raise RecordRejectedError(str(error), path=self.path.text) from None
-        return value
+            return plain_value(value)
+        except ValueConversionError as error:
+            raise RecordRejectedError(str(error), path=self.path.text) from None
 
     def paths(self) -> Iterator[tuple[DataPath, Steps]]:
         """The one path."""
@@ -208,47 +203,33 @@ def _path(text: Any, steps: Steps) -> DataPath:
         raise MappingSyntaxError(str(error), steps, 'write a path such as $.name or $["Full name"]') from None
 
 
-def _format(node: Mapping[str, Any], steps: Steps) -> TimeFormat | None:
-    text, pivot = node.get("format"), node.get("pivot")
-    if text is None and pivot is None:
-        return None
-    try:
-        return TimeFormat.compile(text or "", pivot)
-    except ValueError as error:
-        step = "pivot" if text is None else "format"
-        what = f"`{step}` can be read in more than one way, or in none"
-        raise MappingSyntaxError(what, (*steps, step), str(error)) from None
-
-
 def _conversion(node: Mapping[str, Any], steps: Steps) -> ValueAt:
     for name, value in node.items():
-        if name not in _OPTIONS:
+        if name not in _OWN and name not in CONVERSION_OPTIONS:
             what = f"unknown option `{name}` beside `from`"
-            raise MappingSyntaxError(what, (*steps, name), suggestion(name, _OPTIONS))
-        kind = _OPTIONS[name]
-        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise MappingSyntaxError(what, (*steps, name), suggestion(name, {**_OWN, **CONVERSION_OPTIONS}))
+        if not isinstance(value, _OWN.get(name, object)):
             what = f"wrong type for `{name}`"
-            raise MappingSyntaxError(what, (*steps, name), f"write a {_TYPE_NAMES[kind]}")
+            raise MappingSyntaxError(what, (*steps, name), "write a boolean: true or false")
     written = node.get("as", [])
     converters = tuple(written) if isinstance(written, list) else (written,)
     for name in converters:
         if not isinstance(name, str) or name not in CONVERTERS:
             what = f"unknown converter `{name}`"
             raise MappingSyntaxError(what, (*steps, "as"), suggestion(str(name), CONVERTERS))
+        if (lacking := CONVERTERS[name].lacks(node)) is not None:
+            raise MappingSyntaxError(
+                f"`{name}` without {lacking}", (*steps, "as"), f"write {lacking} beside it"
+            )
     try:
-        zone = zone_named(node["time_zone"]) if "time_zone" in node else None
-    except ValueConversionError as error:
-        raise MappingSyntaxError("unknown time zone", (*steps, "time_zone"), str(error)) from None
+        options = read_options({name: value for name, value in node.items() if name in CONVERSION_OPTIONS})
+    except ConversionOptionError as error:
+        raise MappingSyntaxError(str(error), (*steps, error.name), error.fix) from None
     return ValueAt(
         path=_path(node["from"], (*steps, "from")),
         steps=(*steps, "from"),
         converters=converters,
-        options=ConversionOptions(
-            format=_format(node, steps),
-            zone=zone,
-            comma=node.get("comma", False),
-            values=node.get("values", {}),
-        ),
+        options=options,
         default=node.get("default", _MISSING),
         optional=node.get("optional", False),
     )

@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 from bus import Event
 from connectors.errors import RecordRejectedError
 from connectors.source import Json, SourceRecord
-from connectors.translation.conversion import ConversionOptions, ValueConversionError, read_time
 from connectors.translation.mapping import Expression, value_of
+from contracts import ConversionOptions, ValueConversionError, read_time
 
 EVENT_FIELDS = ("data", "id", "key", "service", "source", "time", "transaction", "type", "version")
 """What a mapping of events may name."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Iterator
+from decimal import Decimal
+from itertools import islice
 from typing import Any, Final
 
 from contracts.documents import rules
@@ -17,6 +20,8 @@ MAX_JSON_DEPTH: Final = 128
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 # An unclosed string is one token: otherwise each quote in it would be tried again, in quadratic time.
 _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[{}\[\]]', re.DOTALL)
+# One character of a text as it is written; a pair of surrogates is one.
+_LETTER = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u....|\\.|.", re.DOTALL)
 
 
 def read_json_text(text: str, file: str) -> Any:
@@ -39,6 +44,16 @@ def read_json_text(text: str, file: str) -> Any:
     raise DocumentError(fault)
 
 
+def exact_json(text: str) -> Any:
+    """A document that `read_json_text` takes; a number that a float would alter is a `Decimal` in it."""
+    return json.loads(text, parse_float=_exact)
+
+
+def _exact(written: str) -> float | Decimal:
+    number = Decimal(written)
+    return float(written) if Decimal(repr(float(written))) == number else number
+
+
 def json_depth(text: str) -> int:
     """The nesting depth of objects and arrays, without parsing."""
     if text.count("{") + text.count("[") < 100:
@@ -57,16 +72,47 @@ def json_depth(text: str) -> int:
 def json_places(text: str, file: str) -> dict[tuple[Step, ...], Place]:
     """The place of each value by its steps; for a property, the place of its name."""
     places: dict[tuple[Step, ...], Place] = {}
-    path: list[Step] = []
-    opened: list[str] = []
-    name_next = False
     line, line_start, last = 1, 0, 0
-    for match in _TOKEN.finditer(text):
-        mark, start = match[0], match.start()
+    for steps, _is_name, match in _marks(text):
+        start = match.start()
         if breaks := text.count("\n", last, start):
             line, line_start = line + breaks, text.rfind("\n", last, start) + 1
         last = start
-        here = Place(file, line, start - line_start + 1)
+        places.setdefault(steps, Place(file, line, start - line_start + 1))
+    return places
+
+
+def json_text_place(
+    text: str, file: str, steps: tuple[Step, ...], *, in_name: bool = False, at: int | None = None
+) -> Place:
+    """The place of a value itself, or of a character in a text.
+
+    Args:
+        text: The JSON document.
+        file: Its name.
+        steps: Where the value is.
+        in_name: Whether the name of that property is meant, not its value.
+        at: Which character of the text, from 0; the place of the whole value when None.
+    """
+    found = next(
+        (match for path, is_name, match in _marks(text) if (path, is_name) == (steps, in_name)), None
+    )
+    if found is None:
+        return Place(file)
+    position = found.start()
+    if at is not None and found[0].startswith('"'):
+        letters = _LETTER.finditer(text, position + 1, found.end() - 1)
+        position = next((each.start() for each in islice(letters, at, None)), found.end() - 1)
+    return Place(file, text.count("\n", 0, position) + 1, position - text.rfind("\n", 0, position))
+
+
+def _marks(text: str) -> Iterator[tuple[tuple[Step, ...], bool, re.Match[str]]]:
+    """Every name and every value of a document: its steps, whether it is a name, and where it begins."""
+    path: list[Step] = []
+    opened: list[str] = []
+    name_next = False
+    for match in _TOKEN.finditer(text):
+        mark = match[0]
         if mark in ("}", "]"):
             opened.pop()
             path.pop()
@@ -77,15 +123,14 @@ def json_places(text: str, file: str) -> dict[tuple[Step, ...], Place]:
                 path[-1] = int(path[-1]) + 1
         elif name_next:
             path[-1] = json.loads(mark)
-            places[tuple(path)] = here
+            yield tuple(path), True, match
             name_next = False
         elif mark != ":":
-            places.setdefault(tuple(path), here)
+            yield tuple(path), False, match
             if mark in ("{", "["):
                 opened.append(mark)
                 path.append("" if mark == "{" else 0)
                 name_next = mark == "{"
-    return places
 
 
 class _DuplicateKeyError(ValueError):

@@ -29,6 +29,7 @@ from contracts.documents import rules
 from contracts.documents.document import Document, read_json, read_yaml
 from contracts.documents.durations import parse_duration
 from contracts.documents.folders import names_in
+from contracts.documents.json_reader import exact_json, json_text_place
 from contracts.documents.loaded import (
     Loaded,
     LoadedContract,
@@ -53,7 +54,8 @@ from contracts.errors import DocumentError
 from contracts.finding import Place, Rule
 from contracts.names import parts_of
 from contracts.paths import Step
-from contracts.versions.conversion import Conversion, faults
+from contracts.versions.conversion import Conversion, told
+from contracts.versions.templates import Spot
 
 Shape = TypeVar("Shape", bound=BaseModel)
 _DAY: Final = 86_400.0
@@ -216,11 +218,21 @@ def _load_conversions(
             continue
         if (written := _read_json(loaded, f"{folder}/{declared.file}")) is None:
             continue
-        for steps, what in faults(written.value):
-            _report(loaded, rules.CONVERSION, written.place(*steps), what)
         ends = (row.number, older) if isinstance(declared, DowncastShape) else (older, row.number)
-        read[kind] = Conversion(shape.subject, *ends, declared.file, written.value)
+        read[kind] = _conversion(loaded, (shape.subject, *ends, declared.file), written)
     return read
+
+
+def _conversion(loaded: Loaded, named: tuple[str, str, str, str], written: Document) -> Conversion:
+    text = written.content.decode()
+
+    def locate(spot: Spot) -> Place:
+        return json_text_place(text, written.file, spot.steps, in_name=spot.in_name, at=spot.at)
+
+    conversion = Conversion(*named, exact_json(text), locate)
+    for fault in conversion.read.faults:
+        _report(loaded, rules.CONVERSION, locate(fault.spot), told(fault))
+    return conversion
 
 
 def _reference_uri(document: Document) -> str | None:

@@ -115,9 +115,9 @@ SUBSCRIPTION_TWICE: Final = Rule(
     "MINIMAL",
 )
 CONVERSION: Final = Rule(
-    "conversion-bounded",
-    "a conversion runs on every event: it may read only the event, and must end in bounded time",
-    "use only the operators and expressions that `contracts/README.md` lists",
+    "conversion-readable",
+    "a conversion runs on every event: what cannot be read, or could run without end, would convert none",
+    "correct the expression; `contracts/versions/README.md` lists operators and functions, with examples",
     "MINIMAL",
 )
 CONVERSION_ENDS: Final = Rule(

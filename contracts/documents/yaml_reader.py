@@ -1,13 +1,14 @@
 """Reads plain YAML with the place of every value, from libyaml's events and without recursion.
 
 An unquoted scalar is null, true, false, a whole number, a decimal number, or text, as in the core schema of
-YAML 1.2: `no` and dates are text.
+YAML 1.2: `no` and dates are text. A number that would lose digits is refused.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any, Final
 
 import yaml
@@ -20,8 +21,10 @@ from contracts.paths import Step
 MAX_YAML_DEPTH: Final = 32
 
 _WORDS: Final[Mapping[str, Any]] = {"": None, "~": None, "null": None, "true": True, "false": False}
-_WHOLE = re.compile(r"[-+]?[0-9]{1,18}", re.ASCII)
-_DECIMAL = re.compile(r"[-+]?[0-9]{1,18}\.[0-9]{1,18}", re.ASCII)
+_WHOLE = re.compile(r"[-+]?[0-9]+", re.ASCII)
+_DECIMAL = re.compile(r"[-+]?[0-9]+\.[0-9]+", re.ASCII)
+_MOST_DIGITS = 40
+_SMALLEST, _LARGEST = -(2**63), 2**64 - 1
 
 Places = dict[tuple[Step, ...], Place]
 
@@ -111,7 +114,11 @@ class _Builder:
             self._path[-1] = event.value
             self.places[tuple(self._path)] = _place(self.file, event.start_mark)
             return
-        self._put(_scalar_value(event.value) if event.implicit[0] else event.value, event)
+        try:
+            self._put(_scalar_value(event.value) if event.implicit[0] else event.value, event)
+        except ValueError:
+            what = "a number that would lose digits; in quotes it is text with all of them"
+            self._refuse(rules.SYNTAX, event, what)
         self._next()
 
     def _begin(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent) -> None:
@@ -152,7 +159,16 @@ def _scalar_value(text: str) -> Any:
     if text in _WORDS:
         return _WORDS[text]
     if _WHOLE.fullmatch(text):
-        return int(text)
+        return _kept(text, int(text) if len(text) < _MOST_DIGITS else None)
     if _DECIMAL.fullmatch(text):
-        return float(text)
+        return _kept(text, float(text) if len(text) < _MOST_DIGITS else None)
     return text
+
+
+def _kept(text: str, number: float | None) -> float:
+    """The number, if none of its digits is lost."""
+    if number is None or not _SMALLEST <= number <= _LARGEST:
+        raise ValueError
+    if type(number) is float and Decimal(repr(number)) != Decimal(text):
+        raise ValueError
+    return number

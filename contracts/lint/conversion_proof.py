@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 
 from contracts.contract import Contract, ContractVersion
 from contracts.errors import ContractError, ConversionError
+from contracts.finding import Place
 from contracts.schema.generated_data import instances
 from contracts.versions.conversion import Conversion
 
@@ -33,6 +34,7 @@ class ConversionProof:
         tried: How many events were converted, generated and written ones.
         failed: How many of them failed.
         what: The most frequent fault, or why nothing could be tried; None when all succeeded.
+        place: Where in the conversion's document that fault is; None where its result as a whole is wrong.
     """
 
     kind: Kind
@@ -40,6 +42,7 @@ class ConversionProof:
     tried: int
     failed: int
     what: str | None
+    place: Place | None = None
 
 
 def prove(contract: Contract, count: int, examples: Iterable[Any] = ()) -> Iterator[ConversionProof]:
@@ -75,34 +78,35 @@ def _proof(
 ) -> ConversionProof:
     source = way[1]
     made = islice(instances(*source.writer_documents, source.is_valid), count)
-    faults: Counter[str] = Counter()
+    faults: Counter[tuple[str, Place | None]] = Counter()
     tried = 0
     for data in chain((data for data in written if source.is_valid(data)), made):
         tried += 1
-        what = _fault(data, *way)
-        if what is not None:
-            faults[what] += 1
+        fault = _fault(data, *way)
+        if fault is not None:
+            faults[fault] += 1
     if not tried:
         return ConversionProof(kind, version, 0, 0, f"no data of version {source.number} could be generated")
-    what = faults.most_common(1)[0][0] if faults else None
-    return ConversionProof(kind, version, tried, faults.total(), what)
+    what, place = faults.most_common(1)[0][0] if faults else (None, None)
+    return ConversionProof(kind, version, tried, faults.total(), what, place)
 
 
-def _fault(data: Any, step: Conversion, source: ContractVersion, target: ContractVersion) -> str | None:
+def _fault(
+    data: Any, step: Conversion, source: ContractVersion, target: ContractVersion
+) -> tuple[str, Place | None] | None:
     contract = target.contract
     try:
         made = step.apply(data)
-    except ConversionError as error:
-        return error.what
-    violations = target.violations(made)
-    if violations:
-        return f"the result is not valid for version {target.number}: {violations[0].message}"
-    try:
+        violations = target.violations(made)
+        if violations:
+            return f"the result is not valid for version {target.number}: {violations[0].message}", None
         if contract.key_of(made) != contract.key_of(data):
-            return f"the partition key `{contract.key.path}` changes"
+            return f"the partition key `{contract.key.path}` changes", None
         # Within a major version, newer data is valid as older data too, and may be converted again.
         if source.major == target.major and step.apply(made) != made:
-            return "it is not idempotent: converting the result again changes it"
+            return "it is not idempotent: converting the result again changes it", None
+    except ConversionError as error:
+        return error.what, error.place
     except ContractError as error:
-        return getattr(error, "what", str(error))
+        return str(error), None
     return None

@@ -1,38 +1,31 @@
 """Converts data of one version to another: a JSON-e document with the variable `event`.
 
 Law: the result depends only on the data. A conversion has no access to clock, disk or network; its time is
-bounded by the size of document and data; it evaluates no expression in the data; its errors quote no data.
+bounded; it evaluates no expression in the data; it alters no digit of a number; its errors quote no data.
 
 JSON-e (https://json-e.js.org) is a template language for JSON, implemented in Go, JavaScript, Python, Ruby
-and Rust. A conversion may use the operators in `OPERATORS` and every expression except `**`. Excluded is what
-reads the clock (`$fromNow`), evaluates data (`$find`), or makes small values large (`$let`, `$reduce`,
-`range`, `**`).
+and Rust. A conversion may use the operators in `OPERATORS`, every expression except `**`, and the functions
+in `FUNCTIONS`. Excluded is what reads the clock (`$fromNow`) or evaluates data (`$find`). The package of
+JSON-e makes floats of whole numbers and tells of no place, so this room reads the language itself; its tests
+compare it with the package.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 from contracts.errors import ConversionError
-from contracts.paths import Step
+from contracts.finding import Place
+from contracts.versions.run import MAX_RESULT_BYTES, MAX_STEPS, CostError, Run
+from contracts.versions.templates import Spot, Template, TemplateError, read_template
 
-OPERATORS: Final = frozenset(
-    {"$eval", "$flatten", "$if", "$map", "$merge", "$mergeDeep", "$reverse", "$sort", "$switch"}
-)
-MAX_MAPS: Final = 2
-"""Levels of nested `$map`."""
-
-_OPERATOR = re.compile(r"\$[A-Za-z_]\w*")
-_CLOSED: Final = dict.fromkeys(("fromNow", "now", "range"))
-# Messages of JSON-e whose words come from the document; all others could quote the data.
-_SAFE: Final = re.compile(
-    r'object has no property "[A-Za-z_]\w*"|unknown context value [A-Za-z_]\w*|infix: [^"]*|'
-    r"index out of bounds|\$\w+ value must evaluate to an array( or object| of objects)?|"
-    r"invalid arguments to builtin: \w+"
-)
+NAMES: Final = frozenset({"event"})
+"""The variables of a conversion."""
+SHOWN_CHARACTERS: Final = 80
+"""Characters of an expression that a message shows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +38,7 @@ class Conversion:
         target: The version of the result, such as `2.0`.
         file: The document, relative to the contract's folder.
         template: The JSON-e document.
+        locate: Gives line and column of a spot in the document; None where only its content is known.
     """
 
     subject: str
@@ -52,6 +46,12 @@ class Conversion:
     target: str
     file: str
     template: Any
+    locate: Callable[[Spot], Place] | None = None
+
+    @cached_property
+    def read(self) -> Template:
+        """The document, read, with its faults."""
+        return read_template(self.template, NAMES)
 
     def apply(self, data: object) -> Any:
         """Convert data to the target version, without changing the argument.
@@ -59,44 +59,44 @@ class Conversion:
         Raises:
             ConversionError: The data cannot be converted.
         """
-        from jsone import render  # noqa: PLC0415 - few processes need it
-        from jsone.shared import JSONTemplateError  # noqa: PLC0415
-
         try:
-            return render(self.template, {**_CLOSED, "event": data})
-        except JSONTemplateError as error:
-            message = str(error.args[0]) if error.args else ""
-            what = message if _SAFE.fullmatch(message) else type(error).__name__
-        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
-            what = type(error).__name__
-        raise self.error(what)
+            made = self.read.result({"event": data}, Run())
+        except TemplateError as error:
+            raise self.error(told(error), error.spot) from None
+        except CostError:
+            raise self.error(f"it takes more than {MAX_STEPS:,} steps") from None
+        except RecursionError:
+            raise self.error("the data is nested too deep") from None
+        if _is_larger(made, MAX_RESULT_BYTES):
+            raise self.error(f"the result is larger than {MAX_RESULT_BYTES:,} bytes")
+        return made
 
-    def error(self, what: str) -> ConversionError:
-        """The error that names this conversion and what went wrong."""
-        return ConversionError(self.subject, self.source, self.target, self.file, what)
+    def error(self, what: str, spot: Spot | None = None) -> ConversionError:
+        """The error that names this conversion and what went wrong, and where in its document."""
+        place = self.locate(spot) if spot and self.locate else None
+        return ConversionError(self.subject, self.source, self.target, self.file, what, place=place)
 
 
-def faults(template: object) -> Iterator[tuple[tuple[Step, ...], str]]:
-    """All places in a JSON-e document that use what a conversion may not, with a message."""
-    rest: list[tuple[tuple[Step, ...], object, int]] = [((), template, 0)]
+def told(error: TemplateError) -> str:
+    """A fault of a document with its expression, such as "unknown name `evnt` - in `evnt.name`"."""
+    written = error.spot.expression
+    shown = written if len(written) <= SHOWN_CHARACTERS else f"{written[:SHOWN_CHARACTERS]}..."
+    return f"{error} - in `{shown}`" if shown else str(error)
+
+
+def _is_larger(value: Any, limit: int) -> bool:
+    """Whether a value has more bytes as JSON; a part that stands in it several times counts as often."""
+    rest, size = [value], 0
     while rest:
-        steps, node, maps = rest.pop()
-        if isinstance(node, str) and "**" in node:
-            yield steps, "`**` is not allowed in a conversion"
-        if isinstance(node, Mapping):
-            maps += "$map" in node
-            if maps > MAX_MAPS and "$map" in node:
-                yield steps, f"`$map` is nested more than {MAX_MAPS} levels deep"
-            yield from _keys(steps, node)
-            rest.extend(((*steps, step), child, maps) for step, child in node.items())
-        elif isinstance(node, list):
-            rest.extend(((*steps, index), child, maps) for index, child in enumerate(node))
-
-
-def _keys(steps: tuple[Step, ...], node: Mapping[str, object]) -> Iterator[tuple[tuple[Step, ...], str]]:
-    for key in node:
-        if "**" in key:
-            yield steps, "`**` is not allowed in a conversion"
-        elif _OPERATOR.fullmatch(key) and key not in OPERATORS and key != "$default":
-            known = ", ".join(f"`{name}`" for name in sorted(OPERATORS))
-            yield (*steps, key), f"`{key}` is not allowed in a conversion; the allowed operators are {known}"
+        part = rest.pop()
+        size += 1
+        if isinstance(part, str):
+            size += len(part)
+        elif isinstance(part, dict):
+            rest.extend(part.values())
+            size += sum(map(len, part))
+        elif isinstance(part, list):
+            rest.extend(part)
+        if size > limit:
+            return True
+    return False

@@ -10,7 +10,7 @@ from typing import Any, Final
 from contracts.documents.document import read_json
 from contracts.documents.loaded import LoadedContract
 from contracts.errors import DocumentError, SchemaUnusableError
-from contracts.finding import Finding, Rule
+from contracts.finding import Finding, Place, Rule
 from contracts.lint.conversion_proof import ConversionProof, prove
 
 COUNT: Final = 100
@@ -63,11 +63,11 @@ def _proved(entry: LoadedContract, proof: ConversionProof) -> Iterator[Finding]:
     if proof.what is None:
         return
     row = next(row for row in entry.versions if row.version is proof.version)
-    place = entry.document.place("versions", row.row, proof.kind)
     declared = row.shape.upcast if proof.kind == "upcast" else row.shape.downcast
     file = declared.file if declared else ""
-    failed = f"{proof.failed:,} of {proof.tried:,} events fail in `{file}`, most often with: {proof.what}"
-    yield PROVED.at(place, failed if proof.tried else f"`{file}` is not tested: {proof.what}")
+    place = proof.place or Place(f"{entry.folder}/{file}")
+    failed = f"{proof.failed:,} of {proof.tried:,} events fail, most often with: {proof.what}"
+    yield PROVED.at(place, failed if proof.tried else f"`{file}` is not tested: {proof.what}", about=file)
 
 
 def _examples(entry: LoadedContract, root: Path) -> Iterator[Any]:

@@ -12,7 +12,7 @@ from contracts import Catalog, Contract, ConversionError
 from contracts.lint.conversion_proof import prove
 from contracts.schema.generated_data import instances
 from contracts.validation import CompiledSchema
-from contracts.versions.conversion import Conversion, faults
+from contracts.versions.conversion import Conversion
 from tests.growing_catalog import GrowingCountry
 from tests.unit.contracts.catalogs import CONTRACT, FOLDER, edit, event, schema, write
 
@@ -64,20 +64,17 @@ def test_a_way_down_leads_to_each_older_major(country: GrowingCountry) -> None:
     [
         ({"$eval": "event.secret.more"}, {"secret": "4711"}),
         ({"$eval": "event[event.secret]"}, {"secret": {"4711": 1}}),
-        ({"${event.secret}": {"$eval": "4711 + 'x'"}}, {"secret": "4711"}),
+        ({"${event.secret}": {"$eval": "event.secret + 1"}}, {"secret": "4711"}),
         ({"$map": {"$eval": "event.secret"}, "each(x)": 1}, {"secret": "4711"}),
         ({"$eval": "number(event.secret)"}, {"secret": "x4711"}),
         ({"$eval": "event.secret(1)"}, {"secret": "4711"}),
-        ({"$eval": "range(0, 4711)"}, {}),
+        ({"$eval": "range(0, event.secret)"}, {"secret": 4711}),
         ({"$eval": "now"}, {}),
     ],
 )
 def test_a_conversion_that_fails_quotes_no_data(template: Any, data: Any) -> None:
     """It names subject, versions and document."""
     step = Conversion("a.b", "1.0", "2.0", "up.json", template)
-    if template == {"$eval": "now"}:
-        assert step.apply(data) is None
-        return
     with pytest.raises(ConversionError) as caught:
         step.apply(data)
     assert "4711" not in str(caught.value)
@@ -100,7 +97,6 @@ def test_data_that_looks_like_a_document_is_only_data() -> None:
     "template",
     [
         {"$find": [{"$eval": "1"}], "each(x)": "true"},
-        {"$let": {"a": 1}, "in": {"$eval": "a"}},
         {"$reduce": [1], "each(a, x)": 1, "initial": 0},
         {"a": [{"$fromNow": "1 day"}]},
         {"a": "${9 ** 9}"},
@@ -110,13 +106,13 @@ def test_data_that_looks_like_a_document_is_only_data() -> None:
 )
 def test_what_has_no_bound_is_refused(template: Any) -> None:
     """Such a document is no conversion; the catalogue does not open."""
-    assert list(faults(template))
+    assert Conversion("a.b", "1.0", "2.0", "up.json", template).read.faults
 
 
 def test_plain_values_and_allowed_operators_are_conversions() -> None:
     """Nothing is found in them."""
     fine = {"a": 1, "$$b": [None, {"$merge": [{"$eval": "event"}]}], "c": {"$switch": {"$default": 1}}}
-    assert list(faults(fine)) == []
+    assert Conversion("a.b", "1.0", "2.0", "up.json", fine).read.faults == ()
 
 
 def grown(root: Path, up: Any, *, number: str = "2.0") -> Contract:

@@ -41,6 +41,18 @@ def test_yaml_words_are_words() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "written", ["18446744073709551616", "-9223372036854775809", "0.12345678901234567890", "9" * 99]
+)
+def test_a_yaml_number_that_would_lose_digits_is_refused(written: str) -> None:
+    """It is neither rounded nor made text in silence; in quotes it is text."""
+    with pytest.raises(DocumentError, match=r"^x:1:4 document-syntax a number that would lose digits"):
+        read_yaml_text(f"a: {written}\n", "x")
+    assert read_yaml_text(f"a: '{written}'\n", "x")[0] == {"a": written}
+    largest, decimal = "18446744073709551615", "0.1234567890123456"
+    assert read_yaml_text(f"[{largest}, {decimal}]", "x")[0] == [int(largest), float(decimal)]
+
+
 @settings(deadline=None)
 @given(JSON)
 def test_yaml_reads_what_json_writes(value: object) -> None:

@@ -226,8 +226,9 @@ FAULTS: dict[str, list[Fault]] = {
     "version-once": [twice],
     "schema-object": [array_as_schema],
     "reference-id": [reference_without_id],
-    "conversion-bounded": [
-        converted({"$let": {"a": 1}, "in": {"$eval": "a"}}),
+    "conversion-readable": [
+        converted({"$reduce": [1], "each(a, x)": 1, "initial": 0}),
+        converted({"reference": {"$eval": "trim(event.reference"}}),
         converted({"reference": {"$eval": "2 ** 9"}}),
     ],
     "conversion-ends": [

@@ -10,6 +10,8 @@
 | takes 1900 for a year that is not there           | the format needs a year                               |
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -36,7 +38,7 @@ class TimeFormat:
     pivot: int | None = None
 
     @classmethod
-    def compile(cls, text: str, pivot: int | None = None) -> "TimeFormat":
+    def compile(cls, text: str, pivot: int | None = None) -> TimeFormat:
         """Compile a format.
 
         Raises:
