@@ -23,10 +23,11 @@ import click
 from bus.errors import UsageError
 from bus.process.logs import set_up_logs
 from bus.rooms import room_files, stranger
-from contracts import say, visible_logger
+from contracts import catalog_option, said_catalog, say, visible_logger
 
 if TYPE_CHECKING:
     from bus.embedded.kafka import EmbeddedKafka
+    from contracts import Catalog
 
 COMMANDS = "govbus.commands"
 TELEMETRY = "govbus.telemetry"
@@ -187,8 +188,8 @@ def _sentence(error: Exception) -> str:
 )
 @click.option(
     "--catalog",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Folder of the catalogue; by default GOVBUS_CATALOG, or the reference catalogue.",
+    metavar="FOLDER",
+    help="Folder of the catalogue, or `reference`; by default GOVBUS_CATALOG, else the project you are in.",
 )
 @click.option("--no-topics", is_flag=True, help="Do not create the catalogue's topics.")
 def up(
@@ -198,20 +199,23 @@ def up(
     nodes: int,
     sasl: bool,
     tls: Path | None,
-    catalog: Path | None,
+    catalog: str | None,
     no_topics: bool,
 ) -> None:
     """Run an Apache Kafka for development until stopped."""
     from bus.embedded.kafka import EmbeddedKafka  # noqa: PLC0415 - keeps `govbus --help` quick
+    from contracts import Catalog  # noqa: PLC0415
 
+    needed = not no_topics or tls is not None
+    found = Catalog.open(said_catalog(catalog)) if needed else None
     say("starting Apache Kafka", err=True)
     with EmbeddedKafka(data, nodes=nodes, port=port, sasl=sasl, tls=tls) as kafka:
         wait = _until_stopped(kafka)
         environment = kafka.environment()
-        if not no_topics:
-            _apply(environment, catalog)
-        if tls is not None:
-            _issue(kafka, catalog)
+        if found and not no_topics:
+            _apply(environment, found)
+        if found and tls is not None:
+            _issue(kafka, found)
         for name, value in environment.items():
             say(f"{name}={value}")
         kept = f"kept in {data}" if data else "gone when it stops; `--data DIR` keeps them"
@@ -221,13 +225,10 @@ def up(
         wait()
 
 
-def _issue(kafka: "EmbeddedKafka", catalog: Path | None) -> None:
+def _issue(kafka: "EmbeddedKafka", catalog: "Catalog") -> None:
     from bus.cluster.desired import MONITOR  # noqa: PLC0415 - keeps `govbus --help` quick
-    from bus.settings import Settings  # noqa: PLC0415
-    from contracts import Catalog  # noqa: PLC0415
 
-    agencies = Catalog.open(catalog or Settings().catalog).agencies
-    for name in (*agencies, MONITOR):
+    for name in (*catalog.agencies, MONITOR):
         kafka.certificate(name)
 
 
@@ -264,23 +265,20 @@ def topics() -> None:
 
 
 @topics.command("apply")
-@click.option(
-    "--catalog",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Folder of the catalogue; by default GOVBUS_CATALOG, or the reference catalogue.",
-)
-def apply_command(catalog: Path | None) -> None:
+@catalog_option
+def apply_command(root: Path) -> None:
     """Create every topic that the catalogue needs and the cluster lacks."""
-    for topic in _apply({}, catalog):
+    from contracts import Catalog  # noqa: PLC0415 - keeps `govbus --help` quick
+
+    for topic in _apply({}, Catalog.open(root)):
         say(f"created {topic}")
     say("every topic of the catalogue exists")
 
 
-def _apply(variables: dict[str, str], catalog: Path | None) -> list[str]:
+def _apply(variables: dict[str, str], catalog: "Catalog") -> list[str]:
     from bus import apply_topics  # noqa: PLC0415 - keeps `govbus --help` quick
     from bus.settings import Settings  # noqa: PLC0415
-    from contracts import Catalog  # noqa: PLC0415
 
     named = {name.removeprefix("GOVBUS_").lower(): value for name, value in variables.items()}
     settings = Settings.model_validate({**Settings().model_dump(), **named})
-    return asyncio.run(apply_topics(settings, Catalog.open(catalog or settings.catalog)))
+    return asyncio.run(apply_topics(settings, catalog))

@@ -74,7 +74,7 @@ class Settings(BaseSettings):
     health_host: str = "127.0.0.1"
     """Address of that port; `0.0.0.0` where an orchestrator asks from outside of the container."""
     catalog: Path | None = None
-    """Folder of the contracts repo; the packaged reference catalogue when absent."""
+    """Folder of the contracts, or `reference`; the project around the working directory when absent."""
     publish_timeout_seconds: float = 30.0
     """How long a publish may wait for the broker before it fails with `BusUnavailableError`."""
     max_unacknowledged: int = 100_000

@@ -45,7 +45,7 @@ class InMemoryCluster:
     """Topics and groups in memory; several buses may share one.
 
     Args:
-        catalog: its topics exist from the start; the packaged reference catalogue if absent.
+        catalog: its topics exist from the start; that of `GOVBUS_CATALOG` or of the project if absent.
     """
 
     def __init__(self, catalog: Catalog | None = None) -> None:

@@ -12,25 +12,26 @@ from typing import Any
 import click
 from rich.table import Table
 
-from bus import BusError, Settings, collect_rarely
+from bus import BusError, collect_rarely
 from connectors.configuration.config import ConnectorConfig
 from connectors.configuration.config_reader import load
 from connectors.configuration.contract_check import check_contracts, check_sunsets
 from connectors.configuration.registry import connectors_available
 from connectors.errors import ConfigurationError
 from connectors.reachability import check_reachability
-from contracts import Catalog, ContractError, Finding, say, say_json, visible_console
+from contracts import (
+    Catalog,
+    ContractError,
+    Finding,
+    catalog_option,
+    logged_catalog_option,
+    say,
+    say_json,
+    visible_console,
+)
 
 FINDINGS = 100
 FAILED = 1
-
-
-def _catalog_option(command: Callable[..., None]) -> Callable[..., None]:
-    return click.option(
-        "--catalog",
-        type=click.Path(exists=True, file_okay=False, path_type=Path),
-        help="Folder of the catalogue; by default GOVBUS_CATALOG, or the reference catalogue.",
-    )(command)
 
 
 def _files_argument(command: Callable[..., None]) -> Callable[..., None]:
@@ -50,12 +51,12 @@ def connect() -> None:
 
 @connect.command()
 @_files_argument
-@_catalog_option
-def run(files: Sequence[Path], catalog: Path | None) -> None:
+@logged_catalog_option
+def run(files: Sequence[Path], root: Path) -> None:
     """Run the connectors of FILE... in one process until SIGTERM."""
     from connectors.runner import Runner  # noqa: PLC0415 - loads the Kafka client
 
-    contracts = _opened(catalog)
+    contracts = _opened(root)
     configs, findings = load(files)
     findings = sorted([*findings, *check_contracts(configs, contracts)])
     for finding in findings:
@@ -77,16 +78,16 @@ def run(files: Sequence[Path], catalog: Path | None) -> None:
 
 @connect.command()
 @_files_argument
-@_catalog_option
+@catalog_option
 @click.option("--offline", is_flag=True, help="Do not reach the systems; no variable need be set.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON instead of text.")
-def check(files: Sequence[Path], catalog: Path | None, offline: bool, as_json: bool) -> None:
+def check(files: Sequence[Path], root: Path, offline: bool, as_json: bool) -> None:
     """Check the connectors of FILE... without running them.
 
     Checks the form of the files, the contracts they name, whether the version ends soon, and whether their
     systems can be reached.
     """
-    contracts = _opened(catalog)
+    contracts = _opened(root)
     configs, findings = load(files, offline=True)
     findings += check_contracts(configs, contracts)
     findings += check_sunsets(configs, contracts, datetime.now(UTC).date())
@@ -118,9 +119,9 @@ def list_connectors(as_json: bool) -> None:
     visible_console().print(table)
 
 
-def _opened(catalog: Path | None) -> Catalog:
+def _opened(root: Path) -> Catalog:
     try:
-        return Catalog.open(catalog or Settings().catalog)
+        return Catalog.open(root)
     except ContractError as error:
         raise click.ClickException(str(error)) from None
 

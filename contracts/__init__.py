@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         RegistryEntry,
         TopicState,
     )
+    from contracts.commands.catalog_option import catalog_option, logged_catalog_option, said_catalog
     from contracts.contract import (
         Agency,
         ClusterPolicy,
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
         CatalogError,
         ContractError,
         ConversionError,
+        NoCatalogError,
         PartitionKeyError,
         RegistryKeyError,
         SchemaUnusableError,
@@ -70,6 +72,7 @@ if TYPE_CHECKING:
     from contracts.finding import Finding, Place
     from contracts.logs import VisibleFilter, visible_logger
     from contracts.paths import DataPath
+    from contracts.project import REFERENCE, catalog_folder
     from contracts.schema.references import Subschema
     from contracts.terminal import say, say_json, visible_console
     from contracts.validation import Violation
@@ -114,12 +117,14 @@ _HOMES = {
     "KeyRule": "contracts.contract",
     "LEASE_MS": "contracts.cluster.growth",
     "Milestone": "contracts.contract",
+    "NoCatalogError": "contracts.errors",
     "OFFSETS_RETENTION": "contracts.cluster.plan",
     "PartitionKeyError": "contracts.errors",
     "Place": "contracts.finding",
     "Plan": "contracts.cluster.plan",
     "PlanScope": "contracts.cluster.plan",
     "PlannedChange": "contracts.cluster.plan",
+    "REFERENCE": "contracts.project",
     "RegistryEntry": "contracts.cluster.state",
     "RegistryKeyError": "contracts.errors",
     "Route": "contracts.contract",
@@ -135,6 +140,8 @@ _HOMES = {
     "ValueConversionError": "contracts.versions.numbers",
     "Violation": "contracts.validation",
     "VisibleFilter": "contracts.logs",
+    "catalog_folder": "contracts.project",
+    "catalog_option": "contracts.commands.catalog_option",
     "compare_states": "contracts.cluster.plan",
     "copies_for": "contracts.cluster.copies",
     "counts_of": "contracts.cluster.growth",
@@ -142,6 +149,7 @@ _HOMES = {
     "hidden_parts": "contracts.addresses",
     "is_alone": "contracts.cluster.copies",
     "listening_options": "contracts.web.listening",
+    "logged_catalog_option": "contracts.commands.catalog_option",
     "paused_growth": "contracts.cluster.growth",
     "plain_value": "contracts.versions.numbers",
     "read_options": "contracts.versions.converters",
@@ -150,6 +158,7 @@ _HOMES = {
     "registered_parts": "contracts.cluster.registry",
     "registered_policy": "contracts.cluster.registry",
     "registry_entries": "contracts.cluster.registry",
+    "said_catalog": "contracts.commands.catalog_option",
     "say": "contracts.terminal",
     "say_json": "contracts.terminal",
     "serve_web": "contracts.web.server",
@@ -170,6 +179,7 @@ __all__ = [
     "GROWTH",
     "LEASE_MS",
     "OFFSETS_RETENTION",
+    "REFERENCE",
     "Access",
     "Agency",
     "AppliedCatalog",
@@ -191,6 +201,7 @@ __all__ = [
     "Growth",
     "KeyRule",
     "Milestone",
+    "NoCatalogError",
     "PartitionKeyError",
     "Place",
     "Plan",
@@ -211,6 +222,8 @@ __all__ = [
     "ValueConversionError",
     "Violation",
     "VisibleFilter",
+    "catalog_folder",
+    "catalog_option",
     "compare_states",
     "copies_for",
     "counts_of",
@@ -218,6 +231,7 @@ __all__ = [
     "hidden_parts",
     "is_alone",
     "listening_options",
+    "logged_catalog_option",
     "paused_growth",
     "plain_value",
     "read_options",
@@ -226,6 +240,7 @@ __all__ = [
     "registered_parts",
     "registered_policy",
     "registry_entries",
+    "said_catalog",
     "say",
     "say_json",
     "serve_web",

@@ -20,6 +20,7 @@ from contracts.contract import (
     Subscriptions,
 )
 from contracts.errors import CatalogError, UnknownContractError, UnknownVersionError
+from contracts.project import catalog_folder
 
 if TYPE_CHECKING:
     from contracts.documents.loaded import Loaded
@@ -48,14 +49,17 @@ class Catalog:
         """Read a catalogue. Each schema is compiled at its first use.
 
         Args:
-            path: Its folder; None for the reference catalogue of govbus.
+            path: Its folder, or `reference` for the one that comes with govbus; without it the one of
+                `GOVBUS_CATALOG`, else of the project around the working directory.
 
         Raises:
             CatalogError: The folder is not a sound catalogue; contains all findings.
+            NoCatalogError: None is named, and there is no project.
+            ProjectError: `govbus.toml` cannot be read.
         """
         from contracts.documents.loading import load  # noqa: PLC0415 - its parsers take most of this room's start
 
-        loaded = load(Path(__file__).parent if path is None else Path(path))
+        loaded = load(catalog_folder(path))
         if loaded.findings:
             raise CatalogError(sorted(loaded.findings))
         return cls.of(loaded)

@@ -6,7 +6,9 @@ ContractError
  ├── DocumentError           one file of it cannot be read; the loader collects its finding
  ├── GitError                the catalogue to compare with cannot be read from git
  ├── HashError               the layout of a `contract.yaml` does not allow adding a hash
+ ├── NoCatalogError          no catalogue is named, and there is no project around the working directory
  ├── PartitionKeyError       the data has no usable value where the key rule points
+ ├── ProjectError            `govbus.toml` cannot be read
  ├── RegistryKeyError        a file contains no usable key for registry signatures
  ├── SchemaUnusableError     a schema does not compile, or has an unknown reference
  ├── UnknownContractError    no contract has that subject
@@ -103,10 +105,29 @@ class HashError(ContractError):
     reason: ClassVar[str] = "hash-not-written"
 
 
+class NoCatalogError(ContractError):
+    """No catalogue is named, and no folder at or above the working directory is a project."""
+
+    reason: ClassVar[str] = "catalog-missing"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Expected `agencies/` or `govbus.toml` in the working directory or above it, got neither - go to "
+            "the folder of your catalogue, or name it by `--catalog` or GOVBUS_CATALOG; `reference` is the "
+            "one that comes with govbus"
+        )
+
+
 class PartitionKeyError(ContractError):
     """The data has no usable value where the contract's key rule points."""
 
     reason: ClassVar[str] = "partition-key-missing"
+
+
+class ProjectError(ContractError):
+    """`govbus.toml` cannot be read, or says something that it cannot."""
+
+    reason: ClassVar[str] = "project-unreadable"
 
 
 class RegistryKeyError(ContractError):

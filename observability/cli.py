@@ -16,7 +16,16 @@ import click
 import orjson
 
 from bus import Environment, Outage, Settings, collect_rarely, waited_out
-from contracts import Catalog, listening_options, say, say_json, visible_console, visible_logger
+from contracts import (
+    Catalog,
+    catalog_option,
+    listening_options,
+    logged_catalog_option,
+    say,
+    say_json,
+    visible_console,
+    visible_logger,
+)
 from observability.clock import BrokerNow
 from observability.database.schema import database_file, with_password
 from observability.database.store import Store
@@ -60,12 +69,6 @@ def _database_options(command: Command) -> Command:
         metavar="URL",
         help="URL of the monitor's database; by default GOVBUS_DATABASE, or a file in your state folder.",
     )
-    folder = click.option(
-        "--catalog",
-        "folder",
-        type=click.Path(path_type=Path, exists=True, file_okay=False),
-        help="Folder of the catalogue; by default GOVBUS_CATALOG, or the reference catalogue.",
-    )
     silent = click.option(
         "--silent-after",
         envvar="GOVBUS_SILENT_AFTER_SECONDS",
@@ -74,11 +77,7 @@ def _database_options(command: Command) -> Command:
         show_default=True,
         help="Seconds after which an agency that receives nothing is silent.",
     )
-    return database(folder(silent(command)))
-
-
-def _catalog(folder: Path | None) -> Catalog:
-    return Catalog.open(folder or Settings().catalog)
+    return database(silent(command))
 
 
 @contextmanager
@@ -127,6 +126,7 @@ def transactions() -> None:
     "--fail-on", type=click.Choice(("late", "stuck", "agency-silent")), help="Exit with 100 if there is any."
 )
 @_database_options
+@catalog_option
 @click.pass_context
 def list_command(
     context: click.Context,
@@ -137,11 +137,11 @@ def list_command(
     as_json: bool,
     fail_on: Any,
     database: str | None,
-    folder: Path | None,
+    root: Path,
     silent_after: float,
 ) -> None:
     """List transactions, newest first; late, stuck or agency-silent ones oldest first."""
-    catalog = _catalog(folder)
+    catalog = Catalog.open(root)
     with _open_store(database, catalog, silent_after) as store:
         found = store.transactions(state, service, limit)
         halted = [place for place in store.gone_places() if place.halted]
@@ -168,11 +168,12 @@ def list_command(
 @click.argument("transaction_id", metavar="ID")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @_database_options
+@catalog_option
 def show_command(
-    transaction_id: str, as_json: bool, database: str | None, folder: Path | None, silent_after: float
+    transaction_id: str, as_json: bool, database: str | None, root: Path, silent_after: float
 ) -> None:
     """Show one transaction as a waterfall of events and deliveries."""
-    catalog = _catalog(folder)
+    catalog = Catalog.open(root)
     with _open_store(database, catalog, silent_after) as store:
         view = store.transaction(transaction_id)
     if view is None:
@@ -195,11 +196,12 @@ def show_command(
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @_database_options
+@catalog_option
 def gone_places_command(
-    *, limit: int, as_json: bool, database: str | None, folder: Path | None, silent_after: float
+    *, limit: int, as_json: bool, database: str | None, root: Path, silent_after: float
 ) -> None:
     """List where subscriptions lost their place, what they missed, and which wait for an operator."""
-    with _open_store(database, _catalog(folder), silent_after) as store:
+    with _open_store(database, Catalog.open(root), silent_after) as store:
         found = store.gone_places(limit)
     if as_json:
         _print_json(found)
@@ -212,11 +214,10 @@ def gone_places_command(
 @transactions.command("not-believed")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @_database_options
-def not_believed_command(
-    *, as_json: bool, database: str | None, folder: Path | None, silent_after: float
-) -> None:
+@catalog_option
+def not_believed_command(*, as_json: bool, database: str | None, root: Path, silent_after: float) -> None:
     """List receipts that are not believed, or not checked yet, by the agency that wrote them and why."""
-    with _open_store(database, _catalog(folder), silent_after) as store:
+    with _open_store(database, Catalog.open(root), silent_after) as store:
         found = (*store.refusals(), *store.not_checked())
     if as_json:
         _print_json(found)
@@ -242,12 +243,13 @@ def not_believed_command(
     help="Days after which receipts of what has ended are deleted, with all counts kept; or `forever`.",
 )
 @_database_options
+@logged_catalog_option
 def monitor(
     *,
     metrics_port: int | None,
     keep_days: timedelta | None,
     database: str | None,
-    folder: Path | None,
+    root: Path,
     silent_after: float,
 ) -> None:
     """Read receipts from Kafka into the database until stopped."""
@@ -256,7 +258,7 @@ def monitor(
     from observability.monitor import watch  # noqa: PLC0415
     from observability.providers import set_up  # noqa: PLC0415
 
-    catalog, clock = _catalog(folder), BrokerNow()
+    catalog, clock = Catalog.open(root), BrokerNow()
     url = _database_url(database)
     with set_up("govbus-monitor", metrics_port=metrics_port) as telemetry:
         meter = telemetry.meter_provider.get_meter(METER)
@@ -275,20 +277,21 @@ def monitor(
 @click.command()
 @listening_options(8900)
 @_database_options
+@logged_catalog_option
 def console(
     *,
     host: str,
     port: int,
     hosts: tuple[str, ...],
     database: str | None,
-    folder: Path | None,
+    root: Path,
     silent_after: float,
 ) -> None:
     """Serve the web pages for operators until stopped."""
     from contracts import serve_web  # noqa: PLC0415 - loads the web server
     from observability.console.app import application  # noqa: PLC0415
 
-    catalog = _catalog(folder)
+    catalog = Catalog.open(root)
     opened = partial(asyncio.to_thread, _make_store, _database_url(database), catalog, silent_after)
     with asyncio.run(waited_out(opened, Outage("the monitor's database"))) as store:
         serve_web(application(store), host, port, (host, *hosts), "console")

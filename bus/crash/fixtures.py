@@ -32,7 +32,7 @@ def _govbus_node() -> Iterator[Settings]:
 
 @pytest.fixture
 def govbus_kafka(_govbus_node: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """A Kafka with the topics of the catalogue that `GOVBUS_CATALOG` names, else of the reference catalogue.
+    """A Kafka with the topics of the catalogue that `GOVBUS_CATALOG` names, else of the project.
 
     All tests of the session share it. A `Bus` that is made during the test connects to it; one that was made
     before, for example at the import of a module, does not: give it these settings, or import its module in

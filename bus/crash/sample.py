@@ -4,12 +4,14 @@ One event in 29 fails at first, so that keys are parked meanwhile.
 """
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 from bus.bus import Bus
 from bus.deliver.retry import RetryPolicy
 from bus.event import Event
 from bus.settings import Settings
+from contracts import REFERENCE
 
 FAILING = 29
 HANDLING_SECONDS = 0.002
@@ -17,7 +19,7 @@ HANDLING_SECONDS = 0.002
 
 
 def _health(guarantee: str) -> Bus:
-    bus = Bus("health", settings=Settings(catalog=None, registry="off"))
+    bus = Bus("health", settings=Settings(catalog=Path(REFERENCE), registry="off"))
     exactly_once = guarantee == "exactly-once"
 
     async def open_record(event: Event[Any]) -> None:

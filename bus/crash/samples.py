@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-import contracts
 from bus.errors import UsageError
-from contracts import Contract, ContractVersion
+from contracts import Contract, ContractVersion, catalog_folder
 
 KEYS = 24
 
@@ -108,7 +107,7 @@ def samples_for(
     Args:
         contract: the contract of the events.
         major: the version.
-        catalog: the folder of the contracts; the packaged reference catalogue if absent.
+        catalog: the folder of the contracts; the project's if absent.
         given: events by subject; the contract's examples are used for a subject that has none.
 
     Raises:
@@ -117,7 +116,7 @@ def samples_for(
     version = contract.version(major)
     if contract.subject in given:
         return Samples(version, given=given[contract.subject])
-    root = catalog or Path(contracts.__file__).parent
+    root = catalog_folder(catalog)
     folder = root / "agencies" / contract.agency / contract.event / "examples" / f"v{major}" / "valid"
     examples = [orjson.loads(file.read_bytes()) for file in sorted(folder.glob("*.json"))]
     if not examples:

@@ -19,7 +19,7 @@ from bus.dead_letters.stored import StoredDeadLetter
 from bus.errors import UsageError
 from bus.kafka.transport import KafkaTransport
 from bus.settings import Settings, login
-from contracts import Catalog, say, say_json, visible_console
+from contracts import Catalog, said_catalog, say, say_json, visible_console
 
 FINDINGS = 100
 _WHEN = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"])
@@ -71,7 +71,7 @@ def _agency(names: Sequence[str], agency: str | None) -> str:
 @asynccontextmanager
 async def _opened(agency: str) -> AsyncIterator[DeadLetters]:
     settings = Settings()
-    catalog = Catalog.open(settings.catalog)
+    catalog = Catalog.open(said_catalog())
     if agency not in catalog.agencies:
         raise UsageError(f"Expected an agency of the catalogue, got `{agency}` - at `--agency`")
     transport = KafkaTransport(settings)

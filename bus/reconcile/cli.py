@@ -13,7 +13,7 @@ from bus.kafka.transport import KafkaTransport
 from bus.reconcile.account import EventAccount, account
 from bus.reconcile.evidence import EvidenceReader
 from bus.settings import Settings
-from contracts import Catalog, ContractError, say, say_json, visible_console
+from contracts import Catalog, ContractError, catalog_option, say, say_json, visible_console
 
 ADDS_UP, DIFFERS, CANNOT = 0, 1, 2
 _DAY = click.DateTime(["%Y-%m-%d"])
@@ -33,12 +33,7 @@ _DAY = click.DateTime(["%Y-%m-%d"])
     help="Leave out what is younger than so many seconds: its receipt may be on its way.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-@click.option(
-    "--catalog",
-    "folder",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Folder of the catalogue; by default GOVBUS_CATALOG, or the reference catalogue.",
-)
+@catalog_option
 def reconcile(
     *,
     event: str,
@@ -48,7 +43,7 @@ def reconcile(
     agency: str | None,
     settled: float,
     as_json: bool,
-    folder: Path | None,
+    root: Path,
 ) -> int:
     """Compare the rows, offsets and receipts of an event, and what became of it for each subscriber.
 
@@ -58,7 +53,7 @@ def reconcile(
     days = _days(day, since, until)
     latest = datetime.now(UTC) - timedelta(seconds=settled)
     try:
-        found = asyncio.run(_account(folder, event, days, agency=agency, latest=latest))
+        found = asyncio.run(_account(root, event, days, agency=agency, latest=latest))
     except (BusError, ContractError, OSError) as error:
         say(f"error: {error}", err=True)
         return CANNOT
@@ -76,9 +71,9 @@ def _days(day: datetime | None, since: datetime | None, until: datetime | None) 
     return given[0].date(), given[1].date()
 
 
-async def _account(folder: Path | None, event: str, days: tuple[date, date], **scope: Any) -> EventAccount:
+async def _account(root: Path, event: str, days: tuple[date, date], **scope: Any) -> EventAccount:
     settings = Settings()
-    catalog = Catalog.open(folder or settings.catalog)
+    catalog = Catalog.open(root)
     transport = KafkaTransport(settings)
     reader = EvidenceReader(transport, catalog, event, days, **scope)
     await transport.start()

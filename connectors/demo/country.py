@@ -49,7 +49,7 @@ from connectors.demo.options import DemoError, DemoOptions
 from connectors.demo.processes import GOVBUS, DemoProcesses
 from connectors.demo.result import DemoResult
 from connectors.demo.screen import Screen
-from contracts import Catalog
+from contracts import REFERENCE, Catalog
 
 __all__ = ["CLEAN", "FINDINGS", "played", "run_country"]
 
@@ -203,7 +203,7 @@ async def _prepare(environment: Mapping[str, str]) -> tuple[Settings, Catalog]:
     settings = Settings.model_validate(
         {name.removeprefix("GOVBUS_").lower(): value for name, value in environment.items()}
     )
-    catalog = played(Catalog.open(settings.catalog))
+    catalog = played(Catalog.open(settings.catalog or REFERENCE))
     kafka = f"Kafka at {settings.bootstrap_servers}; without GOVBUS_BOOTSTRAP_SERVERS the demo brings its own"
     await waited_out(lambda: apply_topics(settings, catalog), Outage(kafka))
     return settings, catalog
@@ -257,6 +257,7 @@ def _start_govbus(
 ) -> None:
     added = {
         **environment,
+        "GOVBUS_CATALOG": str(Environment().get("GOVBUS_CATALOG") or REFERENCE),
         "GOVBUS_HEALTH_PORT": "",  # the demo answers for all of them
         "GOVBUS_DEMO_FOLDER": str(folder),
         "GOVBUS_DATABASE": _database(folder),

@@ -9,9 +9,8 @@ from pathlib import Path
 import click
 
 from contracts.commands.against import against_option, catalog_before
+from contracts.commands.catalog_option import catalog_option
 from contracts.commands.options import (
-    REFERENCE_CATALOG,
-    catalog_option,
     conclude,
     failing_plainly,
     limit_option,
@@ -27,13 +26,12 @@ from contracts.lint.soundness import load_sound
 @format_option
 @limit_option
 @failing_plainly
-def breaking(catalog: Path | None, against: str | None, form: Format, limit_to: Sequence[Path]) -> None:
+def breaking(root: Path, against: str | None, form: Format, limit_to: Sequence[Path]) -> None:
     """Find breaking changes of a catalogue.
 
     Prints nothing when there are none. Otherwise prints each one, with an example event and the affected
     readers, and exits with 100.
     """
-    root = catalog or REFERENCE_CATALOG
     before = catalog_before(against, root, compiled=False)
     conclude(
         breaking_of(load_sound(root, compiled=False), before, datetime.now(UTC).date()), form, root, limit_to

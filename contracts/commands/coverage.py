@@ -11,10 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from contracts.catalog import Catalog
+from contracts.commands.catalog_option import catalog_option
 from contracts.commands.options import (
     FINDINGS,
-    REFERENCE_CATALOG,
-    catalog_option,
     echo_json,
     failing_plainly,
 )
@@ -40,14 +39,13 @@ COMPLETE: Final = "complete"
     help="Output format.",
 )
 @failing_plainly
-def coverage(catalog: Path | None, form: str) -> None:
+def coverage(root: Path, form: str) -> None:
     """Compare the services of a catalogue with the national plan.
 
     `services` in `catalog.yaml` lists the essential services of the plan and the target. By default the plan
     is every essential service of the UN E-Government Survey, and the target is 100 %. Exits with 100 when
     the target is missed.
     """
-    root = catalog or REFERENCE_CATALOG
     config, faults = read_config(root, {})
     opened = _open(root, faults)
     found = measure(opened, config.plan, config.target)

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from contracts.commands.against import against_option, catalog_before
-from contracts.commands.options import REFERENCE_CATALOG, catalog_option, failing_plainly
+from contracts.commands.catalog_option import catalog_option
+from contracts.commands.options import failing_plainly
 from contracts.compatibility.changes import Form, changes, write_changes
 from contracts.lint.soundness import open_sound
 from contracts.terminal import say_document
@@ -20,9 +21,8 @@ from contracts.terminal import say_document
     "--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text", help="Output format."
 )
 @failing_plainly
-def diff(catalog: Path | None, against: str | None, form: Form) -> None:
+def diff(root: Path, against: str | None, form: Form) -> None:
     """Show the changes of each schema, field by field, and whom each one can break."""
-    root = catalog or REFERENCE_CATALOG
     before = catalog_before(against, root)
     if text := write_changes(list(changes(before.whole(), open_sound(root))), form):
         say_document(text)

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from contracts.commands.against import catalog_before
-from contracts.commands.options import REFERENCE_CATALOG, catalog_option, failing_plainly
+from contracts.commands.catalog_option import catalog_option
+from contracts.commands.options import failing_plainly
 from contracts.publish.site import build, compared, read_source, write
 from contracts.terminal import say
 
@@ -29,9 +30,8 @@ from contracts.terminal import say
     help="Also show the changes since an earlier catalogue, as in `breaking`.",
 )
 @failing_plainly
-def docs(folder: Path, catalog: Path | None, against: str | None) -> None:
+def docs(folder: Path, root: Path, against: str | None) -> None:
     """Write the catalogue as a static website. Open `index.html`, or serve the folder with any web server."""
-    root = catalog or REFERENCE_CATALOG
     source = read_source(root)
     if against is not None:
         source = compared(source, root, catalog_before(against, root), datetime.now(UTC).date())

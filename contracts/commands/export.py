@@ -9,7 +9,8 @@ from typing import Any
 import click
 import yaml
 
-from contracts.commands.options import REFERENCE_CATALOG, catalog_option, failing_plainly
+from contracts.commands.catalog_option import catalog_option
+from contracts.commands.options import failing_plainly
 from contracts.lint.soundness import open_sound
 from contracts.publish.exports.asyncapi import asyncapi
 from contracts.publish.exports.cloudevents import cloudevents
@@ -24,14 +25,14 @@ _OUTPUT = click.Path(path_type=Path)
 @click.option("-o", "--output", type=_OUTPUT, help="File, or folder for `odcs`; by default stdout.")
 @catalog_option
 @failing_plainly
-def export(form: str, output: Path | None, catalog: Path | None) -> None:
+def export(form: str, output: Path | None, root: Path) -> None:
     """Export the catalogue in the format of another standard.
 
     `asyncapi`: one AsyncAPI 3.0 document with all topics, senders and receivers, as JSON if the file name
     ends with `.json`, otherwise as YAML. `odcs`: one Open Data Contract Standard 3.1 document for each major
     version of an event. `cloudevents`: the event types, as JSON.
     """
-    opened = open_sound(catalog or REFERENCE_CATALOG)
+    opened = open_sound(root)
     if form == "odcs":
         _write_odcs(odcs(opened), output)
         return

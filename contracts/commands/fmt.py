@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from contracts.commands.options import FINDINGS, REFERENCE_CATALOG, catalog_option, failing_plainly
+from contracts.commands.catalog_option import catalog_option
+from contracts.commands.options import FINDINGS, failing_plainly
 from contracts.documents.fixing import formatted, write_formatted
 from contracts.lint.reports import write as write_report
 from contracts.terminal import say, say_document
@@ -17,13 +18,12 @@ from contracts.terminal import say, say_document
 @catalog_option
 @click.option("--check/--write", "check", default=True, help="List unformatted documents, or format them.")
 @failing_plainly
-def fmt(catalog: Path | None, check: bool) -> None:
+def fmt(root: Path, check: bool) -> None:
     """Format the documents of a catalogue; by default, only list those that are not formatted.
 
     Schemas with a recorded hash never change. Exits with 100 if a document is not formatted, or cannot be
     read.
     """
-    root = catalog or REFERENCE_CATALOG
     changes, faults = formatted(root)
     for change in changes:
         shown = os.path.relpath(root / change.file)

@@ -10,7 +10,8 @@ from typing import Literal
 import click
 
 from contracts.commands.against import against_option, catalog_before
-from contracts.commands.options import FINDINGS, REFERENCE_CATALOG, catalog_option, failing_plainly
+from contracts.commands.catalog_option import catalog_option
+from contracts.commands.options import FINDINGS, failing_plainly
 from contracts.compatibility.impact import EFFECTS, Impact, impacts
 from contracts.lint.soundness import open_sound
 from contracts.terminal import say, say_json
@@ -22,12 +23,11 @@ from contracts.visible_text import visible_json
 @against_option
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="Output format.")
 @failing_plainly
-def impact(catalog: Path | None, against: str | None, form: Literal["text", "json"]) -> None:
+def impact(root: Path, against: str | None, form: Literal["text", "json"]) -> None:
     """Show how a change affects each reader, based on the fields that its subscription lists.
 
     Exits with 100 if a reader breaks, or cannot be proved to keep working.
     """
-    root = catalog or REFERENCE_CATALOG
     before = catalog_before(against, root)
     found = sorted(
         impacts(before.whole(), open_sound(root)),

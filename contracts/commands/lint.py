@@ -8,9 +8,8 @@ from typing import get_args
 
 import click
 
+from contracts.commands.catalog_option import catalog_option
 from contracts.commands.options import (
-    REFERENCE_CATALOG,
-    catalog_option,
     conclude,
     failing_plainly,
     limit_option,
@@ -52,7 +51,7 @@ def _known(_context: click.Context, _option: click.Parameter, codes: Sequence[st
 @failing_plainly
 def lint(
     *,
-    catalog: Path | None,
+    root: Path,
     use: Category | None,
     excepted: Sequence[str],
     fix: bool,
@@ -64,7 +63,6 @@ def lint(
 
     `lint` in `catalog.yaml` selects the rules; `ls-rules` lists them.
     """
-    root = catalog or REFERENCE_CATALOG
     fixed = fix_folder(root) if fix else write_hashes_of(root) if write_hashes else ()
     for line in fixed:
         say(line, err=True)

@@ -16,11 +16,8 @@ from contracts.terminal import say, say_document, say_json
 
 FINDINGS: Final = 100
 """The exit code of a command that succeeded but has findings."""
-REFERENCE_CATALOG: Final = Path(__file__).parent.parent
-"""The reference catalogue of govbus."""
 
 P = ParamSpec("P")
-_FOLDER: Final = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 def failing_plainly(command: Callable[P, None]) -> Callable[P, None]:
@@ -38,16 +35,6 @@ def failing_plainly(command: Callable[P, None]) -> Callable[P, None]:
             raise click.exceptions.Exit(1) from None
 
     return run
-
-
-def catalog_option(command: Callable[..., None]) -> Callable[..., None]:
-    """Add `--catalog FOLDER`, with the default in `GOVBUS_CATALOG`."""
-    return click.option(
-        "--catalog",
-        type=_FOLDER,
-        envvar="GOVBUS_CATALOG",
-        help="Folder of the catalogue; by default GOVBUS_CATALOG, or the reference catalogue.",
-    )(command)
 
 
 def json_option(command: Callable[..., None]) -> Callable[..., None]:

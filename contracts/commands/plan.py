@@ -21,10 +21,9 @@ from contracts.cluster.drift_rules import drift
 from contracts.cluster.plan import Plan, PlannedChange
 from contracts.cluster.plan_text import line_of, render_plan, summary
 from contracts.cluster.registry import entries_of
+from contracts.commands.catalog_option import catalog_option
 from contracts.commands.options import (
     FINDINGS,
-    REFERENCE_CATALOG,
-    catalog_option,
     conclude,
     failing_plainly,
     json_option,
@@ -79,9 +78,8 @@ grow_option = click.option(
 @destroy_option
 @grow_option
 @failing_plainly
-def plan(catalog: Path | None, as_json: bool, allow_destroy: bool, grow: bool) -> None:
+def plan(root: Path, as_json: bool, allow_destroy: bool, grow: bool) -> None:
     """Show what `apply` would change in the cluster. Exits with 100 if a change is refused."""
-    root = catalog or REFERENCE_CATALOG
     cluster = _cluster(
         root,
         **_sound(root),
@@ -113,7 +111,7 @@ def plan(catalog: Path | None, as_json: bool, allow_destroy: bool, grow: bool) -
 @click.option("--commit", envvar="GOVBUS_COMMIT", help="Commit of the catalogue; by default git's HEAD.")
 @failing_plainly
 def apply(
-    catalog: Path | None,
+    root: Path,
     *,
     as_json: bool,
     allow_destroy: bool,
@@ -127,7 +125,6 @@ def apply(
     If a change is refused, none is made, and the exit code is 100. The command can be stopped at any time
     and run again.
     """
-    root = catalog or REFERENCE_CATALOG
     cluster = _cluster(
         root,
         **_sound(root),
@@ -160,12 +157,11 @@ def apply(
 @catalog_option
 @format_option
 @failing_plainly
-def verify(catalog: Path | None, form: Format) -> None:
+def verify(root: Path, form: Format) -> None:
     """Compare the cluster with the catalogue.
 
     Prints nothing when they match. Otherwise prints each difference, and exits with 100.
     """
-    root = catalog or REFERENCE_CATALOG
     found = asyncio.run(_cluster(root, allow_destroy=True).plan(_today()))
     for note in found.notes:
         say(f"note: {note}", err=True)

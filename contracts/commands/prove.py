@@ -7,9 +7,8 @@ from pathlib import Path
 
 import click
 
+from contracts.commands.catalog_option import catalog_option
 from contracts.commands.options import (
-    REFERENCE_CATALOG,
-    catalog_option,
     conclude,
     failing_plainly,
     limit_option,
@@ -32,13 +31,12 @@ from contracts.lint.soundness import load_sound
 @limit_option
 @format_option
 @failing_plainly
-def prove(*, catalog: Path | None, count: int, limit_to: Sequence[Path], form: Format) -> None:
+def prove(*, root: Path, count: int, limit_to: Sequence[Path], form: Format) -> None:
     """Test each `upcast` and `downcast` of a catalogue with generated events and the valid examples.
 
     Prints nothing if all events convert. Otherwise prints one line for each failing conversion, and exits
     with 100.
     """
-    root = catalog or REFERENCE_CATALOG
     loaded = load_sound(root)
     findings = list(loaded.findings)
     for entry in loaded.contracts.values():

@@ -10,9 +10,8 @@ import click
 from rich.table import Table
 
 from contracts.catalog import Catalog
+from contracts.commands.catalog_option import catalog_option
 from contracts.commands.options import (
-    REFERENCE_CATALOG,
-    catalog_option,
     echo_json,
     failing_plainly,
     json_option,
@@ -31,9 +30,9 @@ _FIELD_FACTS: Final = ("path", "type", "required", "personal", "description")
 @catalog_option
 @json_option
 @failing_plainly
-def list_contracts(catalog: Path | None, as_json: bool) -> None:
+def list_contracts(root: Path, as_json: bool) -> None:
     """List all contracts and services of a catalogue."""
-    opened = open_sound(catalog or REFERENCE_CATALOG)
+    opened = open_sound(root)
     if as_json:
         echo_json(catalog_json(opened))
     else:
@@ -45,9 +44,9 @@ def list_contracts(catalog: Path | None, as_json: bool) -> None:
 @catalog_option
 @json_option
 @failing_plainly
-def show(subject: str, catalog: Path | None, as_json: bool) -> None:
+def show(subject: str, root: Path, as_json: bool) -> None:
     """Show one contract. SUBJECT is `<agency>.<event>`, optionally followed by `.v<major>`."""
-    opened = open_sound(catalog or REFERENCE_CATALOG)
+    opened = open_sound(root)
     is_type = subject not in opened.contracts and _TYPE.fullmatch(subject)
     version = opened.by_type(subject) if is_type else opened.contract(subject).version()
     if as_json:

@@ -54,7 +54,7 @@ class Store:
 
     Args:
         url: SQLAlchemy database URL, for example `sqlite:////var/lib/govbus/monitor.db`.
-        services: the service definitions by name; those of the packaged reference catalogue if None.
+        services: the service definitions by name; those of the project's catalogue if None.
         grants: which agency may receive which events; all that cases wait for if None.
         silent_after_seconds: how long an agency may receive nothing of what waits for it.
         keep: how long `prune` leaves the receipts of what has ended; for ever if None.

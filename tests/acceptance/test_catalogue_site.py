@@ -10,7 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from contracts.commands.options import REFERENCE_CATALOG
+from contracts.project import REFERENCE_FOLDER
 from contracts.publish.site import build, read_source, write
 from tests.browsers import AXE_TAGS, CHROMIUM
 
@@ -32,7 +32,7 @@ each_page = pytest.mark.parametrize("name", NAMES)
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site of the reference catalogue, in a folder."""
     folder = tmp_path_factory.mktemp("site")
-    write(build(read_source(REFERENCE_CATALOG)), folder)
+    write(build(read_source(REFERENCE_FOLDER)), folder)
     return folder
 
 

@@ -149,7 +149,7 @@ def test_python_blocks_marked_run_print_a_delivery(tmp_path: Path) -> None:
     with _govbus_up() as servers:
         for program in programs:
             (tmp_path / "first.py").write_text(program, "utf-8")
-            printed = _done([sys.executable, "first.py"], servers, tmp_path).stdout
+            printed = _done([sys.executable, "first.py"], servers, tmp_path, "reference").stdout
             published = re.findall(r"^published (\S+)", printed, re.MULTILINE)
             assert published
             assert published == re.findall(r"^delivered (\S+) BRT-", printed, re.MULTILINE)
@@ -175,11 +175,13 @@ def test_console_commands_exit_with_0(kafka: str) -> None:
                 _done([sys.executable, "-m", "bus", *shlex.split(line)[2:]], kafka)
 
 
-def _done(command: list[str], servers: str, folder: Path = ROOT) -> "subprocess.CompletedProcess[str]":
+def _done(
+    command: list[str], servers: str, folder: Path = ROOT, catalog: str = ""
+) -> "subprocess.CompletedProcess[str]":
     done = subprocess.run(
         command,
         cwd=folder,
-        env={**os.environ, "GOVBUS_BOOTSTRAP_SERVERS": servers},
+        env={**os.environ, "GOVBUS_BOOTSTRAP_SERVERS": servers, "GOVBUS_CATALOG": catalog},
         capture_output=True,
         text=True,
         timeout=COMMAND_TIMEOUT_SECONDS,

@@ -20,7 +20,7 @@ parents = {Path(importlib.import_module(room).__file__).parent.parent for room i
 assert parents == {Path(sys.argv[1])}, parents
 from bus.embedded.jars import locked_jars
 from contracts import Catalog
-assert locked_jars() and Catalog.open().contracts
+assert locked_jars() and Catalog.open("reference").contracts
 sys.exit(run(["--help"]))
 """
 

@@ -34,6 +34,7 @@ async def test_the_handler_of_the_readme_has_its_effect_once(
         r"^```python run\n(.*?)^```$", README.read_text("utf-8"), re.MULTILINE | re.DOTALL
     )
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GOVBUS_CATALOG", "reference")
     cluster = InMemoryCluster()
     async with InMemoryBus("civil-registry", cluster=cluster) as registry:
         await registry.publish(SUBJECT, BIRTH, service="birth-of-a-child", version="1.0")

@@ -83,6 +83,7 @@ async def test_the_outbox_of_its_readme_is_relayed(
     (program,) = re.findall(r"^```python run\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     (file,) = re.findall(r"^```yaml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GOVBUS_CATALOG", "reference")
     names: dict[str, Any] = {}
     exec(compile(program, "README", "exec"), names)
     (tmp_path / "outbox.yaml").write_text(file)

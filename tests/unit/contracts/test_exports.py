@@ -179,7 +179,8 @@ def odcs_validator() -> Draft201909Validator:
 
 def test_odcs_documents_keep_the_standards_schema(tmp_path: Path) -> None:
     """Each contract of the reference catalogue, as written to files."""
-    result = CliRunner().invoke(command, ["export", "odcs", "-o", str(tmp_path / "odcs")])
+    words = ["export", "odcs", "--catalog", "reference", "-o", str(tmp_path / "odcs")]
+    result = CliRunner().invoke(command, words)
     assert (result.exit_code, result.output) == (0, "")
     validator = odcs_validator()
     files = sorted((tmp_path / "odcs").iterdir())

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from contracts import Catalog
-from contracts.commands.options import REFERENCE_CATALOG
 from contracts.lint.config import read_config
 from contracts.lint.coverage import LEVELS, events_of, measure
 from contracts.lint.lint import lint
 from contracts.paths import parse_path
+from contracts.project import REFERENCE_FOLDER
 from contracts.schema.fields import schemas_at
 from contracts.schema.references import root_of
 
@@ -31,21 +31,21 @@ def catalog() -> Catalog:
 
 def test_it_is_clean_at_the_highest_category() -> None:
     """No rule has anything to say, and none is switched off."""
-    config, faults = read_config(REFERENCE_CATALOG, {})
+    config, faults = read_config(REFERENCE_FOLDER, {})
     assert (config.use, config.lint.excepted, config.lint.ignored, faults) == (
         "STANDARD",
         frozenset(),
         {},
         (),
     )
-    assert [str(finding) for finding in lint(REFERENCE_CATALOG)] == []
+    assert [str(finding) for finding in lint(REFERENCE_FOLDER)] == []
 
 
 def test_it_is_as_large_as_its_readme_says(catalog: Catalog) -> None:
     """Seventeen agencies of three levels, 89 events, 26 services."""
     assert (len(catalog.agencies), len(catalog.contracts), len(catalog.services)) == (17, 89, 26)
     assert {agency.level for agency in catalog.agencies.values()} == set(LEVELS)
-    assert "17 agencies, 89 events and 26 services" in (REFERENCE_CATALOG / "README.md").read_text()
+    assert "17 agencies, 89 events and 26 services" in (REFERENCE_FOLDER / "README.md").read_text()
 
 
 def test_it_covers_the_national_plan(catalog: Catalog) -> None:
@@ -90,7 +90,7 @@ def test_each_subscription_reads_no_more_than_it_names(catalog: Catalog) -> None
 def test_examples_are_of_people_everywhere() -> None:
     """Names and addresses come in many scripts, so that no connector is tried in one alone."""
     letters: set[str] = set()
-    for path in (REFERENCE_CATALOG / "agencies").glob("*/*/examples/v*/valid/*.json"):
+    for path in (REFERENCE_FOLDER / "agencies").glob("*/*/examples/v*/valid/*.json"):
         letters |= set(json.dumps(json.loads(path.read_text(encoding="utf-8")), ensure_ascii=False))
     scripts = {unicodedata.name(letter, "").partition(" ")[0] for letter in letters if letter.isalpha()}
     assert SCRIPTS - scripts == set()
@@ -99,6 +99,6 @@ def test_examples_are_of_people_everywhere() -> None:
 def test_every_contract_shows_two_that_pass_and_two_that_fail(catalog: Catalog) -> None:
     """One example tells what is usual; the second tells what else may come."""
     for contract in catalog.contracts.values():
-        folder = Path(REFERENCE_CATALOG, "agencies", contract.agency, contract.event, "examples", "v1")
+        folder = Path(REFERENCE_FOLDER, "agencies", contract.agency, contract.event, "examples", "v1")
         for kind in ("valid", "invalid"):
             assert len(list((folder / kind).glob("*.json"))) >= 2, (contract.subject, kind)

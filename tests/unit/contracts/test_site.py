@@ -15,8 +15,8 @@ from click.testing import CliRunner
 
 from contracts import Catalog, Milestone, Service
 from contracts.cli import contracts
-from contracts.commands.options import REFERENCE_CATALOG
 from contracts.compatibility.verdict import NO_WITNESS
+from contracts.project import REFERENCE_FOLDER
 from contracts.publish.fields import fields_of
 from contracts.publish.site import SiteFolderError, build, read_source, write
 from contracts.publish.site.diagram import BOX_HEIGHT, BOX_WIDTH, Drawing, draw, fold
@@ -80,7 +80,7 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def site() -> dict[str, str]:
     """The reference catalogue as a site."""
-    return build(read_source(REFERENCE_CATALOG))
+    return build(read_source(REFERENCE_FOLDER))
 
 
 def pages(site: Mapping[str, str]) -> Iterator[tuple[str, Page]]:
@@ -139,7 +139,7 @@ def test_pages_are_whole_and_need_no_inline_script_or_style(site: dict[str, str]
 
 def test_the_same_catalogue_gives_the_same_bytes(site: dict[str, str]) -> None:
     """Nothing of a page depends on the day, the machine or the order of a set."""
-    assert site == build(read_source(REFERENCE_CATALOG))
+    assert site == build(read_source(REFERENCE_FOLDER))
 
 
 def test_hostile_text_stays_text(root: Path) -> None:
