@@ -106,6 +106,20 @@ class Bus(Publishing, BoundedReading):
         self._ending: asyncio.Task[None] | None = None
         """Stops the bus, or has stopped it."""
 
+    def use(self, transport: Transport) -> Transport:
+        """Use another connection from the next start on, and return the one before, as a test does.
+
+        Raises:
+            UsageError: the bus is started.
+        """
+        self._require_not_started("use")
+        before = self._transport
+        self.transport = self._transport = transport
+        self._receipts = ReceiptLog(transport, receipts_topic(self.agency))
+        self._tables.clear()
+        self._make_context()
+        return before
+
     def _make_context(self) -> None:
         self._telemetry = Telemetry(self.agency, self._transport.clock, self.settings.bootstrap_servers)
         self._sunsets = SunsetWatch(self.catalog, self._today, self._reads, self._telemetry.ends)

@@ -9,7 +9,7 @@ import asyncio
 import re
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
 from time import time_ns
 from typing import Any
@@ -36,7 +36,7 @@ from bus.topics import RECEIPTS_TOPICS, partition_of, topics_of
 from bus.transport import Consumer, Offsets, Outgoing, Revoked, Transactional
 from contracts import Catalog
 
-__all__ = ["InMemoryBus", "InMemoryCluster"]
+__all__ = ["InMemoryBus", "InMemoryCluster", "patched"]
 
 _READERS = count()
 
@@ -62,6 +62,7 @@ class InMemoryCluster:
         self._first: dict[TopicPartition, int] = {}
         self._committed: dict[tuple[str, TopicPartition], CommittedOffset] = {}
         self._groups: dict[str, list[_Member]] = defaultdict(list)
+        self._watches: list[asyncio.Event] = []
         for spec in topics_of(self.catalog):
             self.create_topic(spec.name, spec.partitions)
 
@@ -102,6 +103,33 @@ class InMemoryCluster:
             for receipt in decode_receipts(record.value)
         ]
 
+    async def deliveries(self, subscription: str, count: int = 1) -> list[DeliveryReceipt]:
+        """Wait until a subscription has delivered so many events, and return its receipts.
+
+        Args:
+            subscription: its name; by default that is `<subject>.v<version>`.
+            count: how many to wait for.
+
+        Raises:
+            TimeoutError: they have not come within 30 s.
+        """
+        written = asyncio.Event()
+        self._watches.append(written)
+        try:
+            async with asyncio.timeout(30):
+                while len(found := self._delivered(subscription)) < count:
+                    written.clear()
+                    await written.wait()
+        finally:
+            self._watches.remove(written)
+        return found
+
+    def _delivered(self, subscription: str) -> list[DeliveryReceipt]:
+        receipts = self.receipts()
+        return [
+            one for one in receipts if isinstance(one, DeliveryReceipt) and one.subscription == subscription
+        ]
+
     def append(
         self,
         topic: str,
@@ -124,6 +152,8 @@ class InMemoryCluster:
         log = logs[partition]
         record = StoredRecord(topic, partition, len(log), time_ns() // 1_000_000, key, value, tuple(headers))
         log.append(record)
+        for watch in self._watches:
+            watch.set()
         for members in self._groups.values():
             for member in members:
                 member.arrived.set()
@@ -570,3 +600,23 @@ class InMemoryBus(Bus):
             catalog=catalog or self.cluster.catalog,
             transport=_MemoryTransport(self.cluster),
         )
+
+
+@asynccontextmanager
+async def patched(*buses: Bus, cluster: InMemoryCluster | None = None) -> AsyncIterator[InMemoryCluster]:
+    """Run the buses of a program in memory, with their own handlers, for the length of the block.
+
+    Args:
+        buses: the buses, which are not started; afterwards they are as they were.
+        cluster: the cluster; one with the first bus's catalogue if absent.
+
+    Raises:
+        UsageError: one of them is started already.
+    """
+    cluster = cluster or InMemoryCluster(buses[0].catalog)
+    async with AsyncExitStack() as running:
+        for bus in buses:
+            running.callback(bus.use, bus.use(_MemoryTransport(cluster)))
+        for bus in buses:
+            await running.enter_async_context(bus)
+        yield cluster

@@ -23,7 +23,6 @@ COMMANDS: Final = {
     "fmt": ("fmt:fmt", "Format the documents of a catalogue."),
     "lint": ("lint:lint", "Check a catalogue."),
     "list": ("show:list_contracts", "List all contracts and services of a catalogue."),
-    "new": ("new:new", "Create an agency, an event, or the next version of one."),
     "plan": ("plan:plan", "Show what `apply` would change in the cluster."),
     "prove": ("prove:prove", "Test conversions between versions with generated events."),
     "ls-rules": ("ls_rules:ls_rules", "List all rules."),

@@ -114,7 +114,7 @@ class NoCatalogError(ContractError):
         super().__init__(
             "Expected `agencies/` or `govbus.toml` in the working directory or above it, got neither - go to "
             "the folder of your catalogue, or name it by `--catalog` or GOVBUS_CATALOG; `reference` is the "
-            "one that comes with govbus"
+            "one that comes with govbus, and `govbus new country` makes one of your own"
         )
 
 

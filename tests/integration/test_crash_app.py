@@ -48,6 +48,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.delenv("GOVBUS_BOOTSTRAP_SERVERS", raising=False)
+    monkeypatch.setenv("GOVBUS_CATALOG", "reference")  # as the page says
 
 
 def written(country: SmallCountry, name: str, does: str = "pass", more: str = "") -> AgencyApp:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from datetime import date
 from typing import Final
 
@@ -107,7 +108,8 @@ def _orphans(loaded: Loaded, used: Collection[str]) -> Iterator[Finding]:
     for subject, entry in loaded.contracts.items():
         if subject not in used:
             what = f"no service and no subscription uses `{subject}`"
-            yield ORPHAN.at(entry.document.place("subject"), what)
+            # An event is published before anybody can ask to read it.
+            yield replace(ORPHAN.at(entry.document.place("subject"), what), severity="warning")
 
 
 def _is_deprecated(loaded: Loaded, subject: str, major: int | None = None) -> bool:

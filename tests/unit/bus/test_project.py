@@ -15,7 +15,7 @@ def test_a_bus_knows_the_agencies_of_its_folder(tmp_path: Path, monkeypatch: pyt
     monkeypatch.delenv("GOVBUS_CATALOG", raising=False)
     monkeypatch.chdir(sound(tmp_path / "catalog"))
     for kind in (Bus, InMemoryBus):
-        assert set(kind("tax").catalog.contracts) == {"tax.refund-paid"}
+        assert set(kind("tax").catalog.agencies) == {"tax"}
         with pytest.raises(UsageError):
             kind("civil-registry")
 

@@ -12,8 +12,8 @@ from jsonschema import Draft202012Validator
 
 from contracts import ContractError
 from contracts.imports.samples import inferred
-from contracts.imports.scaffold import event_documents
 from contracts.imports.sources import import_schema
+from contracts.scaffold.documents import event_documents
 
 PERSON: dict[str, Any] = {
     "type": "object",

@@ -74,7 +74,8 @@ def test_list_shows_state_time_and_what_is_waited_for(database: str) -> None:
 
 def test_list_ends_with_what_has_halted_and_the_command(database: str) -> None:
     """Beside the silent agencies, for a shell; `gone-places` has what went on too."""
-    assert govbus("gone-places", "--database", database).stderr == "no subscription has lost its place\n"
+    said = govbus("gone-places", "--catalog", "reference", "--database", database).stderr
+    assert said == "no subscription has lost its place\n"
     with Store(database, Catalog.open().services) as store:
         store.apply([place_gone("tax", START, 7, outcome="halted", reason="offsets-expired", partition=3)])
         store.apply([place_gone("health", START, attempt=40)])

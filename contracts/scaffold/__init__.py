@@ -1,0 +1,1 @@
+"""First files of one's own: documents of a catalogue, programs and their tests, a connector, a country."""
