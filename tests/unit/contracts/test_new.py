@@ -201,7 +201,7 @@ def test_a_country_may_have_a_folder_of_its_own(here: Path) -> None:
 
 @pytest.mark.parametrize("name", ["bus", "contracts.py", "two words", "../x", "class", "ärger"])
 def test_a_program_that_would_hide_a_module_is_refused(here: Path, name: str) -> None:
-    """Before anything is written: `bus.py` would be imported instead of govbus."""
+    """Before anything is written: it would be imported instead of govbus."""
     new("country")
     before = sorted(here.iterdir())
     for kind in ("publisher", "subscriber", "connector"):
