@@ -28,15 +28,17 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """The evidence that a change breaks somebody.
+    """The evidence that a change breaks somebody, or takes something from somebody.
 
     Attributes:
-        verdict: `incompatible`, or `undecided` when neither could be proved.
+        verdict: `incompatible`, `undecided` when neither could be proved, or `loss` where no schema decides.
         witness: A generated event that only one of the versions accepts, as JSON; None if not found.
         old_path: A JSON pointer into the old schema.
         new_path: A JSON pointer into the new schema.
         differences: The changes that explain it, each starting with the name of its kind; likeliest first.
         readers: The affected subscriptions: `<agency> (<name>)`.
+        publishers: The agencies that lose something by publishing.
+        decided_by: The agency whose approval alone is enough, as it decides who reads its events.
     """
 
     verdict: str
@@ -45,6 +47,8 @@ class Proof:
     new_path: str | None = None
     differences: tuple[str, ...] = ()
     readers: tuple[str, ...] = ()
+    publishers: tuple[str, ...] = ()
+    decided_by: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The proof as a JSON object, with the witness as JSON instead of text."""
@@ -85,6 +89,7 @@ class Finding:
         about: Identifies the finding independently of its line; part of the fingerprint.
         severity: An `error` fails the check; a `warning` or a `note` is only reported.
         proof: For a breaking change, the evidence.
+        twins: Rule and fingerprint of findings about the same fault; a waiver of one serves all.
     """
 
     place: Place
@@ -95,6 +100,12 @@ class Finding:
     about: str = field(default="", compare=False)
     severity: Severity = field(default="error", compare=False)
     proof: Proof | None = field(default=None, compare=False)
+    twins: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """Its rule and fingerprint."""
+        return self.code, self.fingerprint
 
     @property
     def fingerprint(self) -> str:

@@ -11,9 +11,7 @@ from typing import Final
 
 import click
 
-from contracts.catalog import Catalog
 from contracts.documents import git
-from contracts.documents.loaded import Loaded
 from contracts.errors import ContractError, GitError
 from contracts.lint.breaking import Before
 from contracts.lint.soundness import load_sound
@@ -53,14 +51,14 @@ def catalog_before(against: str | None, catalog: Path, *, compiled: bool = True)
     if against is not None and "#" not in against and Path(against).name != ".git":
         return _folder(against, compiled=compiled)
     with _revision(against, catalog) as folder:
-        return _before(load_sound(folder, compiled=compiled))
+        return Before.of(load_sound(folder, compiled=compiled))
 
 
 def _folder(against: str, *, compiled: bool) -> Before:
     folder = Path(against)
     if not (folder / "agencies").is_dir():
         raise click.UsageError(f"Expected a folder with `agencies/` - pass {_HOW}")
-    return _before(load_sound(folder, compiled=compiled))
+    return Before.of(load_sound(folder, compiled=compiled))
 
 
 @contextmanager
@@ -91,14 +89,10 @@ def _named(against: str, catalog: Path) -> git.Revision:
     return git.revision(repository, kind, settings.get(kind, "HEAD"), folder)
 
 
-def _before(loaded: Loaded) -> Before:
-    return Before(Catalog.of(loaded), tuple(sorted(loaded.subjects - loaded.contracts.keys())))
-
-
 def _live(*, compiled: bool) -> Before:
     for found in entry_points(group=LIVE):
         with TemporaryDirectory(prefix="govbus-") as folder:
-            return _before(load_sound(found.load()(Path(folder)), compiled=compiled))
+            return Before.of(load_sound(found.load()(Path(folder)), compiled=compiled))
     raise ContractError(
         f"Expected an installed package with the entry point `{LIVE}`, which reads the live catalogue"
         " - install all of govbus, or pass another --against"

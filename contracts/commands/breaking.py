@@ -30,9 +30,8 @@ def breaking(root: Path, against: str | None, form: Format, limit_to: Sequence[P
     """Find breaking changes of a catalogue.
 
     Prints nothing when there are none. Otherwise prints each one, with an example event and the affected
-    readers, and exits with 100.
+    readers and publishers, and exits with 100.
     """
     before = catalog_before(against, root, compiled=False)
-    conclude(
-        breaking_of(load_sound(root, compiled=False), before, datetime.now(UTC).date()), form, root, limit_to
-    )
+    judged = breaking_of(load_sound(root, compiled=False), before, datetime.now(UTC).date())
+    conclude(judged.kept, form, root, limit_to)

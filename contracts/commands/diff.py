@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -10,7 +11,8 @@ from contracts.commands.against import against_option, catalog_before
 from contracts.commands.catalog_option import catalog_option
 from contracts.commands.options import failing_plainly
 from contracts.compatibility.changes import Form, changes, write_changes
-from contracts.lint.soundness import open_sound
+from contracts.lint.breaking import breaking, waived_changes
+from contracts.lint.soundness import as_catalog, load_sound
 from contracts.terminal import say_document
 
 
@@ -23,6 +25,9 @@ from contracts.terminal import say_document
 @failing_plainly
 def diff(root: Path, against: str | None, form: Form) -> None:
     """Show the changes of each schema, field by field, and whom each one can break."""
-    before = catalog_before(against, root)
-    if text := write_changes(list(changes(before.whole(), open_sound(root))), form):
+    before, loaded, today = catalog_before(against, root), load_sound(root), datetime.now(UTC).date()
+    earlier, now = before.whole(), as_catalog(loaded)
+    waived = waived_changes(loaded, before, breaking(loaded, before, today), today)
+    found = changes(earlier, now, {pair: each.words for pair, each in waived.items()})
+    if text := write_changes(list(found), form):
         say_document(text)

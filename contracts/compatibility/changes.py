@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from contracts.catalog import Catalog
 from contracts.compatibility.differences import Difference, differences
-from contracts.compatibility.modes import is_same, judge
+from contracts.compatibility.modes import Direction, Pair, is_same, judge
 from contracts.compatibility.verdict import Verdict
 from contracts.contract import Contract, ContractVersion
 from contracts.visible_text import visible, visible_json
@@ -16,6 +16,8 @@ from contracts.visible_text import visible, visible_json
 Form = Literal["text", "json", "markdown"]
 
 _WORDS: Final = {"compatible": "yes", "incompatible": "no", "undecided": "cannot be proved"}
+_BACKWARD: Final[Direction] = "BACKWARD"
+_FORWARD: Final[Direction] = "FORWARD"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class Change:
         backward: Whether readers of the new version can read what was sent under the old one.
         forward: Whether readers of the old version can read what is sent under the new one.
         differences: In the order of the new schema.
+        waived: What is waived of `backward` and `forward`: until when, by whom and why.
     """
 
     subject: str
@@ -37,6 +40,7 @@ class Change:
     backward: Verdict | None = None
     forward: Verdict | None = None
     differences: tuple[Difference, ...] = ()
+    waived: Mapping[Direction, str] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -45,6 +49,26 @@ class Change:
             return f"{self.subject} {self.old.number} -> {self.new.number}"
         version = self.new or self.old
         return f"{self.subject} {version.number if version else ''} {'added' if self.new else 'removed'}"
+
+    @property
+    def verdicts(self) -> tuple[str, ...]:
+        """Who can read what, in words; nothing where there is no version to compare with."""
+        if not (self.old and self.new and self.backward and self.forward):
+            return ()
+        old, new = self.old.number, self.new.number
+        backward, forward = (
+            ", ".join(filter(None, (_WORDS[verdict.answer], self.waived.get(direction))))
+            for verdict, direction in ((self.backward, _BACKWARD), (self.forward, _FORWARD))
+        )
+        return (
+            f"readers of {new} can read what was sent under {old}: {backward}",
+            f"readers of {old} can read what is sent under {new}: {forward}",
+        )
+
+    @property
+    def shown(self) -> tuple[Difference, ...]:
+        """The differences that a reviewer looks at: each version has an `$id` of its own."""
+        return tuple(each for each in self.differences if each.name != "ID_CHANGED")
 
     def as_json(self) -> dict[str, Any]:
         """The change as one JSON object."""
@@ -55,20 +79,36 @@ class Change:
         }
         if self.backward and self.forward:
             fields |= {"backward": self.backward.answer, "forward": self.forward.answer}
+        if self.waived:
+            fields["waived"] = {direction.lower(): words for direction, words in self.waived.items()}
         return {**fields, "differences": [_difference_json(each) for each in self.differences]}
 
 
-def changes(old: Catalog, new: Catalog) -> Iterator[Change]:
-    """Every change of a schema, by subject; a version is compared with the one before it."""
+def changes(old: Catalog, new: Catalog, waived: Mapping[Pair, str]) -> Iterator[Change]:
+    """Every change of a schema, by subject; a version is compared with the one before it.
+
+    Args:
+        old: The catalogue before.
+        new: The catalogue now.
+        waived: What is said of each waived break.
+    """
     for subject in sorted({*old.contracts, *new.contracts}):
-        yield from _changes(subject, old.contracts.get(subject), new.contracts.get(subject))
+        for each in _changes(subject, old.contracts.get(subject), new.contracts.get(subject)):
+            yield replace(each, waived=dict(_waived(each, waived)))
+
+
+def _waived(change: Change, waived: Mapping[Pair, str]) -> Iterator[tuple[Direction, str]]:
+    if change.old and change.new:
+        pair = (change.subject, change.old.number, change.new.number)
+        for direction in (_BACKWARD, _FORWARD):
+            if words := waived.get((*pair, direction)):
+                yield direction, words
 
 
 def write_changes(found: Sequence[Change], form: Form) -> str:
     """The changes in one form, without a last line break."""
     if form == "json":
         return "\n".join(visible_json(change.as_json()) for change in found)
-    found = [replace(change, differences=tuple(_of_interest(change.differences))) for change in found]
     lines = _text if form == "text" else _markdown
     return "\n".join(visible(line) for change in found for line in lines(change)).rstrip("\n")
 
@@ -97,10 +137,6 @@ def _compared(subject: str, old: ContractVersion, new: ContractVersion) -> Chang
     return Change(subject, old, new, judge(old, new), judge(new, old), found)
 
 
-def _of_interest(found: Sequence[Difference]) -> Iterator[Difference]:
-    yield from (each for each in found if each.name != "ID_CHANGED")  # each version has its own
-
-
 def _difference_json(difference: Difference) -> dict[str, Any]:
     return {
         "type": difference.name,
@@ -115,33 +151,28 @@ def _difference_json(difference: Difference) -> dict[str, Any]:
 
 def _text(change: Change) -> Iterator[str]:
     yield change.title
-    yield from (f"  {line}" for line in _verdicts(change))
-    width = max((len(difference.field) for difference in change.differences), default=0)
-    for difference in change.differences:
-        yield f"  {difference.field:<{width}}  {difference.what} - {_effect(difference)} ({difference.name})"
+    yield from (f"  {line}" for line in change.verdicts)
+    width = max((len(difference.field) for difference in change.shown), default=0)
+    for difference in change.shown:
+        effect = effect_of(difference)
+        yield f"  {difference.field:<{width}}  {difference.what} - {effect} ({difference.name})"
     yield ""
 
 
 def _markdown(change: Change) -> Iterator[str]:
     yield f"### {change.title}"
     yield ""
-    yield from (f"- {line}" for line in _verdicts(change))
-    if change.differences:
+    yield from (f"- {line}" for line in change.verdicts)
+    if change.shown:
         yield from ("", "| Field | Change | Effect | Type |", "|---|---|---|---|")
-    for difference in change.differences:
-        cells = (f"`{difference.field}`", difference.what, _effect(difference), f"`{difference.name}`")
+    for difference in change.shown:
+        cells = (f"`{difference.field}`", difference.what, effect_of(difference), f"`{difference.name}`")
         yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
     yield ""
 
 
-def _verdicts(change: Change) -> Iterator[str]:
-    if change.old and change.new and change.backward and change.forward:
-        old, new = change.old.number, change.new.number
-        yield f"readers of {new} can read what was sent under {old}: {_WORDS[change.backward.answer]}"
-        yield f"readers of {old} can read what is sent under {new}: {_WORDS[change.forward.answer]}"
-
-
-def _effect(difference: Difference) -> str:
+def effect_of(difference: Difference) -> str:
+    """Whom a difference can break, in words."""
     match difference.kind.narrows, difference.kind.widens:
         case True, True:
             return "can break old and new readers"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from contracts.catalog import Catalog
@@ -27,6 +27,8 @@ EFFECTS: Final[Mapping[Effect, str]] = {
     "invisible": "does not see it",
 }
 """What a change means to a reader, in words; the worst first."""
+
+_BROKEN: Final[Mapping[str, Effect]] = {"incompatible": "breaks", "undecided": "unknown"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +83,13 @@ def reader_of(subscription: SubscriptionGrant) -> str:
 def readers_hit(found: Break, subscriptions: Iterable[SubscriptionGrant]) -> tuple[str, ...]:
     """The readers that a break affects, or may affect."""
     subject = found.new.contract.subject
-    return tuple(
+    hit = (
         reader_of(each)
         for each in subscriptions
         if (each.subject, each.major) == (subject, found.new.major)
         and _verdict(found.direction, found.old, found.new, each).answer != "compatible"
     )
+    return tuple(dict.fromkeys(hit))
 
 
 def impacts(old: Catalog, new: Catalog) -> Iterator[Impact]:
@@ -95,9 +98,21 @@ def impacts(old: Catalog, new: Catalog) -> Iterator[Impact]:
         before = old.contracts.get(subject)
         if before is None:
             continue
-        subscribed = [each for each in new.subscriptions.values() if each.subject == subject]
+        subscribed = [
+            _as_read(old.subscriptions.get(key), each)
+            for key, each in new.subscriptions.items()
+            if each.subject == subject
+        ]
         for one, other in changed(before, contract):
-            yield from (impact(one, other, each) for each in subscribed if each.major == one.major)
+            for each in subscribed:
+                yield from impact(one, other, each) if each.major == one.major else ()
+
+
+def _as_read(before: SubscriptionGrant | None, now: SubscriptionGrant) -> SubscriptionGrant:
+    """A subscription with the fields that its program reads: those before and those now."""
+    if before is None or before.topic != now.topic or not (before.fields and now.fields):
+        return now
+    return replace(now, fields=tuple(dict.fromkeys((*now.fields, *before.fields))))
 
 
 def changed(before: Contract, now: Contract) -> Iterator[tuple[ContractVersion, ContractVersion]]:
@@ -109,17 +124,16 @@ def changed(before: Contract, now: Contract) -> Iterator[tuple[ContractVersion, 
             yield old, new
 
 
-def impact(old: ContractVersion, new: ContractVersion, subscription: SubscriptionGrant) -> Impact:
-    """What a change of one version into another means to one subscription."""
-    undecided: Impact | None = None
+def impact(old: ContractVersion, new: ContractVersion, subscription: SubscriptionGrant) -> list[Impact]:
+    """What a change of one version into another means to one subscription: each break, or else one effect."""
+    found: list[Impact] = []
     for direction in ("FORWARD", "BACKWARD"):
         verdict = _verdict(direction, old, new, subscription)
-        if verdict.answer == "incompatible":
-            return Impact(subscription, old, new, "breaks", direction, verdict)
-        if verdict.answer == "undecided":
-            undecided = Impact(subscription, old, new, "unknown", direction, verdict)
-    seen = _reads(old, subscription) != _reads(new, subscription)
-    return undecided or Impact(subscription, old, new, "sees" if seen else "invisible", None, verdict)
+        effect = _BROKEN.get(verdict.answer)
+        if effect:
+            found.append(Impact(subscription, old, new, effect, direction, verdict))
+    seen: Effect = "sees" if _reads(old, subscription) != _reads(new, subscription) else "invisible"
+    return found or [Impact(subscription, old, new, seen, None, verdict)]
 
 
 def _verdict(

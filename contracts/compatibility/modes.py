@@ -22,6 +22,8 @@ from contracts.schema.dialect import Documents
 from contracts.schema.walk import subschemas
 
 Direction = Literal["BACKWARD", "FORWARD"]
+Pair = tuple[str, str, str, Direction]
+"""A subject, two versions of it, and the direction in which the second may break the first."""
 
 DIRECTIONS: Final[Mapping[Compatibility, tuple[Direction, ...]]] = {
     "NONE": (),

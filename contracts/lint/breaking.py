@@ -1,4 +1,4 @@
-"""Checks a change of a catalogue: the promises of each contract, and each pair of versions."""
+"""Checks a change of a catalogue: what it takes from publishers and readers, and each pair of versions."""
 
 from __future__ import annotations
 
@@ -6,27 +6,26 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from typing import Final
 
 from contracts.catalog import Catalog
 from contracts.compatibility import kinds as compatibility
 from contracts.compatibility.differences import differences
-from contracts.compatibility.impact import readers_hit
-from contracts.compatibility.modes import DIRECTIONS, Break, breaks, is_same
-from contracts.compatibility.verdict import NO_WITNESS
-from contracts.contract import Compatibility, Contract, ContractVersion
+from contracts.compatibility.impact import reader_of
+from contracts.compatibility.modes import DIRECTIONS, Pair, breaks, is_same
+from contracts.contract import Contract, ContractVersion, SubscriptionGrant
 from contracts.documents.loaded import Loaded, LoadedContract
 from contracts.errors import CatalogError
 from contracts.finding import Finding, Place, Proof, Rule
 from contracts.lint.config import read_config
+from contracts.lint.losses import LOSS, CatalogLoss, file_of, losses, promised
 from contracts.lint.rules import breaking as rules
-from contracts.lint.waivers import apply_waivers
+from contracts.lint.rules.bumps import break_findings
+from contracts.lint.waivers import CheckResult, Waived, apply_waivers, fingerprints
 from contracts.processes import flat_map
-from contracts.schema.json_values import steps_of
 
 RULES: Final[tuple[Rule, ...]] = (*rules.RULES, *compatibility.RULES)
-
-_MOST_CAUSES: Final = 20
 
 
 @dataclass(frozen=True)
@@ -36,16 +35,24 @@ class Before:
     Attributes:
         catalog: The contracts that could be read.
         unreadable: Subjects with a folder whose contract could not be read.
+        waivers: The fingerprints of its waivers.
     """
 
     catalog: Catalog
     unreadable: tuple[str, ...] = ()
+    waivers: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, loaded: Loaded) -> Before:
+        """What was read of the earlier catalogue."""
+        unreadable = tuple(sorted(loaded.subjects - loaded.contracts.keys()))
+        return cls(Catalog.of(loaded), unreadable, fingerprints(loaded.root))
 
     @property
     def faults(self) -> tuple[Finding, ...]:
         """A finding for each unreadable subject."""
         what = "the earlier version of `{}` cannot be read"
-        return tuple(rules.UNREADABLE.at(Place(_file(name)), what.format(name)) for name in self.unreadable)
+        return tuple(rules.UNREADABLE.at(Place(file_of(name)), what.format(name)) for name in self.unreadable)
 
     def whole(self) -> Catalog:
         """The catalogue, when all of it could be read.
@@ -58,127 +65,145 @@ class Before:
         return self.catalog
 
 
-def breaking(loaded: Loaded, before: Before, today: date) -> tuple[Finding, ...]:
-    """Findings about a change of a catalogue, sorted by place; empty when it breaks nothing.
+def breaking(loaded: Loaded, before: Before, today: date) -> CheckResult:
+    """Findings about a change of a catalogue, sorted by place; none when it breaks nothing.
 
     Args:
         loaded: The catalogue now.
         before: The catalogue to compare with.
-        today: The day on which sunsets and waivers are judged.
+        today: The day on which sunsets, grants and waivers are judged.
     """
     config, faults = read_config(loaded.root, {"breaking": [rule.code for rule in RULES]})
-    found = [*_removed(loaded, before.catalog, today), *before.faults]
+    found = [*(finding for _, finding in change_losses(loaded, before, today)), *before.faults]
     known = before.catalog.contracts
+    readers = _readers(loaded, before)
     found += flat_map(
-        lambda named: _contract(named[1], known.get(named[0]), loaded, today), tuple(loaded.contracts.items())
+        lambda named: _contract(named[1], known.get(named[0]), readers), tuple(loaded.contracts.items())
     )
     reported = [
         finding for finding in found if not config.breaking.silences(finding.code, finding.place.file)
     ]
-    kept = apply_waivers(reported, loaded, today, check="breaking")
-    return tuple(sorted({*kept, *faults, *loaded.findings}))
+    judged = apply_waivers(
+        reported,
+        loaded,
+        today,
+        check="breaking",
+        known=before.waivers,
+        elsewhere=partial(_all_breaks, loaded, readers),
+    )
+    return replace(judged, kept=tuple(sorted({*judged.kept, *faults, *loaded.findings})))
 
 
-def _removed(loaded: Loaded, before: Catalog, today: date) -> Iterator[Finding]:
-    for name in before.agencies:
-        if name not in loaded.agency_names:
-            place = Place(f"agencies/{name}/agency.yaml")
-            yield rules.AGENCY_REMOVED.at(place, f"the agency `{name}` was removed")
-    hashes = {
-        version.sha256: subject
-        for subject, entry in loaded.contracts.items()
-        if subject not in before.contracts
-        for version in entry.contract.versions
-    }
-    for subject, contract in before.contracts.items():
-        if subject in loaded.subjects or all(version.is_retired(today) for version in contract.versions):
-            continue
-        place = Place(_file(subject))
-        moved = [hashes[version.sha256] for version in contract.versions if version.sha256 in hashes]
-        if moved:
-            yield rules.CONTRACT_RENAMED.at(place, f"`{subject}` was renamed to `{moved[0]}`", about=subject)
-        else:
-            yield rules.CONTRACT_REMOVED.at(place, f"`{subject}` was removed", about=subject)
+def change_losses(loaded: Loaded, before: Before, today: date) -> list[tuple[CatalogLoss, Finding]]:
+    """What a change takes from publishers and readers, each with its finding.
+
+    What cannot be read now is not lost: its own finding says so.
+    """
+    found = losses(before.catalog, Catalog.of(loaded), today)
+    return [(loss, _loss(loss, loaded)) for loss in found if not _is_unread(loss, loaded)]
+
+
+def waived_breaks(loaded: Loaded, today: date, before: Before | None = None) -> Mapping[Pair, Waived]:
+    """Every break between versions of a catalogue that is waived."""
+    found = _all_breaks(loaded, _readers(loaded, before))
+    judged = apply_waivers(found, loaded, today)
+    return {found[each.finding]: each for each in judged.waived}
+
+
+def waived_changes(loaded: Loaded, before: Before, judged: CheckResult, today: date) -> Mapping[Pair, Waived]:
+    """The same after a change; a published version that changed and is waived breaks itself."""
+    folders = {entry.folder: subject for subject, entry in loaded.contracts.items()}
+    found = dict(waived_breaks(loaded, today, before))
+    for each in judged.waived:
+        subject = folders.get(each.finding.place.file.rpartition("/")[0])
+        if subject is not None and each.finding.code == rules.VERSION_CHANGED.code:
+            number = each.finding.about
+            found |= {(subject, number, number, direction): each for direction in DIRECTIONS["FULL"]}
+    return found
+
+
+def _all_breaks(loaded: Loaded, readers: list[SubscriptionGrant]) -> dict[Finding, Pair]:
+    """The finding of lint about each break between versions of a catalogue."""
+
+    def of(named: tuple[str, LoadedContract]) -> Iterator[tuple[Finding, Pair]]:
+        subject, entry = named
+        for version in entry.contract.versions:
+            for each in break_findings(entry, version, entry.contract.versions, readers):
+                found = each.found
+                yield each.bump, (subject, found.old.number, found.new.number, found.direction)
+
+    return dict(flat_map(of, tuple(loaded.contracts.items())))
+
+
+def _readers(loaded: Loaded, before: Before | None) -> list[SubscriptionGrant]:
+    """All subscriptions now, and those before: whoever loses one in the same change still runs."""
+    now = [each.subscription for each in loaded.subscriptions.values()]
+    then = before.catalog.subscriptions.values() if before else ()
+    return list(dict.fromkeys((*now, *then)))
+
+
+def _loss(loss: CatalogLoss, loaded: Loaded) -> Finding:
+    return replace(loss.rule.at(_place(loss, loaded), loss.what, about=loss.key), proof=loss.proof)
+
+
+def _place(loss: CatalogLoss, loaded: Loaded) -> Place:
+    subscription = loaded.subscriptions.get(loss.grant) if loss.grant else None
+    if subscription is not None:
+        return subscription.document.place(loss.field)
+    entry = loaded.contracts.get(loss.about)
+    if entry is None or entry.document.file != loss.file:
+        return Place(loss.file)
+    row = next((row.row for row in entry.versions if row.version.number == loss.version), None)
+    return entry.document.place(*(("versions", row) if row is not None else ()), loss.field)
+
+
+def _is_unread(loss: CatalogLoss, loaded: Loaded) -> bool:
+    """Whether the document of what seems lost is there, with a fault."""
+    faulty = [finding.place.file for finding in loaded.findings]
+    if loss.rule is rules.AGENCY_REMOVED:
+        return loss.about in loaded.agency_names
+    if loss.rule in (rules.CONTRACT_REMOVED, rules.CONTRACT_RENAMED):
+        return loss.about in loaded.subjects
+    if loss.rule is rules.VERSION_REMOVED:
+        return loss.version in {row.number for row in loaded.contracts[loss.about].shape.versions}
+    if loss.grant is not None and loss.grant not in loaded.subscriptions:
+        return any(file.rpartition("/")[0] == loss.file.rpartition("/")[0] for file in faulty)
+    return loss.file in faulty and loss.rule in (rules.SERVICE_REMOVED, rules.CLUSTER)
 
 
 def _contract(
-    entry: LoadedContract, before: Contract | None, loaded: Loaded, today: date
+    entry: LoadedContract, before: Contract | None, readers: list[SubscriptionGrant]
 ) -> Iterator[Finding]:
-    yield from _versions(entry, before, loaded)
+    yield from _versions(entry, before, readers)
     yield from _majors(entry, before)
     if before is not None:
-        yield from _kept(entry, before, today)
-        yield from _promises(entry, before)
+        yield from _changed(entry, before, readers)
 
 
-def _kept(entry: LoadedContract, before: Contract, today: date) -> Iterator[Finding]:
-    """Findings about published versions that were removed or changed."""
+def _changed(entry: LoadedContract, before: Contract, readers: list[SubscriptionGrant]) -> Iterator[Finding]:
+    """Findings about published versions that were changed."""
     now = {row.version.number: row for row in entry.versions}
     for old in before.versions:
         row = now.get(old.number)
-        if row is None:
-            if not old.is_retired(today) and old.number not in {
-                shape.number for shape in entry.shape.versions
-            }:
-                place = entry.document.place("versions")
-                yield rules.VERSION_REMOVED.at(place, f"version {old.number} was removed", about=old.number)
-        elif row.version.sha256 != old.sha256 or not _same_references(row.version, old):
-            found = differences(
-                old.schema,
-                row.version.schema,
-                old_references=old.references,
-                new_references=row.version.references,
-                tolerant=row.version.content_model == "tolerant",
-            )
-            heavy = [each for each in found if each.kind.narrows or each.kind.widens]
-            words = f": {heavy[0].name}, {heavy[0].what}" if heavy else ", but only in descriptions"
-            what = f"version {old.number} has changed{words}"
-            yield rules.VERSION_CHANGED.at(row.document.place(), what, about=old.number)
+        if row is None or (row.version.sha256 == old.sha256 and _same_references(row.version, old)):
+            continue
+        found = differences(
+            old.schema,
+            row.version.schema,
+            old_references=old.references,
+            new_references=row.version.references,
+            tolerant=row.version.content_model == "tolerant",
+        )
+        heavy = [each for each in found if each.kind.narrows or each.kind.widens]
+        words = f": {heavy[0].name}, {heavy[0].what}" if heavy else ", but only in descriptions"
+        what = f"version {old.number} has changed{words}"
+        finding = rules.VERSION_CHANGED.at(row.document.place(), what, about=old.number)
+        hit = [each for each in readers if each.topic == old.type] if heavy else []
+        yield replace(finding, proof=Proof(LOSS, readers=tuple(map(reader_of, hit)))) if hit else finding
 
 
 def _same_references(one: ContractVersion, other: ContractVersion) -> bool:
     return json.dumps(one.references, sort_keys=True) == json.dumps(other.references, sort_keys=True)
-
-
-def _promises(entry: LoadedContract, before: Contract) -> Iterator[Finding]:
-    now, document = entry.contract, entry.document
-    if _promised(before.compatibility) - _promised(now.compatibility):
-        what = f"`compatibility` changed from `{before.compatibility}` to `{now.compatibility}`"
-        yield rules.MODE_LOOSENED.at(document.place("compatibility"), what)
-    majors = {version.major for version in before.versions} & {version.major for version in now.versions}
-    if not majors:
-        return
-    if before.key != now.key:
-        what = f"the key changed from `{before.key.path}` to `{now.key.path}`"
-        yield rules.KEY_CHANGED.at(document.place("key"), what)
-    if before.content_model != now.content_model:
-        what = f"`content_model` changed from `{before.content_model}` to `{now.content_model}`"
-        yield rules.CONTENT_MODEL.at(document.place("content_model"), what)
-    if before.versions[-1].assert_formats != now.versions[-1].assert_formats:
-        words = (
-            ("assertion", "annotation") if now.versions[-1].assert_formats else ("annotation", "assertion")
-        )
-        what = f"`formats` changed from `{words[1]}` to `{words[0]}`"
-        yield rules.FORMATS.at(document.place("formats"), what)
-    yield from _sizes(entry, before)
-
-
-def _sizes(entry: LoadedContract, before: Contract) -> Iterator[Finding]:
-    now, document = entry.contract, entry.document
-    if now.retention_days < before.retention_days:
-        what = f"`retention` changed from {before.retention_days:g} to {now.retention_days:g} days"
-        yield rules.RETENTION.at(document.place("retention"), what)
-    if now.partitions != before.partitions:
-        what = f"`partitions` changed from {before.partitions} to {now.partitions}"
-        yield rules.PARTITIONS.at(document.place("partitions"), what)
-    if now.max_bytes < before.max_bytes:
-        what = f"`max_bytes` changed from {before.max_bytes:,} to {now.max_bytes:,}"
-        yield rules.MAX_BYTES.at(document.place("max_bytes"), what)
-
-
-def _promised(mode: Compatibility) -> frozenset[tuple[str, bool]]:
-    transitive = (False, True) if mode.endswith("_TRANSITIVE") else (False,)
-    return frozenset((direction, far) for direction in DIRECTIONS[mode] for far in transitive)
 
 
 def _majors(entry: LoadedContract, before: Contract | None) -> Iterator[Finding]:
@@ -203,7 +228,9 @@ def _majors(entry: LoadedContract, before: Contract | None) -> Iterator[Finding]
             yield rules.MAJOR_NEEDLESS.at(place, what)
 
 
-def _versions(entry: LoadedContract, before: Contract | None, loaded: Loaded) -> Iterator[Finding]:
+def _versions(
+    entry: LoadedContract, before: Contract | None, readers: list[SubscriptionGrant]
+) -> Iterator[Finding]:
     """Findings about each new pair of versions that the mode compares."""
     now = entry.contract
     published = {version.number: version for version in before.versions} if before else {}
@@ -212,67 +239,17 @@ def _versions(entry: LoadedContract, before: Contract | None, loaded: Loaded) ->
         for number, version in published.items()
         if number not in {each.number for each in now.versions}
     ]
-    stricter = bool(before and _promised(now.compatibility) - _promised(before.compatibility))
-    reported: dict[tuple[str, str], Finding] = {}
+    stricter = bool(before and promised(now.compatibility) - promised(before.compatibility))
+    reported: dict[tuple[str, str, str], Finding] = {}
     for new in now.versions:
         history = [old for old in (*now.versions, *gone) if old is not new]
         if not stricter and _is_known(new, published):
             history = [old for old in history if not _is_known(old, published)]
-        for found in breaks(new, history, now.compatibility):
-            finding = _finding(entry, found, loaded)
-            key = (new.number, f"{finding.code} {found.new_path}")
-            reported.setdefault(key, finding)
+        for each in break_findings(entry, new, history, readers):
+            reported.setdefault((new.number, *each.key), each.change)
     yield from reported.values()
 
 
 def _is_known(version: ContractVersion, published: Mapping[str, ContractVersion]) -> bool:
     old = published.get(version.number)
     return old is not None and is_same(old, version)
-
-
-def _finding(entry: LoadedContract, found: Break, loaded: Loaded) -> Finding:
-    rule, cause = _rule(found)
-    readers = readers_hit(found, [each.subscription for each in loaded.subscriptions.values()])
-    verdict = found.verdict
-    words = (
-        f"{found.new.number} breaks {found.old.number} under `{found.new.contract.compatibility}`: {cause}"
-    )
-    what = f"{words}; it would pass {found.would_pass}"
-    place = _place(entry, found.new, found.causes[0].new_path if found.causes else found.new_path)
-    proof = Proof(
-        verdict.answer,
-        None if verdict.witness is NO_WITNESS else json.dumps(verdict.witness),
-        found.old_path,
-        found.new_path,
-        tuple(f"{each.name} {each.words}" for each in found.causes[:_MOST_CAUSES]),
-        readers,
-    )
-    about = f"{found.new.number} {found.old.number} {found.direction} {found.new_path}"
-    return replace(rule.at(place, what, about=about), proof=proof)
-
-
-def _rule(found: Break) -> tuple[Rule, str]:
-    if found.verdict.answer == "undecided":
-        return compatibility.UNDECIDED, found.verdict.reason.rstrip(".")
-    if found.causes:
-        cause = found.causes[0]
-        return cause.kind.rule, cause.words
-    backward = found.direction == "BACKWARD"
-    return compatibility.NARROWED if backward else compatibility.WIDENED, found.verdict.reason.rstrip(".")
-
-
-def _place(entry: LoadedContract, version: ContractVersion, pointer: str | None) -> Place:
-    """The target of a pointer in the files of a version; the list of versions when the version is gone."""
-    row = next((row for row in entry.versions if row.version.number == version.number), None)
-    if row is None:
-        return entry.document.place("versions")
-    uri, _, fragment = (pointer or "#").partition("#")
-    for document in (row.document, *row.references):
-        if uri in ("", str(document.value.get("$id", "")).removesuffix("#")):
-            return document.place(*steps_of(document.value, fragment))
-    return row.document.place()
-
-
-def _file(subject: str) -> str:
-    agency, _, event = subject.partition(".")
-    return f"agencies/{agency}/{event}/contract.yaml"

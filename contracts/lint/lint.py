@@ -104,7 +104,7 @@ def lint_loaded(
         finding for finding in found if finding.code in applied and not _is_ignored(finding, settings.lint)
     ]
     left = {rule.code for rule in RULES} - applied
-    return tuple(sorted(waivers.apply_waivers(reported, loaded, day, left=left)))
+    return tuple(sorted(waivers.apply_waivers(reported, loaded, day, left=left).kept))
 
 
 def _is_ignored(finding: Finding, exceptions: config.Exceptions) -> bool:
@@ -135,7 +135,7 @@ def _contract(
     if _any(conversions.RULES, applied):
         yield from conversions.check_conversions(entry, loaded.root)
     if _any(bumps.RULES, applied):
-        yield from bumps.check_bumps(entry)
+        yield from bumps.check_bumps(entry, loaded)
     seen = tuple(views(entry))
     if _any(privacy.RULES, applied):
         yield from privacy.check_privacy(entry, seen)

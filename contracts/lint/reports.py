@@ -23,6 +23,7 @@ from contracts.visible_text import visible, visible_json
 Format = Literal["text", "json", "junit", "github", "gitlab", "sarif", "markdown"]
 
 _GITHUB: Final = {"error": "error", "warning": "warning", "note": "notice"}
+_HITS: Final = {"incompatible": "breaks", "undecided": "may break", "loss": "loses something"}
 _GITLAB: Final = {"error": "major", "warning": "minor", "note": "info"}
 _SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
@@ -75,9 +76,9 @@ def _proof(finding: Finding) -> Iterator[str]:
         yield visible(f"before: {proof.old_path or 'nothing'}  now: {proof.new_path or 'nothing'}")
     differences = proof.differences[1:] if proof.verdict == "incompatible" else proof.differences
     yield from (visible(f"also: {difference}") for difference in differences)
-    if proof.readers:
-        word = "breaks" if proof.verdict == "incompatible" else "may break"
-        yield visible(f"{word}: {', '.join(proof.readers)}")
+    hit = [*proof.readers, *(f"publishers of {agency}" for agency in proof.publishers)]
+    if hit:
+        yield visible(f"{_HITS[proof.verdict]}: {', '.join(hit)}")
 
 
 def _json(rows: Rows) -> str:

@@ -44,7 +44,15 @@ def open_sound(root: Path) -> Catalog:
     Raises:
         CatalogError: It is not sound; contains all findings.
     """
-    loaded = load_sound(root)
+    return as_catalog(load_sound(root))
+
+
+def as_catalog(loaded: Loaded) -> Catalog:
+    """The catalogue, when all of it could be read.
+
+    Raises:
+        CatalogError: It is not sound; contains all findings.
+    """
     if loaded.findings:
         raise CatalogError(sorted(loaded.findings))
     return Catalog.of(loaded)

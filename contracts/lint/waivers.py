@@ -8,14 +8,18 @@
   expires: 2027-06-30
 ```
 
-Law: a waiver suppresses one finding until its last day. An incomplete, expired or unused waiver is a finding.
+Law: a waiver suppresses one fault until its last day: its finding, and the twin that another check makes of
+it. Whoever reads what breaks has approved it; who reads an event at all is decided by its owner. An
+incomplete, expired or unused waiver is a finding.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import Annotated, Final, Literal
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 
@@ -42,8 +46,8 @@ REASON: Final = Rule(
 )
 APPROVER: Final = Rule(
     "waiver-approver",
-    "an agency or office that is responsible for a contract must have approved the waiver",
-    "name in `approvers` an agency, or an office that is `owner` of a contract",
+    "the readers that the fault hits must have approved the waiver, or else an office that owns a contract",
+    "name in `approvers` each agency that is hit, or an office that is `owner` of a contract of it",
 )
 EXPIRED: Final = Rule(
     "waiver-expired",
@@ -62,6 +66,61 @@ OF_BREAKING: Final = frozenset(rule.code for rule in (*breaking.RULES, *compatib
 _CODES: Final = frozenset(rule.code for rule in RULES)
 
 
+@dataclass(frozen=True, slots=True)
+class Waiver:
+    """A finding that somebody answers for, until a day.
+
+    Attributes:
+        expires: The last day on which it holds.
+    """
+
+    fingerprint: str
+    rule: str
+    reason: str
+    approvers: tuple[str, ...]
+    expires: date
+
+    def matches(self, finding: Finding) -> bool:
+        """Whether it is about the finding, or about a twin of it."""
+        return self.rule not in _CODES and (self.rule, self.fingerprint) in {
+            finding.identity,
+            *finding.twins,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Waived:
+    """A finding, and the waiver about it.
+
+    Attributes:
+        missing: The agencies that it hits and that have not approved. While there are any, the finding stays.
+    """
+
+    finding: Finding
+    waiver: Waiver
+    missing: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """Until when, by whom and why."""
+        by = ", ".join(self.waiver.approvers)
+        without = f", not yet approved by {', '.join(self.missing)}" if self.missing else ""
+        return f"waived until {self.waiver.expires} by {by}{without}: {self.waiver.reason}"
+
+    def as_json(self) -> dict[str, Any]:
+        """Until when, by whom and why, as a JSON object."""
+        given = {"until": str(self.waiver.expires), "approvers": list(self.waiver.approvers)}
+        return {**given, "missing": list(self.missing), "reason": self.waiver.reason}
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """Findings that stay, those about waivers among them, and those that have a waiver."""
+
+    kept: tuple[Finding, ...]
+    waived: tuple[Waived, ...] = ()
+
+
 class _WaiverShape(DocumentShape):
     fingerprint: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
     rule: str
@@ -69,8 +128,20 @@ class _WaiverShape(DocumentShape):
     approvers: list[str] = Field(default_factory=list)
     expires: Date
 
+    def waiver(self) -> Waiver:
+        day = date.fromisoformat(self.expires)
+        return Waiver(self.fingerprint, self.rule, self.reason.strip(), tuple(self.approvers), day)
+
 
 _LIST: Final = TypeAdapter(list[_WaiverShape])
+
+
+def fingerprints(root: Path) -> frozenset[str]:
+    """The fingerprints that are waived in the catalogue at `root`; none when its waivers cannot be read."""
+    try:
+        return frozenset(waiver.fingerprint for waiver in _read(root)[1])
+    except (DocumentError, ValidationError):
+        return frozenset()
 
 
 def apply_waivers(
@@ -80,61 +151,91 @@ def apply_waivers(
     *,
     check: Literal["lint", "breaking"] = "lint",
     left: Collection[str] = (),
-) -> tuple[Finding, ...]:
-    """The findings that are not waived, and findings about the waivers.
+    known: Collection[str] = (),
+    elsewhere: Callable[[], Iterable[Finding]] = tuple,
+) -> CheckResult:
+    """Separate the findings that are waived, and add findings about the waivers.
 
     Args:
         findings: The findings of a check.
         loaded: The catalogue.
         today: The day on which a waiver must be valid.
-        check: The check that made the findings; waivers for the other check are ignored.
+        check: The check that made the findings. A waiver of the other check counts only where it is about
+            a twin of one of them.
         left: Codes of rules that do not apply now; their waivers are not reported as unused.
+        known: Fingerprints of waivers that the earlier catalogue had. One that nothing needs any more has
+            done its work, which is only a warning.
+        elsewhere: Findings of the other check; a waiver that one of them needs is not unused.
     """
     kept = list(findings)
-    if not (loaded.root / FILE).exists() and not (loaded.root / FILE).is_symlink():
-        return tuple(kept)
     try:
-        document = read_yaml(loaded.root, FILE)
-        shapes = _LIST.validate_python(document.value or [])
+        document, waivers = _read(loaded.root)
     except DocumentError as error:
-        return (*kept, error.finding)
+        return CheckResult((*kept, error.finding))
     except ValidationError as error:
-        return (*kept, *structure_faults(document, error, FIELDS))
+        document = read_yaml(loaded.root, FILE)
+        return CheckResult((*kept, *structure_faults(document, error, FIELDS)))
+    others: list[Finding] | None = None
     faults: list[Finding] = []
-    for row, shape in enumerate(shapes):
-        if shape.rule in left or (shape.rule in OF_BREAKING) != (check == "breaking"):
+    waived: list[Waived] = []
+    for row, waiver in enumerate(waivers):
+        matched = [finding for finding in kept if waiver.matches(finding)]
+        matched += [each.finding for each in waived if waiver.matches(each.finding)]
+        if waiver.rule in left or (not matched and (waiver.rule in OF_BREAKING) != (check == "breaking")):
             continue
-        wrong = [*_faults(document, row, shape, _known(loaded), today)]
-        waived = [finding for finding in kept if _matches(shape, finding)]
-        if not waived:
-            wrong.append(
-                UNUSED.at(document.place(row), f"no finding has the fingerprint `{shape.fingerprint}`")
-            )
-        if not wrong:
-            kept = [finding for finding in kept if finding not in waived]
+        if not matched:
+            others = list(elsewhere()) if others is None else others
+            if any(waiver.matches(finding) for finding in others):
+                continue
+            what = f"no finding has the fingerprint `{waiver.fingerprint}`"
+            unused = UNUSED.at(document.place(row), what)
+            faults.append(replace(unused, severity="warning") if waiver.fingerprint in known else unused)
+        wrong = list(_faults(document, row, waiver, loaded, today))
+        missing = tuple(sorted(_missing(waiver, matched, loaded))) if not wrong else ()
+        if missing:
+            names = ", ".join(f"`{name}`" for name in missing)
+            what = f"not yet approved by whom it hits: {names}"
+            faults.append(APPROVER.at(document.place(row, "approvers"), what))
         faults += wrong
-    return (*kept, *faults)
+        if not wrong:
+            waived += [Waived(finding, waiver, missing) for finding in matched if finding in kept]
+        if not wrong and not missing:
+            kept = [finding for finding in kept if finding not in matched]
+    return CheckResult((*kept, *faults), tuple(waived))
 
 
-def _matches(shape: _WaiverShape, finding: Finding) -> bool:
-    return (finding.code, finding.fingerprint) == (shape.rule, shape.fingerprint) and shape.rule not in _CODES
+def _read(root: Path) -> tuple[Document, list[Waiver]]:
+    if not (root / FILE).exists() and not (root / FILE).is_symlink():
+        return Document(FILE, b"", []), []
+    document = read_yaml(root, FILE)
+    return document, [shape.waiver() for shape in _LIST.validate_python(document.value or [])]
 
 
-def _faults(
-    document: Document, row: int, shape: _WaiverShape, known: Collection[str], today: date
-) -> Iterator[Finding]:
-    if not shape.reason.strip():
+def _faults(document: Document, row: int, waiver: Waiver, loaded: Loaded, today: date) -> Iterator[Finding]:
+    if not waiver.reason:
         yield REASON.at(document.place(row, "reason"), "the waiver has no `reason`")
-    if not shape.approvers:
+    if not waiver.approvers:
         yield APPROVER.at(document.place(row, "approvers"), "the waiver has no approver")
-    for index, approver in enumerate(shape.approvers):
+    known = {*loaded.agencies, *(entry.contract.owner for entry in loaded.contracts.values())} - {""}
+    for index, approver in enumerate(waiver.approvers):
         if approver not in known:
             place = document.place(row, "approvers", index)
             yield APPROVER.at(place, f"`{approver[:100]}` is not an agency or owner in the catalogue")
-    if date.fromisoformat(shape.expires) < today:
-        yield EXPIRED.at(document.place(row, "expires"), f"the waiver ended on {shape.expires}")
+    if waiver.expires < today:
+        yield EXPIRED.at(document.place(row, "expires"), f"the waiver ended on {waiver.expires}")
 
 
-def _known(loaded: Loaded) -> frozenset[str]:
-    owners = {entry.contract.owner for entry in loaded.contracts.values()}
-    return frozenset(loaded.agencies) | {owner for owner in owners if owner}
+def _missing(waiver: Waiver, matched: Iterable[Finding], loaded: Loaded) -> set[str]:
+    """The agencies that a waived finding hits, and that have not approved."""
+    approved = {*waiver.approvers}
+    for entry in loaded.contracts.values():
+        if entry.contract.owner in waiver.approvers:
+            approved.add(entry.contract.agency)
+    proofs = [finding.proof for finding in matched if finding.proof is not None]
+    hit = {
+        reader.partition(" (")[0]
+        for proof in proofs
+        if proof.decided_by not in approved
+        for reader in proof.readers
+    }
+    return (hit & loaded.agencies.keys()) - approved

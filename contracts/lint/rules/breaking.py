@@ -16,6 +16,28 @@ AGENCY_REMOVED: Final = Rule(
     "readers of the agency's events still need its contact",
     "restore `agency.yaml`; remove an agency only after its last event",
 )
+SERVICE_REMOVED: Final = Rule(
+    "service-kept",
+    "publishers that name a service which is gone are refused, and nobody follows its transactions",
+    "restore the service; remove it once no publisher names it and its last transaction has ended",
+)
+CLUSTER: Final = Rule(
+    "cluster-kept",
+    "what `cluster.yaml` gives is relied on by every agency, and by the principals that it spares",
+    "make sure that whoever loses it knows; `apply` waits for `--allow-destroy`",
+    severity="warning",
+)
+SUBSCRIPTION: Final = Rule(
+    "subscription-kept",
+    "the reader's running program is denied access, or starts anew",
+    "restore the document; a revocation is meant where the event's owner or the reader approves a waiver",
+)
+GRANT: Final = Rule(
+    "grant-kept",
+    "the reader's program still gets the event, but may no longer use it as it does",
+    "make sure that the reader's program no longer does",
+    severity="warning",
+)
 CONTRACT_REMOVED: Final = Rule(
     "contract-kept",
     "subscribers still read the topic, and it still holds events",
@@ -30,6 +52,34 @@ VERSION_REMOVED: Final = Rule(
     "version-kept",
     "events of the version are still in the topic, and may still be published or read",
     "restore the version, give it a `sunset`, and remove it after that day",
+)
+SUNSET_EARLIER: Final = Rule(
+    "sunset-kept",
+    "publishers and readers plan with the day that was announced, and after it nothing is published",
+    "restore the day, or have the readers approve a waiver",
+)
+SUNSET_NEAR: Final = Rule(
+    "sunset-announced",
+    "readers need time to move to another version",
+    "choose a later day, or make sure that every reader has moved",
+    severity="warning",
+)
+CONVERSION_REMOVED: Final = Rule(
+    "conversion-kept",
+    "without the conversion, readers of one version get nothing from publishers of the other",
+    "restore the `upcast` or `downcast`, until the `sunset` of the older version",
+)
+CONVERSION_CHANGED: Final = Rule(
+    "conversion-unchanged",
+    "readers of a converted event may rely on fields that it no longer has",
+    "make sure that what they read stays, as `govbus contracts prove` shows",
+    severity="warning",
+)
+CLASSIFICATION: Final = Rule(
+    "classification-kept",
+    "readers protect an event as it was classified when they were approved",
+    "make sure that every reader treats it by its new classification",
+    severity="warning",
 )
 VERSION_CHANGED: Final = Rule(
     "version-unchanged",
@@ -88,9 +138,18 @@ MAJOR_NEEDLESS: Final = Rule(
 RULES: Final = (
     UNREADABLE,
     AGENCY_REMOVED,
+    SERVICE_REMOVED,
+    CLUSTER,
+    SUBSCRIPTION,
+    GRANT,
     CONTRACT_REMOVED,
     CONTRACT_RENAMED,
     VERSION_REMOVED,
+    SUNSET_EARLIER,
+    SUNSET_NEAR,
+    CONVERSION_REMOVED,
+    CONVERSION_CHANGED,
+    CLASSIFICATION,
     VERSION_CHANGED,
     MODE_LOOSENED,
     CONTENT_MODEL,

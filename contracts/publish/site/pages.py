@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
@@ -18,11 +19,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from contracts.catalog import Catalog
-from contracts.compatibility.modes import judge
+from contracts.compatibility.changes import effect_of
+from contracts.compatibility.modes import Direction, Pair, breaks, judge
 from contracts.compatibility.verdict import NO_WITNESS, Verdict
 from contracts.contract import Agency, Contract, ContractVersion, Service, SubscriptionGrant
 from contracts.documents.durations import render_duration
 from contracts.lint.coverage import GAPS, events_of
+from contracts.lint.waivers import Waived
 from contracts.publish.fields import fields_of
 from contracts.publish.site.diagram import BOX_HEIGHT, BOX_WIDTH, draw
 from contracts.publish.site.search import as_script, page_of
@@ -92,7 +95,7 @@ def _contract(contract: Contract, source: SiteSource) -> str:
         retention=render_duration(contract.retention_days * _DAY),
         fields=fields_of(latest),
         examples=[(name, source.examples.get(name, ())) for name in _types(contract)],
-        history=history_of(contract),
+        history=history_of(contract, source.waived),
         readers=[read for read in _held(catalog) if read.subject == contract.subject],
         services=_services_with(contract.subject, catalog),
     )
@@ -116,10 +119,57 @@ def _service(service: Service, source: SiteSource) -> str:
     )
 
 
-def history_of(contract: Contract) -> list[tuple[ContractVersion, ContractVersion | None, Verdict | None]]:
-    """All versions of a contract, newest first: each with the one before, and the verdict on the pair."""
-    steps = [(new, old, judge(old, new)) for old, new in pairwise(contract.versions)]
-    return [*reversed(steps), (contract.versions[0], None, None)]
+@dataclass(frozen=True, slots=True)
+class StepBreak:
+    """What a version breaks, and who answers for it."""
+
+    old: ContractVersion
+    direction: Direction
+    verdict: Verdict
+    waived: Waived | None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One version in the history of a contract.
+
+    Attributes:
+        before: The version before; None for the first.
+        verdict: Whether it reads all that was published under the version before.
+        breaks: What it breaks: the version before, and every other one that the contract's mode protects.
+    """
+
+    version: ContractVersion
+    before: ContractVersion | None = None
+    verdict: Verdict | None = None
+    breaks: tuple[StepBreak, ...] = ()
+
+
+def history_of(contract: Contract, waived: Mapping[Pair, Waived]) -> list[Step]:
+    """All versions of a contract, newest first."""
+    steps = [_step(contract, old, new, waived) for old, new in pairwise(contract.versions)]
+    return [*reversed(steps), Step(contract.versions[0])]
+
+
+def _step(
+    contract: Contract, old: ContractVersion, new: ContractVersion, waived: Mapping[Pair, Waived]
+) -> Step:
+    verdict = judge(old, new)
+    found: dict[tuple[ContractVersion, Direction], Verdict] = {}
+    if verdict.answer != "compatible":
+        found[old, "BACKWARD"] = verdict
+    for each in breaks(new, contract.versions, contract.compatibility):
+        found[each.old, each.direction] = each.verdict
+    broken = (
+        StepBreak(
+            other,
+            direction,
+            shown,
+            waived.get((contract.subject, other.number, new.number, direction)),
+        )
+        for (other, direction), shown in found.items()
+    )
+    return Step(new, old, verdict, tuple(broken))
 
 
 def _witness(verdict: Verdict) -> str:
@@ -172,6 +222,7 @@ def _templates() -> Environment:
     filters: Mapping[str, Any] = {
         **{f"{kind}_page": partial(page_of, kind) for kind in ("agency", "contract", "service")},
         "duration": render_duration,
+        "effect": effect_of,
         "is_email": lambda text: bool(_EMAIL.fullmatch(text)),
         "marked": _marked,
         "witness": _witness,

@@ -9,16 +9,19 @@ from datetime import date
 from pathlib import Path
 
 from contracts.catalog import Catalog
+from contracts.compatibility.changes import Change, changes
+from contracts.compatibility.modes import Pair
 from contracts.contract import ContractVersion
 from contracts.documents.document import read_json
 from contracts.documents.folders import names_in
 from contracts.errors import CatalogError, DocumentError
 from contracts.finding import Finding
-from contracts.lint.breaking import Before, breaking
+from contracts.lint.breaking import Before, breaking, waived_breaks, waived_changes
 from contracts.lint.config import read_config
 from contracts.lint.coverage import Coverage, measure
 from contracts.lint.rules.schemas import BOUNDED
-from contracts.lint.soundness import load_sound, open_sound
+from contracts.lint.soundness import as_catalog, load_sound
+from contracts.lint.waivers import Waived
 from contracts.schema.cost import is_bounded_for
 
 
@@ -39,11 +42,28 @@ class Changed:
         added: New subjects.
         removed: Removed subjects.
         breaks: Findings about breaking changes.
+        waived: Breaking changes that have a waiver; those that not all have approved are in `breaks` too.
+        versions: New versions of contracts that were there before, and published versions that changed.
     """
 
     added: tuple[str, ...]
     removed: tuple[str, ...]
     breaks: tuple[Finding, ...]
+    waived: tuple[Waived, ...]
+    versions: tuple[Change, ...]
+
+    @property
+    def summary(self) -> str:
+        """How much breaks, in words."""
+        waived = sum(not each.missing for each in self.waived)
+        if not self.breaks:
+            return f"{_counted(waived)}, waived" if waived else "no breaking changes"
+        return _counted(len(self.breaks)) + (f", {waived} more waived" if waived else "")
+
+    @property
+    def waivers(self) -> Mapping[Finding, Waived]:
+        """The waiver of each finding that has one."""
+        return {each.finding: each for each in self.waived}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +72,19 @@ class SiteSource:
 
     Attributes:
         examples: By type, `<subject>.v<major>`; valid ones first.
+        waived: The breaks between versions that have a waiver, in force or past.
         changed: Changes since an earlier catalogue; None without one.
     """
 
     catalog: Catalog
     coverage: Coverage
     examples: Mapping[str, tuple[Example, ...]]
+    waived: Mapping[Pair, Waived]
     changed: Changed | None = None
+
+
+def _counted(count: int) -> str:
+    return f"{count} breaking change{'' if count == 1 else 's'}"
 
 
 def read_source(root: Path) -> SiteSource:
@@ -68,13 +94,15 @@ def read_source(root: Path) -> SiteSource:
         CatalogError: It is not sound.
         DocumentError: An example cannot be read.
     """
-    catalog = open_sound(root)
+    loaded = load_sound(root)
+    catalog = as_catalog(loaded)
     config, faults = read_config(root, {})
     if faults:
         raise CatalogError(sorted(faults))
     latest = {version.type: version for each in catalog.contracts.values() for version in each.versions}
     examples = {name: tuple(_examples(root, version)) for name, version in latest.items()}
-    return SiteSource(catalog, measure(catalog, config.plan, config.target), examples)
+    waived = waived_breaks(loaded, date.min)  # the pages do not depend on the day
+    return SiteSource(catalog, measure(catalog, config.plan, config.target), examples, waived)
 
 
 def compared(source: SiteSource, root: Path, before: Before, today: date) -> SiteSource:
@@ -87,8 +115,13 @@ def compared(source: SiteSource, root: Path, before: Before, today: date) -> Sit
         today: The day on which sunsets and waivers are judged.
     """
     now, then = set(source.catalog.contracts), set(before.catalog.contracts)
-    breaks = breaking(load_sound(root), before, today)
-    return replace(source, changed=Changed(tuple(sorted(now - then)), tuple(sorted(then - now)), breaks))
+    loaded = load_sound(root)
+    judged = breaking(loaded, before, today)
+    waived = {pair: each.words for pair, each in waived_changes(loaded, before, judged, today).items()}
+    found = changes(before.catalog, source.catalog, waived)
+    versions = tuple(each for each in found if each.subject in now & then and each.new)
+    added, removed = tuple(sorted(now - then)), tuple(sorted(then - now))
+    return replace(source, changed=Changed(added, removed, judged.kept, judged.waived, versions))
 
 
 def _examples(root: Path, version: ContractVersion) -> list[Example]:

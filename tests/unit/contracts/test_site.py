@@ -20,7 +20,7 @@ from contracts.project import REFERENCE_FOLDER
 from contracts.publish.fields import fields_of
 from contracts.publish.site import SiteFolderError, build, read_source, write
 from contracts.publish.site.diagram import BOX_HEIGHT, BOX_WIDTH, Drawing, draw, fold
-from contracts.publish.site.pages import history_of
+from contracts.publish.site.pages import Step, history_of
 from tests.unit.contracts.catalogs import (
     AGENCY,
     CONTRACT,
@@ -34,6 +34,7 @@ from tests.unit.contracts.catalogs import (
 from tests.unit.contracts.catalogs import (
     write as put,
 )
+from tests.unit.contracts.histories import edit_contract, publish
 
 HOSTILE = "</title><script>alert(1)</script><img src=x onerror=alert(1)> & \"'"
 VOID = {"meta", "link", "input", "img", "br"}
@@ -198,12 +199,12 @@ def test_history_shows_what_breaks(root: Path) -> None:
     rows = [{"number": "1.0", "file": "v1.0.json"}, {"number": "2.0", "file": "v2.0.json"}]
     edit(root, CONTRACT, lambda value: value.update(versions=rows))
     contract = Catalog.open(root).contract("tax.refund-paid")
-    (_, before, verdict), first = history_of(contract)
-    assert (contract.versions[0], None, None) == first
-    assert contract.versions[0] is before
-    assert verdict is not None
-    assert verdict.answer == "incompatible"
-    assert verdict.witness is not NO_WITNESS
+    step, first = history_of(contract, {})
+    assert Step(contract.versions[0]) == first
+    assert contract.versions[0] is step.before
+    assert step.verdict is not None
+    assert step.verdict.answer == "incompatible"
+    assert step.verdict.witness is not NO_WITNESS
     page = build(read_source(root))["contract/tax.refund-paid.html"]
     assert "breaks readers of 1.0" in page
 
@@ -303,6 +304,36 @@ def test_what_changed_is_told_with_its_proof(root: Path, tmp_path: Path) -> None
     assert "tax/refund-paid" in told
     assert Page(told).open == []
     assert 'href="changes.html"' in (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_new_compatible_version_is_among_the_changes(root: Path, tmp_path: Path) -> None:
+    """With who can read what, and each field that differs; on the start page it is counted."""
+    before = shutil.copytree(root, tmp_path / "before")
+    publish(root, "1.1", lambda schema: schema["properties"].update(note={"type": "string", "maxLength": 9}))
+    words = ["docs", "--catalog", str(root), "--against", str(before), "-o", str(tmp_path / "site")]
+    assert CliRunner().invoke(contracts, words).exit_code == 0
+    told = (tmp_path / "site" / "changes.html").read_text(encoding="utf-8")
+    text = " ".join(" ".join(Page(told).text).split())
+    assert "no breaking changes" in text
+    assert "tax.refund-paid 1.1" in text
+    assert "readers of 1.1 can read what was sent under 1.0: yes" in text
+    assert "readers of 1.0 can read what is sent under 1.1: yes" in text
+    assert "note added: breaks nobody" in text
+    assert "new versions: 1, no breaking changes" in (tmp_path / "site" / "index.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("mode", "told"),
+    [("FORWARD_TRANSITIVE", "breaks readers that stay at 1.0"), ("BACKWARD", "compatible with 1.1")],
+)
+def test_history_shows_every_break_that_the_mode_forbids(root: Path, mode: str, told: str) -> None:
+    """1.2 widens what 1.1 had narrowed: readers of 1.0 that stay are the ones hit."""
+    edit_contract(root, lambda contract: contract.update(compatibility=mode))
+    publish(root, "1.1", lambda schema: schema["properties"]["reference"].update(maxLength=70))
+    publish(root, "1.2", lambda schema: schema["properties"]["reference"].update(maxLength=80))
+    page = build(read_source(root))["contract/tax.refund-paid.html"]
+    newest = page.partition('id="v1.2"')[2].partition('id="v1.1"')[0]
+    assert told in newest
 
 
 def test_backticks_of_a_verdict_become_code(root: Path) -> None:
