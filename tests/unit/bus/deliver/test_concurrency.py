@@ -314,8 +314,9 @@ async def test_a_stop_leaves_no_gap_to_handle_again(world: MemoryWorld) -> None:
     stack = await running(bus)
     await publish(world, (KEY, 0), (KEY, 1), ("other", 2), (KEY, 3))
     await until(lambda: gate.ended == [2])
+    held = states(bus)
     stopping = asyncio.create_task(stack.aclose())
-    await until(lambda: all(one.leaving for one in states(bus)))
+    await until(lambda: all(one.leaving for one in held))
     gate.opened.set()
     await stopping
     assert gate.ended == [2, 0, 1]
