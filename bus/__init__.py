@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from bus.kafka.consumer import open_consumer
     from bus.kafka.one_off_reads import open_offsets
     from bus.outcome import Ack, DeadLetter, DeliveryOutcome, Outcome, PublishOutcome, Reason, Retry
-    from bus.process.collector import collect_rarely
     from bus.process.health import Check, HealthReport, HealthWatch, health_served
     from bus.process.outage import Outage, waited_out
     from bus.process.overdue import Overdue
@@ -113,7 +112,6 @@ _HOMES = {
     "agency_of": "bus.envelope",
     "apply_topics": "bus.cluster.topics",
     "checkpoints_topic": "bus.topics",
-    "collect_rarely": "bus.process.collector",
     "decode_receipts": "bus.receipts.receipts",
     "encode_receipts": "bus.receipts.receipts",
     "health_served": "bus.process.health",
@@ -186,7 +184,6 @@ __all__ = [
     "agency_of",
     "apply_topics",
     "checkpoints_topic",
-    "collect_rarely",
     "decode_receipts",
     "encode_receipts",
     "health_served",

@@ -12,7 +12,7 @@ from typing import Any
 import click
 from rich.table import Table
 
-from bus import BusError, collect_rarely
+from bus import BusError
 from connectors.configuration.config import ConnectorConfig
 from connectors.configuration.config_reader import load
 from connectors.configuration.contract_check import check_contracts, check_sunsets
@@ -24,6 +24,7 @@ from contracts import (
     ContractError,
     Finding,
     catalog_option,
+    collect_rarely,
     logged_catalog_option,
     say,
     say_json,
@@ -64,7 +65,7 @@ def run(files: Sequence[Path], root: Path) -> None:
     if findings:
         raise click.exceptions.Exit(FINDINGS)
     runner = Runner(configs, catalog=contracts)
-    collect_rarely()
+    collect_rarely(keep_loaded=True)
     try:
         asyncio.run(runner.run())
     except BusError as error:

@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from contracts.finding import Finding, Place
     from contracts.logs import VisibleFilter, visible_logger
     from contracts.paths import DataPath
+    from contracts.processes import collect_rarely
     from contracts.project import REFERENCE, catalog_folder
     from contracts.schema.references import Subschema
     from contracts.terminal import say, say_json, visible_console
@@ -142,6 +143,7 @@ _HOMES = {
     "VisibleFilter": "contracts.logs",
     "catalog_folder": "contracts.project",
     "catalog_option": "contracts.commands.catalog_option",
+    "collect_rarely": "contracts.processes",
     "compare_states": "contracts.cluster.plan",
     "copies_for": "contracts.cluster.copies",
     "counts_of": "contracts.cluster.growth",
@@ -224,6 +226,7 @@ __all__ = [
     "VisibleFilter",
     "catalog_folder",
     "catalog_option",
+    "collect_rarely",
     "compare_states",
     "copies_for",
     "counts_of",

@@ -5,11 +5,12 @@ Exit codes: 0 clean, 100 findings, 1 the tool failed, 2 wrong usage.
 
 from __future__ import annotations
 
-import gc
 from importlib import import_module
 from typing import Final
 
 import click
+
+from contracts.processes import collect_rarely
 
 COMMANDS: Final = {
     "apply": ("plan:apply", "Make the cluster match the catalogue."),
@@ -55,11 +56,7 @@ class Commands(click.Group):
             formatter.write_dl([(name, what) for name, (_, what) in sorted(COMMANDS.items())])
 
 
-OBJECTS_BETWEEN_COLLECTIONS: Final = 50_000
-"""A catalogue is many objects that stay: with Python's 700, a tenth of a check's time goes into them."""
-
-
 @click.group(cls=Commands)
 def contracts() -> None:
     """Work with a catalogue of agencies, contracts and services."""
-    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS, *gc.get_threshold()[1:])
+    collect_rarely()

@@ -15,10 +15,11 @@ from typing import Any, TypeVar, get_args
 import click
 import orjson
 
-from bus import Environment, Outage, Settings, collect_rarely, waited_out
+from bus import Environment, Outage, Settings, waited_out
 from contracts import (
     Catalog,
     catalog_option,
+    collect_rarely,
     listening_options,
     logged_catalog_option,
     say,
@@ -270,7 +271,7 @@ def monitor(
         if metrics_port is not None:
             _log.info("metrics: http://127.0.0.1:%d/metrics", metrics_port)
         make = partial(_make_store, url, catalog, silent_after, keep=keep_days, clock=clock)
-        collect_rarely()
+        collect_rarely(keep_loaded=True)
         asyncio.run(watch(Settings(), make, opened, clock))
 
 

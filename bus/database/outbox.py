@@ -126,8 +126,7 @@ class Outbox:
         return self._stampers.get(subject, version, SYSTEM)
 
     def _row(self, stamper: Stamper, draft: Draft, cause: Event[Any] | None) -> Mapping[str, Any]:
-        if draft.service is not None and (cause is None or draft.service != cause.service):
-            stamper.require_service(draft.service)
+        stamper.require_service(draft.service, cause)
         stamp = _stamp(draft, cause)
         prepared = pipeline.prepare(stamper, stamp, draft.data, draft.key)
         pipeline.companions(stamper, stamp, prepared)  # refuses what an older version cannot say

@@ -7,6 +7,7 @@ work or parked. What follows from a failure is decided in `bus/deliver/decide.py
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple, assert_never
 
@@ -47,16 +48,22 @@ SetAside = Callable[[DeadLetterRecord], Awaitable[object]]
 """Sends a dead letter, and returns when the broker has it."""
 
 
-async def written_somehow(letter: DeadLetterRecord, set_aside: SetAside) -> None:
-    """Write a dead letter, without its value where the broker takes none of that size.
+async def write_letter(letter: DeadLetterRecord, set_aside: SetAside, *, whole: bool = True) -> None:
+    """Write a dead letter, without its value where the broker does not take it whole.
+
+    Args:
+        letter: the dead letter.
+        set_aside: sends it.
+        whole: whether it is tried with its value.
 
     Raises:
         BusError: the broker did not acknowledge it.
     """
-    try:
-        await set_aside(letter)
-    except RefusedError:
-        await set_aside(without_value(letter))
+    if whole:
+        with suppress(RefusedError):
+            await set_aside(letter)
+            return
+    await set_aside(without_value(letter))
 
 
 class Attempted(NamedTuple):
@@ -448,7 +455,7 @@ class Delivery:
     ) -> bool:
         """Write a dead letter; return whether the broker has it."""
         try:
-            await written_somehow(letter, set_aside)
+            await write_letter(letter, set_aside)
         except BusError as error:
             self._unwritten.begins(error)
             self.overdue.fails(LETTERS, partition.partition, error)

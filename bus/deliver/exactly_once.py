@@ -13,10 +13,10 @@ from functools import partial
 from typing import Any
 
 from bus.crash_points import crash_point
-from bus.dead_letters.record import DeadLetterRecord, without_value
+from bus.dead_letters.record import DeadLetterRecord
 from bus.deliver.batch_results import BatchResults
 from bus.deliver.commit import commit
-from bus.deliver.delivery import Delivery
+from bus.deliver.delivery import Delivery, write_letter
 from bus.deliver.partition import PartitionState
 from bus.deliver.refused import RefusedRecords
 from bus.deliver.subscription import Subscription
@@ -167,7 +167,8 @@ class ExactlyOnce:
         letters = []
         for output in outputs:
             if isinstance(output, DeadLetterRecord):
-                letters.append(self._set_aside(output))
+                whole = self._refused.takes_letter(output.size_bytes)
+                letters.append(write_letter(output, self._set_aside, whole=whole))
             else:
                 self._publisher.emit(output)
         await asyncio.gather(*letters)
@@ -193,8 +194,6 @@ class ExactlyOnce:
         await self._transport.stop()
 
     async def _set_aside(self, letter: DeadLetterRecord) -> None:
-        if not self._refused.takes_letter(letter.size_bytes):
-            letter = without_value(letter)
         headers = list(letter.headers)
         try:
             await deliver(self._transport, self._letters, letter.key, letter.value, headers)

@@ -59,7 +59,7 @@ async def _attempt(subscription: Subscription, worker: PartitionWorker, event: E
         outcome = _told(outcome_of_error(error), error, subscription.group)
     finally:
         if task is not None and task.cancelling():
-            await worker.take_back_cancellation()
+            await worker.take_back_cancellation(task)
         worker.handler_ends()
     if worker.was_cancelled:
         logger.error("%s: %s", subscription.group, CANCELLED)

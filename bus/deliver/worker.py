@@ -69,14 +69,16 @@ class PartitionWorker:
         """Take the event back."""
         self.event, self.busy_since_ns = None, 0
 
-    async def take_back_cancellation(self) -> None:
+    async def take_back_cancellation(self, task: "asyncio.Task[None]") -> None:
         """Undo what a handler that has ended leaves behind in the task: it is no other event's.
 
         After an interruption for its time the worker goes on. A cancellation by anybody else may come again
         without end, as that of an `anyio.CancelScope` that was never left.
+
+        Args:
+            task: its task, which is asked to end.
         """
-        task = self.task
-        if task is None or not task.cancelling() or self.abandoned:
+        if self.abandoned:
             return
         with suppress(asyncio.CancelledError):
             await asyncio.sleep(0)  # of a task that has not waited since

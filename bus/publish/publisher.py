@@ -215,8 +215,7 @@ class Publisher:
         if span is not None:
             stamp = stamp._replace(traceparent=None, tracestate=None)
         try:
-            if draft.service is not None and (cause is None or draft.service != cause.service):
-                stamper.require_service(draft.service)
+            stamper.require_service(draft.service, cause)
             value = None if named is None else named.value
             skew_us = self._clock.skew_us
             prepared = pipeline.prepare(stamper, stamp, draft.data, draft.key, value, skew_us=skew_us)

@@ -104,12 +104,14 @@ class Stamper:
             (envelope.SCHEMA_ID, b"\x01" + contract.guid.bytes),
         )
 
-    def require_service(self, service: str) -> None:
+    def require_service(self, service: str | None, cause: Event[Any] | None) -> None:
         """Check a service that the program names; that of a cause is known to whoever began it.
 
         Raises:
             EnvelopeError: the catalogue knows services, and not this one.
         """
+        if service is None or (cause is not None and service == cause.service):
+            return
         if self.services and service not in self.services:
             near = get_close_matches(str(service)[:200], self.services, n=1)
             known = ", ".join(f"`{name}`" for name in near or sorted(self.services))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from contracts.errors import ContractError
-from contracts.processes import LEAST, flat_map
+from contracts.processes import LEAST, OBJECTS_BETWEEN_COLLECTIONS, collect_rarely, flat_map
 
 several = pytest.mark.skipif(
     not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2, reason="one core"
@@ -69,3 +70,21 @@ def test_a_killed_process_is_an_error() -> None:
 
     with pytest.raises(ContractError, match="one was killed"):
         flat_map(stopped, range(2 * LEAST))
+
+
+@pytest.fixture
+def usual() -> Iterator[tuple[int, int, int]]:
+    """Give the tests' process its settings back."""
+    before = gc.get_threshold()
+    yield before
+    gc.unfreeze()
+    gc.set_threshold(*before)
+
+
+@pytest.mark.parametrize("keep_loaded", [False, True])
+def test_garbage_is_collected_rarely(usual: tuple[int, int, int], *, keep_loaded: bool) -> None:
+    """A round comes after many new objects; one that runs for long keeps what it has loaded out of them."""
+    gc.unfreeze()
+    collect_rarely(keep_loaded=keep_loaded)
+    assert keep_loaded == (gc.get_freeze_count() > 1000)
+    assert gc.get_threshold() == (OBJECTS_BETWEEN_COLLECTIONS, *usual[1:])
