@@ -116,14 +116,17 @@ class Runner:
 
     @property
     def checks(self) -> Mapping[str, Check]:
-        """Whether Kafka answers every bus, and no connector needs a person; a legacy system may be away."""
+        """Whether Kafka answers every bus and takes what is due, and no connector needs a person.
+
+        A legacy system may be away.
+        """
         return {"kafka": self._kafka_fault, "connectors": self._connectors_fault}
 
     async def _kafka_fault(self) -> str | None:
         if not self._buses:
             return self._starting.fault or "the connectors have not started yet"
         found = await asyncio.gather(*(check() for bus in self._buses for check in bus.checks.values()))
-        return next((fault for fault in found if fault), None)
+        return next((fault for fault in (*found, *(one.fault for one in self._sources)) if fault), None)
 
     async def _connectors_fault(self) -> str | None:
         failed = [f"{one.agency}/{one.name} ({one.reason})" for one in self.health() if one.state == "failed"]

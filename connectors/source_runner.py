@@ -14,6 +14,7 @@ from bus import (
     BusError,
     BusUnavailableError,
     Draft,
+    Overdue,
     Receipt,
     RefusedError,
     RowCounts,
@@ -36,6 +37,9 @@ from contracts import ContractError, PartitionKeyError, visible_logger
 _LOG = visible_logger("govbus.connectors")
 MAX_IN_FLIGHT = 5_000
 """Events that wait for Kafka at a time."""
+
+TAKEN = "what it publishes, and its checkpoints"
+"""What the cluster must take of a source, again and again."""
 
 REMEMBERED_IDS = 10_000
 """Events of earlier batches that a row may repeat."""
@@ -82,6 +86,7 @@ class SourceRunner:
         self._transactions = TransactionFinder(config)
         self._stopping = asyncio.Event()
         self._failures = 0
+        self._overdue = Overdue()
         self._rows = RowCounts()
         self._ids: dict[str, None] = {}
         self._covered_ids: dict[str, None] = {}
@@ -89,6 +94,12 @@ class SourceRunner:
     def stop(self) -> None:
         """End `run` after the current batch."""
         self._stopping.set()
+
+    @property
+    def fault(self) -> str | None:
+        """What the cluster has not taken for more than a minute; None if there is nothing."""
+        fault = self._overdue.fault
+        return None if fault is None else f"{self._config.agency}/{self._config.name}: {fault}"
 
     async def run(self) -> None:
         """Serve until `stop`, the end of the source, or an error that needs a person."""
@@ -107,8 +118,13 @@ class SourceRunner:
                     return
                 except Exception as error:  # noqa: BLE001 - a failed connector is restarted, whatever the cause
                     await self._close()
+                    if isinstance(error, BusError):
+                        self._overdue.fails(TAKEN, None, error)
+                    else:
+                        self._overdue.ends(TAKEN)
                     await self._wait(error)
         finally:
+            self._overdue.ends(TAKEN)
             await self._close()
             self._worker.close()
             self.health.stopped()
@@ -147,6 +163,7 @@ class SourceRunner:
         while not self._stopping.is_set():
             found = await self.step()
             self._failures = 0
+            self._overdue.ends(TAKEN)
             self.health.running()
             if not found:
                 await self._sleep(self._source.poll_seconds)
@@ -196,7 +213,8 @@ class SourceRunner:
                 if isinstance(error, VersionRetiredError) and self._config.publish is not None:
                     raise  # the file names the version: every record would be set aside
                 dead_letters.append(self._refused(record, draft, error))
-            except BusUnavailableError:
+            except BusUnavailableError as error:
+                self._overdue.fails(TAKEN, None, error)
                 waiting.append((record, draft))
             else:
                 futures.append(((record, draft), future))
@@ -209,14 +227,17 @@ class SourceRunner:
         """Wait for what was submitted; returns the same as `_submit` of it."""
         again: list[RecordDraft] = []
         dead_letters: list[DeadLetterDraft] = []
+        self._overdue.begins(TAKEN)
         async for item, future in in_turns(futures):
             try:
                 receipt = await future  # one after the other costs nothing: most are done by then
             except RefusedError as error:
                 dead_letters.append(self._refused(*item, error))
-            except BusUnavailableError:
+            except BusUnavailableError as error:
+                self._overdue.fails(TAKEN, None, error)
                 again.append(item)
             else:
+                self._overdue.ends(TAKEN)
                 self.health.counts["published"] += 1
                 is_new = receipt.id not in self._ids and receipt.id not in self._covered_ids
                 self._ids[receipt.id] = None
@@ -249,11 +270,16 @@ class SourceRunner:
 
     async def _until_taken(self, write: Callable[[], Awaitable[Taken]]) -> Taken:
         """Call again until the broker takes it."""
+        self._overdue.begins(TAKEN)
         while True:
             try:
-                return await write()
-            except BusUnavailableError:
+                taken = await write()
+            except BusUnavailableError as error:
+                self._overdue.fails(TAKEN, None, error)
                 await self._wait_for_bus()
+            else:
+                self._overdue.ends(TAKEN)
+                return taken
 
     async def _wait_for_bus(self) -> None:
         seconds = self._next_wait_seconds()

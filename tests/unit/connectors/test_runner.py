@@ -13,7 +13,16 @@ import orjson
 import pytest
 from pydantic import BaseModel
 
-from bus import Draft, Event, PublishReceipt, Receipt, TopicMissingError
+from bus import (
+    AccessDeniedError,
+    BusError,
+    BusUnavailableError,
+    Draft,
+    Event,
+    PublishReceipt,
+    Receipt,
+    TopicMissingError,
+)
 from bus.testing import InMemoryBus, InMemoryCluster
 from connectors import (
     Batch,
@@ -22,6 +31,7 @@ from connectors import (
     ConnectorConfig,
     EndOfSourceError,
     NotConnectedError,
+    Runner,
     SourceConfig,
     SourceRecord,
     Translated,
@@ -44,8 +54,10 @@ from tests.unit.connectors.country import (
     runner_of,
     until,
 )
+from tests.worlds import until as until_async
 
 LETTERS = "tax.dead-letters"
+CHECKPOINTS = "tax.checkpoints"
 
 
 class KilledError(BaseException):
@@ -394,6 +406,60 @@ async def test_a_broker_that_goes_away_loses_nothing_and_repeats_nothing(
         await until(lambda: len(set(event_ids(cluster))) == 30)
         await until(lambda: runner.health()[0].state == "running")
     assert len(event_ids(cluster)) == 30
+
+
+@pytest.mark.parametrize("refused", [TOPIC, CHECKPOINTS, LETTERS])
+@pytest.mark.parametrize("error", [AccessDeniedError("no access"), BusUnavailableError("too few replicas")])
+async def test_a_source_whose_events_the_cluster_does_not_take_is_ill(
+    tmp_path: Path, cluster: InMemoryCluster, monkeypatch: pytest.MonkeyPatch, refused: str, error: BusError
+) -> None:
+    """Though all else answers, the health names connector and cause, until what is due is taken."""
+    make_register(file := tmp_path / "register.db")
+    require_taken, refuses = cluster.require_taken, True
+
+    def taken(topic: str, value: bytes | None) -> None:
+        if topic == refused and refuses:
+            raise error
+        require_taken(topic, value)
+
+    monkeypatch.setattr(cluster, "require_taken", taken)
+    async with runner_of(configured(tmp_path, register_source(file)), cluster) as runner:
+        await until(lambda: runner.health()[0].state == "running")
+        register_businesses(file, 1)
+        with sqlite3.connect(file) as register:
+            register.execute(f"INSERT INTO business ({', '.join(COLUMNS)}) VALUES ('x'{', 1' * 7})")
+        register.close()
+        await until(lambda: runner.health()[0].state == "waiting")
+        assert await kafka_fault(runner) is None
+        monkeypatch.setattr("bus.process.overdue.LATE_SECONDS", 0.0)
+        await until_async(lambda: kafka_fault(runner))
+        said = await kafka_fault(runner)
+        assert said is not None
+        assert said.startswith("tax/business-register: what it publishes")
+        assert str(error) in said
+        refuses = False
+        await until(lambda: runner.health()[0].state == "running")
+        assert await kafka_fault(runner) is None
+    assert len(cluster.records(TOPIC)) >= 1
+    assert len(cluster.records(LETTERS)) >= 1
+
+
+async def kafka_fault(runner: Runner) -> str | None:
+    """What the health of the process says of Kafka."""
+    return await runner.checks["kafka"]()
+
+
+async def test_a_source_whose_legacy_system_is_away_is_well(
+    tmp_path: Path, cluster: InMemoryCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That the cluster did not take events before is over: nobody knows whether it would by now."""
+    monkeypatch.setattr("bus.process.overdue.LATE_SECONDS", 0.0)
+    cluster.closed_topics.add(TOPIC)
+    async with runner_of(flaky(tmp_path, *[None] * 10_000), cluster) as runner:
+        await until_async(lambda: kafka_fault(runner))
+        FlakySource.script = [NotConnectedError("gone")] * 10_000
+        await until(lambda: runner.health()[0].reason == "not-connected")
+        assert await kafka_fault(runner) is None
 
 
 class NoOptions(BaseModel):
