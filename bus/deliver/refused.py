@@ -2,8 +2,9 @@
 
 Law of this file: a record that is refused for good fails the event whose handler published it, and no other.
 The transaction that held it is aborted, and what it held is handled again, but for that event: its handler
-has had it, and its outcome is the refusal. That is forgotten once it is committed, since an operator may
-redrive the event when its record is taken.
+has had it, and its outcome is the refusal. So is a dead letter that its topic refuses written without its
+data. Either is forgotten once it is committed: an operator may redrive the event when its record is taken,
+and a later letter is tried whole.
 """
 
 from typing import Any
@@ -22,11 +23,13 @@ class RefusedRecords:
         self._errors: dict[_Place, RefusedError] = {}
         self._told: set[_Place] = set()
         self._letter_bytes: int | None = None
+        self._is_letter_told = False
         self._is_news = False
 
     def begin(self) -> None:
         """Note that the partition is opened: nothing of it is settled yet."""
         self._told.clear()
+        self._is_letter_told = False
 
     def add(self, offset: int, event_id: str, error: RefusedError) -> None:
         """Note that a record was refused which the handler of an event had published."""
@@ -35,12 +38,14 @@ class RefusedRecords:
 
     def add_letter(self, size_bytes: int) -> None:
         """Note that a dead letter of that size was refused."""
-        if self.takes_letter(size_bytes):
+        if self._letter_bytes is None or size_bytes < self._letter_bytes:
             self._letter_bytes, self._is_news = size_bytes, True
 
     def takes_letter(self, size_bytes: int) -> bool:
-        """Whether no smaller dead letter was refused, and none of that size."""
-        return self._letter_bytes is None or size_bytes < self._letter_bytes
+        """Return whether no dead letter of that size, or smaller, was refused; else it goes without its data."""
+        takes = self._letter_bytes is None or size_bytes < self._letter_bytes
+        self._is_letter_told = self._is_letter_told or not takes
+        return takes
 
     def take_news(self) -> bool:
         """Return whether anything was learnt since this was asked last: it will not be refused again."""
@@ -66,3 +71,5 @@ class RefusedRecords:
         for place in [place for place in self._told if place[0] < reached]:
             self._told.remove(place)
             del self._errors[place]
+        if self._is_letter_told:
+            self._letter_bytes, self._is_letter_told = None, False
