@@ -42,7 +42,7 @@ class RefusedRecords:
             self._letter_bytes, self._is_news = size_bytes, True
 
     def takes_letter(self, size_bytes: int) -> bool:
-        """Return whether no dead letter of that size, or smaller, was refused; else it goes without its data."""
+        """Return whether none of that size, or smaller, was refused; else it goes without its data."""
         takes = self._letter_bytes is None or size_bytes < self._letter_bytes
         self._is_letter_told = self._is_letter_told or not takes
         return takes
