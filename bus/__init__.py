@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bus.bus import Bus
+    from bus.clock_watch import read_broker_offset_us
     from bus.cluster.topics import apply_topics
     from bus.database.encoding import text_fault
     from bus.database.handled_events import HandledEvents
@@ -119,6 +120,7 @@ _HOMES = {
     "open_consumer": "bus.kafka.consumer",
     "open_offsets": "bus.kafka.one_off_reads",
     "outbox_table": "bus.database.outbox_rows",
+    "read_broker_offset_us": "bus.clock_watch",
     "receipts_topic": "bus.topics",
     "serve": "bus.process.serving",
     "steady_ns": "bus.times.clock",
@@ -191,6 +193,7 @@ __all__ = [
     "open_consumer",
     "open_offsets",
     "outbox_table",
+    "read_broker_offset_us",
     "receipts_topic",
     "serve",
     "steady_ns",

@@ -3,8 +3,11 @@
 import asyncio
 
 from bus.errors import BusError, BusUnavailableError
+from bus.kafka.transport import KafkaTransport
 from bus.receipts.receipts import encode_groups
+from bus.settings import Settings
 from bus.table import deliver
+from bus.topics import CLOCK_TOPIC
 from bus.transport import Transport
 from contracts import visible_logger
 
@@ -62,10 +65,41 @@ class ClockWatch:
                     logger.warning("the broker's time could not be read yet: %s", error)
 
     async def _learn(self) -> None:
-        for _ in range(READINGS):
-            try:
-                async with asyncio.timeout(self._timeout_seconds):
-                    await deliver(self._transport, self._topic, None, encode_groups(()), partition=0)
-            except TimeoutError:
-                why = f"the broker did not acknowledge a record in time - topic `{self._topic}`"
-                raise BusUnavailableError(why) from None
+        await learn_time(self._transport, self._topic, self._timeout_seconds)
+
+
+async def learn_time(transport: Transport, topic: str, timeout_seconds: float) -> None:
+    """Read the broker's time into the clock of a transport.
+
+    Args:
+        transport: the cluster, started.
+        topic: a topic of receipts, which takes records that hold none, or `CLOCK_TOPIC`.
+        timeout_seconds: how long the broker may take to acknowledge one.
+
+    Raises:
+        BusError: the broker did not acknowledge a record.
+    """
+    for _ in range(READINGS):
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await deliver(transport, topic, None, encode_groups(()), partition=0)
+        except TimeoutError:
+            why = f"the broker did not acknowledge a record in time - topic `{topic}`"
+            raise BusUnavailableError(why) from None
+
+
+async def read_broker_offset_us(settings: Settings) -> int:
+    """Return the broker's time minus `steady_ns`, in microseconds, by records to `govbus.clock`.
+
+    Raises:
+        BusUnavailableError: no broker answers.
+        TopicMissingError: the topic does not exist yet.
+        AccessDeniedError: the cluster does not let this user write there.
+    """
+    transport = KafkaTransport(settings)
+    await transport.start()
+    try:
+        await learn_time(transport, CLOCK_TOPIC, settings.publish_timeout_seconds)
+    finally:
+        await transport.stop()
+    return transport.clock.at_us(0)

@@ -14,6 +14,9 @@ REGISTRY_TOPIC = "govbus.registry"
 AUDIT_TOPIC = "govbus.audit"
 """Who changed the cluster, when, from which commit, and how; kept for ever."""
 
+CLOCK_TOPIC = "govbus.clock"
+"""The broker's time of a record to it is the time now, for who has no topic of an agency; nobody reads it."""
+
 MAX_EVENT_BYTES = 1_048_576
 """The largest data any contract may allow."""
 MAX_RECORD_BYTES = 2 * MAX_EVENT_BYTES
@@ -31,6 +34,7 @@ AUDIT_CONFIG = {
     "message.timestamp.type": "LogAppendTime",
     "retention.ms": "-1",
 }
+CLOCK_CONFIG = {**BY_TIME_ALONE, "message.timestamp.type": "LogAppendTime", "retention.ms": str(DAY_MS)}
 DEAD_LETTER_RETENTION_DAYS = 30
 RECEIPT_RETENTION_DAYS = 30
 

@@ -1,7 +1,8 @@
 """Now, on the broker's clock, as the monitor learns it from what it reads.
 
 Law of this file: the broker's time is a steady clock of this machine plus an offset, so that nothing moves
-when the local time of day is set. The offset is that of the time of day until a record says that it is wrong.
+when the local time of day is set. The offset is that of the time of day until the cluster is there, then that
+of a record written to learn it, and moves with those that are read.
 
 A record that has arrived was stamped before. One that was not there when the ends of the topics were asked
 for was stamped after that. The offset moves only as far as these two say.
@@ -24,7 +25,7 @@ class BrokerNow:
 
     Args:
         steady: a clock that is never set, in nanoseconds.
-        time_of_day: the local time since the epoch, in nanoseconds, which counts until records tell better.
+        time_of_day: the local time since the epoch, in nanoseconds, which counts until `learn`.
     """
 
     def __init__(
@@ -43,6 +44,10 @@ class BrokerNow:
     def steady_us(self) -> int:
         """The steady clock, in microseconds."""
         return self._steady() // 1000
+
+    def learn(self, offset_us: int) -> None:
+        """Take the broker's time minus the steady clock, in microseconds, as it was read."""
+        self._offset_us = offset_us
 
     def ended(self, asked_us: int, ends: Mapping[TopicPartition, int]) -> None:
         """Note where partitions ended, and the steady time at which that was asked."""

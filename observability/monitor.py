@@ -27,6 +27,7 @@ from bus import (
     TopicPartition,
     open_consumer,
     open_offsets,
+    read_broker_offset_us,
     serve,
 )
 from contracts import visible_logger
@@ -372,11 +373,12 @@ class MonitorService:
         return STARTING if self._readiness is None else await self._readiness.database_fault()
 
     async def __aenter__(self) -> Self:
-        """Open the database, and join the group that reads the receipts."""
+        """Open the database, learn the broker's time, and join the group that reads the receipts."""
         if self._store is None:
             self._store = await asyncio.to_thread(self._open_store)
             self._readiness = StoreReadiness(self._store, self._clock)
             self._opened(self._store)
+        self._clock.learn(await read_broker_offset_us(self._settings))
         consumer = await self._stack.enter_async_context(
             open_consumer(self._settings, group=GROUP, topics=RECEIPTS_TOPICS)
         )

@@ -13,6 +13,8 @@ from bus.deliver.versions import expectations
 from bus.topics import (
     AUDIT_CONFIG,
     AUDIT_TOPIC,
+    CLOCK_CONFIG,
+    CLOCK_TOPIC,
     MAX_EVENT_BYTES,
     RECEIPTS_TOPICS,
     REGISTRY_TOPIC,
@@ -42,7 +44,7 @@ from contracts import (
 
 MONITOR = "govbus-monitor"
 """The user that reads the receipts of all agencies; it may read no event."""
-OWN_TOPICS = frozenset({REGISTRY_TOPIC, AUDIT_TOPIC})
+OWN_TOPICS = frozenset({REGISTRY_TOPIC, AUDIT_TOPIC, CLOCK_TOPIC})
 
 PUBLISH_BYTES_PER_SECOND, READ_BYTES_PER_SECOND = 10_485_760, 52_428_800
 """Quotas of each agency on each broker, where neither the catalogue nor the cluster says."""
@@ -51,8 +53,9 @@ _ROOM = {"max.message.bytes": str(4 * MAX_EVENT_BYTES), "message.timestamp.type"
 OPERATORS_TOPICS = (
     TopicSpec(REGISTRY_TOPIC, 1, {**_ROOM, "cleanup.policy": "compact"}),
     TopicSpec(AUDIT_TOPIC, 1, AUDIT_CONFIG),
+    TopicSpec(CLOCK_TOPIC, 1, CLOCK_CONFIG),
 )
-"""What `contracts apply` writes to."""
+"""What operators and the monitor write to."""
 
 _EVENT_TOPIC = re.compile(r"([a-z0-9-]+\.[a-z0-9-]+)\.v[1-9][0-9]*")
 _AGENCY_TOPIC = re.compile(
@@ -203,6 +206,7 @@ def _monitor(catalog: Catalog) -> Iterator[Access]:
         for major in {version.major for version in contract.versions}:
             yield _may("describe", MONITOR, "topic", topic_of(contract.subject, major))
     yield _may("read", MONITOR, "topic", REGISTRY_TOPIC)
+    yield _may("write", MONITOR, "topic", CLOCK_TOPIC)
     yield _may("read", MONITOR, "group", "govbus.monitor", prefixed=True)
 
 

@@ -2,17 +2,19 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import click
 
+from bus import envelope
+from bus.clock_watch import learn_time
 from bus.errors import BusError
 from bus.kafka.transport import KafkaTransport
 from bus.reconcile.account import EventAccount, account
 from bus.reconcile.evidence import EvidenceReader
 from bus.settings import Settings
+from bus.topics import CLOCK_TOPIC, receipts_topic
 from contracts import Catalog, ContractError, catalog_option, say, say_json, visible_console
 
 ADDS_UP, DIFFERS, CANNOT = 0, 1, 2
@@ -51,9 +53,8 @@ def reconcile(
     something does not, each with its place, and 2 if it could not be found out.
     """
     days = _days(day, since, until)
-    latest = datetime.now(UTC) - timedelta(seconds=settled)
     try:
-        found = asyncio.run(_account(root, event, days, agency=agency, latest=latest))
+        found = asyncio.run(_account(root, event, days, agency, timedelta(seconds=settled)))
     except (BusError, ContractError, OSError) as error:
         say(f"error: {error}", err=True)
         return CANNOT
@@ -71,14 +72,19 @@ def _days(day: datetime | None, since: datetime | None, until: datetime | None) 
     return given[0].date(), given[1].date()
 
 
-async def _account(root: Path, event: str, days: tuple[date, date], **scope: Any) -> EventAccount:
+async def _account(
+    root: Path, event: str, days: tuple[date, date], agency: str | None, settled: timedelta
+) -> EventAccount:
     settings = Settings()
     catalog = Catalog.open(root)
     transport = KafkaTransport(settings)
-    reader = EvidenceReader(transport, catalog, event, days, **scope)
+    reader = EvidenceReader(transport, catalog, event, days, agency=agency)
+    topic = CLOCK_TOPIC if agency is None else receipts_topic(agency)  # each may write there
     await transport.start()
     try:
-        return account(await reader.read())
+        await learn_time(transport, topic, settings.publish_timeout_seconds)
+        now = envelope.moment_of(transport.clock.now_us())
+        return account(await reader.read(latest=now - settled))
     finally:
         await transport.stop()
 

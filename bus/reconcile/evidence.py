@@ -48,7 +48,6 @@ class EvidenceReader:
         days: the first day and the last one, in UTC, on the broker's clock.
         agency: only what this agency publishes or receives; all agencies if absent.
         earliest: the window begins here at the earliest.
-        latest: the window ends here at the latest: what is newer may still be on its way.
 
     Raises:
         ContractError: the catalogue has no such event.
@@ -64,7 +63,6 @@ class EvidenceReader:
         *,
         agency: str | None = None,
         earliest: datetime | None = None,
-        latest: datetime | None = None,
     ) -> None:
         subject, _, major = event.rpartition(".v")
         if event in catalog.contracts or not major.isdecimal():
@@ -84,16 +82,21 @@ class EvidenceReader:
         begin = datetime.combine(days[0], datetime.min.time(), UTC)
         self._since = begin if earliest is None else max(begin, earliest)
         self._midnight = datetime.combine(days[1], datetime.min.time(), UTC) + DAY
-        self._until = self._midnight if latest is None else max(self._since, min(self._midnight, latest))
+        self._until = self._midnight
         self._published: list[PublishReceipt] = []
         self._read_to: dict[str, Mapping[TopicPartition, int]] = {}
 
-    async def read(self) -> Evidence:
+    async def read(self, latest: datetime | None = None) -> Evidence:
         """Return what there is.
+
+        Args:
+            latest: the window ends here at the latest: what is newer may still be on its way.
 
         Raises:
             BusError: the cluster does not answer, or does not allow it.
         """
+        if latest is not None:
+            self._until = max(self._since, min(self._midnight, latest))
         windows = await self._windows()
         plain = {place: (window.first, window.end) for place, window in windows.items()}
         events = {

@@ -76,6 +76,7 @@ PINNED: dict[str, list[str]] = {
         "open_consumer",
         "open_offsets",
         "outbox_table",
+        "read_broker_offset_us",
         "receipts_topic",
         "serve",
         "steady_ns",

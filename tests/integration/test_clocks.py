@@ -1,7 +1,10 @@
 """A process whose time of day is wrong, or is set while it runs, is on the broker's time all the same."""
 
+import asyncio
 import time
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -10,7 +13,11 @@ import pytest
 from bus import DeliveryReceipt, Event, Retry, RetryPolicy
 from bus.kafka import transport
 from bus.parking.rows import STATE
+from bus.reconcile import cli
 from bus.times.clock import BrokerClock
+from observability.clock import BrokerNow
+from observability.database.store import Store
+from observability.monitor import MonitorService
 from tests.small_catalog import case
 from tests.worlds import KafkaWorld, receipts, until
 
@@ -84,3 +91,39 @@ async def test_what_is_parked_is_due_when_it_was_though_the_clock_is_set(
     """Neither before its time, nor by the length of the step later."""
     _, second = await attempts(kafka_world, time_of_day, step)
     assert 0 <= second.received_us - (await parked(kafka_world))["due"] < OFF_SECONDS * 1e6 / 3
+
+
+@pytest.mark.parametrize("off", [OFF_SECONDS, -OFF_SECONDS])
+async def test_a_monitor_is_on_the_brokers_time_before_it_has_read_anything(
+    kafka_world: KafkaWorld, time_of_day: TimeOfDay, tmp_path: Path, off: int
+) -> None:
+    """Else each case would be overdue, or none, on a day without traffic."""
+    time_of_day.seconds = off
+    now = BrokerNow(time_of_day=time_of_day)
+    assert abs(now() - datetime.now(UTC)) > timedelta(seconds=OFF_SECONDS / 2)
+    make = partial(Store, f"sqlite:///{tmp_path / 'monitor.db'}")
+    async with MonitorService(kafka_world.settings(), make, lambda _: None, now):
+        assert abs(now() - datetime.now(UTC)) < timedelta(seconds=OFF_SECONDS / 3)
+
+
+class OffByADay(datetime):
+    """The time of day of a machine that is a day behind."""
+
+    @classmethod
+    def now(cls, tz: Any = None) -> "OffByADay":
+        return cls.fromtimestamp(time.time() - 86_400, tz)
+
+
+@pytest.mark.parametrize("agency", [False, True])
+async def test_what_is_reconciled_is_settled_by_the_brokers_clock(
+    kafka_world: KafkaWorld, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, agency: bool
+) -> None:
+    """On a machine whose clock is behind, what happened since then would count as on its way for ever."""
+    world = kafka_world
+    monkeypatch.setattr(cli, "datetime", OffByADay)
+    monkeypatch.setenv("GOVBUS_CATALOG", str(tmp_path / "catalog"))
+    monkeypatch.setenv("GOVBUS_BOOTSTRAP_SERVERS", world.bootstrap_servers)
+    await world.append(world.country.topic, b"{}", key=b"k")
+    only = ("--agency", world.country.north) if agency else ()
+    line = [world.country.topic, "--day", f"{datetime.now(UTC):%Y-%m-%d}", "--settled", "0", *only]
+    assert await asyncio.to_thread(cli.reconcile.main, line, standalone_mode=False) == cli.DIFFERS

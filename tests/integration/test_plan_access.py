@@ -7,7 +7,7 @@ import asyncio
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from time import monotonic
+from time import monotonic, time_ns
 from typing import Any
 
 import pytest
@@ -25,13 +25,15 @@ from bus import (
     checkpoints_topic,
     decode_receipts,
     open_consumer,
+    read_broker_offset_us,
     receipts_topic,
+    steady_ns,
 )
 from bus.cluster.desired import MONITOR
 from bus.kafka.cluster import Cluster
 from bus.kafka.transport import KafkaTransport
 from bus.table import deliver
-from bus.topics import AUDIT_TOPIC, REGISTRY_TOPIC, dead_letter_topic
+from bus.topics import AUDIT_TOPIC, CLOCK_TOPIC, REGISTRY_TOPIC, dead_letter_topic
 from contracts import Access
 from tests.granted import (
     AUTHOR,
@@ -109,6 +111,8 @@ async def test_the_monitor_reads_receipts_and_no_event(country: GuardedCountry) 
                         receipt.event_id for record in records for receipt in decode_receipts(record.value)
                     ]
     assert _refused_to_read(country, MONITOR, country.topic)
+    assert abs(await read_broker_offset_us(settings) * 1000 + steady_ns() - time_ns()) < 60e9
+    assert _refused_to_write(country, country.north, CLOCK_TOPIC)
 
 
 async def test_an_agency_reads_only_what_it_is_granted(country: GuardedCountry) -> None:

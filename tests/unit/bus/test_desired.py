@@ -61,7 +61,7 @@ def test_the_monitor_reads_no_event(tmp_path: Path) -> None:
     access = desired_state(country.catalog, TODAY).access or frozenset()
     assert {one.pattern for one in access if one.principal == f"User:{MONITOR}"} == {
         f"topic {country.north}.receipts", f"topic {country.south}.receipts",
-        "topic govbus.registry", "group govbus.monitor*",
+        "topic govbus.registry", "topic govbus.clock", "group govbus.monitor*",
         *(f"topic {topic}" for topic in described),
     }  # fmt: skip
     told = {one.operation for one in access if one.principal == f"User:{MONITOR}" and one.name in described}
