@@ -56,6 +56,8 @@ class InMemoryCluster:
         """The largest value that a topic takes; whatever its size where the topic is not named."""
         self.closed_topics: set[str] = set()
         """Topics to which nobody may write."""
+        self.undated_topics: set[str] = set()
+        """Topics that keep the times which publishers give."""
         self._logs: dict[str, list[list[StoredRecord]]] = {}
         self.open_records = OpenRecords()
         self._ids: dict[str, str] = {}
@@ -461,6 +463,11 @@ class _MemoryOffsets:
     async def offsets_at(self, times: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, int]:
         self._cluster.require_available()
         return {place: self._offset_at(place, time) for place, time in times.items()}
+
+    async def are_undated(self, topics: Collection[str]) -> Mapping[str, bool]:
+        self._cluster.require_available()
+        known = self._cluster.partitions().keys() & set(topics)
+        return {topic: topic in self._cluster.undated_topics for topic in known}
 
     def _offset_at(self, place: TopicPartition, time: int) -> int:
         log = self._cluster.log(place.topic)[place.partition]

@@ -170,6 +170,12 @@ class Offsets(Protocol):
     async def offsets_at(self, times: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, int]:
         """Return the offset of each partition's first record at or after a time (ms), else its end."""
 
+    async def are_undated(self, topics: Collection[str]) -> Mapping[str, bool]:
+        """Return whether each topic keeps the times that publishers give, instead of the brokers'.
+
+        A topic that is not there, or whose settings this user may not know, is left out.
+        """
+
 
 class Sender(Protocol):
     """Sends records."""

@@ -117,9 +117,12 @@ def _lags(snapshot: MetricsSnapshot) -> Iterator[Observation]:
         yield Observation(lag_ms / 1000, {"agency": agency, "event": event})
 
 
-def _unchecked(snapshot: MetricsSnapshot) -> Iterator[Observation]:
-    for agency in snapshot.agencies:
-        yield Observation(snapshot.unchecked.get(agency.name, 0), {"agency": agency.name})
+def _not_checked(why: str) -> Callable[[MetricsSnapshot], Iterator[Observation]]:
+    def observed(snapshot: MetricsSnapshot) -> Iterator[Observation]:
+        for agency in snapshot.agencies:
+            yield Observation(snapshot.not_checked.get((agency.name, why), 0), {"agency": agency.name})
+
+    return observed
 
 
 _PLACES = ("agency", "event", "reason")
@@ -381,7 +384,15 @@ METRICS: tuple[Metric, ...] = (
         "{receipt}",
         "Publishes whose topics could not be asked about them yet, by who wrote them",
         ("agency",),
-        _unchecked,
+        _not_checked("unchecked"),
+    ),
+    Metric(
+        "govbus.receipts.undated",
+        "gauge",
+        "{receipt}",
+        "Publishes to topics that keep the times of publishers, which say nothing, by who wrote them",
+        ("agency",),
+        _not_checked("undated"),
     ),
     Metric(
         "govbus.receipts.future",

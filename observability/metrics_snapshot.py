@@ -40,7 +40,7 @@ class MetricsSnapshot:
     """By agency, subject of the event in place of the topic, and reason."""
     not_believed: tuple[tuple[str, str, int], ...]
     """Agency, fault and number."""
-    unchecked: Mapping[str, int]
+    not_checked: Mapping[tuple[str, str], int]
     """By agency."""
 
 
@@ -81,9 +81,7 @@ class SnapshotCache:
                 (agency, fault, number)
                 for (agency, fault), number in sorted(self._words(self._store.refusals()).items())
             ),
-            unchecked={
-                agency: number for (agency, _), number in self._words(self._store.not_checked()).items()
-            },
+            not_checked=self._words(self._store.not_checked()),
         )
 
     def _breakdown(self, service: ServiceView) -> BreakdownView:

@@ -203,6 +203,7 @@ class Monitor:
             batch.undecodable,
             refused=judged.refused,
             unchecked=judged.unchecked,
+            undated=judged.undated,
         )
 
     async def _patiently(self, attempt: Callable[[], Awaitable[Result]], outage: Outage) -> Result | None:
@@ -242,8 +243,8 @@ class Monitor:
             return
         try:
             if words := await asyncio.to_thread(self._store.unchecked, CHECK_AGAIN_ROWS):
-                confirmed, refuted = settled(words, await ask(words, self._check))
-                await asyncio.to_thread(self._store.settle, confirmed, refuted)
+                found = settled(words, await ask(words, self._check))
+                await asyncio.to_thread(self._store.settle, found.confirmed, found.refuted, found.undated)
         except (StoreError, BusError) as error:
             if not error.retriable:
                 raise

@@ -311,11 +311,12 @@ class RefusalView:
     """How many receipts of `agency` are not believed, by the faults of `observability.evidence.trust`.
 
     The latest was noted at `latest`, by the monitor's clock, and is `about` an agency. `unchecked` is no
-    fault: these count until their topics can be asked about them; the latest was written at `latest`.
+    fault: these count until their topics can be asked about them; `undated` neither: their topics keep the
+    times of publishers, and say nothing of theirs. The latest of these was written at `latest`.
     """
 
     agency: str
-    fault: Fault | Literal["unchecked"]
+    fault: Fault | Literal["unchecked", "undated"]
     receipts: int
     about: str
     latest: datetime

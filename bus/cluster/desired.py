@@ -201,13 +201,19 @@ def _readable(catalog: Catalog, subscription: SubscriptionGrant, today: date) ->
 def _monitor(catalog: Catalog) -> Iterator[Access]:
     for agency in catalog.agencies:
         yield _may("read", MONITOR, "topic", receipts_topic(agency))
-        yield _may("describe", MONITOR, "topic", dead_letter_topic(agency))
+        yield from _told_of(dead_letter_topic(agency))
     for contract in catalog.contracts.values():
         for major in {version.major for version in contract.versions}:
-            yield _may("describe", MONITOR, "topic", topic_of(contract.subject, major))
+            yield from _told_of(topic_of(contract.subject, major))
     yield _may("read", MONITOR, "topic", REGISTRY_TOPIC)
     yield _may("write", MONITOR, "topic", CLOCK_TOPIC)
     yield _may("read", MONITOR, "group", "govbus.monitor", prefixed=True)
+
+
+def _told_of(topic: str) -> Iterator[Access]:
+    """The rights to ask where a topic ends, and whose times it keeps, without a look at an event."""
+    yield _may("describe", MONITOR, "topic", topic)
+    yield _may("describe-configs", MONITOR, "topic", topic)
 
 
 def _may(operation: str, user: str, resource: str, name: str, *, prefixed: bool = False) -> Access:

@@ -6,7 +6,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
+from aiokafka.admin.config_resource import ConfigResourceType
 from aiokafka.errors import ConsumerStoppedError, KafkaConnectionError, KafkaError
+from aiokafka.protocol.admin import DescribeConfigsRequest
 from aiokafka.structs import TopicPartition as KafkaPartition
 
 from bus.errors import BusUnavailableError
@@ -17,6 +19,8 @@ from bus.record import Record, TopicPartition
 from bus.settings import Settings
 from bus.transport import Offsets
 
+TIMES = "message.timestamp.type"
+"""Whose times a topic keeps: `LogAppendTime` is the broker's, `CreateTime` the publisher's."""
 FETCH_BYTES = 4 * 1_048_576
 
 
@@ -77,6 +81,25 @@ class OneOffReads:
 
         answers = await self._ask(f"{len(wanted)} topics", ask) if wanted else []
         return {topic: max(answer.get(topic, 0) for answer in answers) for topic in wanted}
+
+    async def are_undated(self, topics: Collection[str]) -> Mapping[str, bool]:
+        """Return whether each topic keeps the times that publishers give, instead of the brokers'.
+
+        A topic that is not there, or whose settings this user may not know, is left out.
+        """
+        resources = [(ConfigResourceType.TOPIC, topic, [TIMES]) for topic in sorted(topics)]
+
+        async def ask(kafka: Any) -> Any:
+            client = kafka._client  # noqa: SLF001 - the admin client would connect anew
+            request = DescribeConfigsRequest(resources, include_synonyms=False)
+            return await client.send(client.get_random_node(), request)
+
+        answer = await self._ask(f"{len(resources)} topics", ask) if resources else None
+        return {
+            topic: settings[0][1] == "CreateTime"
+            for code, _, _, topic, settings in (() if answer is None else answer.resources)
+            if not code and settings
+        }
 
     async def fetch(self, place: TopicPartition, offset: int) -> Record:
         """Return the record at `offset`.

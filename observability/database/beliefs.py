@@ -1,13 +1,14 @@
 """What the topics have not confirmed yet, and what is not believed, in the database.
 
-Law of this file: a publish is `unchecked` from the batch that brought it until its topic has answered.
+Law of this file: a publish is `unchecked` from the batch that brought it until its topic has answered. It
+stays so, as `undated`, where the topic keeps the times of publishers.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, and_, bindparam, delete, func, select
+from sqlalchemy import BindParameter, Connection, and_, bindparam, delete, func, select, update
 
 from bus import PublishReceipt
 from observability.database.intake import PLACE, Place, chunks, publish_columns
@@ -23,10 +24,15 @@ _SAME = and_(*(publishes.c[name] == unchecked.c[name] for name in _KEY))
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 _KNOWN = select(*(unchecked.c[name] for name in _KEY)).where(unchecked.c.transaction.in_(_IDS))
 _PLACES = select(*(publishes.c[name] for name in (*_KEY, *PLACE))).where(publishes.c.transaction.in_(_IDS))
+_UNDATED = (
+    update(unchecked)
+    .where(*(unchecked.c[name] == bindparam(f"of_{name}") for name in _KEY))
+    .values(undated=True)
+)
 _FORGET = delete(unchecked).where(*(unchecked.c[name] == bindparam(f"of_{name}") for name in _KEY))
 
 
-def remember(connection: Connection, words: Iterable[Word]) -> None:
+def remember(connection: Connection, words: Iterable[Word], *, undated: bool) -> None:
     """Remember publishes that are believed unchecked, where they are the ones that count."""
     publishes_of: dict[PublishKey, list[tuple[Place, int]]] = defaultdict(list)
     for word in words:
@@ -45,22 +51,33 @@ def remember(connection: Connection, words: Iterable[Word]) -> None:
     for key, found in publishes_of.items():
         counting = [written_us for place, written_us in found if place == places.get(key)]
         if counting and key not in known:
-            rows.append((*key, counting[0]))
-    insert_rows(connection, unchecked, (*_KEY, "written_us"), rows)
+            rows.append((*key, counting[0], undated))
+    insert_rows(connection, unchecked, (*_KEY, "written_us", "undated"), rows)
 
 
 def forget(connection: Connection, keys: Iterable[PublishKey]) -> None:
     """Forget that publishes are unchecked."""
-    names = [f"of_{name}" for name in _KEY]
-    if rows := [dict(zip(names, key, strict=True)) for key in keys]:
+    if rows := _of(keys):
         connection.execute(_FORGET, rows)
 
 
+def leave_undated(connection: Connection, keys: Iterable[PublishKey]) -> None:
+    """Note that nothing will say when unchecked publishes were."""
+    if rows := _of(keys):
+        connection.execute(_UNDATED, rows)
+
+
+def _of(keys: Iterable[PublishKey]) -> list[dict[str, str]]:
+    names = [f"of_{name}" for name in _KEY]
+    return [dict(zip(names, key, strict=True)) for key in keys]
+
+
 def find_unchecked(connection: Connection, limit: int) -> list[Word]:
-    """Return unchecked publishes, the oldest first."""
+    """Return unchecked publishes that may be dated yet, the oldest first."""
     query = (
         select(unchecked.c.written_us, *publish_columns)
         .select_from(unchecked.join(publishes, _SAME))
+        .where(~unchecked.c.undated)
         .order_by(unchecked.c.written_us)
         .limit(limit)
     )
@@ -73,15 +90,15 @@ def find_unchecked(connection: Connection, limit: int) -> list[Word]:
 
 
 def count_unchecked(connection: Connection) -> tuple[RefusalView, ...]:
-    """Return how many publishes of each agency are unchecked, and when the latest was written."""
-    by = publishes.c.agency
+    """Return how many publishes of each agency are unchecked or undated, and when the latest was written."""
+    by = publishes.c.agency, unchecked.c.undated
     query = (
-        select(by, func.count(), func.max(unchecked.c.written_us))
+        select(*by, func.count(), func.max(unchecked.c.written_us))
         .select_from(unchecked.join(publishes, _SAME))
-        .group_by(by)
-        .order_by(by)
+        .group_by(*by)
+        .order_by(*by)
     )
     return tuple(
-        RefusalView(agency, "unchecked", number, agency, moment(latest_us))
-        for agency, number, latest_us in connection.execute(query)
+        RefusalView(agency, "undated" if undated else "unchecked", number, agency, moment(latest_us))
+        for agency, undated, number, latest_us in connection.execute(query)
     )

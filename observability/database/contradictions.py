@@ -37,14 +37,25 @@ _CLAIMS = select(*(publishes.c[name] for name in (*_KEY, "broker_time_us"))).whe
 )
 
 
-def before_their_publish(published: Published, delivered: Delivered) -> list[DeliveryKey]:
-    """Return the deliveries that ended before their event was published."""
-    return [
-        key
+def before_their_publish(
+    connection: Connection, published: Published, delivered: Delivered, doubted: Collection[PublishKey] = ()
+) -> list[DeliveryKey]:
+    """Return the deliveries that ended before their event was published.
+
+    `doubted` are the publishes that are unchecked, but not remembered as such yet.
+    """
+    early = {
+        key: of
         for key, delivery in delivered.items()
-        if (publish := published.get((delivery.transaction, delivery.source, delivery.event_id)))
+        if (publish := published.get(of := (delivery.transaction, delivery.source, delivery.event_id)))
         and is_before_publish(delivery, publish)
-    ]
+    }
+    return [key for key, of in early.items() if _are_confirmed(connection, {of}, doubted)]
+
+
+def _are_confirmed(connection: Connection, keys: set[PublishKey], doubted: Collection[PublishKey]) -> bool:
+    same = tuple_(*(unchecked.c[name] for name in _KEY)).in_(keys)
+    return not keys & set(doubted) and connection.execute(select(unchecked).where(same)).first() is None
 
 
 def before_their_cause(
@@ -52,7 +63,7 @@ def before_their_cause(
 ) -> list[PublishKey]:
     """Return the publishes from before the event of their transaction that caused them.
 
-    `doubted` are those that are unchecked, but not remembered as such yet.
+    `doubted` as above.
     """
     by_id: dict[tuple[str, str], list[PublishReceipt]] = defaultdict(list)
     for publish in published.values():
@@ -68,9 +79,7 @@ def before_their_cause(
             ]
             if not all(is_before_cause(publish, cause, heard) for cause in causes):
                 continue
-            keys = {publish_key(cause) for cause in causes}
-            same = tuple_(*(unchecked.c[name] for name in _KEY)).in_(keys)
-            if not keys & set(doubted) and connection.execute(select(unchecked).where(same)).first() is None:
+            if _are_confirmed(connection, {publish_key(cause) for cause in causes}, doubted):
                 found.append(key)
     return found
 

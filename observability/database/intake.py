@@ -297,7 +297,7 @@ def _take_early_out(
     """Take out what happened before its cause."""
     effects = before_their_cause(connection, stored.publishes, stored.deliveries, doubted)
     published = _take_out(connection, publishes, stored.publishes, effects, counts)
-    handled = before_their_publish(stored.publishes, stored.deliveries)
+    handled = before_their_publish(connection, stored.publishes, stored.deliveries, doubted)
     return published + _take_out(connection, deliveries, stored.deliveries, handled, counts)
 
 

@@ -185,7 +185,7 @@ def summarize(connection: Connection, at: Moment) -> SummaryView:
         delivered=_sum(stored, "agency", "ack"),
         receipts=stored["store", "", "receipts"],
         undecodable=connection.scalar(select(func.count()).select_from(undecodable)) or 0,
-        unchecked=sum(found.receipts for found in count_unchecked(connection)),
+        unchecked=sum(one.receipts for one in count_unchecked(connection) if one.fault == "unchecked"),
         halted=sum(count.halted for count in count_gone_places(connection)),
         future=stored["store", "", "future"],
         backwards=stored["store", "", "backwards"],

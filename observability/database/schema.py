@@ -36,7 +36,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from bus import text_fault
 from observability.errors import StoreError
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 """Raise it with every change of a table; a database of another version is refused."""
 
 BUSY_SECONDS = 30
@@ -240,6 +240,7 @@ unchecked = Table(
     metadata,
     *_keys("transaction", "source", "event_id"),
     _whole("written_us"),
+    Column("undated", Boolean, nullable=False),
 )
 
 schema_version = Table("schema_version", metadata, Column("version", Integer, primary_key=True))

@@ -91,6 +91,7 @@ class Store:
         *,
         refused: Iterable[Refusal] = (),
         unchecked: Iterable[Word] = (),
+        undated: Iterable[Word] = (),
     ) -> int:
         """Write receipts in one database transaction and return how many are new.
 
@@ -99,12 +100,14 @@ class Store:
             undecodable: the places of records that held no receipts; each is counted once.
             refused: receipts that are not believed; each place is counted once.
             unchecked: which of the receipts their topics could not be asked about.
+            undated: which of them are of topics that keep the times of publishers.
 
         Raises:
             StoreError: the database failed, and nothing of the batch was written.
         """
         batch, places = list(receipts), list(undecodable)
-        faults, doubts = list(refused), list(unchecked)
+        faults, open_ones, undated_ones = list(refused), list(unchecked), list(undated)
+        doubts = (*open_ones, *undated_ones)
 
         def write(connection: Connection) -> int:
             new = intake.apply(
@@ -117,28 +120,36 @@ class Store:
                 now_us=self._now_us(connection),
                 grants=self._grants,
             )
-            beliefs.remember(connection, doubts)
+            beliefs.remember(connection, open_ones, undated=False)
+            beliefs.remember(connection, undated_ones, undated=True)
             return new
 
         return self._write(write)
 
     def unchecked(self, limit: int) -> list[Word]:
-        """Return publishes that are believed unchecked, the oldest first."""
+        """Return publishes that are believed unchecked and may be dated yet, the oldest first."""
         return self._read(lambda connection: beliefs.find_unchecked(connection, limit))
 
-    def settle(self, confirmed: Iterable[PublishKey], refuted: Mapping[PublishKey, Fault]) -> None:
+    def settle(
+        self,
+        confirmed: Iterable[PublishKey],
+        refuted: Mapping[PublishKey, Fault],
+        undated: Iterable[PublishKey] = (),
+    ) -> None:
         """Write what the topics said of unchecked publishes.
 
         Args:
             confirmed: those that stay, and are asked about no more.
             refuted: those that are not believed any more, and why.
+            undated: those whose topics keep the times of publishers.
 
         Raises:
             StoreError: the database failed, and nothing of it was written.
         """
-        stay = list(confirmed)
+        stay, without_time = list(confirmed), list(undated)
 
         def write(connection: Connection) -> int:
+            beliefs.leave_undated(connection, without_time)
             beliefs.forget(connection, [*stay, *refuted])
             now_us = self._now_us(connection)
             intake.settle(connection, self._definitions, stay, refuted, now_us=now_us, grants=self._grants)
@@ -248,7 +259,7 @@ class Store:
         return self._read(queries.find_refusals)
 
     def not_checked(self) -> tuple[RefusalView, ...]:
-        """Return how many publishes of each agency count although their topics were not asked yet."""
+        """Return how many publishes of each agency count although no topic has confirmed them."""
         return self._read(beliefs.count_unchecked)
 
     def read_until(self) -> datetime | None:

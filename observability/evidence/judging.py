@@ -6,7 +6,7 @@ partition that nobody has heard of.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bus import PublishReceipt
 from observability.evidence.topic_check import TopicCheck
@@ -25,29 +25,44 @@ from observability.identity import AnyReceipt, PublishKey, publish_key
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What is believed, what of it is unchecked, and what is not believed."""
+    """What is believed, what of it is unchecked or undated, and what is not believed."""
 
     receipts: tuple[AnyReceipt, ...] = ()
     unchecked: tuple[Word, ...] = ()
+    undated: tuple[Word, ...] = ()
     refused: tuple[Refusal, ...] = ()
 
 
-def settled(
-    words: Sequence[Word], standings: Sequence[Standing | None]
-) -> tuple[list[PublishKey], dict[PublishKey, Fault]]:
-    """Return which unchecked publishes stay, since no topic will say more, and which were false, and why."""
-    confirmed: list[PublishKey] = []
-    refuted: dict[PublishKey, Fault] = {}
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What the topics said of unchecked publishes.
+
+    Attributes:
+        confirmed: those that stay, since no topic will say more.
+        undated: those whose topics keep the times of publishers.
+        refuted: those that were false, and why.
+    """
+
+    confirmed: list[PublishKey] = field(default_factory=list)
+    undated: list[PublishKey] = field(default_factory=list)
+    refuted: dict[PublishKey, Fault] = field(default_factory=dict)
+
+
+def settled(words: Sequence[Word], standings: Sequence[Standing | None]) -> Settled:
+    """Return what the topics said of unchecked publishes."""
+    found = Settled()
     for word, standing in zip(words, standings, strict=True):
         assert isinstance(word.receipt, PublishReceipt)  # noqa: S101 - nothing else is unchecked
         match standing:
             case "no-such-offset" | "wrong-time":
-                refuted[publish_key(word.receipt)] = standing
+                found.refuted[publish_key(word.receipt)] = standing
             case "confirmed" | "uncheckable":
-                confirmed.append(publish_key(word.receipt))
+                found.confirmed.append(publish_key(word.receipt))
+            case "undated":
+                found.undated.append(publish_key(word.receipt))
             case "unchecked" | None:
                 pass
-    return confirmed, refuted
+    return found
 
 
 async def judge(words: Sequence[Word], check: TopicCheck) -> Judged:
@@ -58,6 +73,7 @@ async def judge(words: Sequence[Word], check: TopicCheck) -> Judged:
     """
     receipts: list[AnyReceipt] = []
     unchecked: list[Word] = []
+    undated: list[Word] = []
     refused: list[Refusal] = []
     plausible: list[Word] = []
     for word in words:
@@ -74,8 +90,10 @@ async def judge(words: Sequence[Word], check: TopicCheck) -> Judged:
                 continue
             if standing == "unchecked":
                 unchecked.append(word)
+            elif standing == "undated":
+                undated.append(word)
         receipts.append(word.receipt)
-    return Judged(tuple(receipts), tuple(unchecked), tuple(refused))
+    return Judged(tuple(receipts), tuple(unchecked), tuple(undated), tuple(refused))
 
 
 def _refusal(word: Word, fault: Fault) -> Refusal:

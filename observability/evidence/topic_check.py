@@ -4,8 +4,8 @@ Law of this file: of a topic or partition that is not known nothing is said befo
 about it, at once; nor of an offset before the ends of its partition are known. One question asks about all
 partitions, and a batch asks at most `ROUNDS` times, from the middle of the times claimed: an answer about one
 time refutes whoever claims to be on its other side, so that a flood of lies falls with a few questions. What
-is left over, or could not be asked, is `unchecked` and asked again later. The monitor may describe the topics
-of events, not read them.
+is left over, or could not be asked, is `unchecked` and asked again later. A topic that keeps the times of its
+publishers is asked for no time. The monitor may describe the topics of events, not read them.
 """
 
 import asyncio
@@ -34,6 +34,9 @@ ANSWER_SECONDS = 5.0
 PAUSE_SECONDS = 10.0
 """How long nothing is asked after the cluster did not answer."""
 
+SETTING_SECONDS = 30.0
+"""How long it counts whose times a topic keeps."""
+
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
 """Any other name is that of no topic, and is not sent to a broker."""
 
@@ -55,6 +58,9 @@ class TopicCheck:
         self._offsets = offsets
         self._clock = clock
         self._topics: dict[str, int] = {}
+        self._undated: dict[str, bool] = {}
+        self._told: set[str] = set()
+        self._settings_until = 0.0
         self._doubted: Collection[str] = ()
         self._silent_until = 0.0
 
@@ -70,7 +76,8 @@ class TopicCheck:
             return found
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                return await self._ask(publishes, found, asked)
+                undated = await self._are_undated({place.topic for place in asked})
+                return await self._ask(publishes, found, asked, undated)
         except (BusError, TimeoutError) as error:
             self._silent_until = self._clock() + PAUSE_SECONDS
             self._doubted = {place.topic for place in asked}  # one of them may be gone
@@ -88,6 +95,21 @@ class TopicCheck:
             return
         counts = await self._offsets.partitions({name for name in names if _NAME.fullmatch(name)})
         self._topics |= {name: count for name, count in counts.items() if count}
+
+    async def _are_undated(self, topics: Collection[str]) -> Mapping[str, bool]:
+        """Return whether each topic keeps the times that publishers give; who is not told is left out."""
+        if self._clock() >= self._settings_until:
+            self._undated = {}
+            self._settings_until = self._clock() + SETTING_SECONDS
+        found = await self._offsets.are_undated(set(topics) - self._undated.keys())
+        self._undated |= found
+        for topic in sorted({topic for topic in found if found[topic]} - self._told):
+            self._told.add(topic)
+            _log.warning(
+                "topic `%s` keeps the times of its publishers (message.timestamp.type=CreateTime): what they "
+                "say of the time of its events is not checked. Run `govbus contracts apply`", topic,
+            )  # fmt: skip
+        return self._undated
 
     def _places(
         self, publishes: Sequence[PublishReceipt]
@@ -110,6 +132,7 @@ class TopicCheck:
         publishes: Sequence[PublishReceipt],
         without: Sequence[Standing],
         waiting: Mapping[TopicPartition, dict[Window, list[int]]],
+        undated: Mapping[str, bool],
     ) -> list[Standing]:
         found = list(without)
         begins, ends = await self._offsets.begins(list(waiting)), await self._offsets.ends(list(waiting))
@@ -118,8 +141,9 @@ class TopicCheck:
             for window, indexes in windows.items():
                 for index in indexes:
                     by_ends = standing_by_ends(publishes[index].offset, begins[place], ends[place])
-                    found[index] = by_ends or found[index]
-                if open_ones := [index for index in indexes if found[index] == "unchecked"]:
+                    found[index] = by_ends or ("undated" if undated.get(place.topic) else found[index])
+                open_ones = [index for index in indexes if found[index] == "unchecked"]
+                if open_ones and place.topic in undated:
                     left[place][window] = open_ones
         for _ in range(ROUNDS):
             asked = {place: _middle_of(windows) for place, windows in left.items() if windows}

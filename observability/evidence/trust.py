@@ -35,11 +35,11 @@ caused it. `contradiction`: another receipt says otherwise of the same record.
 """
 FAULTS: tuple[Fault, ...] = get_args(Fault)
 
-Standing = Literal["confirmed", "unchecked", "uncheckable", "no-such-offset", "wrong-time"]
+Standing = Literal["confirmed", "unchecked", "undated", "uncheckable", "no-such-offset", "wrong-time"]
 """What a topic says of a publish.
 
-`unchecked`: it could not be asked yet. `uncheckable`: it holds the event no longer, or the broker told no
-offset of it.
+`unchecked`: it could not be asked yet. `undated`: it holds that offset, and keeps the times that publishers
+give, which say nothing. `uncheckable`: it holds the event no longer, or the broker told no offset of it.
 """
 
 SECOND_US = 1_000_000
@@ -208,7 +208,7 @@ def disbelief(standing: Standing, broker_time_us: int, written_us: int) -> Fault
     match standing:
         case "confirmed":
             return None
-        case "unchecked" | "uncheckable":
+        case "unchecked" | "undated" | "uncheckable":
             return "wrong-time" if broker_time_us < written_us - OVERDUE_US else None
         case "no-such-offset" | "wrong-time":
             return standing

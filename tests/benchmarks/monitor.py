@@ -71,6 +71,7 @@ class SortedOffsets:
         self._cluster = cluster
         found = cluster.offsets()
         self.partitions, self.begins, self.ends = found.partitions, found.begins, found.ends
+        self.are_undated = found.are_undated
 
     async def offsets_at(self, times: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, int]:
         """Return the offset of each partition's first record at or after a time."""

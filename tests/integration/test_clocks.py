@@ -9,9 +9,11 @@ from typing import Any
 
 import orjson
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 
-from bus import DeliveryReceipt, Event, Retry, RetryPolicy
-from bus.kafka import transport
+from bus import Bus, DeliveryReceipt, Event, Retry, RetryPolicy
+from bus.kafka import producer, transport
+from bus.kafka.requests import alter_topic_config
 from bus.parking.rows import STATE
 from bus.reconcile import cli
 from bus.times.clock import BrokerClock
@@ -127,3 +129,44 @@ async def test_what_is_reconciled_is_settled_by_the_brokers_clock(
     only = ("--agency", world.country.north) if agency else ()
     line = [world.country.topic, "--day", f"{datetime.now(UTC):%Y-%m-%d}", "--settled", "0", *only]
     assert await asyncio.to_thread(cli.reconcile.main, line, standalone_mode=False) == cli.DIFFERS
+
+
+@pytest.mark.parametrize("off", [1_800, -1_800])
+async def test_a_topic_with_the_times_of_its_publishers_accuses_nobody(
+    kafka_world: KafkaWorld, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, off: int
+) -> None:
+    """Its record says when its publisher's machine took it for; the monitor shows that it cannot check it."""
+    world, seen = kafka_world, list[str]()
+    admin = AIOKafkaAdminClient(bootstrap_servers=world.bootstrap_servers)
+    await admin.start()
+    change = alter_topic_config(world.country.topic, {"message.timestamp.type": "CreateTime"})
+    await admin._send_request(change)
+    await admin.close()
+    monkeypatch.setattr(producer, "time_ns", lambda: time.time_ns() + off * 1_000_000_000)
+    south = world.bus(world.country.south)
+
+    @south.subscribe(world.country.opened, version=1, purpose="close-cases")
+    async def handle(event: Event[Any]) -> None:
+        seen.append(event.id)
+
+    async with world.bus(world.country.north) as north, south:
+        await until(lambda: _publishes_at(world, north, off))
+        await until(lambda: _all_seen(world, seen))
+    url = f"sqlite:///{tmp_path / 'monitor.db'}"
+    with Store(url) as store:
+        async with MonitorService(world.settings(), partial(Store, url), lambda _: None, BrokerNow()):
+            await until(lambda: store.summary().delivered == len(seen))
+        assert store.refusals() == ()
+        found = [(view.agency, view.fault, view.receipts) for view in store.not_checked()]
+        assert found == [(world.country.north, "undated", len(seen))]
+
+
+async def _publishes_at(world: KafkaWorld, north: Bus, off: int) -> bool:
+    """Publish; return whether the topic has taken the publisher's time."""
+    await north.publish(world.country.opened, case(1), version="1.0")
+    times = [record.timestamp / 1000 for record in await world.records(world.country.topic)]
+    return any(abs(at - time.time()) > abs(off) / 2 for at in times)
+
+
+async def _all_seen(world: KafkaWorld, seen: list[str]) -> bool:
+    return len(seen) == len(await world.records(world.country.topic))

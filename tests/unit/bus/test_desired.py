@@ -65,7 +65,7 @@ def test_the_monitor_reads_no_event(tmp_path: Path) -> None:
         *(f"topic {topic}" for topic in described),
     }  # fmt: skip
     told = {one.operation for one in access if one.principal == f"User:{MONITOR}" and one.name in described}
-    assert told == {"describe"}
+    assert told == {"describe", "describe-configs"}
 
 
 def until_december(folder: Path) -> tuple[SmallCountry, Catalog]:

@@ -382,6 +382,34 @@ class StorePromises:
         ]
         assert store.summary().unchecked == 3
 
+    def test_what_is_undated_is_shown_apart_and_asked_about_no_more(self, store: Store) -> None:
+        """Whether that was known at once or later: nothing will ever say when it was."""
+        told = [published(RECORD, START, name) for name in "ab"]
+        first, second = (Word("health", one, START, ("health.receipts", 0, 1)) for one in told)
+        store.apply(told, unchecked=[first], undated=[second])
+        assert [word.receipt for word in store.unchecked(9)] == [told[0]]
+        store.settle([], {}, [publish_key(told[0])])
+        assert store.unchecked(9) == []
+        assert [(view.fault, view.receipts) for view in store.not_checked()] == [("undated", 2)]
+        assert (store.summary().unchecked, store.summary().published) == (0, 2)
+
+    @pytest.mark.parametrize("settles", ["confirmed", "refuted", "undated"])
+    def test_a_publish_that_no_topic_confirmed_makes_no_subscriber_a_liar(
+        self, store: Store, settles: str
+    ) -> None:
+        """A publisher could else say that its event came after who handled it, while nobody can be asked."""
+        late = published(BORN, START + 5 * MINUTE, offset=7)
+        word = Word(late.agency, late, late.broker_time_us, ("civil-registry.receipts", 0, 1))
+        store.apply([late, delivered(BORN, "tax", START, offset=7)], unchecked=[word])
+        assert (store.summary().delivered, store.refusals()) == (1, ())
+        key = publish_key(late)
+        confirmed = [key] if settles == "confirmed" else []
+        undated = [key] if settles == "undated" else []
+        store.settle(confirmed, {key: "wrong-time"} if settles == "refuted" else {}, undated)
+        liars = {"confirmed": ["tax"], "refuted": ["civil-registry"], "undated": []}[settles]
+        assert [view.agency for view in store.refusals()] == liars
+        assert store.summary().delivered == (0 if settles == "confirmed" else 1)
+
     def test_refused_follow_up_makes_its_transaction_stuck(self, store: Store) -> None:
         """The transaction would wait for ever; it says for what, and why it will not come."""
         store.apply([*whole_birth()[:6], refused(ALLOWANCE, START + 3 * SECOND)])

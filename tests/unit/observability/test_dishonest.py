@@ -168,6 +168,20 @@ async def test_what_could_not_be_checked_is_checked_later(
     assert [(view.agency, view.fault) for view in store.refusals()] == [("health", "no-such-offset")]
 
 
+async def test_a_topic_with_the_times_of_its_publishers_neither_accuses_nor_acquits(
+    cluster: InMemoryCluster, store: Store
+) -> None:
+    """What it is said to have is still asked of it."""
+    (born,) = write(cluster, whole_birth()[:1])
+    assert isinstance(born, PublishReceipt)
+    cluster.undated_topics.add(f"{BORN}.v1")
+    early = replace(born, event_id="early", broker_time_us=born.broker_time_us - 3_600 * SECOND)
+    say(cluster, early, replace(born, event_id="nowhere", offset=7), speaker="civil-registry")
+    await watch(cluster, store)
+    assert {(view.agency, view.fault) for view in store.refusals()} == {("civil-registry", "no-such-offset")}
+    assert [(view.fault, view.receipts) for view in store.not_checked()] == [("undated", 2)]
+
+
 async def test_a_delivery_before_its_publish_changes_nothing_in_any_order(
     cluster: InMemoryCluster, store: Store
 ) -> None:

@@ -40,10 +40,11 @@ def exposed(tmp_path: Path) -> Iterator[str]:
     with Store(f"sqlite:///{tmp_path / 'm.db'}", SERVICES, clock=clock) as store:
         derive(provider.get_meter(METER), store, AGENCIES, clock=clock)
         case = published(BORN, START, "case-3")
+        second = whole_birth("case-2", step_us=50 * SECOND)
         store.apply(
             [
                 *whole_birth(),
-                *whole_birth("case-2", step_us=50 * SECOND),
+                *second,
                 case,
                 delivered(BORN, "tax", START, "case-3", outcome="dead-letter", reason="target-rejected"),
                 delivered(BORN, "stranger", START, "case-3", outcome="dead-letter", reason="made up"),
@@ -55,6 +56,7 @@ def exposed(tmp_path: Path) -> Iterator[str]:
             ],
             refused=[Refusal("tax", "other-agency", ("tax.receipts", 0, 7), "health")] * 2,
             unchecked=[Word("civil-registry", case, START, ("civil-registry.receipts", 0, 7))],
+            undated=[Word("civil-registry", second[0], START, ("civil-registry.receipts", 0, 8))],
         )
         yield generate_latest(registry).decode()
         provider.shutdown()
@@ -72,6 +74,7 @@ def exposed(tmp_path: Path) -> Iterator[str]:
         'govbus_receipts_not_believed_total{agency="tax",fault="other-agency"} 2.0',
         'govbus_receipts_unchecked{agency="civil-registry"} 1.0',
         'govbus_receipts_unchecked{agency="tax"} 0.0',
+        'govbus_receipts_undated{agency="civil-registry"} 1.0',
         'govbus_subscription_halted{agency="tax",event="civil-registry.birth-registered",'
         'reason="offsets-expired"} 1.0',
         'govbus_subscription_places_gone_total{agency="tax",event="civil-registry.birth-registered",'

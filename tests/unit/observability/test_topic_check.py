@@ -7,7 +7,7 @@ import pytest
 
 from bus import BusUnavailableError, Offsets, PublishReceipt, TopicPartition
 from bus.testing import InMemoryCluster
-from observability.evidence.topic_check import PAUSE_SECONDS, ROUNDS, TopicCheck
+from observability.evidence.topic_check import PAUSE_SECONDS, ROUNDS, SETTING_SECONDS, TopicCheck
 from tests.unit.observability.country import BORN, RECORD, SECOND, START, published
 
 TOPIC = f"{RECORD}.v1"
@@ -51,6 +51,44 @@ async def test_a_topic_confirms_what_it_holds_and_refutes_the_rest() -> None:
     for expected, said in claims.items():
         check = TopicCheck(cluster.offsets())
         assert await check.standings(said) == [expected] * len(said)
+
+
+async def test_a_topic_with_the_times_of_its_publishers_confirms_and_refutes_no_time(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It is asked about offsets alone, and said once; the others are as they were."""
+    cluster, clock = InMemoryCluster(), Clock()
+    one, other = true(cluster), true(cluster, BORN)
+    cluster.undated_topics.add(TOPIC)
+    check = TopicCheck(cluster.offsets(), clock)
+    late = replace(one, broker_time_us=one.broker_time_us - 3_600 * SECOND)
+    missing = replace(one, offset=one.offset + 1)
+    for _ in range(2):
+        assert await check.standings([one, late, missing, other]) == [
+            "undated", "undated", "no-such-offset", "confirmed",
+        ]  # fmt: skip
+        clock.seconds += SETTING_SECONDS
+    assert caplog.text.count(f"`{TOPIC}` keeps the times of its publishers") == 1
+    cluster.undated_topics.clear()
+    assert await check.standings([one, late]) == ["confirmed", "wrong-time"]
+
+
+async def test_a_topic_whose_settings_nobody_tells_leaves_its_publishes_unchecked() -> None:
+    """Whose times it keeps is not known."""
+
+    class Silent(Counting):
+        """Tells no settings."""
+
+        async def are_undated(self, topics: Collection[str]) -> Mapping[str, bool]:
+            """Answer nothing."""
+            del topics
+            return {}
+
+    cluster = InMemoryCluster()
+    one = true(cluster)
+    assert await TopicCheck(Silent(cluster.offsets())).standings([one, replace(one, offset=9)]) == [
+        "unchecked", "no-such-offset",
+    ]  # fmt: skip
 
 
 async def test_a_cluster_that_is_away_leaves_publishes_unchecked_until_it_answers() -> None:
@@ -132,6 +170,10 @@ class Counting:
     def __init__(self, offsets: Offsets) -> None:
         self._offsets, self.asked = offsets, 0
         self.partitions, self.begins, self.ends = offsets.partitions, offsets.begins, offsets.ends
+
+    async def are_undated(self, topics: Collection[str]) -> Mapping[str, bool]:
+        """Answer."""
+        return await self._offsets.are_undated(topics)
 
     async def offsets_at(self, times: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, int]:
         """Answer."""
