@@ -42,6 +42,7 @@ from bus.publish.transactions import Transaction, Transactions
 from bus.receipts.writer import ReceiptLog
 from bus.record import Headers, Position, TopicPartition
 from bus.settings import Settings
+from bus.stages.stamp import require_service
 from bus.table import Table, deliver
 from bus.telemetry import Telemetry
 from bus.times.sunsets import SunsetWatch, VersionUse
@@ -268,9 +269,11 @@ class Bus(Publishing, BoundedReading):
 
         Raises:
             BusUnavailableError: the broker did not acknowledge it.
+            EnvelopeError: `intended` names a service that the catalogue lacks.
             UsageError: the bus has not started, or has stopped.
         """
         self._require_open()
+        require_service(intended.service, self.catalog.services)
         added = explain(
             reason,
             stage,

@@ -263,9 +263,12 @@ class SourceRunner:
             self._rows.count(topic, moment.date(), fate)
 
     async def _write_dead_letter(self, draft: DeadLetterDraft) -> datetime:
+        intended = draft.intended
+        if intended.service not in self._bus.catalog.services:  # that may be why it was refused
+            intended = replace(intended, service=None)
         return await self._bus.dead_letter(
             draft.raw, reason=draft.reason, stage=draft.stage, where=draft.where, detail=draft.detail,
-            intended=draft.intended,
+            intended=intended,
         )  # fmt: skip
 
     async def _until_taken(self, write: Callable[[], Awaitable[Taken]]) -> Taken:

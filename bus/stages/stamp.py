@@ -110,14 +110,8 @@ class Stamper:
         Raises:
             EnvelopeError: the catalogue knows services, and not this one.
         """
-        if service is None or (cause is not None and service == cause.service):
-            return
-        if self.services and service not in self.services:
-            near = get_close_matches(str(service)[:200], self.services, n=1)
-            known = ", ".join(f"`{name}`" for name in near or sorted(self.services))
-            raise EnvelopeError(
-                f"Expected a service of the catalogue, such as {known}, got another - at `service`"
-            )
+        if cause is None or service != cause.service:
+            require_service(service, self.services)
 
     def headers(self, stamp: Stamp, key: str) -> list[tuple[str, bytes | None]]:
         """Return the record's headers.
@@ -160,6 +154,20 @@ class Companion(NamedTuple):
 
     stamper: Stamper
     route: Route
+
+
+def require_service(service: str | None, services: Collection[str]) -> None:
+    """Check a service, if there is one, against those that a catalogue knows.
+
+    Raises:
+        EnvelopeError: it knows services, and not this one.
+    """
+    if service is not None and services and service not in services:
+        near = get_close_matches(str(service)[:200], services, n=1)
+        known = ", ".join(f"`{name}`" for name in near or sorted(services))
+        raise EnvelopeError(
+            f"Expected a service of the catalogue, such as {known}, got another - at `service`"
+        )
 
 
 def derived(stamp: Stamp, major: int) -> Stamp:

@@ -23,6 +23,7 @@ from bus import (
     Receipt,
     TopicMissingError,
 )
+from bus.dead_letters.record import PREFIX
 from bus.testing import InMemoryBus, InMemoryCluster
 from connectors import (
     Batch,
@@ -351,6 +352,22 @@ async def test_a_transaction_that_the_bus_refuses_stops_nothing(
     assert found == "a.csv:2"
     (letter,) = cluster.records(LETTERS)
     assert sum(len(value or b"") for _, value in letter.headers) < 10_000
+
+
+async def test_rows_of_a_service_that_the_catalogue_lacks_are_set_aside(
+    tmp_path: Path, cluster: InMemoryCluster
+) -> None:
+    """The dead letter names none: that it would be refused for it too would hold up the source for good."""
+    make_register(file := tmp_path / "register.db")
+    register_businesses(file, 1)
+    source = register_source(file)
+    source["publish"] = {**source["publish"], "service": "registering-a-busines"}
+    async with runner_of(configured(tmp_path, source), cluster) as runner:
+        await until(lambda: runner.health()[0].counts["dead-lettered"] == 1)
+        await until(lambda: runner.health()[0].state == "running")
+    (letter,) = cluster.records(LETTERS)
+    assert header(letter, f"{PREFIX}reason") == "malformed-envelope"
+    assert f"{PREFIX}service" not in dict(letter.headers)
 
 
 async def test_a_row_that_cannot_be_read_names_its_transaction(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine
 
-from bus import Draft, EnvelopeError, Event, Outbox, PublishManyError, UsageError
+from bus import Draft, EnvelopeError, Event, Intended, Outbox, PublishManyError, Reason, UsageError
 from bus.testing import InMemoryBus, InMemoryCluster, _MemoryTransport
 from bus.transport import Outgoing
 from contracts import UnknownVersionError
@@ -168,6 +168,10 @@ async def test_a_service_that_the_catalogue_lacks_is_refused(tmp_path: Path, ser
         with pytest.raises(EnvelopeError):
             async with bus.transaction() as transaction:
                 await transaction.publish(country.opened, case(), version="1.0", service=service)
+        intended = Intended(f"{country.opened}.v1", service)
+        with pytest.raises(EnvelopeError):
+            await bus.dead_letter(b"", reason=Reason.MALFORMED_RECORD, stage="read", intended=intended)
+        assert not bus.cluster.records(f"{country.north}.dead-letters")
         await bus.publish(country.opened, case(), version="1.0", service="one-case")
     assert len(bus.cluster.records(f"{country.opened}.v1")) == 1
     outbox = Outbox(country.north, catalog=country.catalog)
