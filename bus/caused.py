@@ -1,7 +1,8 @@
 """What the handler of one event has published: which ids are taken, and what the broker does not have yet."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
 from typing import Any, ParamSpec, Protocol, TypeVar
@@ -126,17 +127,35 @@ def publishing(
     @wraps(function)
     def call(*positional: Params.args, **named: Params.kwargs) -> Coroutine[Any, Any, Result]:
         calls = getattr(positional[0], "calls", None) if positional else None
-        if calls is None:
-            calls = _calls_of(named.get("cause"))
+        if calls is None and (caused := caused_at_work(named.get("cause"))) is not None:
+            calls = caused.calls
         return Call(function.__name__, function(*positional, **named), calls)
 
     typed: Callable[Params, Coroutine[Any, Any, Result]] = marked(call)
     return typed
 
 
-def _calls_of(cause: Any) -> set[Call[Any]] | None:
-    event = cause if getattr(cause, "handled_by", None) is not None else HANDLED.get()
-    if event is None or event.handled_by is None:
-        return None
-    calls: set[Call[Any]] = event.causes().calls
-    return calls
+def caused_at_work(cause: Any) -> CausedEvents | None:
+    """Return what counts a publish: that of the event that caused it, or in whose handler it is.
+
+    None if no handler of either is at work.
+    """
+    event: Handled | None = cause if getattr(cause, "handled_by", None) is not None else HANDLED.get()
+    return None if event is None or event.handled_by is None else event.causes()
+
+
+@contextmanager
+def counted(caused: CausedEvents | None) -> Iterator[None]:
+    """Let a handling end after the block, and fail with it where nobody else sees that."""
+    if caused is None:
+        yield
+        return
+    caused.begin()
+    unseen: BusError | None = None
+    try:
+        yield
+    except BusError as error:
+        unseen = error if caused.is_awaited else None
+        raise
+    finally:
+        caused.land(unseen)

@@ -13,12 +13,11 @@ from bus.caused import CausedEvents
 from bus.draft import Draft, DraftOptions, Receipt
 from bus.errors import BusError, BusUnavailableError, UsageError
 from bus.event import Event
-from bus.publish.publication import Publication, PublicationWaiter
+from bus.publish.publication import Publication
 from bus.publish.publisher import Publisher
 from bus.publish.surface import Publishing
-from bus.publish.waiting import Waiter
+from bus.publish.waiting import CountedWaiter, Waiter
 from bus.settings import Settings
-from bus.stages.stamp import Stamper
 from bus.transport import Sender
 
 SUBMITTED_EVENTS = 5_000
@@ -42,23 +41,10 @@ class HandlerPublishing(Publishing):
         self._submitted = 0
         self._rooms: list[asyncio.Future[None]] = []
 
-    def _waiter(self, future: "asyncio.Future[Receipt]", cause: Event[Any] | None) -> PublicationWaiter:
+    def _waiter(self, future: "asyncio.Future[Receipt]", cause: Event[Any] | None) -> Waiter:
         if cause is None or cause.handled_by is None:  # its handler has ended, and nothing of it is committed
             return super()._waiter(future, cause)
         return _Answered(cause.causes(), future)
-
-    def _send(
-        self, stamper: Stamper, draft: Draft, cause: Event[Any] | None, waiting: PublicationWaiter
-    ) -> None:
-        if not isinstance(waiting, _Answered | _Submitted):
-            super()._send(stamper, draft, cause, waiting)
-            return
-        waiting.begin()
-        try:
-            super()._send(stamper, draft, cause, waiting)
-        except BaseException:
-            waiting.withdraw()
-            raise
 
     def submit_caused(
         self,
@@ -114,26 +100,11 @@ class HandlerPublishing(Publishing):
             ) from None
 
 
-class _Answered(Waiter):
-    """Waits for an event whose receipt the handler asks for."""
+class _Answered(CountedWaiter):
+    """Waits for an event whose receipt travels with the commit of its cause."""
 
-    __slots__ = ("_caused",)
+    __slots__ = ()
     for_receipt = False
-
-    def __init__(self, caused: CausedEvents, future: "asyncio.Future[Receipt]") -> None:
-        super().__init__(future)
-        self._caused = caused
-
-    def begin(self) -> None:
-        self._caused.begin()
-
-    def withdraw(self) -> None:
-        self._caused.land()
-
-    def settled(self, publication: Publication, error: BusError | None) -> None:
-        # Once the handler has returned, nobody may see the error of a task that it has left behind.
-        self._caused.land(error if self._caused.is_awaited else None)
-        super().settled(publication, error)
 
 
 class _Submitted:

@@ -8,13 +8,12 @@ import asyncio
 from collections.abc import AsyncIterable, Iterable
 from typing import Any, Unpack
 
-from bus.caused import publishing
+from bus.caused import caused_at_work, counted, publishing
 from bus.draft import Draft, DraftOptions, Receipt
 from bus.errors import BufferFullError, UsageError
 from bus.event import Event
-from bus.publish.publication import PublicationWaiter
 from bus.publish.publisher import Publisher
-from bus.publish.waiting import Waiter
+from bus.publish.waiting import CountedWaiter, EventWaiter, Waiter
 from bus.settings import Settings
 from bus.stages.stamp import Stamper
 from bus.transport import Sender
@@ -129,25 +128,29 @@ class Publishing:
         """
         self._require_open()
         future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        self._send(self._stamper(subject, version, system), Draft.of(data), cause, Waiter(future))
+        waiting = self._waiter(future, cause)
+        self._send(self._stamper(subject, version, system), Draft.of(data), cause, waiting)
         return future
 
-    def _waiter(self, future: "asyncio.Future[Receipt]", cause: Event[Any] | None) -> PublicationWaiter:
-        del cause
-        return Waiter(future)
+    def _waiter(self, future: "asyncio.Future[Receipt]", cause: Event[Any] | None) -> Waiter:
+        caused = caused_at_work(cause)
+        return Waiter(future) if caused is None else CountedWaiter(caused, future)
 
     def _stamper(self, subject: str, version: str, system: str | None) -> Stamper:
         return self._publisher.stamper(subject, version, self.system if system is None else system)
 
-    def _send(
-        self, stamper: Stamper, draft: Draft, cause: Event[Any] | None, waiting: PublicationWaiter
-    ) -> None:
+    def _send(self, stamper: Stamper, draft: Draft, cause: Event[Any] | None, waiting: EventWaiter) -> None:
         if self._transport.unacknowledged + self._publisher.held >= self.settings.max_unacknowledged:
             raise BufferFullError(
                 f"Expected fewer than {self.settings.max_unacknowledged} events on their way, got that many. "
                 "Await earlier futures first, or use `publish_many`"
             )
-        self._publisher.send(stamper, draft, cause, waiting)
+        waiting.begin()
+        try:
+            self._publisher.send(stamper, draft, cause, waiting)
+        except BaseException:
+            waiting.withdraw()
+            raise
 
     @publishing
     async def publish_many(
@@ -177,4 +180,5 @@ class Publishing:
         """
         self._require_open()
         stamper = self._stamper(subject, version, system)
-        return await self._publisher.send_many(stamper, items, cause, self.settings)
+        with counted(caused_at_work(cause)):
+            return await self._publisher.send_many(stamper, items, cause, self.settings)

@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
+from bus.caused import CausedEvents
 from bus.draft import PublishProgress, Receipt
 from bus.errors import BusError, BusUnavailableError
-from bus.publish.publication import Publication
+from bus.publish.publication import Publication, PublicationWaiter
 
 YIELD_EVERY = 200
 """After so many events other tasks run."""
@@ -51,6 +53,16 @@ class Patience:
                 )
 
 
+class EventWaiter(PublicationWaiter, Protocol):
+    """Something that waits for one event."""
+
+    def begin(self) -> None:
+        """Note that the event is about to be sent."""
+
+    def withdraw(self) -> None:
+        """Note that it was not sent."""
+
+
 class Waiter:
     """Settles the future of one publication."""
 
@@ -59,6 +71,12 @@ class Waiter:
 
     def __init__(self, future: asyncio.Future[Receipt]) -> None:
         self.future = future
+
+    def begin(self) -> None:
+        """Note that its event is about to be sent."""
+
+    def withdraw(self) -> None:
+        """Note that its event was not sent."""
 
     def settled(self, publication: Publication, error: BusError | None) -> None:
         """Set the future, unless it was cancelled."""
@@ -73,6 +91,35 @@ class Waiter:
         """Whether the wait was cancelled, or ended for its time."""
         del publication
         return self.future.cancelled() or (self.future.done() and self.future.exception() is not None)
+
+
+class CountedWaiter(Waiter):
+    """Settles the future of one publication in a handler, whose handling ends after it.
+
+    Args:
+        caused: what the handler has published.
+        future: of the publication.
+    """
+
+    __slots__ = ("_caused",)
+
+    def __init__(self, caused: CausedEvents, future: asyncio.Future[Receipt]) -> None:
+        super().__init__(future)
+        self._caused = caused
+
+    def begin(self) -> None:
+        """Count the event."""
+        self._caused.begin()
+
+    def withdraw(self) -> None:
+        """Count it no longer."""
+        self._caused.land()
+
+    def settled(self, publication: Publication, error: BusError | None) -> None:
+        """Set the future, and let the handling end."""
+        # Once the handler has returned, nobody may see the error of a task that it has left behind.
+        self._caused.land(error if self._caused.is_awaited else None)
+        super().settled(publication, error)
 
 
 class PublishWindow:

@@ -573,6 +573,44 @@ async def test_a_publish_that_the_handler_left_behind_counts_too(
     assert [type(task.exception()) for task in tasks].count(BusUnavailableError) >= 1
 
 
+LEFT_BEHIND: dict[str, Callable[[Bus, SmallCountry], asyncio.Future[Any]]] = {
+    "publish": lambda bus, country: asyncio.create_task(bus.publish(country.closed, case(7), version="1.0")),
+    "publish_many": lambda bus, country: asyncio.create_task(
+        bus.publish_many(country.closed, [case(7)], version="1.0")
+    ),
+    "submit": lambda bus, country: bus.submit(country.closed, case(7), version="1.0"),
+}
+
+
+@pytest.mark.parametrize("exactly_once", [False, True])
+@pytest.mark.parametrize("form", LEFT_BEHIND)
+async def test_what_a_handler_publishes_by_its_bus_and_leaves_behind_counts_too(
+    world: MemoryWorld, monkeypatch: pytest.MonkeyPatch, form: str, exactly_once: bool
+) -> None:
+    """A kill would else lose it: its event counts as handled once the broker has what it led to."""
+    gate, left = Gate(monkeypatch), list[asyncio.Future[Any]]()
+
+    async def close(_: Event[Any]) -> None:
+        gate.shut = (f"{world.country.south}.case",) if not left else ()
+        left.append(LEFT_BEHIND[form](bus, world.country))
+
+    await publish(world, 1)
+    bus = subscribed(world, close, exactly_once=exactly_once)
+    async with bus:
+        await until(lambda: gate.held)
+        await asyncio.sleep(0.05)
+        assert not await committed(world)
+        held, gate.held = gate.held, []
+        for transport, outgoing in held:
+            transport.unacknowledged -= 1
+            outgoing.failed(BusUnavailableError("no broker answers"))
+        await until(lambda: committed(world))
+    assert [outcome for outcome, _ in outcomes(world)] == ["retry", "ack"]
+    assert len(closed(world)) == 1
+    results = await asyncio.gather(*left, return_exceptions=True)
+    assert [isinstance(result, Exception) for result in results] == [True, False]
+
+
 async def test_a_plain_handler_cannot_submit_and_is_told(world: MemoryWorld) -> None:
     """It runs in a thread, where nothing may be sent: its event is a dead letter, nothing is published."""
 
