@@ -442,7 +442,7 @@ class Service:
     """A public service across agencies, as monitoring sees it.
 
     Attributes:
-        category: Which essential service this is (see `contracts.documents.shapes.SERVICE_CATEGORIES`).
+        category: Which essential service this is (see `contracts.documents.categories`).
         owner: The agency responsible for the whole service.
         start: The subject of the event that starts a transaction.
         ends: The subjects of the events that complete it; all must occur.

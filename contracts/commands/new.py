@@ -6,7 +6,7 @@ becomes one. Programs and connectors go to the working directory. Nothing is ove
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -19,10 +19,10 @@ from contracts.commands.options import failing_plainly
 from contracts.contract import Contract, ContractVersion
 from contracts.documents.document import read_json
 from contracts.documents.folders import names_in
-from contracts.documents.shapes import SERVICE_CATEGORIES
 from contracts.errors import ContractError, NoCatalogError
 from contracts.imports.sources import import_schema
 from contracts.imports.versions import next_version
+from contracts.lint.config import read_config
 from contracts.lint.soundness import open_sound
 from contracts.project import REFERENCE_FOLDER, catalog_folder, shown_folder
 from contracts.scaffold.connector import connector_files
@@ -145,7 +145,7 @@ def service(name: str, start: str | None, end: str | None, category: str | None,
             "Expected two events, at the start and at the end, got fewer - `govbus new event SUBJECT` makes "
             "one"
         )
-    found = category or _close_to(name)
+    found = category or _close_to(name, read_config(root, {})[0].categories)
     write_new(root, service_documents(name, begins.subject, ends.subject, found))
     say(LINT, err=True)
 
@@ -155,10 +155,13 @@ def _end_of(catalog: Catalog, start: Contract | None) -> Contract | None:
     return min(others, key=lambda one: one.agency == (start and start.agency), default=None)
 
 
-def _close_to(name: str) -> str:
-    """The category that shares most words with a name, else the first."""
-    words = set(name.split("-"))
-    return max(sorted(SERVICE_CATEGORIES), key=lambda code: len(words & set(code.split("-"))))
+def _close_to(name: str, categories: Mapping[str, str]) -> str:
+    """The category whose code and title hold most words of a name, else the first."""
+
+    def likeness(code: str) -> int:
+        return sum(word in f"{code} {categories[code]}".lower() for word in name.split("-"))
+
+    return max(categories, key=likeness)
 
 
 @click.command()

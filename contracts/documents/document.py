@@ -100,6 +100,15 @@ def read_json(root: Path, file: str, *, limit: int = MAX_JSON_BYTES) -> Document
     return Document(file, content, read_json_text(_text(content, file), file))
 
 
+def read_text(root: Path, file: str) -> str:
+    """Read a text file of a catalogue.
+
+    Raises:
+        DocumentError: It cannot be read, is too large, or is no UTF-8 without byte order mark.
+    """
+    return _text(_content(root, file, MAX_JSON_BYTES), file)
+
+
 def _content(root: Path, file: str, limit: int) -> bytes:
     try:
         real = real_path(root, file)

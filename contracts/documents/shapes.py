@@ -65,38 +65,6 @@ PERSONAL_CATEGORIES: Final = SENSITIVE_CATEGORIES | {
     "property",
 }
 
-# The online services that the United Nations E-Government Survey looks for in every country.
-SERVICE_CATEGORIES: Final = frozenset(
-    {
-        "apply-for-birth-certificate",
-        "apply-for-building-permit",
-        "apply-for-business-licence",
-        "apply-for-child-benefits",
-        "apply-for-death-certificate",
-        "apply-for-disability-benefits",
-        "apply-for-driving-licence",
-        "apply-for-environmental-permit",
-        "apply-for-government-vacancies",
-        "apply-for-land-title-registration",
-        "apply-for-maternal-benefits",
-        "apply-for-marriage-certificate",
-        "apply-for-personal-identity-card",
-        "apply-for-social-protection",
-        "apply-for-unemployment-benefits",
-        "apply-for-visa",
-        "apply-for-youth-benefits",
-        "declare-to-police",
-        "enrol-in-education",
-        "pay-fines",
-        "pay-utilities",
-        "register-a-business",
-        "register-a-motor-vehicle",
-        "submit-change-of-address",
-        "submit-income-tax",
-        "submit-value-added-tax",
-    }
-)
-
 Channel = Literal["counter", "kiosk", "library", "mail", "mobile", "phone", "post-office", "web"]
 
 
@@ -297,7 +265,7 @@ class ServiceShape(DocumentShape):
     name: Name
     title: Line
     description: Prose
-    category: Annotated[str, _one_of(SERVICE_CATEGORIES)]
+    category: Line
     owner: Name
     start: Subject
     milestones: list[MilestoneShape] = []

@@ -7,6 +7,8 @@ lint:
   ignore: {string-bounded: [agencies/land-registry]} # not applied to these files and folders
 breaking:
   except: [] # and `ignore`, as above, by the names of `govbus contracts ls-rules`
+services:
+  categories: codes.csv # what a service may be; or a mapping from code to title
 ```
 """
 
@@ -17,11 +19,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
+from contracts.documents.categories import CATEGORIES, MOST, read_code_list
 from contracts.documents.document import Document, read_yaml
-from contracts.documents.shapes import DocumentShape, structure_faults
-from contracts.errors import DocumentError
+from contracts.documents.shapes import DocumentShape, Line, structure_faults
+from contracts.errors import ContractError, DocumentError
 from contracts.finding import Category, Finding, Rule
 from contracts.names import meant
 from contracts.paths import Step
@@ -77,6 +80,8 @@ class Config:
         use: The category of lint rules that apply; each includes those before it.
         plan: The categories of services in the national plan (`services.plan`).
         target: The percentage of the plan that must be covered (`services.target`).
+        categories: What a service may be, by code: titles of the catalogue's own list
+            (`services.categories`), or those of the United Nations.
     """
 
     use: Category = "STANDARD"
@@ -84,6 +89,7 @@ class Config:
     breaking: Exceptions = Exceptions()
     plan: tuple[str, ...] = ()
     target: int = 100
+    categories: Mapping[str, str] = field(default_factory=lambda: CATEGORIES)
 
 
 class _BreakingShape(DocumentShape):
@@ -99,9 +105,20 @@ class _LintShape(_BreakingShape):
     use: Category = "STANDARD"
 
 
+_CODES: Final = TypeAdapter(Annotated[dict[Line, Line], Field(min_length=1, max_length=MOST)])
+
+
+def _code_list(value: Any) -> Any:
+    try:
+        return value if isinstance(value, str) else _CODES.validate_python(value, strict=True)
+    except ValidationError:
+        raise ValueError("expected a CSV file of the catalogue, or a mapping from code to title") from None
+
+
 class _ServicesShape(DocumentShape):
     plan: list[str] = Field(default_factory=list)
     target: Annotated[int, Field(ge=0, le=100)] = 100
+    categories: Annotated[Any, AfterValidator(_code_list)] = None
 
 
 class _ConfigShape(DocumentShape):
@@ -130,16 +147,28 @@ def read_config(root: Path, known: Mapping[str, Collection[str]]) -> tuple[Confi
     except ValidationError as error:
         return Config(), tuple(structure_faults(document, error, FIELDS, _suggestion))
     faults = [fault for section in _SECTIONS for fault in _rules(root, document, section, known.get(section))]
+    own: Mapping[str, str] = {}
+    try:
+        own = _own_categories(root, shape.services.categories)
+    except DocumentError as error:
+        faults.append(error.finding)
+    except ContractError as error:
+        faults.append(FIELDS.at(document.place("services", "categories"), str(error)))
     return (
         Config(
             use=shape.lint.use,
             lint=shape.lint.exceptions(),
             breaking=shape.breaking.exceptions(),
-            plan=tuple(shape.services.plan),
+            plan=tuple(shape.services.plan or own),
             target=shape.services.target,
+            categories=own or CATEGORIES,
         ),
         tuple(faults),
     )
+
+
+def _own_categories(root: Path, said: Mapping[str, str] | str | None) -> Mapping[str, str]:
+    return read_code_list(root, said) if isinstance(said, str) else said or {}
 
 
 def _suggestion(steps: tuple[Step, ...]) -> str:

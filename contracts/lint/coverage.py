@@ -22,7 +22,7 @@ from typing import Final, Literal
 
 from contracts.catalog import Catalog
 from contracts.contract import Level, Service
-from contracts.documents.shapes import SERVICE_CATEGORIES
+from contracts.documents.categories import SURVEY
 
 DIGITAL: Final = frozenset({"kiosk", "mobile", "web"})
 ASSISTED: Final = frozenset({"counter", "library", "mail", "phone", "post-office"})
@@ -116,7 +116,7 @@ def measure(catalog: Catalog, plan: Iterable[str] = (), target: int = 100) -> Co
         target: The percentage of the plan that must be covered.
     """
     offers = [_offer(service, catalog) for service in catalog.services.values()]
-    wanted = tuple(dict.fromkeys(plan)) or tuple(sorted(SERVICE_CATEGORIES))
+    wanted = tuple(dict.fromkeys(plan)) or tuple(sorted(SURVEY))
     categories = tuple(
         CategoryCoverage(category, tuple(offer for offer in offers if offer.service.category == category))
         for category in wanted

@@ -96,7 +96,7 @@ def lint_loaded(
     day = today or datetime.now(UTC).date()
     settings, faults = config.read_config(loaded.root, {"lint": {rule.code for rule in RULES} - ALWAYS})
     applied = _codes_of(use or settings.use) - frozenset(excepted) - settings.lint.excepted | ALWAYS
-    found = {*faults, *loaded.findings, *_uses(loaded, applied, day)}
+    found = {*faults, *loaded.findings, *_uses(loaded, applied, day, settings.categories)}
     found.update(
         flat_map(lambda entry: _contract(entry, loaded, applied, day), tuple(loaded.contracts.values()))
     )
@@ -145,9 +145,11 @@ def _contract(
                 yield from check(view)
 
 
-def _uses(loaded: Loaded, applied: Collection[str], today: date) -> Iterator[Finding]:
+def _uses(
+    loaded: Loaded, applied: Collection[str], today: date, categories: Collection[str]
+) -> Iterator[Finding]:
     for service in loaded.services.values():
-        yield from services.check_service(service, loaded)
+        yield from services.check_service(service, loaded, categories)
     for subscription in loaded.subscriptions.values():
         yield from subscriptions.check_subscription(subscription, loaded, today)
     if _any(lifecycle.RULES, applied):

@@ -268,7 +268,7 @@ _SERVICE: Final = """\
 name: {name}
 title: {title}
 description: {title}. # what people get, and what they need not do twice
-category: {category} # which essential service it is, of the list in `catalog.yaml`
+category: {category} # what it is: a code of the list in `catalog.yaml`, or of the UN's
 owner: {owner} # the agency that answers for the whole
 start: {start}
 milestones:
@@ -294,7 +294,7 @@ def service_documents(name: str, start: str, end: str, category: str) -> dict[st
     text = _SERVICE.format(
         name=name,
         title=title_of(name),
-        category=category,
+        category=json.dumps(category, ensure_ascii=False),
         owner=start.partition(".")[0],
         start=start,
         end=end,

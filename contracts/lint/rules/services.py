@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from contracts.contract import Service
+from contracts.documents.categories import CATEGORIES
 from contracts.documents.loaded import Loaded, LoadedService
 from contracts.finding import Finding, Rule
+from contracts.names import meant, quotable
 from contracts.paths import Step
 
 OWNER: Final = Rule(
@@ -41,6 +43,13 @@ END: Final = Rule(
     "add it to `milestones`, or correct `ends`",
     "MINIMAL",
 )
+CATEGORY: Final = Rule(
+    "service-category-known",
+    "a code that no list has cannot be compared with a national plan, or counted",
+    "take a code of the list: `services.categories` in `catalog.yaml`, or those of the United Nations in "
+    "`contracts/documents/categories.py`",
+    "MINIMAL",
+)
 CHANNELS: Final = Rule(
     "service-channels",
     "without channels, nobody can see where a service is offered",
@@ -53,17 +62,23 @@ HOP: Final = Rule(
     "shorten `deadline` of the milestone, or extend that of the service",
     "BASIC",
 )
-RULES: Final = (OWNER, EVENT, REACHABLE, ONCE, END, CHANNELS, HOP)
+RULES: Final = (OWNER, CATEGORY, EVENT, REACHABLE, ONCE, END, CHANNELS, HOP)
 
 
-def check_service(entry: LoadedService, loaded: Loaded) -> Iterator[Finding]:
+def check_service(
+    entry: LoadedService, loaded: Loaded, categories: Collection[str] = CATEGORIES
+) -> Iterator[Finding]:
     """Findings about one service.
 
     Args:
         entry: The service.
         loaded: The catalogue, including the names of what could not be read.
+        categories: The codes that a service may have.
     """
     service, document = entry.service, entry.document
+    if service.category not in categories:
+        what = f"{quotable(service.category)} is not a code of the list{meant(service.category, categories)}"
+        yield CATEGORY.at(document.place("category"), what)
     if service.owner not in loaded.agency_names:
         yield OWNER.at(document.place("owner"), f"`{service.owner}` is not an agency of the catalogue")
     if not service.channels:

@@ -23,6 +23,7 @@ from contracts.compatibility.changes import effect_of
 from contracts.compatibility.modes import Direction, Pair, breaks, judge
 from contracts.compatibility.verdict import NO_WITNESS, Verdict
 from contracts.contract import Agency, Contract, ContractVersion, Service, SubscriptionGrant
+from contracts.documents.categories import title_of_category
 from contracts.documents.durations import render_duration
 from contracts.lint.coverage import GAPS, events_of
 from contracts.lint.waivers import Waived
@@ -226,7 +227,7 @@ def _templates() -> Environment:
         "is_email": lambda text: bool(_EMAIL.fullmatch(text)),
         "marked": _marked,
         "witness": _witness,
-        "words": lambda name: name.replace("-", " ").capitalize(),
+        "words": lambda name: title_of_category(name).capitalize(),
     }
     environment.filters.update(filters)
     return environment

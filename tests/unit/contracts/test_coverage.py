@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from contracts import Catalog
 from contracts.cli import contracts
-from contracts.documents.shapes import SERVICE_CATEGORIES
+from contracts.documents.categories import SURVEY
 from contracts.lint.coverage import GAPS, measure
 from tests.unit.contracts.catalogs import SERVICE, edit, write
 
@@ -75,7 +75,7 @@ def test_a_whole_service_beside_a_broken_one_is_enough(catalog: Catalog) -> None
 def test_without_a_plan_every_essential_service_is_asked_for(catalog: Catalog) -> None:
     """The E-Government Survey's list, each once, in order; what it does not know of is told apart."""
     found = measure(catalog)
-    assert [line.category for line in found.categories] == sorted(SERVICE_CATEGORIES)
+    assert [line.category for line in found.categories] == sorted(SURVEY)
     assert [offer.service.name for offer in measure(catalog, ["apply-for-visa"]).beyond] == ["refund"]
 
 
@@ -119,7 +119,7 @@ def test_json_holds_what_the_text_says(root: Path) -> None:
         *("plan", "covered", "percent", "target", "reached"),
         *("services", "beyond", "levels", "agencies", "channels"),
     }
-    assert (told["plan"], told["target"]) == (len(SERVICE_CATEGORIES), 100)
+    assert (told["plan"], told["target"]) == (len(SURVEY), 100)
 
 
 def test_a_broken_catalogue_is_a_failure_and_no_verdict(root: Path) -> None:
