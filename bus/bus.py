@@ -104,6 +104,7 @@ class Bus(Publishing, BoundedReading):
         self._watchdog: Watchdog | None = None
         self._clock_watch: ClockWatch | None = None
         self._started = False
+        self._running = False
         self._ending: asyncio.Task[None] | None = None
         """Stops the bus, or has stopped it."""
 
@@ -339,6 +340,18 @@ class Bus(Publishing, BoundedReading):
         except BaseException:
             await self.stop()
             raise
+        logger.info("%s", self._introduction())
+
+    def _introduction(self) -> str:
+        """Return, in one line, what the bus reads, where and as whom."""
+        reads = [f"{one.topic} for `{one.purpose}` as {one.group}" for one in self._subscriptions.values()]
+        told = f"{self.agency} has started, {'reads ' + '; '.join(reads) if reads else 'reads nothing'} - "
+        if not isinstance(self._transport, KafkaTransport):
+            return told + "in memory"
+        settings = self.settings
+        user = settings.sasl_username or ("its certificate" if settings.ssl_certfile else "none: no login")
+        name = f", instance {settings.instance}" if settings.instance else ""
+        return told + f"at {settings.bootstrap_servers}, user {user}{name}"
 
     def _require_not_started(self, place: str) -> None:
         if self._started:
@@ -500,15 +513,22 @@ class Bus(Publishing, BoundedReading):
                 task.result()
 
     async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT, then stop gracefully.
+        """Serve until SIGTERM or SIGINT, then stop gracefully; start first if that is not done yet.
 
         Raises:
             BusError: a subscription ended by itself, for example because its access was revoked.
             SystemExit: with 78, where a newer process runs under the `GOVBUS_INSTANCE` of this one.
-            UsageError: the bus is started already.
+            UsageError: it runs already, a handler of this bus calls it, or another event loop than its own.
         """
-        self._require_not_started("run")
-        await serve(self, self.settings)
+        if self._is_in_own_handler():
+            raise UsageError("Expected to run outside of the handlers of the bus, got a handler - at `run`")
+        if self._running or (self._started and self._loop is not asyncio.get_running_loop()):
+            raise UsageError("Expected a bus that does not run, got one that does - at `run`")
+        self._running = True
+        try:
+            await serve(_Begun(self) if self._started else self, self.settings)
+        finally:
+            self._running = False
 
     def as_broker(self) -> "MountedBus":
         """Return this bus as a broker for `FastStream(...)`: started, stopped and injected by the app."""
@@ -524,3 +544,19 @@ class Bus(Publishing, BoundedReading):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.stop()
+
+
+class _Begun:
+    """A bus that was started before it is served, as by `async with`."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self.checks, self.wait = bus.checks, bus.wait
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._bus.stop()

@@ -33,7 +33,7 @@ COMMANDS = "govbus.commands"
 TELEMETRY = "govbus.telemetry"
 EXPORTING = (("connect", "run"),)
 """The commands that publish and deliver until stopped, and leave their telemetry to the frame."""
-SERVING = (*EXPORTING, ("monitor",), ("console",), ("contracts", "serve"))
+SERVING = (*EXPORTING, ("run",), ("monitor",), ("console",), ("contracts", "serve"))
 """The commands that run until stopped, and are watched by their log."""
 
 FAILED = 1

@@ -29,7 +29,7 @@ from bus.kafka.transport import KafkaTransport
 from bus.parking.rows import read_row
 from bus.receipts.receipts import DeliveryReceipt, decode_receipts
 from bus.record import Record
-from bus.replay.cli import load_bus
+from bus.run.programs import load_bus
 from bus.topics import parked_topic, receipts_topic
 from contracts import Catalog
 

@@ -4,7 +4,7 @@ import asyncio
 import sys
 
 from bus.errors import UsageError
-from bus.replay.cli import load_bus
+from bus.run.programs import load_bus
 from bus.settings import Settings
 
 

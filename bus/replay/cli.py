@@ -1,16 +1,14 @@
 """`govbus replay`: handle a window of a subscription's events again, with approval and audit."""
 
 import asyncio
-import importlib
-import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 from uuid_utils import uuid7
 
-from bus.errors import UsageError
 from bus.replay.replay import ReplayRequest, replay, window
+from bus.run.programs import load_bus
 from bus.settings import login
 from contracts import say
 
@@ -50,27 +48,6 @@ def replay_command(subscription: str, app: str, identity: str | None, *, dry_run
 
 def _utc(when: datetime) -> datetime:
     return when.replace(tzinfo=UTC) if when.tzinfo is None else when
-
-
-def load_bus(app: str) -> "Bus":
-    """Return the bus that `MODULE:BUS` names; it is not started.
-
-    Raises:
-        UsageError: there is none.
-    """
-    from bus.bus import Bus  # noqa: PLC0415 - keeps `govbus --help` quick
-
-    module, _, name = app.partition(":")
-    sys.path.insert(0, "")
-    try:
-        found = getattr(importlib.import_module(module), name, None)
-    except ImportError as error:
-        raise UsageError(
-            f"Expected a module that can be imported, got `{app}` ({error}) - at `--app`"
-        ) from error
-    if not isinstance(found, Bus):
-        raise UsageError(f"Expected `MODULE:BUS` that names a bus, got `{app}` - at `--app`")
-    return found
 
 
 async def _count(bus: "Bus", name: str, request: ReplayRequest) -> int:

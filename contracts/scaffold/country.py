@@ -168,10 +168,9 @@ if __name__ == "__main__":
 _LICENSING_PROGRAM: Final = '''\
 """The licensing office reads `business-register.shop-registered`, and issues a licence.
 
-    python licensing.py                 # until Ctrl-C; GOVBUS_BOOTSTRAP_SERVERS names the cluster
+    govbus run licensing:bus --reload   # until Ctrl-C; GOVBUS_BOOTSTRAP_SERVERS names the cluster
 """
 
-import asyncio
 from datetime import date
 
 from bus import Bus, Event
@@ -191,10 +190,6 @@ async def issue(event: Event) -> None:
     # It continues the transaction of the shop. A handler that is repeated publishes the same event.
     await event.publish("licensing-office.licence-issued", licence, version="1.0")
     print("issued", licence["licence_number"])
-
-
-if __name__ == "__main__":
-    asyncio.run(bus.run())
 '''
 
 _TEST: Final = '''\
@@ -237,7 +232,7 @@ govbus up --port 9092       # a Kafka on this machine, with the topics of this c
 In a second terminal, then in a third:
 
 ```sh
-python licensing.py
+govbus run licensing:bus
 python register.py SHOP-000001
 ```
 

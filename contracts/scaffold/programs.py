@@ -12,11 +12,9 @@ from contracts.errors import ContractError
 _SUBSCRIBER: Final = '''\
 """{agency} reads `{subject}`.
 
-    python {module}.py                  # until Ctrl-C; GOVBUS_BOOTSTRAP_SERVERS names the cluster
+    govbus run {module}:bus --reload    # until Ctrl-C; GOVBUS_BOOTSTRAP_SERVERS names the cluster
     python -m pytest test_{module}.py   # in memory
 """
-
-import asyncio
 
 from bus import Bus, Event
 
@@ -27,10 +25,6 @@ bus = Bus("{agency}")
 async def handle(event: Event) -> None:
     # What is raised here is tried again, by a schedule; later events of the same key wait, others go on.
     print("received", event.id)
-
-
-if __name__ == "__main__":
-    asyncio.run(bus.run())
 '''
 
 _SUBSCRIBER_TEST: Final = '''\

@@ -1,0 +1,1 @@
+"""`govbus run`: an agency's program, in one process or several."""

@@ -1,0 +1,35 @@
+"""An agency's program, by the name of its bus: `MODULE:BUS`."""
+
+import importlib
+import sys
+from typing import TYPE_CHECKING
+
+from bus.errors import UsageError
+
+if TYPE_CHECKING:
+    from bus.bus import Bus
+
+
+def load_bus(app: str) -> "Bus":
+    """Return the bus that `MODULE:BUS` names; it is not started.
+
+    Args:
+        app: the module, found from the working directory, and the name of the bus in it; `bus` if absent.
+
+    Raises:
+        UsageError: there is none. What the module itself raises is passed on.
+    """
+    from bus.bus import Bus  # noqa: PLC0415 - keeps `govbus --help` quick
+
+    module, _, name = app.partition(":")
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        found = getattr(importlib.import_module(module), name or "bus", None)
+    except ImportError as error:
+        raise UsageError(
+            f"Expected a module that can be imported, got `{app}` ({error}) - at `MODULE:BUS`"
+        ) from error
+    if not isinstance(found, Bus):
+        raise UsageError(f"Expected `MODULE:BUS` that names a bus, got `{app}` - at `MODULE:BUS`")
+    return found
