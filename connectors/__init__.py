@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from connectors.configuration.config import ConnectorConfig, SinkConfig, SourceConfig
     from connectors.configuration.config_reader import load
     from connectors.errors import (
+        BlockedError,
         ConfigurationError,
         ConnectorError,
         EndOfSourceError,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Applied": "connectors.sink",
     "Batch": "connectors.source",
+    "BlockedError": "connectors.errors",
     "CheckpointReader": "connectors.source",
     "ConfigurationError": "connectors.errors",
     "ConnectorConfig": "connectors.configuration.config",
@@ -49,6 +51,7 @@ _HOMES = {
 __all__ = [
     "Applied",
     "Batch",
+    "BlockedError",
     "CheckpointReader",
     "ConfigurationError",
     "ConnectorConfig",

@@ -73,7 +73,7 @@ def run(files: Sequence[Path], root: Path) -> None:
     for health in runner.health():
         counts = ", ".join(f"{count} {what}" for what, count in sorted(health.counts.items()) if count)
         say(f"{health.kind} {health.agency}/{health.name} {health.state}: {counts or 'nothing to do'}")
-    if any(health.state == "failed" for health in runner.health()):
+    if any(health.needs_a_person for health in runner.health()):
         raise click.exceptions.Exit(FAILED)
 
 

@@ -3,6 +3,7 @@
     ConnectorError            the root: never raised itself
     |- NotConnectedError      the connection is gone: connect again with back-off, then go on
     |- TryAgainError          the target is there but cannot take this now: the same record again later
+    |- BlockedError           the target takes no event until a person acts: all wait, state `blocked`
     |- RecordRejectedError    this record will never fit: dead letter, the next one goes on
     |- EndOfSourceError       the source has ended for good: finish in order
     `- ConfigurationError     a person has to change a file: stop this connector, report where
@@ -59,6 +60,19 @@ class TryAgainError(ConnectorError):
         super().__init__(message)
         self.after_seconds = after_seconds
         self.away = away
+
+
+class BlockedError(ConnectorError):
+    """The target takes no event until a person changes something, such as a password that has expired.
+
+    No event is at fault: each waits, by the schedule of an outage, and is offered again.
+
+    Args:
+        message: What the target answered and what to do, without the record's values.
+    """
+
+    retriable = True
+    reason = "blocked"
 
 
 class RecordRejectedError(ConnectorError):

@@ -10,7 +10,7 @@ from contracts import visible_logger
 
 _LOG = visible_logger("govbus.connectors")
 
-State: TypeAlias = Literal["starting", "running", "waiting", "finished", "failed", "stopped"]
+State: TypeAlias = Literal["starting", "running", "waiting", "blocked", "finished", "failed", "stopped"]
 Count: TypeAlias = Literal["published", "dead-lettered", "skipped", "written", "retried"]
 
 
@@ -22,7 +22,8 @@ class Health:
         agency: Whose connector it is.
         name: Its name.
         kind: Whether it is a source or a sink.
-        state: `waiting` is between two attempts after an error; `failed` needs a person.
+        state: `waiting` is between two attempts after an error; `blocked` is the same, and lasts until a
+            person acts; `failed` has stopped, and needs a person too.
         reason: One word of a closed set for the last error, None when running well.
         detail: One line about it, without values.
         since: When the state began, aware.
@@ -53,17 +54,26 @@ class Health:
         when = "later" if seconds is None else f"in {seconds:.1f} s"
         self._enter("waiting", reason, f"{detail}; trying again {when}")
 
+    def blocked(self, reason: str, detail: str) -> None:
+        """Nothing goes on until a person changes something; attempts are made to see whether one did."""
+        self._enter("blocked", reason, detail)
+
     def failed(self, reason: str, detail: str) -> None:
         """It has stopped until a person changes something."""
         self._enter("failed", reason, detail)
+
+    @property
+    def needs_a_person(self) -> bool:
+        """Whether it goes on only after a person has changed something."""
+        return self.state in {"blocked", "failed"}
 
     def finished(self) -> None:
         """Its source has ended."""
         self._enter("finished", None, "")
 
     def stopped(self) -> None:
-        """It was stopped; a failure or the end of its source stays visible."""
-        if self.state not in {"failed", "finished"}:
+        """It was stopped; what needs a person, or the end of its source, stays visible."""
+        if self.state not in {"blocked", "failed", "finished"}:
             self._enter("stopped", None, "")
 
     def _enter(self, state: State, reason: str | None, detail: str) -> None:
@@ -73,6 +83,8 @@ class Health:
         if state != self.state:
             self.since = datetime.now(UTC)
         self.state, self.reason = state, reason
-        level = {"waiting": logging.WARNING, "failed": logging.ERROR}.get(state, logging.INFO)
+        level = {"waiting": logging.WARNING, "blocked": logging.ERROR, "failed": logging.ERROR}.get(
+            state, logging.INFO
+        )
         why = f" {reason}: {detail}" if reason else ""
         _LOG.log(level, "%s %s/%s %s%s", self.kind, self.agency, self.name, state, why)

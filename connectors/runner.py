@@ -20,7 +20,7 @@ class Runner:
     """Runs connectors until stopped.
 
     A connector that fails does not affect the others: a source is restarted with back-off, an event that a
-    sink cannot take is retried by the bus, a connector that needs a person stays `failed`.
+    sink cannot take is retried by the bus, one that needs a person is `blocked` or `failed`.
 
     Args:
         configs: The connectors; see `connectors.load`.
@@ -129,8 +129,8 @@ class Runner:
         return next((fault for fault in (*found, *(one.fault for one in self._sources)) if fault), None)
 
     async def _connectors_fault(self) -> str | None:
-        failed = [f"{one.agency}/{one.name} ({one.reason})" for one in self.health() if one.state == "failed"]
-        return f"needs a person: {', '.join(failed)}" if failed else None
+        found = [f"{one.agency}/{one.name} ({one.reason})" for one in self.health() if one.needs_a_person]
+        return f"needs a person: {', '.join(found)}" if found else None
 
     async def wait(self) -> None:
         """Wait until nothing is left to do.

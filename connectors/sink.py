@@ -81,6 +81,7 @@ class Sink(Protocol):
 
         Raises:
             NotConnectedError: The target cannot be reached now; called again later.
+            BlockedError: It can be used only after a person has acted; called again later.
             ConfigurationError: It can never work like this; the connector stops.
         """
 
@@ -97,6 +98,8 @@ class Sink(Protocol):
             TryAgainError: The target cannot take this event now; it is offered again later. Unless the
                 error says `away`, it is dead-lettered when the subscription's retries are used up. Where the
                 error has `after_seconds`, no event is written before.
+            BlockedError: The target takes no event until a person acts. The events wait as while the target
+                is away, and the sink is `blocked`.
             RecordRejectedError: The target will never take this event; it is dead-lettered.
         """
 

@@ -7,6 +7,7 @@ from typing import Any
 from bus import Ack, Bus, DeadLetter, Event, Outcome, Reason, Retry, trace_headers
 from connectors.configuration.config import SinkConfig
 from connectors.errors import (
+    BlockedError,
     ConfigurationError,
     ConnectorError,
     NotConnectedError,
@@ -17,10 +18,6 @@ from connectors.health import Health
 from connectors.sink import Applied, SinkRecord
 from connectors.target import LONGEST_PAUSE_SECONDS, WAIT_SECONDS, Target
 from connectors.worker import Worker
-from contracts import visible_logger
-
-_LOG = visible_logger("govbus.connectors")
-MISCONFIGURED_WAIT_SECONDS = 60.0
 
 
 class SinkRunner:
@@ -51,6 +48,8 @@ class SinkRunner:
         except ConfigurationError as error:
             self.health.failed(error.reason, str(error))
             return False
+        except BlockedError as error:
+            self.health.blocked(error.reason, str(error))
         except ConnectorError as error:
             self.health.waiting(error.reason, str(error))
         except Exception as error:  # noqa: BLE001 - the first event tries again, whatever the error
@@ -105,9 +104,9 @@ class SinkRunner:
                 )
         except RecordRejectedError as error:
             return self._dead_letter(Reason.TARGET_REJECTED, str(error), error)
-        except ConfigurationError as error:
-            self.health.failed(error.reason, str(error))
-            return Retry(Reason.TARGET_UNAVAILABLE, MISCONFIGURED_WAIT_SECONDS, type(error).__name__)
+        except (BlockedError, ConfigurationError) as error:
+            self.health.blocked(error.reason, str(error))
+            return Retry(Reason.TARGET_UNAVAILABLE, error=type(error).__name__)
         except NotConnectedError as error:
             self._connected = False
             return self._retry(Reason.TARGET_UNAVAILABLE, error)

@@ -11,8 +11,15 @@ import aiohttp
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-from connectors.errors import ConfigurationError, NotConnectedError, RecordRejectedError, TryAgainError
-from connectors.http.translate import TRY_AGAIN, outcome_of
+from connectors.errors import (
+    BlockedError,
+    ConfigurationError,
+    NotConnectedError,
+    RecordRejectedError,
+    TryAgainError,
+)
+from connectors.http.answer import AnswerOptions
+from connectors.http.translate import REJECTED, TRY_AGAIN, outcome_of
 from connectors.sink import Applied, SinkRecord
 
 _OWN_HEADERS = (
@@ -20,6 +27,16 @@ _OWN_HEADERS = (
     "transfer-encoding",
 )  # fmt: skip
 Status = Annotated[int, Field(ge=100, le=599)]
+MOST_ANSWER_BYTES = 65_536
+"""The longest body in which an answer is looked for."""
+
+_CERTIFICATE_FAULTS = {
+    9: "is not valid yet - set the clock of this machine",
+    10: "has expired - let its owner renew it",
+    62: "is for another host - correct `url`",
+    64: "is for another host - correct `url`",
+}
+"""By the verify codes of OpenSSL."""
 
 
 class HttpOptions(BaseModel):
@@ -31,7 +48,9 @@ class HttpOptions(BaseModel):
         headers: Further headers. Give secrets as `${ENV:NAME}`.
         timeout_seconds: For one request, from connecting to the end of the answer.
         already_applied: Statuses that say the target had the event before, usually 409.
+        rejected: Statuses that blame the event: the target will never take it.
         try_again: Statuses that say it may take the event later.
+        answer: What the body of an answer 2xx says; any body is a success when absent.
         ca_file: Certificates to trust instead of the machine's; they are always verified.
     """
 
@@ -42,7 +61,9 @@ class HttpOptions(BaseModel):
     headers: dict[str, SecretStr] = Field(default_factory=dict)
     timeout_seconds: float = Field(default=10.0, gt=0, le=300)
     already_applied: list[Status] = Field(default_factory=list)
+    rejected: list[Status] = Field(default_factory=lambda: list(REJECTED))
     try_again: list[Status] = Field(default_factory=lambda: list(TRY_AGAIN))
+    answer: AnswerOptions | None = None
     ca_file: Annotated[Path | None, Field(strict=False)] = None
 
     @field_validator("url")
@@ -71,8 +92,8 @@ class HttpOptions(BaseModel):
 class HttpSink:
     """A service that takes each event as one JSON request over HTTP.
 
-    Redirects are not followed, no answer's body is read into memory or logged, no cookies are kept, and
-    proxies of the environment are not used.
+    Redirects are not followed, no answer's body is logged, nor read unless the file has `answer`, no cookies
+    are kept, and proxies of the environment are not used.
 
     Args:
         options: The `sink:` section.
@@ -91,18 +112,7 @@ class HttpSink:
     async def connect(self) -> None:
         """Open a session; see `Sink.connect`."""
         await self.close()
-        context: ssl.SSLContext | bool = True
-        if self._options.ca_file is not None:
-            try:
-                context = await asyncio.to_thread(
-                    ssl.create_default_context, cafile=str(self._options.ca_file)
-                )
-            except OSError as error:
-                raise ConfigurationError(
-                    "ca_file cannot be used",
-                    error.strerror or type(error).__name__,
-                    "name a file of PEM certificates",
-                ) from None
+        context = await asyncio.to_thread(self._tls_context)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=context),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -130,6 +140,9 @@ class HttpSink:
                 self._options.method, url, data=body, headers=headers, allow_redirects=False
             ) as response:
                 status, retry_after = response.status, response.headers.get("Retry-After")
+                said = await self._body_of(response)
+        except aiohttp.ClientConnectorCertificateError as error:
+            raise _certificate_fault(error.certificate_error) from None
         except aiohttp.ClientConnectorError as error:
             raise TryAgainError(f"the target cannot be reached: {type(error).__name__}", away=True) from None
         except TimeoutError:
@@ -137,21 +150,28 @@ class HttpSink:
             raise TryAgainError(f"Expected an answer within {seconds} s, got none") from None
         except aiohttp.ClientError as error:
             raise TryAgainError(f"Expected an answer, got {type(error).__name__}") from None
-        return outcome_of(
+        outcome = outcome_of(
             status,
             retry_after,
             datetime.now(UTC),
             already_applied=self._options.already_applied,
+            rejected=self._options.rejected,
             try_again=self._options.try_again,
         )
+        answer = self._options.answer
+        return outcome if answer is None or outcome.already else answer.outcome_of(said)
 
     async def check(self) -> None:
         """Open and close a connection to the target, sending nothing; see `Sink.check`."""
         parts = urlsplit(self._options.url.get_secret_value())
-        port = parts.port or (443 if parts.scheme == "https" else 80)
+        is_secure = parts.scheme == "https"
+        context = await asyncio.to_thread(self._tls_context) if is_secure else None
+        port = parts.port or (443 if is_secure else 80)
         try:
             async with asyncio.timeout(self._options.timeout_seconds):
-                _, writer = await asyncio.open_connection(parts.hostname, port)
+                _, writer = await asyncio.open_connection(parts.hostname, port, ssl=context)
+        except ssl.SSLCertVerificationError as error:
+            raise _certificate_fault(error) from None
         except (OSError, TimeoutError) as error:
             raise NotConnectedError(f"the target cannot be reached: {type(error).__name__}") from None
         writer.close()
@@ -161,3 +181,31 @@ class HttpSink:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+    def _tls_context(self) -> ssl.SSLContext:
+        file = self._options.ca_file
+        try:
+            return ssl.create_default_context(cafile=None if file is None else str(file))
+        except OSError as error:
+            raise ConfigurationError(
+                "ca_file cannot be used",
+                error.strerror or type(error).__name__,
+                "name a file of PEM certificates",
+            ) from None
+
+    async def _body_of(self, response: aiohttp.ClientResponse) -> bytes:
+        """The body where the file asks for it, cut after `MOST_ANSWER_BYTES`."""
+        body = b""
+        if self._options.answer is not None and 200 <= response.status < 300:
+            async for part in response.content.iter_chunked(8_192):
+                body += part
+                if len(body) > MOST_ANSWER_BYTES:
+                    break
+        return body[:MOST_ANSWER_BYTES]
+
+
+def _certificate_fault(error: Exception) -> BlockedError:
+    fault = _CERTIFICATE_FAULTS.get(
+        getattr(error, "verify_code", 0), "is not trusted here - name under `ca_file` who signed it"
+    )
+    return BlockedError(f"Expected a certificate of the target that can be trusted, got one that {fault}")

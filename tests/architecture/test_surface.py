@@ -87,6 +87,7 @@ PINNED: dict[str, list[str]] = {
     "connectors": [
         "Applied",
         "Batch",
+        "BlockedError",
         "CheckpointReader",
         "ConfigurationError",
         "ConnectorConfig",

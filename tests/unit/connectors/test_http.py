@@ -2,17 +2,24 @@
 
 import asyncio
 import logging
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from pydantic import ValidationError
 
-from connectors import Applied, RecordRejectedError, Sink, SinkRecord, TryAgainError
+from connectors import Applied, BlockedError, RecordRejectedError, Sink, SinkRecord, TryAgainError
 from connectors.http import HttpOptions, HttpSink
 from connectors.http.translate import outcome_of, wait_seconds
 from connectors.testing import SinkTests
@@ -146,14 +153,154 @@ async def test_a_passing_refusal_is_tried_again(office: tuple[Office, str], stat
     assert caught.value.after_seconds == 7.0
 
 
-@pytest.mark.parametrize("status", [301, 302, 307, 400, 401, 404, 409, 410, 422])
-async def test_a_final_refusal_rejects_the_event(office: tuple[Office, str], status: int) -> None:
-    """Redirects are not followed, and other 4xx are for good."""
-    office[0].answer = web.Response(status=status, headers={"Location": office[1]}, text="Ama")
+@pytest.mark.parametrize("status", [400, 409, 413, 415, 422])
+async def test_an_answer_that_blames_the_event_rejects_it(office: tuple[Office, str], status: int) -> None:
+    """Only these are for good, unless the file names others."""
+    office[0].answer = web.Response(status=status, text="Ama")
     with pytest.raises(RecordRejectedError) as caught:
         await write(office[1])
     assert len(office[0].requests) == 1
     assert "Ama" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "status", [300, 301, 302, 303, 307, 308, 401, 402, 403, 404, 405, 406, 407, 410, 451]
+)
+async def test_an_answer_that_blames_no_event_blocks_the_target(
+    office: tuple[Office, str], status: int
+) -> None:
+    """No credentials, no such address, a redirect: no event would be taken, so none is rejected."""
+    office[0].answer = web.Response(status=status, headers={"Location": office[1]}, text="Ama")
+    with pytest.raises(BlockedError, match=f"got {status}, which blames no event - ") as caught:
+        await write(office[1])
+    assert len(office[0].requests) == 1
+    assert "Ama" not in str(caught.value)
+
+
+async def test_the_file_says_which_answers_blame_the_event(office: tuple[Office, str]) -> None:
+    """What it names under `rejected` is rejected, and what it leaves out blocks."""
+    office[0].answer = web.Response(status=404)
+    with pytest.raises(RecordRejectedError):
+        await write(office[1], rejected=[404])
+    office[0].answer = web.Response(status=422)
+    with pytest.raises(BlockedError):
+        await write(office[1], rejected=[404])
+    office[0].answer = web.Response(status=500)
+    with pytest.raises(RecordRejectedError):
+        await write(office[1], rejected=[500])
+
+
+ANSWER = {
+    "path": "$.result.code",
+    "applied": [0, "OK"],
+    "already_applied": ["DUPLICATE"],
+    "rejected": ["INVALID"],
+    "try_again": ["BUSY"],
+}
+
+
+@pytest.mark.parametrize(
+    ("body", "outcome"),
+    [
+        ({"result": {"code": "OK"}}, Applied()),
+        ({"result": {"code": 0}}, Applied()),
+        ({"result": {"code": "DUPLICATE"}}, Applied(already=True)),
+        ({"result": {"code": "INVALID", "name": "Ama"}}, RecordRejectedError),
+        ({"result": {"code": "BUSY"}}, TryAgainError),
+        ({"result": {"code": "Ama"}}, BlockedError),
+        ({"result": {"code": False}}, BlockedError),
+        ({"result": {}}, BlockedError),
+        ({}, BlockedError),
+        ([], BlockedError),
+        ({"result": {"code": "OK"}, "padding": "x" * 70_000}, BlockedError),
+    ],
+)
+async def test_a_200_means_what_the_file_says_of_its_body(
+    office: tuple[Office, str], body: Any, outcome: Any
+) -> None:
+    """A target that answers 200 and writes that it failed has not taken the event."""
+    office[0].answer = web.json_response(body)
+    if isinstance(outcome, Applied):
+        assert await write(office[1], answer=ANSWER) == outcome
+        return
+    with pytest.raises(outcome) as caught:
+        await write(office[1], answer=ANSWER)
+    assert "Ama" not in str(caught.value)
+
+
+async def test_a_text_is_an_answer_too(office: tuple[Office, str]) -> None:
+    """Old programs answer one word; a page of HTML is none of them."""
+    answer = {"path": "$", "applied": ["ACCEPTED"], "rejected": ["REFUSED"]}
+    office[0].answer = web.Response(text="ACCEPTED\r\n")
+    assert await write(office[1], answer=answer) == Applied()
+    office[0].answer = web.Response(text="REFUSED")
+    with pytest.raises(RecordRejectedError):
+        await write(office[1], answer=answer)
+    office[0].answer = web.Response(text="<html>Maintenance</html>")
+    with pytest.raises(BlockedError):
+        await write(office[1], answer=answer)
+
+
+async def test_the_status_comes_before_the_body(office: tuple[Office, str]) -> None:
+    """A 422 is one whatever it says."""
+    office[0].answer = web.json_response({"result": {"code": "OK"}}, status=422)
+    with pytest.raises(RecordRejectedError):
+        await write(office[1], answer=ANSWER)
+
+
+def certified(folder: Path, *, days: range, host: str = "localhost") -> tuple[Path, ssl.SSLContext]:
+    """A certificate that signs itself, and the TLS of a server that shows it; valid for days from today."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1)
+        .not_valid_before(now + timedelta(days=days.start))
+        .not_valid_after(now + timedelta(days=days.stop))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    file = folder / "certificate.pem"
+    file.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        + certificate.public_bytes(Encoding.PEM)
+    )
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(file)
+    return file, context
+
+
+@pytest.mark.parametrize(
+    ("days", "host", "trusted", "fault"),
+    [
+        (range(-2, -1), "localhost", True, "has expired"),
+        (range(1, 2), "localhost", True, "is not valid yet"),
+        (range(-1, 1), "elsewhere", True, "is for another host"),
+        (range(-1, 1), "localhost", False, "is not trusted here"),
+        (range(-1, 1), "localhost", True, None),
+    ],
+)
+async def test_a_certificate_that_cannot_be_trusted_blocks_the_target(
+    tmp_path: Path, days: range, host: str, trusted: bool, fault: str | None
+) -> None:
+    """It gets no event, and the message says what is wrong with it; `check` says it beforehand."""
+    file, context = certified(tmp_path, days=days, host=host)
+    office = Office()
+    application = web.Application()
+    application.router.add_post("/", office.take)
+    server = TestServer(application, host="localhost")
+    await server.start_server(ssl=context)
+    async with server:
+        url = f"https://localhost:{server.port}/"
+        options = {"ca_file": str(file)} if trusted else {}
+        if fault is None:
+            await sink_to(url, **options).check()
+            assert await write(url, **options) == Applied()
+            return
+        for attempt in (sink_to(url, **options).check(), write(url, **options)):
+            with pytest.raises(BlockedError, match=fault):
+                await attempt
+    assert office.requests == []
 
 
 async def test_a_conflict_may_mean_that_it_was_applied_before(office: tuple[Office, str]) -> None:
@@ -236,5 +383,5 @@ def test_every_status_has_one_meaning() -> None:
         try:
             assert outcome_of(status, None, NOW) == Applied()
             assert 200 <= status < 300
-        except (TryAgainError, RecordRejectedError):
+        except (BlockedError, TryAgainError, RecordRejectedError):
             assert not 200 <= status < 300

@@ -14,7 +14,15 @@ from pydantic import BaseModel
 
 from bus import RetryPolicy, TopicMissingError
 from bus.testing import InMemoryCluster
-from connectors import Applied, NotConnectedError, RecordRejectedError, SinkRecord, TryAgainError
+from connectors import (
+    Applied,
+    BlockedError,
+    ConfigurationError,
+    NotConnectedError,
+    RecordRejectedError,
+    SinkRecord,
+    TryAgainError,
+)
 from tests.ports import held_port
 from tests.unit.connectors.country import (
     EVENT,
@@ -122,6 +130,30 @@ async def test_a_target_that_is_away_gets_its_events_when_it_comes_back(
     assert cluster.records("municipality.dead-letters") == []
 
 
+async def test_a_target_that_refuses_everybody_keeps_its_events(
+    tmp_path: Path, cluster: InMemoryCluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its password has expired: the sink is `blocked` with one line, and goes on when somebody renewed it."""
+    office = Office()
+    office.statuses = [401, 401, 404, 201]
+    async with office.open() as server:
+        configs = configured(tmp_path, http_sink(str(server.make_url("/"))))
+        async with runner_of(configs, cluster) as runner:
+            (health,) = runner.health()
+            await publish_businesses(cluster, 1, 2)
+            await until(lambda: health.state == "blocked")
+            assert (
+                await runner.checks["connectors"]() == "needs a person: municipality/permit-office (blocked)"
+            )
+            await until(lambda: len(office.bodies) == 2)
+            await until(lambda: health.state == "running")
+    assert cluster.records("municipality.dead-letters") == []
+    lines = [record.message for record in caplog.records if "permit-office blocked" in record.message]
+    assert len(lines) == 1
+    assert "got 401" in lines[0]
+    assert "renew the credentials" in lines[0]
+
+
 class ScriptedSink:
     """A plain (not asynchronous) sink whose writes follow a script."""
 
@@ -198,6 +230,8 @@ def _quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
         (NotConnectedError("gone", after_seconds=0.01), 2, 0),
         (TryAgainError("busy", after_seconds=0.01), 1, 0),
         (RecordRejectedError("no"), 1, 1),
+        (BlockedError("no password"), 1, 0),
+        (ConfigurationError("no path", "it is gone", "write another"), 1, 0),
         (OSError("a bug"), 1, 0),
     ],
 )
