@@ -11,6 +11,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, NoSuchTableError, SQLAlchemyError
 
 from bus import text_fault
+from connectors.database_values import DatabaseText
 from connectors.errors import ConfigurationError, NotConnectedError
 
 
@@ -21,7 +22,8 @@ class Database:
         url: Its SQLAlchemy address.
         table: The table's name, for messages.
         remedy: What to do where the table does not exist.
-        broken_text: Whether SQLite gives text that is not UTF-8, with surrogate escapes, instead of an error.
+        any_value: Whether a value that Python cannot carry comes as text instead of an error: times such as
+            `infinity` of PostgreSQL as `DatabaseText`, broken text of SQLite with surrogate escapes.
     """
 
     def __init__(
@@ -30,12 +32,12 @@ class Database:
         table: str,
         *,
         remedy: str = "write both as the database does",
-        broken_text: bool = False,
+        any_value: bool = False,
     ) -> None:
         self._url = url
         self._table = table
         self._remedy = remedy
-        self._broken_text = broken_text
+        self._any_value = any_value
         self._engine: sqlalchemy.Engine | None = None
 
     @contextmanager
@@ -82,8 +84,10 @@ class Database:
         event.listen(engine, "connect", _require_texts, insert=True)  # before SQLAlchemy reads a text
         if engine.dialect.name == "sqlite":
             _require_file(engine.url.database)
-            if self._broken_text:
+            if self._any_value:
                 event.listen(engine, "connect", _keep_broken_text)
+        if engine.driver == "psycopg" and self._any_value:
+            event.listen(engine, "connect", _keep_odd_times)
         return engine
 
 
@@ -100,3 +104,29 @@ def _require_file(file: str | None) -> None:
 
 def _keep_broken_text(connection: Any, _record: Any) -> None:
     connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
+
+
+def _keep_odd_times(connection: Any, _record: Any) -> None:
+    """Python has no `infinity`, no year before 1 or after 9999, and no hour 24; PostgreSQL has."""
+    from psycopg import DataError  # noqa: PLC0415 - only who reads PostgreSQL loads its driver
+    from psycopg.adapt import Loader  # noqa: PLC0415
+
+    def tolerant(strict: type[Any]) -> type[Loader]:
+        class TolerantLoader(Loader):
+            def __init__(self, oid: int, context: Any = None) -> None:
+                super().__init__(oid, context)
+                self._strict = strict(oid, context)
+
+            def load(self, data: Any) -> Any:
+                try:
+                    return self._strict.load(data)
+                except DataError:
+                    return DatabaseText(bytes(data).decode("utf-8", "backslashreplace"))
+
+        return TolerantLoader
+
+    for name in ("date", "timestamp", "timestamptz", "time", "timetz", "interval"):
+        oid = connection.adapters.types[name].oid
+        strict = connection.adapters.get_loader(oid, 0)
+        if strict is not None:
+            connection.adapters.register_loader(oid, tolerant(strict))

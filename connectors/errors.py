@@ -3,7 +3,7 @@
     ConnectorError            the root: never raised itself
     |- NotConnectedError      the connection is gone: connect again with back-off, then go on
     |- TryAgainError          the target is there but cannot take this now: the same record again later
-    |- BlockedError           the target takes no event until a person acts: all wait, state `blocked`
+    |- BlockedError           nothing goes on until a person acts: all waits, and is tried again
     |- RecordRejectedError    this record will never fit: dead letter, the next one goes on
     |- EndOfSourceError       the source has ended for good: finish in order
     `- ConfigurationError     a person has to change a file: stop this connector, report where
@@ -63,12 +63,12 @@ class TryAgainError(ConnectorError):
 
 
 class BlockedError(ConnectorError):
-    """The target takes no event until a person changes something, such as a password that has expired.
+    """Nothing goes on until a person changes something there, such as a password that has expired.
 
-    No event is at fault: each waits, by the schedule of an outage, and is offered again.
+    No record is at fault: each waits as in an outage, and is tried again; the connector is `blocked`.
 
     Args:
-        message: What the target answered and what to do, without the record's values.
+        message: What the system answered and what to do, without the record's values.
     """
 
     retriable = True

@@ -130,11 +130,22 @@ def dead_letter(
     """
     raw = record.raw
     if raw is None:
-        raw = orjson.dumps(record.data, default=str) if isinstance(record, SourceRecord) else b""
+        raw = _written(record.data) if isinstance(record, SourceRecord) else b""
     where = {"connector": connector, **{name: _printable(text) for name, text in record.where.items()}}
     if len(raw) > MAX_RAW_BYTES:
         where["cut-from-bytes"] = str(len(raw))
     return DeadLetterDraft(raw[:MAX_RAW_BYTES], reason, stage, detail, where)
+
+
+def _written(data: object) -> bytes:
+    """The data as JSON, or as Python writes it where JSON cannot: setting aside never fails on a value."""
+    try:
+        return orjson.dumps(data, default=str, option=orjson.OPT_NON_STR_KEYS)
+    except (TypeError, ValueError):
+        try:
+            return ascii(data).encode()
+        except Exception as error:  # noqa: BLE001 - a type of somebody else's, or a number of too many digits
+            return f"<{type(data).__name__} that raises {type(error).__name__}>".encode()
 
 
 def _printable(text: str) -> str:

@@ -130,6 +130,8 @@ class Source(Protocol):
     poll_seconds: float
     """How long the runner waits after `read` returned None."""
 
+    # A source that need not read all columns has `keep_columns(names: frozenset[str])`. It is called before
+    # `connect` with those that the file reads, and not at all where a function reads the record.
     # A source whose records are all `EventRecord`s has `brings_events = True`; its file has no `publish:`.
 
     @property
@@ -144,6 +146,7 @@ class Source(Protocol):
 
         Raises:
             NotConnectedError: The system cannot be reached now; called again later.
+            BlockedError: A person has to change something there; called again later.
             ConfigurationError: It can never work like this; the connector stops.
         """
 
@@ -156,6 +159,7 @@ class Source(Protocol):
 
         Raises:
             NotConnectedError: The connection is lost; `connect` comes next.
+            BlockedError: A person has to change something; the source is `blocked`, `connect` comes next.
             EndOfSourceError: There will never be more; `close` comes next.
         """
 

@@ -25,7 +25,7 @@ from bus import (
 )
 from connectors.checkpoint import Checkpoints
 from connectors.configuration.config import SourceConfig
-from connectors.errors import ConfigurationError, ConnectorError, EndOfSourceError
+from connectors.errors import BlockedError, ConfigurationError, ConnectorError, EndOfSourceError
 from connectors.health import Health
 from connectors.publication import DeadLetterDraft, plan, refused, require_known
 from connectors.source import Batch, EventRecord, MalformedRecord, SourceRecord
@@ -294,7 +294,9 @@ class SourceRunner:
     async def _wait(self, error: Exception) -> None:
         """Report why in one line, and wait; of an unknown error only the class, since it may quote data."""
         seconds = max(self._next_wait_seconds(), getattr(error, "after_seconds", None) or 0.0)
-        if isinstance(error, ConnectorError | BusError):
+        if isinstance(error, BlockedError):
+            self.health.blocked(error.reason, str(error))
+        elif isinstance(error, ConnectorError | BusError):
             self.health.waiting(str(error.reason), str(error).partition("\n")[0], seconds)
         else:
             self.health.waiting(ConnectorError.reason, f"raised {type(error).__name__}", seconds)

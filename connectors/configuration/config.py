@@ -148,7 +148,18 @@ class SourceConfig(_Config):
     def make(self) -> Source:
         """A new source, not connected."""
         source: Source = self.type.implementation(self.options)
+        names = self.columns()
+        if names is not None and hasattr(source, "keep_columns"):
+            source.keep_columns(names)
         return source
+
+    def columns(self) -> frozenset[str] | None:
+        """The columns of a record that the file reads; None if a function reads it, or a path all of it."""
+        if self.mapping is None:
+            return None
+        firsts = [path.steps[:1] for path in (*self.mapping.paths(), *self.identity.paths)]
+        names = [step for first in firsts for step in first if isinstance(step, str)]
+        return frozenset(names) if len(names) == len(firsts) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,31 +10,46 @@ from uuid import UUID
 
 import orjson
 
+from connectors.database_values import DatabaseText, UnreadValue
 from connectors.source import Json, MalformedRecord, SourceRecord
 
 Position = tuple[Any, ...]
 """A row's place in the reading order: the value of the position column, then of the key columns."""
 
 
+MOST_LEVELS = 100
+"""How deep objects and lists of a value may be nested; JSON readers differ in what they take."""
+
+_LEAST_INTEGER, _MOST_INTEGER = -(2**63), 2**64 - 1
+"""The integers that readers of JSON commonly carry, and the bus' own does."""
+
+
 class UnreadableValueError(ValueError):
     """A column has a value that JSON cannot carry; the message has its type, not the value."""
 
 
-def json_value(value: Any) -> Json:
+def json_value(value: Any, levels: int = MOST_LEVELS) -> Json:
     """A database value as JSON: dates and times in ISO 8601, decimals and UUIDs as text, bytes in base64.
 
+    Args:
+        value: The value.
+        levels: How deep it may be nested.
+
     Raises:
-        UnreadableValueError: It is not finite, not text of any encoding, or of an unknown kind.
+        UnreadableValueError: It could not be read, or JSON cannot carry it: it is not finite, an integer
+            beyond 64 bits, not text of any encoding, nested too deep, or of an unknown kind.
     """
     match value:
-        case None | bool() | int():
+        case UnreadValue():
+            raise UnreadableValueError(f"Expected a value that can be read, got {value.kind} on reading it")
+        case DatabaseText():
+            raise UnreadableValueError("Expected a time of the years 1 to 9999 and before 24:00, got another")
+        case None | bool():
             return value
         case str():
             return _readable(value)
-        case float() if math.isfinite(value):
-            return value
-        case Decimal() if value.is_finite():
-            return format(value, "f")
+        case int() | float() | Decimal():
+            return _number(value)
         case datetime() | date() | time():
             return value.isoformat()
         case UUID():
@@ -42,15 +57,27 @@ def json_value(value: Any) -> Json:
         case bytes() | bytearray() | memoryview():
             return base64.b64encode(value).decode()
         case _:
-            return _nested(value)
+            return _nested(value, levels)
 
 
-def _nested(value: Any) -> Json:
+def _number(value: int | float | Decimal) -> Json:
+    if isinstance(value, int):
+        if _LEAST_INTEGER <= value <= _MOST_INTEGER:
+            return value
+        raise UnreadableValueError("Expected an integer of at most 64 bits, got a longer one")
+    if not math.isfinite(value):
+        raise UnreadableValueError("Expected a finite number, got one that is not")
+    return value if isinstance(value, float) else format(value, "f")
+
+
+def _nested(value: Any, levels: int) -> Json:
+    if levels == 0:
+        raise UnreadableValueError(f"Expected at most {MOST_LEVELS} levels of objects and lists, got more")
     match value:
         case Mapping():
-            return {str(name): json_value(item) for name, item in value.items()}
+            return {_readable(str(name)): json_value(item, levels - 1) for name, item in value.items()}
         case list() | tuple():
-            return [json_value(item) for item in value]
+            return [json_value(item, levels - 1) for item in value]
         case _:
             raise UnreadableValueError(f"Expected a value that JSON can carry, got `{type(value).__name__}`")
 
@@ -89,8 +116,15 @@ def record_of(row: Mapping[str, Any], position: Position, table: str) -> SourceR
 
 def _raw(row: Mapping[str, Any]) -> bytes:
     """The row as text for a dead letter, with escapes for what UTF-8 cannot carry."""
-    shown = {name: ascii(value) for name, value in row.items()}
-    return orjson.dumps(shown)
+    return orjson.dumps({ascii(name)[1:-1]: _shown(value) for name, value in row.items()})
+
+
+def _shown(value: Any) -> str:
+    """The value as text, whatever it is."""
+    try:
+        return ascii(value)
+    except Exception as error:  # noqa: BLE001 - of a driver's own type, or a number of too many digits
+        return f"<{type(value).__name__} that raises {type(error).__name__}>"
 
 
 def _text_of(part: Any) -> str:

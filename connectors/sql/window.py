@@ -6,8 +6,9 @@ appear after row 6. A reader that goes on from the highest row it saw loses row 
 
     ... | low |  seen  seen  (a gap, still open)  seen  |  not yet read ...
 
-`low` moves up to a row only after a row at least as high was visible for `settle_seconds`. A row that
-becomes visible within `settle_seconds` of any higher one is therefore read.
+`low` moves up to a row only after a row at least as high was visible for `settle_seconds`, and, where the
+database tells of its transactions, after all that wrote by then have ended. A row is therefore read however
+late its transaction commits; elsewhere, if it becomes visible within `settle_seconds` of any higher one.
 
 The order is that of the database, whose collation is not Python's: positions are never compared here, only
 taken in the order in which they are found.
@@ -43,15 +44,29 @@ class FoundRow:
     settled: bool
 
 
+@dataclass(frozen=True, slots=True)
+class OpenTransactions:
+    """The numbers of a database's transactions at a moment.
+
+    Attributes:
+        oldest: The lowest that is still open; all before it have ended.
+        following: The lowest that none has yet.
+    """
+
+    oldest: int
+    following: int
+
+
 @dataclass(slots=True)
 class SqlWindow:
     """How far a table was read.
 
     Attributes:
-        settle_seconds: How long a transaction may stay open behind a later one.
+        settle_seconds: How late a transaction may commit behind a later row; where the database tells of its
+            transactions, how long after it took the row's number it may begin to write.
         low: The last settled position, None before the first.
         seen: Positions above `low` that were read.
-        horizon: A value of the position column that was visible `settle_seconds` ago, None before that.
+        horizon: A value of the position column behind which nothing comes any more, None at first.
     """
 
     settle_seconds: float
@@ -59,6 +74,7 @@ class SqlWindow:
     seen: dict[Position, None] = field(default_factory=dict)
     horizon: Any = None
     _marks: deque[tuple[float, Any]] = field(default_factory=deque)
+    _fences: deque[tuple[int, Any]] = field(default_factory=deque)
 
     @classmethod
     def resume(cls, settle_seconds: float, checkpoint: Mapping[str, Json] | None) -> "SqlWindow":
@@ -89,13 +105,27 @@ class SqlWindow:
             highest: The highest value of the position column.
             now: Seconds on a clock that never goes back.
         """
-        if highest is not None:
+        if highest is not None and (not self._marks or self._marks[-1][1] != highest):
             self._marks.append((now, highest))
 
-    def set_horizon(self, now: float) -> None:
-        """Set the horizon for a read that begins now, on the clock of `mark`."""
+    def set_horizon(self, now: float, transactions: OpenTransactions | None = None) -> None:
+        """Set the horizon for a read that begins now, on the clock of `mark`.
+
+        Args:
+            now: Seconds on that clock.
+            transactions: Those of the database now, None where it does not say.
+        """
         while self._marks and now - self._marks[0][0] >= self.settle_seconds:
-            self.horizon = self._marks.popleft()[1]
+            highest = self._marks.popleft()[1]
+            if not self._fences or self._fences[-1][1] != highest:
+                self._fences.append((0 if transactions is None else transactions.following, highest))
+        while self._fences and (transactions is None or transactions.oldest >= self._fences[0][0]):
+            self.horizon = self._fences.popleft()[1]
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing more is taken until rows have settled."""
+        return len(self.seen) >= MOST_SEEN
 
     def take(self, found: Sequence[FoundRow], most: int, *, complete: bool) -> list[int]:
         """Choose which of the rows found above `low` to read, and move `low` up.

@@ -3,7 +3,7 @@
 This is the translation that a configuration file describes; a file may name a function instead.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any, TypeAlias
@@ -12,7 +12,7 @@ from bus import Event
 from connectors.errors import RecordRejectedError
 from connectors.source import Json, SourceRecord
 from connectors.translation.mapping import Expression, value_of
-from contracts import ConversionOptions, ValueConversionError, read_time
+from contracts import ConversionOptions, DataPath, ValueConversionError, read_time
 
 EVENT_FIELDS = ("data", "id", "key", "service", "source", "time", "transaction", "type", "version")
 """What a mapping of events may name."""
@@ -81,6 +81,12 @@ class RecordMapping:
             RecordRejectedError: The record lacks it.
         """
         return _text(self.transaction, data, "transaction")
+
+    def paths(self) -> Iterator[DataPath]:
+        """Every path into the record."""
+        for expression in (self.data, self.time, self.transaction, self.key):
+            if expression is not None:
+                yield from (path for path, _ in expression.paths())
 
     def _time(self, root: Mapping[str, Json]) -> datetime | None:
         written = value_of(self.time, root)

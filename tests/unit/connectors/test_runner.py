@@ -516,6 +516,65 @@ class FlakySource:
         """Nothing."""
 
 
+class Unshowable:
+    """A value of somebody else's type, which cannot even be shown."""
+
+    def __repr__(self) -> str:
+        """Never returns."""
+        raise RuntimeError("Ama Mensah")
+
+
+class OddSource(FlakySource):
+    """Gives one good record and one with an odd value."""
+
+    odd: ClassVar[Any] = None
+
+    def read(self) -> Batch | None:
+        """Both, once."""
+        self.number += 1
+        if self.number > 1:
+            return None
+        good, odd = (dict(zip(COLUMNS, business(number), strict=True)) for number in (1, 2))
+        records = SourceRecord(odd | {"town": self.odd}, "business/2"), SourceRecord(good, "business/1")
+        return Batch(records, {"at": 1})
+
+
+def circle() -> dict[str, Any]:
+    """An object that holds itself."""
+    found: dict[str, Any] = {}
+    return found | {"self": [found.setdefault("self", found)]}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        2**70,
+        float("nan"),
+        "\ud800",
+        b"\xff",
+        {1: 2},
+        {"a", "b"},
+        Unshowable(),
+        circle(),
+        10**5_000,
+        [[[{"\ud800": 1}]]],
+    ],
+    ids=["integer", "nan", "surrogate", "bytes", "key", "set", "unshowable", "circle", "digits", "nested"],
+)
+async def test_setting_aside_never_fails_on_a_value(
+    tmp_path: Path, cluster: InMemoryCluster, odd: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever a source of somebody else gives, its record becomes a dead letter and the next an event."""
+    OddSource.odd = odd
+    source = {**register_source(tmp_path), "connector": f"{__name__}:OddSource", "source": {}}
+    async with runner_of(configured(tmp_path, source), cluster) as runner:
+        await until(lambda: runner.health()[0].counts["dead-lettered"] == 1)
+        await until(lambda: runner.health()[0].state == "running")
+    assert len(cluster.records(LETTERS)) == len(cluster.records(TOPIC)) == 1
+    assert "raised" not in caplog.text
+    assert "Ama" not in caplog.text
+
+
 def flaky(folder: Path, *script: Exception | None) -> list[ConnectorConfig]:
     """A source with a script."""
     FlakySource.script = list(script)

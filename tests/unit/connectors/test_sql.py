@@ -12,10 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from connectors import ConfigurationError, MalformedRecord, NotConnectedError, Source, SourceRecord
+from connectors import (
+    BlockedError,
+    ConfigurationError,
+    MalformedRecord,
+    NotConnectedError,
+    Source,
+    SourceRecord,
+)
 from connectors.sql import SqlOptions, SqlSource
+from connectors.sql.source import INSPECT_SECONDS
 from connectors.sql.translate import decode_position, encode_position
-from connectors.sql.window import MOST_SEEN, FoundRow, SqlWindow
+from connectors.sql.window import MOST_SEEN, FoundRow, OpenTransactions, SqlWindow
 from connectors.testing import MemoryCheckpoints, SourceTests, acknowledge
 from tests.unit.connectors.country import make_register, register_businesses
 
@@ -154,6 +162,37 @@ def test_a_window_takes_every_row_that_appears_in_time(late: list[tuple[int, int
     assert sorted(taken) == sorted(row for row, _ in late)
 
 
+@given(
+    rows=st.lists(st.tuples(st.integers(0, 30), st.integers(0, 4), st.integers(0, 40)), max_size=20),
+    batch=st.integers(1, 5),
+)
+@settings(max_examples=150)
+def test_a_window_over_transactions_takes_every_row_however_late(
+    rows: list[tuple[int, int, int]], batch: int
+) -> None:
+    """Each takes a number, writes at most 4 s later and commits any time after: it is taken once."""
+    numbered = {number: (at + wait, at + wait + late) for number, (at, wait, late) in enumerate(sorted(rows))}
+    by_write = sorted(numbered, key=lambda number: numbered[number][0])
+    transaction = {number: 100 + index for index, number in enumerate(by_write)}
+    window, taken = SqlWindow(5.0), []
+    for now in range(100):
+        visible = [number for number, (_, commit) in numbered.items() if commit <= now]
+        window.mark(max(visible, default=None), float(now))
+        began = [number for number, (write, _) in numbered.items() if write <= now]
+        following = 100 + len(began)
+        still_open = [transaction[number] for number in began if numbered[number][1] > now]
+        window.set_horizon(float(now), OpenTransactions(min(still_open, default=following), following))
+        limit = batch + len(window.seen)
+        behind = [number for number in visible if window.low is None or (number,) > window.low][:limit]
+        found = [
+            FoundRow((number,), window.horizon is not None and number <= window.horizon) for number in behind
+        ]
+        chosen = window.take(found, batch, complete=len(found) < limit)
+        taken += [found[index].position[0] for index in chosen]
+        window = SqlWindow.resume(5.0, window.checkpoint()) if now in {7, 20} else window
+    assert sorted(taken) == sorted(numbered)
+
+
 def test_a_full_window_waits_instead_of_forgetting() -> None:
     """No more than the window holds is taken until rows have settled."""
     window = SqlWindow(5.0)
@@ -208,6 +247,78 @@ async def test_a_value_that_json_cannot_carry_makes_only_its_row_malformed(tmp_p
     assert "$.reference" in broken.problem
     assert isinstance(infinite, MalformedRecord) or isinstance(infinite.data["reference"], str)
     assert isinstance(fine, SourceRecord)
+
+
+def alter(file: Path, *statements: str) -> None:
+    """Change the register."""
+    with sqlite3.connect(file) as register:
+        for statement in statements:
+            register.execute(statement)
+    register.close()
+
+
+async def test_columns_that_the_mapping_does_not_read_are_not_read(tmp_path: Path) -> None:
+    """What is odd in them is nobody's business; position and key are read always."""
+    file, checkpoints = tmp_path / "register.db", MemoryCheckpoints()
+    make_register(file)
+    insert(file, 1)
+    alter(file, "UPDATE business SET town = CAST(X'5AEB' AS TEXT)")
+    source = source_over(file)
+    source.keep_columns(frozenset({"reference", "nowhere"}))
+    await source.connect(checkpoints)
+    (record,) = await read_all(source, checkpoints)
+    source.close()
+    assert record.data == {"id": 1, "reference": "case-1"}
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_column_that_vanishes_stops_the_source_until_it_is_back(
+    tmp_path: Path, restarted: bool
+) -> None:
+    """Its rows would all be set aside, or lack what was optional; also if it went while nobody looked."""
+    file, clock, checkpoints = tmp_path / "register.db", Clock(), MemoryCheckpoints()
+    make_register(file)
+    alter(file, 'ALTER TABLE business RENAME COLUMN town TO "Post Town"')
+    insert(file, 1)
+    source = source_over(file, clock)
+    source.keep_columns(frozenset({"reference", "Post Town"}))
+    await source.connect(checkpoints)
+    assert len(await read_all(source, checkpoints)) == 1
+    insert(file, 2)
+    alter(file, 'ALTER TABLE business RENAME COLUMN "Post Town" TO town')
+    with pytest.raises(NotConnectedError):  # not yet noticed, and no text `Post Town` either
+        source.read()
+    if restarted:
+        source.close()
+        source = source_over(file, clock)
+        source.keep_columns(frozenset({"reference", "Post Town"}))
+    await source.connect(checkpoints)
+    with pytest.raises(BlockedError, match="column `Post Town` in `business`"):
+        source.read()
+    alter(file, 'ALTER TABLE business RENAME COLUMN town TO "Post Town"')
+    await source.connect(checkpoints)
+    assert positions(await read_all(source, checkpoints)) == [2]
+    source.close()
+
+
+async def test_columns_that_appear_are_told_and_read_if_the_mapping_wants_them(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A mapped column that was not there is read once it is; another is told."""
+    file, clock, checkpoints = tmp_path / "register.db", Clock(), MemoryCheckpoints()
+    make_register(file)
+    source = source_over(file, clock)
+    source.keep_columns(frozenset({"reference", "mail"}))
+    await source.connect(checkpoints)
+    assert await read_all(source, checkpoints) == []
+    alter(file, "ALTER TABLE business ADD COLUMN mail TEXT", "ALTER TABLE business ADD COLUMN shoe TEXT")
+    alter(file, "INSERT INTO business (id, reference, mail) VALUES (1, 'case-1', 'a@b.example')")
+    clock.now += INSPECT_SECONDS
+    (record,) = await read_all(source, checkpoints)
+    source.close()
+    assert record.data == {"id": 1, "reference": "case-1", "mail": "a@b.example"}
+    assert "column `mail` of `business` has appeared; it is read from now on" in caplog.text
+    assert "column `shoe` of `business` has appeared; the mapping does not read it" in caplog.text
 
 
 async def test_a_missing_database_is_waited_for_and_not_made(tmp_path: Path) -> None:
