@@ -84,16 +84,24 @@ def agency(name: str, root: Path) -> None:
 @click.option(
     "--from", "source", metavar="FILE[#POINTER]", help="JSON Schema, sample data, OpenAPI or AsyncAPI."
 )
+@click.option(
+    "--folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="With --from: the folder with all files that a `$ref` may lead to; by default that of the file.",
+)
 @target_option
 @failing_plainly
-def event(subject: str, source: str | None, root: Path) -> None:
+def event(subject: str, source: str | None, folder: Path | None, root: Path) -> None:
     """Create an event, and its agency if that is new. SUBJECT is `<agency>.<event>`.
 
     `--from` reads a JSON Schema, sample data (an object or a list of objects), or a part of an OpenAPI 3 or
-    AsyncAPI document; facts to complete by hand are then marked `fill in`.
+    AsyncAPI document, with what it refers to in other files; facts to complete by hand are then marked
+    `fill in`.
     """
+    if folder is not None and source is None:
+        raise click.UsageError("Expected --from with --folder")
     if source:
-        documents = event_documents(subject, import_schema(source), DRAFT)
+        documents = event_documents(subject, import_schema(source, folder), DRAFT)
     else:
         documents = event_documents(subject, starter_schema())
     owner = subject.partition(".")[0]

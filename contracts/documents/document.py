@@ -61,13 +61,13 @@ class Document:
         return json_places(self.content.decode(), self.file)
 
 
-def read_yaml(root: Path, file: str) -> Document:
-    """Read one YAML document of the catalogue at `root`.
+def read_yaml(root: Path, file: str, *, limit: int = MAX_YAML_BYTES) -> Document:
+    """Read one YAML document of the catalogue at `root`, of at most `limit` bytes.
 
     Raises:
         DocumentError: It breaks a rule of `contracts.documents.rules`.
     """
-    content = _content(root, file, MAX_YAML_BYTES)
+    content = _content(root, file, limit)
     value, places = read_yaml_text(_text(content, file), file)
     return Document(file, content, value, places)
 

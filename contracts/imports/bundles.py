@@ -5,15 +5,23 @@ Nothing is fetched. Only what is reached is taken, so a part of a large document
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain, count
+from pathlib import PurePosixPath
+from typing import Any, Final, TypeAlias
+from urllib.parse import unquote
 
-from contracts.errors import ContractError
-from contracts.paths import pointer
-from contracts.schema.dialect import DRAFT_2020_12, Schema
-from contracts.schema.references import REFERENCES, Resolver, Subschema, UnresolvableError
+from contracts.errors import DocumentError
+from contracts.finding import Place, Rule
+from contracts.paths import pointer, pointer_names
+from contracts.schema.dialect import DRAFT_2020_12
+from contracts.schema.references import REFERENCES, Subschema, UnresolvableError
 from contracts.schema.walk import NAMED, child_keywords
+
+Shown: TypeAlias = Callable[[str], str]
+"""Names the file of a URI."""
 
 _NOTES: Final = frozenset({"title", "description", "default", "examples", "example", "deprecated"})
 _FOREIGN: Final = frozenset({"discriminator", "xml", "externalDocs"})
@@ -30,30 +38,105 @@ _SINCE: Final = {
 }
 
 
-def bundled(document: Schema, node: Schema, draft: int, *, is_openapi: bool = False) -> dict[str, Any]:
-    """One schema of a document, with what it refers to under `$defs`.
+UNREACHED: Final = Rule(
+    "reference-resolves",
+    "nothing is fetched, and no file is read outside the folder",
+    "correct the `$ref`, or put the file into the folder, or name one with all files by `--folder`",
+    "MINIMAL",
+)
+
+
+def bundled(place: Subschema, *, is_openapi: bool = False, shown: Shown = str) -> dict[str, Any]:
+    """One schema of a document, with all that it refers to under `$defs`.
 
     Args:
-        document: The document.
-        node: The schema; one of the mappings in the document.
-        draft: How to read it where it names no dialect.
+        place: The schema.
         is_openapi: Whether `nullable` and `example` have the meaning of OpenAPI 3.0.
+        shown: The name of the file of a URI.
 
     Raises:
-        ContractError: A reference leads out of the document.
+        DocumentError: A reference leads nowhere.
+        ContractError: A file that it leads to cannot be read.
     """
-    bundle = _Bundle(is_openapi=is_openapi)
-    resolver = Resolver(document, {}, draft)
-    root = bundle.take(resolver.root if node is document else resolver.root.inner(node))
-    schema = {"$schema": DRAFT_2020_12, **root}
+    bundle = _Bundle(place, is_openapi=is_openapi, shown=shown)
+    schema = {"$schema": DRAFT_2020_12, **bundle.take(place)}
+    bundle.finish()
     return {**schema, "$defs": bundle.definitions} if bundle.definitions else schema
 
 
+def at(place: Subschema, names: Iterable[str], shown: Shown = str) -> Subschema:
+    """The object at the steps of a JSON pointer; where a step is not there but a `$ref` is, it is followed.
+
+    Raises:
+        LookupError: There is none.
+        DocumentError: A reference on the way leads nowhere.
+    """
+    value: Any = place.schema
+    for name in names:
+        if isinstance(value, Mapping):
+            place = place.inner(value)
+            if name not in value and "$ref" in value:
+                place = reached(place, "$ref", shown)
+            value = place.schema[name]
+        elif isinstance(value, list) and name.isdecimal() and name.isascii():
+            value = value[int(name)]
+        else:
+            raise LookupError(name)
+    if not isinstance(value, Mapping):
+        raise LookupError("no object")
+    return place.inner(value)
+
+
+def meant(place: Subschema, shown: Shown = str) -> Subschema:
+    """The schema that a mere reference stands for; itself where it says more, or leads back to itself."""
+    seen: set[Subschema] = set()
+    here = place
+    while "$ref" in here.schema and (
+        here.draft <= 7 or here.schema.keys() <= _NOTES | _IDENTITY | {"$ref", "$defs", "summary"}
+    ):
+        if here in seen:
+            return place
+        seen.add(here)
+        here = reached(here, "$ref", shown)
+    return here
+
+
+def reached(place: Subschema, word: str, shown: Shown) -> Subschema:
+    """What a reference leads to; `true` and `false` as the schemas that mean them.
+
+    Raises:
+        DocumentError: It leads nowhere.
+    """
+    said = place.schema[word]
+    try:
+        found = place.resolver.follow(place, word)
+    except UnresolvableError as error:
+        uri, _, fragment = str(said).partition("#")
+        document = place.inner({"$ref": uri or "#"}).target()
+        if document is not None and fragment.startswith("/"):
+            with contextlib.suppress(LookupError):
+                return at(document, pointer_names(unquote(fragment)), shown)
+        what = f"`{str(said)[:200]}` {error}"
+        raise DocumentError(UNREACHED.at(Place(shown(place.base)), what)) from None
+    if isinstance(found, Subschema):
+        return found
+    return place.inner({} if found is True else {"not": {}})
+
+
 class _Bundle:
-    def __init__(self, *, is_openapi: bool) -> None:
+    def __init__(self, root: Subschema, *, is_openapi: bool, shown: Shown) -> None:
+        self._root = root
         self._is_openapi = is_openapi
+        self._shown = shown
         self._names: dict[int, str] = {}
+        self._rest: list[tuple[str, Subschema]] = []
         self.definitions: dict[str, Any] = {}
+
+    def finish(self) -> None:
+        """Take all that was referred to, and all that this refers to."""
+        while self._rest:
+            name, place = self._rest.pop()
+            self.definitions[name] = self.take(place)
 
     def take(self, place: Subschema) -> dict[str, Any]:
         """The schema in 2020-12."""
@@ -86,24 +169,23 @@ class _Bundle:
         return self.take(place.inner(value)) if isinstance(value, Mapping) else value
 
     def _reference(self, place: Subschema, word: str) -> str:
-        said = place.schema[word]
-        try:
-            target = place.resolver.follow(place, word)
-        except UnresolvableError as error:
-            raise ContractError(
-                f"Expected each `$ref` to lead within the document, got `{said[:200]}`, which {error}"
-                " - nothing is fetched: copy the schema that is meant into the document"
-            ) from None
-        schema = target.schema if isinstance(target, Subschema) else target
-        if id(schema) not in self._names:
-            last = re.sub(r"[^A-Za-z0-9._-]+", "-", said.rpartition("/")[2].rpartition("#")[2]).strip("-")
-            name = last = last or "schema"
-            while name in self.definitions:
-                name = f"{last}-{len(self.definitions)}"
-            self._names[id(schema)] = name
+        target = reached(place, word, self._shown)
+        if target.schema is self._root.schema:
+            return "#"
+        if id(target.schema) not in self._names:
+            name = self._name(str(place.schema[word]))
+            self._names[id(target.schema)] = name
             self.definitions[name] = {}
-            self.definitions[name] = self.take(target) if isinstance(target, Subschema) else target
-        return pointer(("$defs", self._names[id(schema)]))
+            self._rest.append((name, target))
+        return pointer(("$defs", self._names[id(target.schema)]))
+
+    def _name(self, said: str) -> str:
+        """A name that no other definition has: the last step of the pointer, or the file's."""
+        path, _, fragment = unquote(said).partition("#")
+        last = fragment.rpartition("/")[2] or PurePosixPath(path).stem
+        last = re.sub(r"[^A-Za-z0-9._-]+", "-", last).strip("-") or "schema"
+        names = chain((last,), (f"{last}-{number}" for number in count(2)))
+        return next(name for name in names if name not in self.definitions)
 
 
 def _modernise(node: dict[str, Any], draft: int) -> None:

@@ -5,7 +5,7 @@ Law: nothing is fetched. A reference reaches the schema's own document, those gi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any, Final, Literal
@@ -71,13 +71,24 @@ class Resolver:
         references: Further documents by URI, read when a reference first leads there.
         draft: How to read a document without a `$schema` of its own.
         strict: Whether an unknown dialect, and a document without end, raise UnresolvableError.
+        uri: The URI of the schema.
+        further: Gives the URI and the content of any other document, which it may name by another URI; None
+            where there is none.
     """
 
     def __init__(
-        self, root: Schema, references: Mapping[str, Schema], draft: int, *, strict: bool = False
+        self,
+        root: Schema,
+        references: Mapping[str, Schema],
+        draft: int,
+        *,
+        strict: bool = False,
+        uri: str = "",
+        further: Callable[[str], tuple[str, Schema] | None] | None = None,
     ) -> None:
         self._draft = draft
         self._strict = strict
+        self._further = further
         self._references = references
         self._resources: dict[str, _Resource] = {}
         self._anchors: dict[tuple[str, str], Any] = {}
@@ -88,7 +99,7 @@ class Resolver:
         self._waiting = {uri.removesuffix("#"): document for uri, document in references.items()}
         self._is_dynamic = False
         self._count = 0
-        self._read(root, "")
+        self._read(root, uri)
         self.root = self._whole(root)
 
     @cached_property
@@ -216,6 +227,11 @@ class Resolver:
                 self._read(self._waiting.pop(uri), uri)
             elif uri in (specifications := _specifications()):
                 self._read(specifications.contents(uri), uri)
+            elif self._further is not None and (found := self._further(uri)) is not None:
+                where, document = found
+                if where not in self._resources:
+                    self._read(document, where)
+                self._resources.setdefault(uri, self._resources[where])
         return self._resources.get(uri)
 
     def _read(self, document: Any, uri: str) -> None:

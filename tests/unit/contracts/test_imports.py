@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ OPENAPI: dict[str, Any] = {"openapi": "3.0.3", "components": {"schemas": {"Perso
 def write(folder: Path, name: str, value: object) -> str:
     """Write a source, as its name says."""
     text = json.dumps(value) if name.endswith(".json") else yaml.safe_dump(value)
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
     (folder / name).write_text(text)
     return str(folder / name)
 
@@ -72,7 +74,7 @@ def test_openapis_words_become_json_schemas(tmp_path: Path, name: str) -> None:
     assert schema["properties"]["id"] == {"type": "string", "examples": ["P-1"]}
     assert schema["properties"]["name"] == {"type": ["string", "null"], "enum": ["a", None]}
     assert schema["properties"]["age"] == {"type": "integer", "exclusiveMinimum": 0}
-    assert schema["properties"]["mother"] == {"$ref": "#/$defs/Person"}
+    assert schema["properties"]["mother"] == {"$ref": "#"}
     validator = Draft202012Validator(schema)
     assert validator.is_valid({"id": "x", "mother": {"id": "y", "name": None}})
     assert not validator.is_valid({"id": "x", "mother": {"age": 0}})
@@ -188,9 +190,14 @@ REFUSED: list[tuple[str, str, object, str]] = [
     ("a.yaml", "", TWO, "a part of the document"),
     ("a.json", "#/components/schemas/C", TWO, "there is none"),
     ("a.json", "#/components/schemas/%ff~9/0", TWO, "there is none"),
-    ("a.json", "", with_reference("http://127.0.0.1:9/x"), "lead within the document"),
-    ("a.json", "", with_reference("../other.json#/A"), "lead within the document"),
-    ("a.json", "", with_reference("#/nowhere"), "`#/nowhere`, which points to what is not there"),
+    ("a.json", "", with_reference("http://127.0.0.1:9/x"), "leads out of the documents at hand - nothing is"),
+    ("a.json", "", with_reference("../other.json#/A"), "no file is read outside the folder"),
+    (
+        "a.json",
+        "",
+        with_reference("#/nowhere"),
+        "`#/nowhere` points to what is not there",
+    ),
     ("a.json", "", {"openapi": "3.0.3"}, "it has none"),
     ("a.json", "", {"openapi": "3.0.3", "components": {"schemas": []}}, "it has none"),
     ("a.json", "", [], "an object of sample data"),
@@ -230,3 +237,149 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     """It is no crash."""
     with pytest.raises(ContractError, match=r"nothing\.json"):
         import_schema(str(tmp_path / "nothing.json"))
+
+
+SPLIT: dict[str, Any] = {
+    "schemas/card.json": {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "https://standard.example/schemas/card.json",
+        "type": "object",
+        "properties": {
+            "holder": {"$ref": "person.json"},
+            "address": {"$ref": "../common/address.json#/$defs/address"},
+            "spouse": {"$ref": "https://standard.example/people/person"},
+            "copies": {"type": "array", "items": {"$ref": "#"}},
+        },
+    },
+    "schemas/person.json": {
+        "type": "object",
+        "properties": {"name": {"$ref": "names.yaml#/name"}, "card": {"$ref": "card.json"}},
+        "required": ["name"],
+    },
+    "schemas/names.yaml": {"name": {"type": "string", "maxLength": 80}},
+    "common/address.json": {"$defs": {"address": {"type": "string", "minLength": 5}}},
+    "people/of-register.json": {
+        "$schema": "http://json-schema.org/draft-04/schema#",
+        "id": "https://standard.example/people/person",
+        "type": "object",
+        "properties": {"age": {"type": "integer", "minimum": 0, "exclusiveMinimum": True}},
+    },
+}
+
+
+def test_a_schema_split_over_files_becomes_one(tmp_path: Path) -> None:
+    """By path, up and down, by relative and absolute `$id`, across drafts and YAML, in circles."""
+    for name, value in SPLIT.items():
+        write(tmp_path, name, value)
+    schema = import_schema(str(tmp_path / "schemas/card.json"), tmp_path).schema
+    Draft202012Validator.check_schema(schema)
+    assert schema["properties"] == {
+        "holder": {"$ref": "#/$defs/person"},
+        "address": {"$ref": "#/$defs/address"},
+        "spouse": {"$ref": "#/$defs/person-2"},
+        "copies": {"type": "array", "items": {"$ref": "#"}},
+    }
+    assert schema["$defs"] == {
+        "person": {
+            "type": "object",
+            "properties": {"name": {"$ref": "#/$defs/name"}, "card": {"$ref": "#"}},
+            "required": ["name"],
+        },
+        "address": {"type": "string", "minLength": 5},
+        "person-2": {"type": "object", "properties": {"age": {"type": "integer", "exclusiveMinimum": 0}}},
+        "name": {"type": "string", "maxLength": 80},
+    }
+
+
+def test_equal_names_of_different_schemas_are_told_apart(tmp_path: Path) -> None:
+    """Whatever names stand there already."""
+    names = ["Name", "Name-2", "Name-3"]
+    for number, name in enumerate(("Name", "Name", "Name-2", "Name", "Name-3")):
+        write(tmp_path, f"{number}.json", {"$defs": {name: {"const": number}}})
+    refers = [
+        f"{number}.json#/$defs/{name}" for number, name in enumerate(("Name", "Name", "Name-2", "Name"))
+    ]
+    schema = {"type": "object", "properties": {str(at): {"$ref": said} for at, said in enumerate(refers)}}
+    found = import_schema(write(tmp_path, "all.json", schema)).schema
+    assert set(names) <= found["$defs"].keys()
+    for number in range(4):
+        assert Draft202012Validator(found).is_valid({str(number): number})
+        assert not Draft202012Validator(found).is_valid({str(number): number + 1})
+
+
+@pytest.mark.parametrize("version", ["3.0.3", "3.1.0"])
+def test_an_openapi_document_split_over_files_is_taken(tmp_path: Path, version: str) -> None:
+    """A part that is a mere reference, an index of schemas, and ways back to the document."""
+    card = {"type": "object", "properties": {"kind": {"$ref": "../api.yaml#/components/schemas/Kind"}}}
+    write(
+        tmp_path, "api.yaml", {"openapi": version, "components": {"schemas": {"$ref": "schemas/index.yaml"}}}
+    )
+    write(tmp_path, "schemas/index.yaml", {"Card": {"$ref": "card.yaml"}, "Kind": {"$ref": "kind.json"}})
+    write(tmp_path, "schemas/card.yaml", card)
+    write(tmp_path, "schemas/kind.json", {"type": "string", "nullable": True, "enum": ["a"]})
+    schema = import_schema(f"{tmp_path}/api.yaml#/components/schemas/Card").schema
+    assert schema["type"] == "object"
+    assert schema["properties"]["kind"]["$ref"].startswith("#/$defs/")
+    assert Draft202012Validator(schema).is_valid({"kind": "a"})
+    assert not Draft202012Validator(schema).is_valid({"kind": "b"})
+
+
+def test_an_asyncapi_message_in_another_file_is_its_payload(tmp_path: Path) -> None:
+    """Message and payload may each be a reference."""
+    write(
+        tmp_path, "events.yaml", {"asyncapi": "2.6.0", "components": {"messages": {"$ref": "messages.yaml"}}}
+    )
+    write(tmp_path, "messages.yaml", {"Born": {"$ref": "born.yaml"}})
+    write(tmp_path, "born.yaml", {"payload": {"$ref": "born.json"}})
+    write(tmp_path, "born.json", {"type": "object", "required": ["id"]})
+    assert import_schema(f"{tmp_path}/events.yaml#/components/messages/Born").schema["required"] == ["id"]
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("../secret.json", "`../secret.json` leads out of the documents at hand"),
+        ("%2e%2e/secret.json", "leads out of the documents at hand"),
+        ("FILE", "leads out of the documents at hand"),
+        ("link.json", "document-outside"),
+        ("gone.json", "`gone.json` leads out of the documents at hand"),
+        ("https://standard.example/gone", "leads out of the documents at hand"),
+        ("broken.json", "document-syntax"),
+        (
+            "twin",
+            "one file with the `$id` `https://standard.example/twin`, got `one.json`, `two.json`",
+        ),
+        ("other.json#/gone", "`other.json#/gone` points to what is not there"),
+    ],
+)
+def test_nothing_outside_the_folder_is_read(tmp_path: Path, said: str, message: str) -> None:
+    """By no path, link or address; what is wrong is told with the file it stands in."""
+    secret = write(tmp_path, "secret.json", {"type": "object", "description": "secret"})
+    folder = tmp_path / "folder"
+    uri = Path(secret).as_uri() if said == "FILE" else said
+    schema = {"$id": "https://standard.example/a", "type": "object", "properties": {"x": {"$ref": uri}}}
+    source = write(folder, "a.json", schema)
+    (folder / "link.json").symlink_to(secret)
+    (folder / "broken.json").write_text("{")
+    for name in ("one", "two"):
+        write(folder, f"{name}.json", {"$id": "https://standard.example/twin", "description": name})
+    write(folder, "other.json", {})
+    with pytest.raises(ContractError, match=re.escape(message)):
+        import_schema(source)
+
+
+def test_a_folder_has_an_end(tmp_path: Path) -> None:
+    """So many files are looked at for their `$id`, and no more."""
+    for number in range(1_001):
+        (tmp_path / f"{number}.json").write_text("{}")
+    source = write(tmp_path, "a.json", {"type": "object", "properties": {"x": {"$ref": "urn:x:y"}}})
+    with pytest.raises(ContractError, match="at most 1,000 files of the folder - pass a smaller"):
+        import_schema(source)
+
+
+def test_a_long_way_of_references_is_gone(tmp_path: Path) -> None:
+    """2,000 schemas that each lead to the next need no deeper stack."""
+    chain = {f"d{at}": {"items": {"$ref": f"#/definitions/d{at + 1}"}} for at in range(2_000)}
+    schema = {"$schema": "http://json-schema.org/draft-04/schema#", "definitions": {**chain, "d2000": {}}}
+    source = write(tmp_path, "a.json", {**schema, "items": {"$ref": "#/definitions/d0"}})
+    assert len(import_schema(source).schema["$defs"]) == 2_001

@@ -8,7 +8,9 @@ import pytest
 import yaml
 
 from contracts import Catalog
+from contracts.imports.sources import import_schema
 from contracts.lint.lint import lint
+from contracts.validation import CompiledSchema
 from tests.real_catalogs import (
     CLOUD_EVENT,
     FILING,
@@ -52,6 +54,16 @@ def test_the_66_schemas_of_a_business_registry_are_one_contract(filings: RealCat
     version = Catalog.open(filings.root).contract(FILING).version()
     assert len(version.references) == 65
     assert lint(filings.root, use="MINIMAL") == ()
+
+
+def test_a_filing_is_imported_with_all_it_refers_to(filings: RealCatalog) -> None:
+    """Of 66 files, by `$id`, into one schema that judges the examples as the 66 do."""
+    folder = shared_folder("bc-registries")
+    assert folder is not None
+    imported = import_schema(str(folder / "schemas/filing.json"))
+    schema = CompiledSchema(imported.schema, {}, assert_formats=True)
+    found = {example.name: schema.is_valid(example.data) for example in filings.examples}
+    assert found == {example.name: example.accepted for example in filings.examples}
 
 
 def test_the_filings_are_judged_as_read(filings: RealCatalog) -> None:
