@@ -29,7 +29,7 @@ def answer(arguments: list[str], writer: int) -> None:
     signal.alarm(SECONDS)
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = run(["contracts", *arguments])
+        code = run(arguments if arguments[0] == "new" else ["contracts", *arguments])
     told = {"code": code, "out": out.getvalue(), "err": err.getvalue()}
     with os.fdopen(writer, "w", encoding="utf-8") as stream:
         stream.write(json.dumps(told))

@@ -54,9 +54,9 @@ COMMANDS: dict[str, str] = {
     "plan": "plan --catalog {root}",
     "apply": "apply --catalog {root}",
     "prove": "prove --count 10 --catalog {root}",
-    "new-minor": f"new --version {SUBJECT} --minor --catalog {{root}}",
-    "new-major": f"new --version {SUBJECT} --major --catalog {{root}}",
-    "new-from": "new library.card-issued --from {root}/" + FOLDER + "/v1.0.json --catalog {out}",
+    "new-minor": f"new version {SUBJECT} --minor --catalog {{root}}",
+    "new-major": f"new version {SUBJECT} --major --catalog {{root}}",
+    "new-from": "new event library.card-issued --from {root}/" + FOLDER + "/v1.0.json --catalog {out}",
 }
 
 
