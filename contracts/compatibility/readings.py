@@ -19,7 +19,7 @@ import jsonschema_rs
 from contracts.paths import Step, pointer
 from contracts.patterns.safety import backtracking_risk
 from contracts.patterns.spelling import strictly_spelled, weight
-from contracts.schema.dialect import Schema
+from contracts.schema.dialect import Documents, Schema
 from contracts.schema.formats import LEFT_ALONE
 from contracts.schema.json_values import NOT_JSON, is_larger, unshared
 from contracts.schema.reference_validator import Obstacle
@@ -184,6 +184,16 @@ class Readings:
         for place in resolver.all.values():
             _spell(place)
         return self._compiled(schema, {_spelled(uri): document for uri, document in references.items()})
+
+
+def held(schema: Schema, references: Mapping[str, Schema], draft: int) -> Documents | None:
+    """The documents with each reference that leads nowhere taken to hold; None where there is none."""
+    copied, copies = unshared(schema), unshared(references)
+    unread = _unread(copied, copies, Resolver(copied, copies, draft), None)
+    broken = [each for each in unread if each.keyword in REFERENCES]
+    for each in broken:
+        _decide(each, holds=True)
+    return (copied, copies) if broken else None
 
 
 @lru_cache(maxsize=2048)

@@ -30,6 +30,7 @@ from contracts.compatibility.containment.results import (
 )
 from contracts.compatibility.containment.search import Search
 from contracts.compatibility.containment.values import depth_of, is_modest
+from contracts.compatibility.readings import held
 from contracts.compatibility.witness import Judge
 from contracts.paths import Step, pointer
 from contracts.schema.dialect import DRAFTS, Schema, broken_keyword
@@ -37,6 +38,7 @@ from contracts.schema.references import Resolver, UnresolvableError
 from contracts.schema.walk import patterns_of, subschemas
 
 Answer: TypeAlias = Literal["compatible", "incompatible", "undecided"]
+_Side: TypeAlias = tuple[Schema | bool, Mapping[str, Schema]]
 
 _DIALECTS: Final[Mapping[str, int]] = {
     **{name: draft for draft in (4, 6, 7) for name in (f"draft-0{draft}", f"draft{draft}", f"draft-{draft}")},
@@ -47,6 +49,8 @@ _DEFAULT_DRAFT: Final = 2020
 _SHARE_OF_SEARCH: Final = 0.75
 _SHARE_OF_JUDGING: Final = 0.3
 """Of the limit, and on top of it: what the second validator may take for one pair."""
+_LEAST_SECONDS: Final = 0.2
+"""Of the limit, for a second look."""
 _TRIES: Final = 4
 _NAMES: Final = ("the old schema", "the new schema")
 _FRAMES: Final = 5_000
@@ -72,7 +76,8 @@ class Verdict:
         answer: `compatible` is proved; `incompatible` has a witness; `undecided` says why it is neither.
         reason: One sentence. It names keywords and places, never data.
         witness: An instance of the old schema that the new one refuses, by two validators; or NO_WITNESS.
-        old_path: JSON pointer to what the old schema says about the place, such as `#/properties/age`.
+        old_path: JSON pointer to what the old schema says about the place, such as `#/properties/age`. An
+            undecided verdict has paths where there would be a break if no reference led nowhere.
         new_path: JSON pointer to the keyword of the new schema that refuses the witness.
     """
 
@@ -108,7 +113,14 @@ def decide(
     try:
         with _deep_enough():
             pair = _Pair(old, new, dialect, old_references, new_references, assert_formats=assert_formats)
-            return pair.verdict(limit_seconds)
+            verdict = pair.verdict(limit_seconds)
+            left = limit_seconds - pair.spent_seconds
+            if verdict.answer != "undecided" or left < _LEAST_SECONDS or (sides := pair.held()) is None:
+                return verdict
+            # No validator can confirm what would be if no reference led nowhere: it is told, and no answer.
+            (old, old_references), (new, new_references) = sides
+            pair = _Pair(old, new, dialect, old_references, new_references, assert_formats=assert_formats)
+            return _if_held(verdict, pair.verdict(left))
     except NotUnderstoodError as error:
         return Verdict("undecided", _sentence(str(error)))
     except UnresolvableError as error:
@@ -146,6 +158,7 @@ class _Pair:
         if draft is None:
             raise NotUnderstoodError("the dialect is not known")
         self.old, self.new = old, new
+        self._draft = draft
         self._is_same = _is_same((old, old_references), (new, new_references))
         self._old_judge = Judge("the old schema", old, old_references, draft, assert_formats=assert_formats)
         self._new_judge = Judge("the new schema", new, new_references, draft, assert_formats=assert_formats)
@@ -182,6 +195,22 @@ class _Pair:
             budget.extend(limit_seconds * (1 - _SHARE_OF_SEARCH))
             return self._suggested(search, budget) or verdict
         return verdict
+
+    def held(self) -> tuple[_Side, _Side] | None:
+        """Both sides with each reference that leads nowhere taken to hold; None where there is none."""
+        found = [
+            None if isinstance(schema, bool) else held(schema, references, self._draft)
+            for schema, references in self._sides
+        ]
+        if found == [None, None]:
+            return None
+        old, new = (each or side for each, side in zip(found, self._sides, strict=True))
+        return old, new
+
+    @property
+    def spent_seconds(self) -> float:
+        """Processor time, since the schemas were first read."""
+        return thread_time() - self._started
 
     def _node(self, side: int) -> Node:
         schema, resolver = self._sides[side][0], self._resolvers[side]
@@ -286,6 +315,15 @@ def _no_schema(resolver: Resolver, name: str) -> str | None:
             place = f"{uri}{pointer(steps)} of {name}"
             return f"what is no schema under its dialect, by `{keyword}` of the meta-schema, at {place}"
     return None
+
+
+def _if_held(verdict: Verdict, other: Verdict) -> Verdict:
+    """What is undecided for a reference that leads nowhere, with what is the case where it would hold."""
+    if other.answer == "undecided":
+        return verdict
+    what = f"{other.reason[0].lower()}{other.reason[1:]}"
+    reason = f"{verdict.reason.rstrip('.')}; where each reference that leads nowhere would hold, {what}"
+    return Verdict("undecided", reason, old_path=other.old_path, new_path=other.new_path)
 
 
 def _is_same(one: Any, other: Any) -> bool:

@@ -95,6 +95,41 @@ def test_the_reference_that_stands_in_the_way_is_named_with_its_place() -> None:
     assert "at #/properties/a/$ref of the old schema" in reason
 
 
+@pytest.mark.parametrize("sides", ["both", "old", "new"])
+def test_a_break_beside_a_reference_that_every_event_meets_is_told(sides: str) -> None:
+    """No witness can be confirmed; the reason says what breaks where the reference would hold."""
+    broken, whole = {"$ref": "b.json"}, {"type": "integer"}
+    old = {"type": "object", "properties": {"a": whole if sides == "new" else broken}, "required": ["a"]}
+    new = {**old, "properties": {"a": whole if sides == "old" else broken, "c": {"type": "string"}}}
+    if sides == "new":
+        assert decide(old, new).new_path == "#/properties/c/type"
+        return
+    verdict = undecided(old, new)
+    assert "`$ref` `b.json`" in verdict.reason
+    where = "#/properties/a/type" if sides == "old" else "#/properties/c/type"
+    assert f"would hold, `type` at {where} refuses an instance that the old schema allows." in verdict.reason
+    assert verdict.new_path == where
+
+
+def test_where_only_the_broken_reference_differs_the_reason_says_so() -> None:
+    """Nothing else breaks; what the reference means decides."""
+    old = record(place={"type": "string"})
+    new = {**old, "properties": {**old["properties"], "place": {"$ref": "place.json"}}}
+    reason = undecided(old, new).reason
+    assert "`$ref` `place.json` leads out of the documents at hand" in reason
+    assert "would hold, every instance of the old schema is one of the new schema." in reason
+
+
+def test_a_second_look_keeps_the_limit() -> None:
+    """Both together end within the time of one."""
+    many = {f"p{at}": {"anyOf": [{"$ref": f"{at}.json"}, {"minimum": at}]} for at in range(400)}
+    old = {"type": "object", "properties": many, "required": list(many)}
+    new = {**old, "properties": {**many, "p0": {"type": "string"}}}
+    started = thread_time()
+    undecided(old, new, limit_seconds=0.5)
+    assert thread_time() - started < 1.5
+
+
 def test_the_pattern_that_stands_in_the_way_is_named_with_its_place() -> None:
     """No regular language has a back-reference, and no word in the schema settles it."""
     old = {"properties": {"a": {"type": "string", "pattern": r"^(ab*)c\1$"}}, "required": ["a"]}
