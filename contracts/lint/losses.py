@@ -376,7 +376,8 @@ def _grant(grant: SubscriptionGrant, before: Catalog, now: Catalog, today: date)
     new = now.subscriptions.get((grant.consumer, grant.name))
     loses = f"`{grant.consumer}` loses `{grant.topic}`"
     if new is None:
-        yield _granted(grant, rules.SUBSCRIPTION, f"{loses}: {_removal(grant, before, now)}", "")
+        rule = rules.GRANT if _has_moved(grant, before, now) else rules.SUBSCRIPTION
+        yield _granted(grant, rule, f"{loses}: {_removal(grant, before, now)}", "")
     elif (new.subject, new.major) != (grant.subject, grant.major):
         what = f"{loses}: subscription `{grant.name}` is for `{new.topic}` now"
         yield _granted(grant, rules.SUBSCRIPTION, what, "version")
@@ -387,6 +388,15 @@ def _grant(grant: SubscriptionGrant, before: Catalog, now: Catalog, today: date)
         yield _granted(grant, rules.SUBSCRIPTION, f"{loses}: subscription `{grant.name}` {why}", field)
     else:
         yield from _narrowed(grant, new, loses)
+
+
+def _has_moved(grant: SubscriptionGrant, before: Catalog, now: Catalog) -> bool:
+    """Whether the reader had, and has, a newer major version beside the one that it gives up."""
+    return any(
+        (other.consumer, other.subject) == (grant.consumer, grant.subject) and other.major > grant.major
+        for key, other in before.subscriptions.items()
+        if now.subscriptions.get(key) == other
+    )
 
 
 def _removal(grant: SubscriptionGrant, before: Catalog, now: Catalog) -> str:

@@ -34,8 +34,8 @@ SUBSCRIPTION: Final = Rule(
 )
 GRANT: Final = Rule(
     "grant-kept",
-    "the reader's program still gets the event, but may no longer use it as it does",
-    "make sure that the reader's program no longer does",
+    "the reader still gets the event, but may no longer use it as it did",
+    "make sure that no program of the reader still does",
     severity="warning",
 )
 CONTRACT_REMOVED: Final = Rule(

@@ -56,9 +56,10 @@ class Changed:
     def summary(self) -> str:
         """How much breaks, in words."""
         waived = sum(not each.missing for each in self.waived)
-        if not self.breaks:
+        breaks = sum(each.severity == "error" for each in self.breaks)
+        if not breaks:
             return f"{_counted(waived)}, waived" if waived else "no breaking changes"
-        return _counted(len(self.breaks)) + (f", {waived} more waived" if waived else "")
+        return _counted(breaks) + (f", {waived} more waived" if waived else "")
 
     @property
     def waivers(self) -> Mapping[Finding, Waived]:

@@ -157,6 +157,19 @@ def test_the_words_say_who_loses_what(root: Path, before: Path) -> None:
     assert "subscription `ledger` was removed" in lines[2]
 
 
+def test_a_reader_that_has_moved_leaves_the_older_version_without_a_waiver(root: Path, before: Path) -> None:
+    """It had a subscription to the newer one beside; one that changes its only subscription does not."""
+    for folder in (root, before):
+        edit(folder, SUBSCRIPTION, lambda document: document.update(name="ledger-2", version=2))
+        shutil.move(folder / SUBSCRIPTION, folder / SUBSCRIPTION.replace(".yaml", ".next.yaml"))
+        subscribe(folder, "treasury", ["$.reference"])
+    gone(SUBSCRIPTION)(root)
+    result = run("breaking", root, before, "--json")
+    told = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [(each["code"], each["severity"]) for each in told] == [("grant-kept", "warning")]
+    assert result.exit_code == 0
+
+
 def test_an_agency_takes_its_events_and_subscriptions_with_it(root: Path, before: Path) -> None:
     """Each is told; the reader loses the agency's events."""
     gone("agencies/treasury")(root)
