@@ -208,7 +208,13 @@ if not TYPE_CHECKING:  # a type checker knows the names by their imports, and re
     def __getattr__(name: str) -> Any:
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        globals()[name] = found = getattr(import_module(_HOMES[name]), name)
+        try:
+            globals()[name] = found = getattr(import_module(_HOMES[name]), name)
+        except ImportError as error:
+            rooms = import_module("bus.rooms")
+            if fault := rooms.stranger(rooms.room_files()):
+                raise ImportError(fault) from error
+            raise
         return found
 
 

@@ -1,6 +1,7 @@
 """`govbus run`: an agency's program, in one process or several."""
 
 import asyncio
+import io
 import os
 import signal
 import sys
@@ -30,6 +31,8 @@ def run(app: str, *, workers: int, reloads: bool, is_worker: bool) -> int:
     A worker that is killed is started again; one that ends by itself ends all. With GOVBUS_INSTANCE, workers
     are named `<instance>-1` and so on; with GOVBUS_HEALTH_PORT, each answers at the next port.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what a handler prints is seen at once, also in a file
+        sys.stdout.reconfigure(line_buffering=True)
     if is_worker:
         threading.Thread(target=_end_with_the_parent, daemon=True).start()
     elif workers > 1 or reloads:

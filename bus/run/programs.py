@@ -2,9 +2,11 @@
 
 import importlib
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bus.errors import UsageError
+from bus.rooms import hidden_in
 
 if TYPE_CHECKING:
     from bus.bus import Bus
@@ -22,6 +24,8 @@ def load_bus(app: str) -> "Bus":
     from bus.bus import Bus  # noqa: PLC0415 - keeps `govbus --help` quick
 
     module, _, name = app.partition(":")
+    if fault := hidden_in(Path.cwd()):
+        raise UsageError(fault)
     if "" not in sys.path:
         sys.path.insert(0, "")
     try:

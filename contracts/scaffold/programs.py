@@ -118,7 +118,7 @@ def module_of(name: str) -> str:
     return module
 
 
-TAKEN: Final = ("asyncio", "bus", "connectors", "contracts", "observability")
+TAKEN: Final = ("asyncio", "bus", "connectors", "contracts", "govbus", "observability")
 """Modules that a program of that name would hide."""
 
 

@@ -146,7 +146,7 @@ def test_python_blocks_marked_run_print_a_delivery(tmp_path: Path) -> None:
     """Saved and run as the README says, each prints the id of the event it published, and its delivery."""
     programs = [block.text for block in _blocks("python") if "run" in block.words]
     assert programs
-    with _govbus_up() as servers:
+    with _govbus_up(ROOT, "--catalog", "reference") as servers:
         for program in programs:
             (tmp_path / "first.py").write_text(program, "utf-8")
             printed = _done([sys.executable, "first.py"], servers, tmp_path, "reference").stdout
@@ -156,15 +156,43 @@ def test_python_blocks_marked_run_print_a_delivery(tmp_path: Path) -> None:
 
 
 @contextmanager
-def _govbus_up() -> Iterator[str]:
-    command = [sys.executable, "-m", "bus", "up", "--port", str(free_ports(1)[0])]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as kafka:
+def _govbus_up(folder: Path, *options: str) -> Iterator[str]:
+    command = [sys.executable, "-m", "bus", "up", *options, "--port", str(free_ports(1)[0])]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as kafka:
         assert kafka.stdout is not None
         try:
             yield kafka.stdout.readline().strip().removeprefix("GOVBUS_BOOTSTRAP_SERVERS=")
         finally:
             kafka.send_signal(signal.SIGINT)
     assert kafka.returncode == 0
+
+
+def test_the_country_of_the_readme_runs_as_it_says(tmp_path: Path) -> None:
+    """Each line of its block, but for the installation of pytest, and then both programs."""
+    (block,) = [each for each in _blocks("sh") if "govbus new country" in each.text]
+    lines = [line.partition("#")[0].split() for line in block.text.splitlines()]
+    *before, up = [line for line in lines if "pip" not in line]
+    assert up == ["govbus", "up", "--port", "9092"]
+    for line in before:
+        command = (
+            [sys.executable, "-m", "bus", *line[1:]] if line[0] == "govbus" else [sys.executable, *line[1:]]
+        )
+        _done(
+            [*command, *(["-p", "no:asyncio", "-p", "no:cacheprovider"] if "pytest" in line else [])],
+            "",
+            tmp_path,
+        )
+    with _govbus_up(tmp_path) as servers:
+        environment = {**os.environ, "GOVBUS_BOOTSTRAP_SERVERS": servers, "GOVBUS_CATALOG": ""}
+        command = [sys.executable, "-m", "bus", "run", "licensing:bus"]
+        with subprocess.Popen(
+            command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
+        ) as licensing:
+            assert licensing.stdout is not None
+            _done([sys.executable, "register.py", "SHOP-000001"], servers, tmp_path)
+            assert licensing.stdout.readline() == "issued L-SHOP-000001\n"
+            licensing.send_signal(signal.SIGINT)
+        assert licensing.returncode == 0
 
 
 def test_console_commands_exit_with_0(kafka: str) -> None:

@@ -21,7 +21,10 @@ assert parents == {Path(sys.argv[1])}, parents
 from bus.embedded.jars import locked_jars
 from contracts import Catalog
 assert locked_jars() and Catalog.open("reference").contracts
-sys.exit(run(["--help"]))
+assert run(["new", "country"]) == run(["contracts", "lint"]) == run(["--help"]) == 0
+import govbus
+sys.argv[1:] = ["--version"]
+govbus.main()
 """
 
 
@@ -46,7 +49,7 @@ def test_nothing_else_ships(wheel: Path) -> None:
     """No test and no stray folder lands among the user's packages."""
     with zipfile.ZipFile(wheel) as archive:
         tops = {name.partition("/")[0] for name in archive.namelist()}
-    assert {top for top in tops if not top.endswith(".dist-info")} == set(ROOMS)
+    assert {top for top in tops if not top.endswith(".dist-info")} == {*ROOMS, "govbus.py"}
 
 
 def test_it_works_alone(wheel: Path, tmp_path: Path) -> None:

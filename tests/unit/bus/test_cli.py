@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import click
 import pytest
@@ -208,7 +209,7 @@ def test_a_room_from_elsewhere_is_named() -> None:
     fault = stranger(files)
     assert fault is not None
     assert fault.startswith(
-        "the package `contracts` loads from /elsewhere/contracts/__init__.py, but `bus` from"
+        "the package `contracts` loads from /elsewhere/contracts/__init__.py, but govbus from"
     )
 
 
@@ -217,6 +218,40 @@ def test_a_room_without_a_file_is_named() -> None:
     fault = stranger({**room_files(), "connectors": None})
     assert fault is not None
     assert fault.startswith("the package `connectors` has no file of its own")
+
+
+def _ran(program: str, folder: Path, *options: str, **variables: str) -> str:
+    """Return what a program that fails says, run in a folder."""
+    done = subprocess.run(
+        [sys.executable, *options, "-c", program],
+        cwd=folder, env={**os.environ, **variables}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    return done.stderr
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_folder_that_hides_a_room_is_named_by_the_command(room: str, tmp_path: Path) -> None:
+    """Where `PYTHONPATH` leads to it, and where a program beside it is run."""
+    (tmp_path / room).mkdir()
+    (tmp_path / room / "__init__.py").write_text("")
+    (tmp_path / "program.py").write_text("from bus import Bus")
+    named = f"the package `{room}` loads from {tmp_path / room}"
+    called = "import sys; sys.argv = ['govbus', *sys.argv[1:]]; from govbus import main; main()"
+    assert _ran(called, tmp_path, PYTHONPATH=str(tmp_path)).startswith(f"error: {named}")
+    # The installed command does not look in its folder by itself: -P.
+    runs = called.replace("*sys.argv[1:]", "'run', 'program:bus'")
+    assert named in _ran(runs, tmp_path, "-P")
+
+
+def test_a_folder_that_hides_a_room_is_named_to_a_program(tmp_path: Path) -> None:
+    """Beside a folder `contracts` no bus can be imported; the error says why."""
+    (tmp_path / "contracts").mkdir()
+    (tmp_path / "contracts" / "__init__.py").write_text("")
+    said = _ran("from bus import Bus", tmp_path)
+    assert said.splitlines()[-1].startswith(
+        f"ImportError: the package `contracts` loads from {tmp_path / 'contracts'}"
+    )
 
 
 def test_the_command_refuses_to_start_with_a_stranger(
