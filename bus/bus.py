@@ -33,6 +33,7 @@ from bus.kafka.transport import KafkaTransport
 from bus.outcome import Reason
 from bus.parking.log import ParkingLog, RowWriter
 from bus.process.health import Check
+from bus.process.logs import set_up_asked_logs
 from bus.process.serving import serve
 from bus.publish.context import BusContext
 from bus.publish.in_handler import HandlerPublishing
@@ -471,6 +472,7 @@ class Bus(Publishing, BoundedReading):
             self._leaving = []
             await self._transport.stop()
             self._started = False
+            logger.info("%s has stopped", self.agency)
 
     @property
     def serving(self) -> bool:
@@ -525,6 +527,7 @@ class Bus(Publishing, BoundedReading):
         if self._running or (self._started and self._loop is not asyncio.get_running_loop()):
             raise UsageError("Expected a bus that does not run, got one that does - at `run`")
         self._running = True
+        set_up_asked_logs(self.agency)
         try:
             await serve(_Begun(self) if self._started else self, self.settings)
         finally:

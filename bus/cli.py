@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from importlib.machinery import PathFinder
 from importlib.metadata import EntryPoint, entry_points, version
 from io import StringIO
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bus.errors import UsageError
+from bus.process.log_lines import FORMATS
 from bus.process.logs import set_up_logs
 from bus.rooms import room_files, stranger
 from contracts import catalog_option, said_catalog, say, visible_logger
@@ -95,15 +96,47 @@ def _lineage(module: str) -> list[str]:
     return [".".join(parts[: length + 1]) for length in range(len(parts))]
 
 
+def _set_level(_context: click.Context, _option: click.Parameter, count: int) -> None:
+    if count:
+        os.environ["GOVBUS_LOG"] = "INFO" if count == 1 else "DEBUG"
+
+
+def _set_format(_context: click.Context, _option: click.Parameter, form: str | None) -> None:
+    if form:
+        os.environ["GOVBUS_LOG_FORMAT"] = form
+
+
 @click.group(cls=Rooms)
 @click.version_option(version("govbus"), prog_name="govbus")
+@click.option(
+    "-v", "verbose", count=True, expose_value=False, callback=_set_level,
+    help="Log what is done, as GOVBUS_LOG=INFO; -vv as GOVBUS_LOG=DEBUG.",
+)  # fmt: skip
+@click.option(
+    "--log-format", type=click.Choice(FORMATS), expose_value=False, callback=_set_format,
+    help="Log lines of text, or each an object in JSON; as GOVBUS_LOG_FORMAT.",
+)  # fmt: skip
 def govbus() -> None:
     """An event bus for governments: contracts, delivery and account over Apache Kafka."""
+
+
+def _take_options(arguments: list[str]) -> list[str]:
+    """Let the options before the command hold for the logs, which begin before it; return the rest."""
+    parser = govbus.make_parser(context := click.Context(govbus, ignore_unknown_options=True))
+    parser.allow_interspersed_args = False
+    found, rest, _ = parser.parse_args(list(arguments))
+    if rest[:1] and not rest[0].startswith("-") and not {"help", "version"} & found.keys():
+        for option in govbus.get_params(context):
+            option.handle_parse_result(context, found, [])
+        return rest
+    return arguments
 
 
 def main() -> None:
     """Run the command line of this process and exit."""
     arguments = sys.argv[1:]
+    with suppress(click.UsageError):  # which the command line itself reports
+        arguments = _take_options(arguments)
     serving = _is_one_of(SERVING, arguments)
     try:
         set_up_logs(process_name(arguments), serving=serving)

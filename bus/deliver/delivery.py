@@ -29,6 +29,7 @@ from bus.parking.log import STALE, RowWriter
 from bus.parking.rows import read_row
 from bus.process.outage import Outage
 from bus.process.overdue import Overdue
+from bus.process.rate import LineRate
 from bus.receipts.writer import ReceiptLog
 from bus.record import Record
 from bus.stages.pipeline import HANDLE, RejectedRecord, admit
@@ -114,6 +115,7 @@ class Delivery:
         self._clock = clock
         self._receipt_rows = ReceiptRows(subscription, receipts, self.offsets, clock, telemetry)
         self._set_aside = set_aside
+        self._rate = LineRate()
         self._holds = set_aside is None
         self._fetch = fetch
         self._learn = learn
@@ -422,14 +424,23 @@ class Delivery:
                         return outcome, RestPartition(WITHOUT_BROKER_SECONDS), ()
                     outputs = ()
                 held = isinstance(decision, Hold)
-                self._log(record, letter, attempts, "dead letter, its key is held" if held else "dead letter")
+                what = "dead letter, its key is held" if held else "dead letter"
+                self._log(record, letter, attempts, what, worker.failed_at)
                 return letter, decision, outputs
             case RestPartition(seconds=seconds):
                 attempts = partition.attempt_of(parked.offset)
-                self._log(record, outcome, attempts, f"the partition rests for {seconds:.1f} s")
+                self._log(
+                    record, outcome, attempts, f"the partition rests for {seconds:.1f} s", worker.failed_at
+                )
             case ParkUntil(due_us=due_us):
                 wait = (due_us - self._clock.now_us()) / 1e6
-                self._log(record, outcome, attempts, f"its key is parked, next attempt in {wait:.1f} s")
+                self._log(
+                    record,
+                    outcome,
+                    attempts,
+                    f"its key is parked, next attempt in {wait:.1f} s",
+                    worker.failed_at,
+                )
             case Done():
                 return outcome, decision, () if event is None else event.kept or ()
             case _:
@@ -483,9 +494,14 @@ class Delivery:
         partition.release(key_of(record), parked.offset)
         return partial(self.rows.released, partition.parked.home, parked, record)
 
-    def _log(self, record: Record, outcome: Outcome, attempt: int, what: str) -> None:
+    def _log(self, record: Record, outcome: Outcome, attempt: int, what: str, failed_at: str) -> None:
+        left_out = self._rate.passes((outcome.reason, what.partition(",")[0]), steady_ns())
+        if left_out is None:
+            return
         error = "" if isinstance(outcome, Ack) else outcome.error
+        error += f" at {failed_at}" if error and failed_at else ""
         logger.warning(
-            "%s %s/%d/%d attempt %d: %s, %s%s", self.subscription.group, record.topic, record.partition,
+            "%s %s/%d/%d attempt %d: %s, %s%s%s", self.subscription.group, record.topic, record.partition,
             record.offset, attempt, outcome.reason, what, f" ({error})" if error else "",
+            f"; {left_out} such lines were left out" if left_out else "",
         )  # fmt: skip

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from bus.caused import HANDLED
+from bus.deliver.error_places import place_of, without_values
 from bus.deliver.subscription import Subscription
 from bus.deliver.worker import PartitionWorker
 from bus.errors import BusError, UsageError
@@ -57,6 +58,9 @@ async def _attempt(subscription: Subscription, worker: PartitionWorker, event: E
         if isinstance(error, GeneratorExit) and _current_task() is not task:
             raise  # the loop has gone
         outcome = _told(outcome_of_error(error), error, subscription.group)
+        if not isinstance(error, Retry | DeadLetter):
+            worker.failed_at = place_of(error)
+            logger.debug("%s: a handler failed", subscription.group, exc_info=without_values(error))
     finally:
         if task is not None and task.cancelling():
             await worker.take_back_cancellation(task)

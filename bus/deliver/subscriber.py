@@ -240,6 +240,7 @@ class Subscriber:
             if place not in self._partitions and place not in opening and self._halted.get(place, 0.0) <= now
         ]
         if new and not self._is_giving_back:
+            logger.info("%s begins with %s", self.subscription.group, _shown(new))
             for place in new:
                 self._halted.pop(place, None)
                 self._consumer.pause(place)
@@ -515,6 +516,7 @@ class Subscriber:
 
     async def _give_back(self, partitions: Collection[TopicPartition]) -> None:
         crash_point("during-rebalance")
+        logger.info("%s gives back %s", self.subscription.group, _shown(partitions))
         leaving = [self._partitions[place] for place in partitions if place in self._partitions]
         for partition in leaving:
             partition.leave()
@@ -574,3 +576,13 @@ class Subscriber:
                             "restart",
                             self.subscription.group, seconds, *partition.partition,
                         )  # fmt: skip
+
+
+def _shown(places: Collection[TopicPartition]) -> str:
+    """Return partitions by topic, such as `a.b.v1/0,1,2`."""
+    topics: dict[str, list[int]] = {}
+    for topic, number in sorted(places):
+        topics.setdefault(topic, []).append(number)
+    return (
+        "; ".join(f"{topic}/{','.join(map(str, numbers))}" for topic, numbers in topics.items()) or "nothing"
+    )

@@ -27,8 +27,8 @@ class PartitionWorker:
     """
 
     __slots__ = (
-        "_handler_waits", "abandoned", "busy_since_ns", "event", "ignoring", "key", "record", "task",
-        "timed_out", "was_cancelled",
+        "_handler_waits", "abandoned", "busy_since_ns", "event", "failed_at", "ignoring", "key", "record",
+        "task", "timed_out", "was_cancelled",
     )  # fmt: skip
 
     def __init__(self, handler_waits: "Callable[[PartitionWorker], None]") -> None:
@@ -42,6 +42,8 @@ class PartitionWorker:
         """The key whose later records wait for this worker."""
         self.busy_since_ns = 0
         """Steady time at which the handler was called; 0 while none is at work."""
+        self.failed_at = ""
+        """`file:line` where its last handler failed, if that is known."""
         self.timed_out = False
         self.ignoring = False
         """Whether the handler goes on though it was interrupted."""
@@ -58,7 +60,7 @@ class PartitionWorker:
 
     def handler_begins(self, event: Event[Any], received_ns: int) -> None:
         """Give an event to the handler."""
-        self.event, self.busy_since_ns = event, received_ns
+        self.event, self.busy_since_ns, self.failed_at = event, received_ns, ""
         self.timed_out = self.ignoring = False
 
     def handler_waits(self) -> None:

@@ -2,8 +2,9 @@
 
     2026-11-30T20:47:31.093Z WARNING govbus-monitor[17] govbus.outage: kafka: back after 41 s
 
-`GOVBUS_LOG` names the level, and shows what the Kafka client says too; `GOVBUS_LOG_FORMAT=json` writes an
-object a line. A program of an agency's own sets up its logging itself.
+`GOVBUS_LOG` names the level; at `DEBUG` it shows what the Kafka client says, too. `GOVBUS_LOG_FORMAT=json`
+writes an object a line. Where one of them is set, a program of an agency's own logs so too, unless it has set
+up its logging itself.
 """
 
 import logging
@@ -39,7 +40,21 @@ def set_up_logs(process: str, *, serving: bool) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
     # What the Kafka client says of an outage the bus says once itself.
-    logging.getLogger("aiokafka").setLevel(level if "GOVBUS_LOG" in os.environ else logging.CRITICAL)
+    logging.getLogger("aiokafka").setLevel(level if level == "DEBUG" else logging.CRITICAL)
+
+
+def set_up_asked_logs(process: str) -> None:
+    """Log in the one format where the environment asks for it, and the program has no logging of its own.
+
+    Args:
+        process: what the process is called in its lines.
+
+    Raises:
+        UsageError: `GOVBUS_LOG` or `GOVBUS_LOG_FORMAT` is none of those that there are.
+    """
+    asked = os.environ.get("GOVBUS_LOG") or os.environ.get("GOVBUS_LOG_FORMAT")
+    if asked and not logging.getLogger().handlers:
+        set_up_logs(process, serving=True)
 
 
 def _choice(variable: str, known: tuple[str, ...], default: str) -> str:
@@ -51,7 +66,7 @@ def _choice(variable: str, known: tuple[str, ...], default: str) -> str:
 
 
 class SeldomFilter(logging.Filter):
-    """Passes what OpenTelemetry says over and over, such as of a collector that is away, once in a while."""
+    """Passes what a client says over and over, of a collector or a broker that is away, once in a while."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
@@ -60,7 +75,7 @@ class SeldomFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether the record is news."""
-        if not record.name.startswith("opentelemetry."):
+        if not record.name.startswith(("opentelemetry.", "aiokafka.")) or record.levelno == logging.DEBUG:
             return True
         now, key = self._clock(), (record.name, str(record.msg))
         if self._until.get(key, now) > now:

@@ -113,3 +113,37 @@ def test_a_collector_that_is_away_is_said_seldom() -> None:
 def test_what_runs_until_stopped_is_named_in_its_log(arguments: list[str], expected: str) -> None:
     """So the lines of several processes can be told apart."""
     assert process_name(arguments) == expected
+
+
+def test_a_program_logs_so_where_it_is_asked_to() -> None:
+    """By the same variables as a command, unless it has set up logs of its own."""
+    program = (
+        "import logging, sys; from bus.process.logs import set_up_asked_logs; {own}\n"
+        "set_up_asked_logs('health'); logging.getLogger('govbus.bus').info('started')"
+    )
+    own = "logging.basicConfig(format='own %(message)s', level='INFO')"
+    for variables, before, expected in (
+        ({}, "", ""),
+        ({"GOVBUS_LOG": "info"}, "", " INFO health["),
+        ({"GOVBUS_LOG_FORMAT": "json"}, "", '"message": "started"'),
+        ({"GOVBUS_LOG": "info"}, own, "own started"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", program.format(own=before)],
+            env=variables, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert expected in done.stderr
+        assert bool(done.stderr) == bool(expected)
+
+
+@pytest.mark.parametrize("options", [["-vv"], ["--log-format", "json"], ["-v", "-v", "--log-format=json"]])
+def test_options_before_a_command_hold_for_its_logs(options: list[str]) -> None:
+    """Also for those of what runs before it, and for the processes that it starts."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bus", *options, "run", "no_module_of_this_name:bus"],
+        env={}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    is_json = any("json" in option for option in options)
+    assert done.stderr.startswith("{") is is_json
+    assert "no_module_of_this_name" in done.stderr
