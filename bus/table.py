@@ -18,6 +18,8 @@ class Table:
         self._transport = transport
         self.topic = topic
         self._values: dict[str, bytes] = {}
+        self._written: dict[str, bytes | None] = {}
+        """What this process wrote since the topic was last read, or while it is."""
         self._loaded = False
         self._loading = asyncio.Lock()
 
@@ -29,10 +31,18 @@ class Table:
         """
         async with self._loading:
             if not self._loaded:
+                self._written.clear()
                 for record in await self._transport.read_all(self.topic):
                     self._set((record.key or b"").decode(errors="replace"), record.value)
+                for written, value in self._written.items():  # meanwhile, so it is the newer one
+                    self._set(written, value)
                 self._loaded = True
         return self._values.get(key)
+
+    async def reread(self) -> None:
+        """Read the topic again at the next `get`: another process may have written to it."""
+        async with self._loading:
+            self._loaded = False
 
     @publishing
     async def put(self, key: str, value: bytes | None) -> None:
@@ -48,6 +58,8 @@ class Table:
         """Remember a value that the topic holds."""
         if self._loaded:
             self._set(key, value)
+        else:
+            self._written[key] = value
 
     def _set(self, key: str, value: bytes | None) -> None:
         if value is None:

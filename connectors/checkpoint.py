@@ -7,17 +7,17 @@ They are in the compacted topic `<agency>.checkpoints` under `<connector>/<parti
 
 `rows` counts what became of the rows that it covers, for `govbus reconcile`.
 
-A checkpoint is written only after Kafka has acknowledged every event it covers, so it is never ahead of
-them; where it is behind, the source reads a batch again.
+A checkpoint is written in the transaction of the last events that it covers, so it is never ahead of them;
+where it is behind, the source reads a batch again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import orjson
 
-from bus import RowCounts
+from bus import RowCounts, Transaction
 from connectors.errors import ConfigurationError
 from connectors.source import ONLY_PARTITION, Json
 
@@ -25,13 +25,15 @@ _FORMAT = 1
 
 
 class CheckpointTable(Protocol):
-    """A compacted topic as a mapping."""
+    """A compacted topic as a mapping, as `Bus.table` returns it."""
+
+    topic: str
 
     async def get(self, key: str) -> bytes | None:
         """The last value under a key."""
 
-    async def put(self, key: str, value: bytes | None) -> None:
-        """Set the value under a key, or remove it with None; returns once Kafka has it."""
+    async def reread(self) -> None:
+        """Read the topic again at the next `get`."""
 
 
 def _now() -> datetime:
@@ -53,7 +55,6 @@ class Checkpoints:
     ) -> None:
         self._table = table
         self._system = system
-        self._rows: dict[str, RowCounts] = {}
         self._prefix = f"{connector}/"
         self._now = now
 
@@ -63,38 +64,42 @@ class Checkpoints:
         Raises:
             ConfigurationError: It is no checkpoint, or a newer version of govbus wrote it.
         """
-        value = await self._table.get(self._prefix + partition)
-        if value is None:
-            self._rows[partition] = RowCounts()
-            return None
-        try:
-            written = orjson.loads(value)
-            version, position = written["format"], written["position"]
-        except (orjson.JSONDecodeError, KeyError, TypeError):
-            raise self._unusable(partition, "it is not a checkpoint") from None
-        if version != _FORMAT:
-            raise self._unusable(partition, f"its format is not {_FORMAT}")
-        self._rows[partition] = RowCounts.of_json(written.get("rows"))
-        return position
+        written = await self._written(partition)
+        return None if written is None else written["position"]
 
-    async def save(
-        self, position: Json, partition: str = ONLY_PARTITION, rows: RowCounts | None = None
-    ) -> None:
-        """Save a checkpoint; returns once Kafka has it.
+    async def reread(self) -> None:
+        """Forget what was loaded: another process may have saved since."""
+        await self._table.reread()
+
+    async def save(self, transaction: Transaction, position: Json, partition: str, rows: RowCounts) -> None:
+        """Save a checkpoint in a transaction.
 
         Args:
+            transaction: The transaction.
             position: What the source gave.
             partition: The part of the source it belongs to.
             rows: What became of the rows that it covers beyond the last one.
         """
-        if partition not in self._rows:
-            await self.load(partition)
-        counts = self._rows[partition].plus(rows or RowCounts())
+        before = await self._written(partition) or {}
         saved = self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
         written = {"format": _FORMAT, "position": position, "saved": saved, "system": self._system}
+        counts = RowCounts.of_json(before.get("rows")).plus(rows)
         value = orjson.dumps({**written, "rows": counts.as_json()})
-        await self._table.put(self._prefix + partition, value)
-        self._rows[partition] = counts
+        table: Any = self._table
+        await transaction.put(table, self._prefix + partition, value)
+
+    async def _written(self, partition: str) -> Mapping[str, Any] | None:
+        value = await self._table.get(self._prefix + partition)
+        if value is None:
+            return None
+        try:
+            written: Mapping[str, Any] = orjson.loads(value)
+            version, _ = written["format"], written["position"]
+        except (orjson.JSONDecodeError, KeyError, TypeError):
+            raise self._unusable(partition, "it is not a checkpoint") from None
+        if version != _FORMAT:
+            raise self._unusable(partition, f"its format is not {_FORMAT}")
+        return written
 
     def _unusable(self, partition: str, why: str) -> ConfigurationError:
         return ConfigurationError(

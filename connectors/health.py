@@ -10,7 +10,9 @@ from contracts import visible_logger
 
 _LOG = visible_logger("govbus.connectors")
 
-State: TypeAlias = Literal["starting", "running", "waiting", "blocked", "finished", "failed", "stopped"]
+State: TypeAlias = Literal[
+    "starting", "standby", "running", "waiting", "blocked", "finished", "failed", "stopped"
+]
 Count: TypeAlias = Literal["published", "dead-lettered", "skipped", "written", "retried"]
 
 
@@ -22,8 +24,8 @@ class Health:
         agency: Whose connector it is.
         name: Its name.
         kind: Whether it is a source or a sink.
-        state: `waiting` is between two attempts after an error; `blocked` is the same, and lasts until a
-            person acts; `failed` has stopped, and needs a person too.
+        state: `standby` is while another process runs it. `waiting` is between two attempts after an error;
+            `blocked` is too, and lasts until a person acts. `failed` has stopped, and needs a person.
         reason: One word of a closed set for the last error, None when running well.
         detail: One line about it, without values.
         since: When the state began, aware.
@@ -38,6 +40,10 @@ class Health:
     detail: str = ""
     since: datetime = field(default_factory=lambda: datetime.now(UTC))
     counts: Counter[Count] = field(default_factory=Counter)
+
+    def standby(self) -> None:
+        """Another process runs it; this one does once that has ended."""
+        self._enter("standby", None, "")
 
     def running(self) -> None:
         """The last step succeeded."""

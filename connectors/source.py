@@ -2,23 +2,26 @@
 
 The order in which the runner calls a source:
 
-    connect --> read --> (translate, publish, wait for Kafka) --> save checkpoint --> acknowledge --+
-       ^          ^                                                                                  |
-       |          +----------------------------------------------------------------------------------+
+    connect --> read --> (translate, publish with the checkpoint) --> acknowledge --+
+       ^          ^                                                                 |
+       |          +-----------------------------------------------------------------+
        +-- NotConnectedError, or any other error: close, back off, connect
 
-What survives a process that dies, point by point:
+One process at a time does so, the owner of the source. The events of a batch and its checkpoint are one
+transaction; of a batch of more than 5,000 records, so are each 5,000, and the last with the checkpoint.
+
+What survives a process that dies, or is suspended while another takes over, point by point:
 
 | dies                                   | lost | read again on restart                                  |
 |----------------------------------------|------|--------------------------------------------------------|
 | after `read`                           | none | the batch                                              |
-| while publishing                       | none | the batch; published events repeat with the same id    |
-| after Kafka has it, before checkpoint  | none | the batch; every event repeats with the same id        |
-| after checkpoint, before `acknowledge` | none | nothing is published; the source acknowledges again    |
+| while publishing                       | none | the batch; nobody has seen an event of its transaction |
+| after the commit, before `acknowledge` | none | nothing is published; the source acknowledges again    |
 | after `acknowledge`                    | none | nothing                                                |
 
-So a source writes to Kafka at least once, and every event is handled once: its id is derived from
-`SourceRecord.identity`, and subscribers drop an id they have handled.
+So a record is on the bus once. Where it is there twice after all (a large batch read again, a commit whose
+answer was lost), both have the same id, which is derived from `SourceRecord.identity`, and subscribers drop
+the second.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -96,7 +99,7 @@ class Batch:
         records: In the order of the source. May be empty when only a checkpoint or acknowledgement is due.
         checkpoint: Opaque JSON that resumes after these records, or None to keep the last one.
         partition: The part of the source the checkpoint belongs to.
-        acknowledge: Called once Kafka has every record and the checkpoint is saved; a coroutine function
+        acknowledge: Called once the events and the checkpoint are committed; a coroutine function
             or a plain one, which then runs in the connector's thread. It may be called again for the
             same batch after a restart, so a second call must change nothing.
     """

@@ -1,8 +1,12 @@
-"""Runs one source: read, translate, publish, save the checkpoint, acknowledge; again after any error."""
+"""Runs one source: read, translate, publish with the checkpoint, acknowledge; again after any error.
+
+Law of this file: the events of a batch and its checkpoint are one transaction under the connector's name. So
+who dies in it has published nothing of it, and who is no longer the owner can publish nothing more.
+"""
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -19,6 +23,7 @@ from bus import (
     RefusedError,
     RowCounts,
     RowFate,
+    Transaction,
     UsageError,
     VersionRetiredError,
     checkpoints_topic,
@@ -27,6 +32,7 @@ from connectors.checkpoint import Checkpoints
 from connectors.configuration.config import SourceConfig
 from connectors.errors import BlockedError, ConfigurationError, ConnectorError, EndOfSourceError
 from connectors.health import Health
+from connectors.ownership import Ownership
 from connectors.publication import DeadLetterDraft, plan, refused, require_known
 from connectors.source import Batch, EventRecord, MalformedRecord, SourceRecord
 from connectors.transaction_finder import TransactionFinder
@@ -35,8 +41,8 @@ from connectors.worker import Worker
 from contracts import ContractError, PartitionKeyError, visible_logger
 
 _LOG = visible_logger("govbus.connectors")
-MAX_IN_FLIGHT = 5_000
-"""Events that wait for Kafka at a time."""
+MOST_TOGETHER = 5_000
+"""Events in one transaction: those of a batch of no more are seen together, with its checkpoint."""
 
 TAKEN = "what it publishes, and its checkpoints"
 """What the cluster must take of a source, again and again."""
@@ -46,6 +52,10 @@ REMEMBERED_IDS = 10_000
 
 Taken = TypeVar("Taken")
 RecordDraft = tuple[SourceRecord, Draft]
+
+
+class _RefusedByBrokerError(Exception):
+    """The broker refused events of a transaction: the others are published in another."""
 
 
 class StoppingError(ConnectorError):
@@ -83,17 +93,18 @@ class SourceRunner:
         self._checkpoints = Checkpoints(
             bus.table(checkpoints_topic(config.agency)), config.name, config.system
         )
+        self._ownership = Ownership(bus, config.name)
         self._transactions = TransactionFinder(config)
         self._stopping = asyncio.Event()
         self._failures = 0
         self._overdue = Overdue()
         self._rows = RowCounts()
-        self._ids: dict[str, None] = {}
         self._covered_ids: dict[str, None] = {}
 
     def stop(self) -> None:
         """End `run` after the current batch."""
         self._stopping.set()
+        self._ownership.wake()
 
     @property
     def fault(self) -> str | None:
@@ -103,9 +114,11 @@ class SourceRunner:
 
     async def run(self) -> None:
         """Serve until `stop`, the end of the source, or an error that needs a person."""
+        keeping = asyncio.create_task(self._ownership.keep(), name=f"ownership {self._config.name}")
         try:
             while not self._stopping.is_set():
                 try:
+                    await self._wait_for_ownership()
                     await self.connect()
                     await self._serve()
                 except EndOfSourceError:
@@ -127,10 +140,23 @@ class SourceRunner:
             self._overdue.ends(TAKEN)
             await self._close()
             self._worker.close()
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
             self.health.stopped()
 
+    async def _wait_for_ownership(self) -> None:
+        while not self._ownership.is_held:
+            if self._stopping.is_set():
+                raise StoppingError("the connector is stopping, and another process runs it")
+            if self._ownership.is_elsewhere:
+                self.health.standby()
+            await self._ownership.change()
+
     async def connect(self) -> None:
-        """Connect the source; see `Source.connect`."""
+        """End what an earlier owner has begun, and go on behind it; see `Source.connect`."""
+        async with self._bus.transaction(self._config.name):
+            pass  # whoever held the name before can commit nothing more
+        await self._checkpoints.reread()
         await self._worker.call(self._source.connect, self._checkpoints)
 
     async def step(self) -> bool:
@@ -148,19 +174,16 @@ class SourceRunner:
                 "it returns a `Batch` or None",
                 "correct the source",
             )
-        self._rows, self._ids = RowCounts(), {}
-        await self._publish(batch)
-        if batch.checkpoint is not None:
-            save = partial(self._checkpoints.save, batch.checkpoint, batch.partition, self._rows)
-            await self._until_taken(save)
-            self._covered_ids |= self._ids
-            for old in list(self._covered_ids)[:-REMEMBERED_IDS]:
-                del self._covered_ids[old]
+        if batch.records or batch.checkpoint is not None:
+            await self._publish(batch)
         await self._worker.call(batch.acknowledge)
         return True
 
     async def _serve(self) -> None:
         while not self._stopping.is_set():
+            if not self._ownership.is_held:
+                await self._close()
+                return
             found = await self.step()
             self._failures = 0
             self._overdue.ends(TAKEN)
@@ -169,87 +192,132 @@ class SourceRunner:
                 await self._sleep(self._source.poll_seconds)
 
     async def _publish(self, batch: Batch) -> None:
+        """Publish the events of a batch, with its checkpoint in the transaction of the last."""
         require_known(batch.records, self._bus.catalog)
-        for start in range(0, len(batch.records), MAX_IN_FLIGHT):
-            drafts: list[RecordDraft] = []
-            dead_letters: list[DeadLetterDraft] = []
-            set_aside: list[tuple[SourceRecord | MalformedRecord, DeadLetterDraft]] = []
-            async for record in in_turns(batch.records[start : start + MAX_IN_FLIGHT]):
-                planned = plan(record, self._config)
-                if isinstance(planned, DeadLetterDraft):
-                    set_aside.append((record, planned))
-                elif planned is None:
-                    self.health.counts["skipped"] += 1
-                    now = datetime.fromtimestamp(self._bus.transport.clock.now_us() / 1e6, UTC)
-                    self._count(self._transactions.intended(record).type, now, "skipped")
-                else:
-                    self._transactions.learn(planned.transaction)
-                    drafts.append((cast("SourceRecord", record), planned))
-            # Only now: the good records of a batch tell what its transactions look like.
-            for record, letter in set_aside:
-                dead_letters.append(replace(letter, intended=self._transactions.intended(record)))
-            while drafts:
-                drafts, refusals = await self._submit(drafts)
-                dead_letters += refusals
-                if drafts:
-                    await self._wait_for_bus()
-            for dead_letter in dead_letters:
-                set_aside_at = await self._until_taken(partial(self._write_dead_letter, dead_letter))
-                self.health.counts["dead-lettered"] += 1
-                self._count(dead_letter.intended.type, set_aside_at, "set-aside")
+        self._rows = RowCounts()
+        ids: dict[str, None] = {}
+        for start in range(0, max(1, len(batch.records)), MOST_TOGETHER):
+            end = start + MOST_TOGETHER
+            drafts = await self._planned(batch.records[start:end])
+            is_last = end >= len(batch.records) and batch.checkpoint is not None
+            ids |= await self._commit(drafts, batch if is_last else None, ids)
+        self._covered_ids |= ids
+        for old in list(self._covered_ids)[:-REMEMBERED_IDS]:
+            del self._covered_ids[old]
 
-    async def _submit(self, drafts: Sequence[RecordDraft]) -> tuple[list[RecordDraft], list[DeadLetterDraft]]:
-        """Publish in order; returns what Kafka did not take now, and what the bus refused for good."""
-        waiting: list[RecordDraft] = []
-        dead_letters: list[DeadLetterDraft] = []
-        futures: list[tuple[RecordDraft, asyncio.Future[Receipt]]] = []
-        async for record, draft in in_turns(drafts):
-            if waiting:  # what comes after an event that was not taken stays after it
-                waiting.append((record, draft))
-                continue
-            try:
-                future = self._submit_one(record, draft)
-            except (RefusedError, PartitionKeyError) as error:
-                if isinstance(error, VersionRetiredError) and self._config.publish is not None:
-                    raise  # the file names the version: every record would be set aside
-                dead_letters.append(self._refused(record, draft, error))
-            except BusUnavailableError as error:
-                self._overdue.fails(TAKEN, None, error)
-                waiting.append((record, draft))
+    async def _planned(self, records: Sequence[SourceRecord | MalformedRecord]) -> list[RecordDraft]:
+        """The events of records; what becomes none is set aside."""
+        drafts: list[RecordDraft] = []
+        letters: list[tuple[SourceRecord | MalformedRecord, DeadLetterDraft]] = []
+        async for record in in_turns(records):
+            planned = plan(record, self._config)
+            if isinstance(planned, DeadLetterDraft):
+                letters.append((record, planned))
+            elif planned is None:
+                self.health.counts["skipped"] += 1
+                now = datetime.fromtimestamp(self._bus.transport.clock.now_us() / 1e6, UTC)
+                self._count(self._transactions.intended(record).type, now, "skipped")
             else:
-                futures.append(((record, draft), future))
-        again, refused_later = await self._settle(futures)
-        return [*again, *waiting], [*dead_letters, *refused_later]
+                self._transactions.learn(planned.transaction)
+                drafts.append((cast("SourceRecord", record), planned))
+        # Only now: the good records of a batch tell what its transactions look like.
+        for record, letter in letters:
+            intended = replace(letter, intended=self._transactions.intended(record))
+            await self._until_taken(partial(self._set_aside, intended))
+        return drafts
 
-    async def _settle(
-        self, futures: Sequence[tuple[RecordDraft, asyncio.Future[Receipt]]]
-    ) -> tuple[list[RecordDraft], list[DeadLetterDraft]]:
-        """Wait for what was submitted; returns the same as `_submit` of it."""
-        again: list[RecordDraft] = []
-        dead_letters: list[DeadLetterDraft] = []
-        self._overdue.begins(TAKEN)
-        async for item, future in in_turns(futures):
+    async def _commit(
+        self, drafts: Sequence[RecordDraft], covered: Batch | None, before: Mapping[str, None]
+    ) -> dict[str, None]:
+        """Publish events in one transaction, and with them the checkpoint of the batch that they cover.
+
+        What the bus refuses is set aside, and the others are published.
+
+        Args:
+            drafts: The events.
+            covered: The batch whose last events they are.
+            before: The ids of the events of the batch that are published.
+
+        Returns:
+            The ids of the events.
+        """
+        while drafts or covered is not None:
+            rows, ids = RowCounts(), dict[str, None]()
+            refused: dict[int, DeadLetterDraft] = {}
+            told: set[int] = set()
+            self._overdue.begins(TAKEN)
             try:
-                receipt = await future  # one after the other costs nothing: most are done by then
-            except RefusedError as error:
-                dead_letters.append(self._refused(*item, error))
-            except BusUnavailableError as error:
-                self._overdue.fails(TAKEN, None, error)
-                again.append(item)
+                async with self._bus.transaction(self._config.name) as transaction:
+                    receipts = await self._submit(transaction, drafts, refused)
+                    for receipt in receipts:
+                        repeats = receipt.id in ids or receipt.id in before or receipt.id in self._covered_ids
+                        ids[receipt.id] = None
+                        fate: RowFate = "repeated" if repeats else "published"
+                        rows.count(receipt.topic, receipt.broker_time.date(), fate)
+                    for index, letter in refused.items():
+                        await self._set_aside(letter)
+                        told.add(index)
+                    if covered is not None:
+                        total = self._rows.plus(rows)
+                        await self._checkpoints.save(
+                            transaction, covered.checkpoint, covered.partition, total
+                        )
+            except (_RefusedByBrokerError, BusUnavailableError) as error:
+                if isinstance(error, _RefusedByBrokerError):
+                    for index, letter in refused.items():
+                        await self._until_taken(partial(self._set_aside, letter))
+                        told.add(index)
+                else:
+                    self._overdue.fails(TAKEN, None, error)
+                    await self._wait_for_bus()
+                drafts = [draft for index, draft in enumerate(drafts) if index not in told]
             else:
                 self._overdue.ends(TAKEN)
-                self.health.counts["published"] += 1
-                is_new = receipt.id not in self._ids and receipt.id not in self._covered_ids
-                self._ids[receipt.id] = None
-                self._count(receipt.topic, receipt.broker_time, "published" if is_new else "repeated")
-        return again, dead_letters
+                self._rows = self._rows.plus(rows)
+                self.health.counts["published"] += len(receipts)
+                return ids
+        return {}
 
-    def _submit_one(self, record: SourceRecord, draft: Draft) -> asyncio.Future[Receipt]:
+    async def _submit(
+        self, transaction: Transaction, drafts: Sequence[RecordDraft], refused: dict[int, DeadLetterDraft]
+    ) -> list[Receipt]:
+        """Publish in order; returns the receipts, and fills in what was refused for good, by its index.
+
+        Raises:
+            _RefusedByBrokerError: Something was refused after it was sent, so the transaction is void.
+        """
+        futures: dict[int, asyncio.Future[Receipt]] = {}
+        receipts: list[Receipt] = []
+        try:
+            async for index, (record, draft) in in_turns(list(enumerate(drafts))):
+                try:
+                    futures[index] = self._submit_one(transaction, record, draft)
+                except (RefusedError, PartitionKeyError) as error:
+                    if isinstance(error, VersionRetiredError) and self._config.publish is not None:
+                        raise  # the file names the version: every record would be set aside
+                    refused[index] = self._refused(record, draft, error)
+            async for index, future in in_turns(list(futures.items())):
+                try:
+                    receipts.append(await future)  # one after the other costs nothing: most are done by then
+                except RefusedError as error:
+                    refused[index] = self._refused(*drafts[index], error)
+            if len(receipts) < len(futures):
+                raise _RefusedByBrokerError
+        finally:
+            for future in futures.values():
+                if future.done() and not future.cancelled():
+                    future.exception()  # the first of them is told
+                future.cancel()
+        return receipts
+
+    def _submit_one(
+        self, transaction: Transaction, record: SourceRecord, draft: Draft
+    ) -> asyncio.Future[Receipt]:
         publish = self._config.publish
         if publish is not None:
-            return self._bus.submit(publish.event, draft, version=publish.version)
+            return transaction.submit(publish.event, draft, version=publish.version)
         event = cast("EventRecord", record).event
-        return self._bus.submit(event.subject, draft, version=event.version, cause=event.cause)
+        return transaction.submit(event.subject, draft, version=event.version, cause=event.cause)
 
     def _refused(
         self, record: SourceRecord, draft: Draft, error: RefusedError | PartitionKeyError
@@ -262,14 +330,16 @@ class SourceRunner:
         if topic:
             self._rows.count(topic, moment.date(), fate)
 
-    async def _write_dead_letter(self, draft: DeadLetterDraft) -> datetime:
+    async def _set_aside(self, draft: DeadLetterDraft) -> None:
         intended = draft.intended
         if intended.service not in self._bus.catalog.services:  # that may be why it was refused
             intended = replace(intended, service=None)
-        return await self._bus.dead_letter(
+        moment = await self._bus.dead_letter(
             draft.raw, reason=draft.reason, stage=draft.stage, where=draft.where, detail=draft.detail,
             intended=intended,
         )  # fmt: skip
+        self.health.counts["dead-lettered"] += 1
+        self._count(draft.intended.type, moment, "set-aside")
 
     async def _until_taken(self, write: Callable[[], Awaitable[Taken]]) -> Taken:
         """Call again until the broker takes it."""

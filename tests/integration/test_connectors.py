@@ -161,11 +161,12 @@ async def test_killed_again_and_again_it_loses_nothing_and_subscribers_handle_ea
     progress = await kill(4 if whole else 2, tmp_path, settings, system)
     count = 200 * len(progress)
     assert 0 < progress[0] < progress[-1] < count, "expected kills on the way"
-    async with running(tmp_path / "connectors.yaml", settings) as process:
+    async with running(tmp_path / "connectors.yaml", settings, GOVBUS_INSTANCE=system) as process:
         found = await until_published(settings, system, count)
         process.send_signal(signal.SIGTERM)
         assert await process.wait() == 0
     assert len(found) == count
+    assert set(found.values()) == {1}
     handled = await handled_by_a_subscriber(settings, catalog, system, count)
     assert set(handled) == set(found)
     assert set(handled.values()) == {1}
@@ -179,7 +180,9 @@ async def kill(rounds: int, folder: Path, settings: Settings, system: str) -> li
     for round_ in range(rounds):
         program = KILLED.format(saves=dice.randint(3, 8), seconds=dice.random() / 100)
         first = round_ * 100
-        async with running(folder / "connectors.yaml", settings, program=program) as process:
+        # Under a name of its own a restarted process is at once what the killed one was.
+        process_of = running(folder / "connectors.yaml", settings, program=program, GOVBUS_INSTANCE=system)
+        async with process_of as process:
             register_businesses(folder / "register.db", *range(first, first + 20))
             await until_published(settings, system, progress[-1] + 1)
             # The process is at work now, and kills itself with most of what follows still to do.
@@ -189,6 +192,61 @@ async def kill(rounds: int, folder: Path, settings: Settings, system: str) -> li
             assert await asyncio.wait_for(process.wait(), 120) == -signal.SIGKILL
         progress.append(len(await published(settings, system)))
     return progress[1:]
+
+
+async def test_a_process_that_ends_leaves_its_sources_to_another(
+    tmp_path: Path, settings: Settings, catalog: Catalog, system: str
+) -> None:
+    """Of two processes one runs the source and one stands by, until the first has ended."""
+    make_register(tmp_path / "register.db")
+    register_businesses(tmp_path / "register.db", *range(10))
+    configs = configured(tmp_path, named(register_source(tmp_path / "register.db"), system))
+    async with AsyncExitStack() as both:
+        runners = [
+            await both.enter_async_context(Runner(configs, settings=settings, catalog=catalog))
+            for _ in range(2)
+        ]
+        await until_published(settings, system, 10)
+        await until_they_are(runners, ["running", "standby"])
+        (owner,) = (runner for runner in runners if runner.health()[0].state == "running")
+        await owner.stop()
+        await until_they_are(runners, ["running", "stopped"])
+        register_businesses(tmp_path / "register.db", *range(10, 20))
+        found = await until_published(settings, system, 20)
+    assert set(found.values()) == {1}
+
+
+async def until_they_are(runners: list[Runner], states: list[str]) -> None:
+    """Wait for the states of two processes' sources."""
+    async with asyncio.timeout(60):
+        while sorted(runner.health()[0].state for runner in runners) != states:  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.sampled(0)  # Kafka gives up a member that says nothing only after 10 s
+async def test_a_process_that_was_suspended_publishes_nothing_more(
+    tmp_path: Path, settings: Settings, system: str
+) -> None:
+    """Each of two processes is suspended in turn: the other takes over, and each row is published once."""
+    make_register(tmp_path / "register.db")
+    configured(tmp_path, named(register_source(tmp_path / "register.db", batch_size=3), system))
+    file, rows = tmp_path / "connectors.yaml", 0
+
+    async def more() -> None:
+        nonlocal rows
+        register_businesses(tmp_path / "register.db", *range(rows, rows + 10))
+        rows += 10
+        await until_published(settings, system, rows)
+
+    async with running(file, settings) as first, running(file, settings) as second:
+        await more()
+        for process in (first, second):
+            process.send_signal(signal.SIGSTOP)
+            await more()
+            process.send_signal(signal.SIGCONT)
+            await more()
+    found = await published(settings, system)
+    assert set(found.values()) == {1}
 
 
 async def handled_by_a_subscriber(

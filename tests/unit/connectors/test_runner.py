@@ -19,9 +19,11 @@ from bus import (
     BusUnavailableError,
     Draft,
     Event,
+    FencedError,
     PublishReceipt,
     Receipt,
     TopicMissingError,
+    Transaction,
 )
 from bus.dead_letters.record import PREFIX
 from bus.testing import InMemoryBus, InMemoryCluster
@@ -157,10 +159,12 @@ async def test_a_large_batch_lets_others_run(tmp_path: Path, cluster: InMemoryCl
         runner = SourceRunner(replace(config, translate=slow_translate), bus)
         submit = runner._submit_one
 
-        def slow_submit(record: SourceRecord, draft: Draft) -> asyncio.Future[Receipt]:
+        def slow_submit(
+            transaction: Transaction, record: SourceRecord, draft: Draft
+        ) -> asyncio.Future[Receipt]:
             time.sleep(TURN_SECONDS / 4)
             seen["submit"].add(turns)
-            return submit(record, draft)
+            return submit(transaction, record, draft)
 
         runner._submit_one = slow_submit  # type: ignore[method-assign]
         await runner.connect()
@@ -202,23 +206,65 @@ async def die(*_args: Any, **_options: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", ["sql", "drop-folder"])
-async def test_a_process_that_dies_before_the_checkpoint_repeats_events_under_their_ids(
+async def test_a_process_that_dies_before_the_checkpoint_has_published_nothing(
     tmp_path: Path, cluster: InMemoryCluster, kind: str
 ) -> None:
-    """Killed between Kafka and the checkpoint: the same ids and transactions come again, none is lost."""
+    """Events and checkpoint are one transaction: all of the batch is published by the next process, once."""
     config = prepared(tmp_path, kind)
 
     class Dying:
         load = staticmethod(_nothing)
+        reread = staticmethod(_nothing)
         save = staticmethod(die)
 
     with pytest.raises(KilledError):
         await step_once(config, cluster, _checkpoints=Dying())
-    assert len(event_ids(cluster)) == 3
+    assert event_ids(cluster) == []
     await step_once(config, cluster)
-    assert len(event_ids(cluster)) == 6
+    assert len(event_ids(cluster)) == len(set(event_ids(cluster))) == 3
+
+
+async def test_one_process_runs_a_source_and_another_takes_over(
+    tmp_path: Path, cluster: InMemoryCluster
+) -> None:
+    """The second stands by, and goes on behind the checkpoint of the first when that has ended."""
+    file = tmp_path / "register.db"
+    make_register(file)
+    configs = configured(tmp_path, register_source(file))
+    async with runner_of(configs, cluster) as second:
+        async with runner_of(configs, cluster) as first:
+            states = [runner.health()[0] for runner in (first, second)]
+            await until(lambda: sorted(health.state for health in states) == ["running", "standby"])
+            register_businesses(file, 1, 2)
+            await until(lambda: len(event_ids(cluster)) == 2)
+        await until(lambda: second.health()[0].state == "running")
+        register_businesses(file, 3)
+        await until(lambda: len(event_ids(cluster)) == 3)
     assert len(set(event_ids(cluster))) == 3
-    assert len({header(record, "ce_correlationid") for record in cluster.records(TOPIC)}) == 3
+
+
+async def test_a_fenced_owner_publishes_nothing_and_goes_on_behind_the_other(
+    tmp_path: Path, cluster: InMemoryCluster
+) -> None:
+    """One that was suspended while another process published finds out before it publishes."""
+    file = tmp_path / "register.db"
+    make_register(file)
+    (config,) = configured(tmp_path, register_source(file))
+    assert isinstance(config, SourceConfig)
+    async with InMemoryBus("tax", system="register", cluster=cluster) as bus:
+        suspended = SourceRunner(config, bus, backoff=QUICK)
+        await suspended.connect()
+        assert not await suspended.step()
+        register_businesses(file, 1, 2)
+        await step_once(config, cluster)
+        with pytest.raises(FencedError):
+            await suspended.step()
+        assert len(event_ids(cluster)) == 2
+        await suspended.connect()
+        assert not await suspended.step()
+        register_businesses(file, 3)
+        assert await suspended.step()
+    assert len(event_ids(cluster)) == len(set(event_ids(cluster))) == 3
 
 
 @pytest.mark.parametrize("kind", ["sql", "drop-folder"])
