@@ -69,7 +69,7 @@ class _Effect:
 def _effects(loaded: Loaded, before: Before, today: date) -> Iterator[_Effect]:
     now = as_catalog(loaded)
     judged = breaking(loaded, before, today)
-    waived = waived_changes(loaded, before, judged, today)
+    waived = waived_changes(loaded, before, today)
     for each in impacts(before.whole(), now):
         pair = (each.new.contract.subject, each.old.number, each.new.number)
         yield _of_impact(each, waived.get((*pair, each.direction)) if each.direction else None)

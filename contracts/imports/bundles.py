@@ -64,7 +64,9 @@ def bundled(place: Subschema, *, is_openapi: bool = False, shown: Shown = str) -
     return {**schema, "$defs": bundle.definitions} if bundle.definitions else schema
 
 
-def at(place: Subschema, names: Iterable[str], shown: Shown = str) -> Subschema:
+def at(
+    place: Subschema, names: Iterable[str], shown: Shown = str, on_the_way: tuple[Subschema, ...] = ()
+) -> Subschema:
     """The object at the steps of a JSON pointer; where a step is not there but a `$ref` is, it is followed.
 
     Raises:
@@ -76,7 +78,7 @@ def at(place: Subschema, names: Iterable[str], shown: Shown = str) -> Subschema:
         if isinstance(value, Mapping):
             place = place.inner(value)
             if name not in value and "$ref" in value:
-                place = reached(place, "$ref", shown)
+                place = reached(place, "$ref", shown, on_the_way)
             value = place.schema[name]
         elif isinstance(value, list) and name.isdecimal() and name.isascii():
             value = value[int(name)]
@@ -101,8 +103,10 @@ def meant(place: Subschema, shown: Shown = str) -> Subschema:
     return here
 
 
-def reached(place: Subschema, word: str, shown: Shown) -> Subschema:
+def reached(place: Subschema, word: str, shown: Shown, on_the_way: tuple[Subschema, ...] = ()) -> Subschema:
     """What a reference leads to; `true` and `false` as the schemas that mean them.
+
+    A pointer may lead through further references; those `on_the_way` are not followed again.
 
     Raises:
         DocumentError: It leads nowhere.
@@ -113,9 +117,9 @@ def reached(place: Subschema, word: str, shown: Shown) -> Subschema:
     except UnresolvableError as error:
         uri, _, fragment = str(said).partition("#")
         document = place.inner({"$ref": uri or "#"}).target()
-        if document is not None and fragment.startswith("/"):
+        if document is not None and fragment.startswith("/") and place not in on_the_way:
             with contextlib.suppress(LookupError):
-                return at(document, pointer_names(unquote(fragment)), shown)
+                return at(document, pointer_names(unquote(fragment)), shown, (*on_the_way, place))
         what = f"`{str(said)[:200]}` {error}"
         raise DocumentError(UNREACHED.at(Place(shown(place.base)), what)) from None
     if isinstance(found, Subschema):

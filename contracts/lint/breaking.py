@@ -105,16 +105,20 @@ def change_losses(loaded: Loaded, before: Before, today: date) -> list[tuple[Cat
 
 def waived_breaks(loaded: Loaded, today: date, before: Before | None = None) -> Mapping[Pair, Waived]:
     """Every break between versions of a catalogue that is waived."""
+    if not fingerprints(loaded.root):
+        return {}
     found = _all_breaks(loaded, _readers(loaded, before))
     judged = apply_waivers(found, loaded, today)
     return {found[each.finding]: each for each in judged.waived}
 
 
-def waived_changes(loaded: Loaded, before: Before, judged: CheckResult, today: date) -> Mapping[Pair, Waived]:
+def waived_changes(loaded: Loaded, before: Before, today: date) -> Mapping[Pair, Waived]:
     """The same after a change; a published version that changed and is waived breaks itself."""
+    if not fingerprints(loaded.root):
+        return {}
     folders = {entry.folder: subject for subject, entry in loaded.contracts.items()}
     found = dict(waived_breaks(loaded, today, before))
-    for each in judged.waived:
+    for each in breaking(loaded, before, today).waived:
         subject = folders.get(each.finding.place.file.rpartition("/")[0])
         if subject is not None and each.finding.code == rules.VERSION_CHANGED.code:
             number = each.finding.about

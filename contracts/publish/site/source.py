@@ -118,7 +118,7 @@ def compared(source: SiteSource, root: Path, before: Before, today: date) -> Sit
     now, then = set(source.catalog.contracts), set(before.catalog.contracts)
     loaded = load_sound(root)
     judged = breaking(loaded, before, today)
-    waived = {pair: each.words for pair, each in waived_changes(loaded, before, judged, today).items()}
+    waived = {pair: each.words for pair, each in waived_changes(loaded, before, today).items()}
     found = changes(before.catalog, source.catalog, waived)
     versions = tuple(each for each in found if each.subject in now & then and each.new)
     added, removed = tuple(sorted(now - then)), tuple(sorted(then - now))

@@ -377,6 +377,18 @@ def test_a_folder_has_an_end(tmp_path: Path) -> None:
         import_schema(source)
 
 
+@pytest.mark.parametrize("said", ["#/components/schemas/B", "#/components/schemas/A", "api.json#/components"])
+def test_a_pointer_through_itself_leads_nowhere(tmp_path: Path, said: str) -> None:
+    """A part that is found only by way of itself is not there; one that is only itself says nothing."""
+    parts = {"schemas": {"A": {"$ref": said}, "$ref": "#/components/schemas/B"}}
+    source = write(tmp_path, "api.json", {"openapi": "3.0.3", "components": parts})
+    if said.endswith("B"):
+        with pytest.raises(ContractError, match="`#/components/schemas/B` points to what is not there"):
+            import_schema(f"{source}#/components/schemas/A")
+    else:
+        assert "$schema" in import_schema(f"{source}#/components/schemas/A").schema
+
+
 def test_a_long_way_of_references_is_gone(tmp_path: Path) -> None:
     """2,000 schemas that each lead to the next need no deeper stack."""
     chain = {f"d{at}": {"items": {"$ref": f"#/definitions/d{at + 1}"}} for at in range(2_000)}
