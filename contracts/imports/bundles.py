@@ -186,7 +186,7 @@ class _Bundle:
     def _name(self, said: str) -> str:
         """A name that no other definition has: the last step of the pointer, or the file's."""
         path, _, fragment = unquote(said).partition("#")
-        last = fragment.rpartition("/")[2] or PurePosixPath(path).stem
+        last = fragment.rpartition("/")[2] or PurePosixPath(path).stem.rpartition(":")[2]
         last = re.sub(r"[^A-Za-z0-9._-]+", "-", last).strip("-") or "schema"
         names = chain((last,), (f"{last}-{number}" for number in count(2)))
         return next(name for name in names if name not in self.definitions)

@@ -30,7 +30,7 @@ CLUSTER: Final = Rule(
 SUBSCRIPTION: Final = Rule(
     "subscription-kept",
     "the reader's running program is denied access, or starts anew",
-    "restore the document; a revocation is meant where the event's owner or the reader approves a waiver",
+    "restore the document, or let the event's owner or the reader approve the revocation in a waiver",
 )
 GRANT: Final = Rule(
     "grant-kept",

@@ -248,6 +248,7 @@ SPLIT: dict[str, Any] = {
             "holder": {"$ref": "person.json"},
             "address": {"$ref": "../common/address.json#/$defs/address"},
             "spouse": {"$ref": "https://standard.example/people/person"},
+            "branch": {"$ref": "urn:standard:branch"},
             "copies": {"type": "array", "items": {"$ref": "#"}},
         },
     },
@@ -258,6 +259,7 @@ SPLIT: dict[str, Any] = {
     },
     "schemas/names.yaml": {"name": {"type": "string", "maxLength": 80}},
     "common/address.json": {"$defs": {"address": {"type": "string", "minLength": 5}}},
+    "b.json": {"$id": "urn:standard:branch", "type": "string", "maxLength": 9},
     "people/of-register.json": {
         "$schema": "http://json-schema.org/draft-04/schema#",
         "id": "https://standard.example/people/person",
@@ -277,6 +279,7 @@ def test_a_schema_split_over_files_becomes_one(tmp_path: Path) -> None:
         "holder": {"$ref": "#/$defs/person"},
         "address": {"$ref": "#/$defs/address"},
         "spouse": {"$ref": "#/$defs/person-2"},
+        "branch": {"$ref": "#/$defs/branch"},
         "copies": {"type": "array", "items": {"$ref": "#"}},
     }
     assert schema["$defs"] == {
@@ -286,6 +289,7 @@ def test_a_schema_split_over_files_becomes_one(tmp_path: Path) -> None:
             "required": ["name"],
         },
         "address": {"type": "string", "minLength": 5},
+        "branch": {"type": "string", "maxLength": 9},
         "person-2": {"type": "object", "properties": {"age": {"type": "integer", "exclusiveMinimum": 0}}},
         "name": {"type": "string", "maxLength": 80},
     }
