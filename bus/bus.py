@@ -30,6 +30,7 @@ from bus.deliver.watchdog import Watchdog
 from bus.errors import BusError, BusUnavailableError, UsageError
 from bus.kafka.injection import Injection
 from bus.kafka.transport import KafkaTransport
+from bus.known_variables import warn_of_unknown
 from bus.outcome import Reason
 from bus.parking.log import ParkingLog, RowWriter
 from bus.process.health import Check
@@ -528,6 +529,7 @@ class Bus(Publishing, BoundedReading):
             raise UsageError("Expected a bus that does not run, got one that does - at `run`")
         self._running = True
         set_up_asked_logs(self.agency)
+        warn_of_unknown()
         try:
             await serve(_Begun(self) if self._started else self, self.settings)
         finally:

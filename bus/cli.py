@@ -21,10 +21,18 @@ from typing import TYPE_CHECKING
 import click
 
 from bus.errors import UsageError
+from bus.known_variables import warn_of_unknown
 from bus.process.log_lines import FORMATS
 from bus.process.logs import set_up_logs
 from bus.rooms import room_files, stranger
-from contracts import catalog_option, said_catalog, say, visible_logger
+from contracts import (
+    ContractError,
+    catalog_option,
+    env_file_variables,
+    said_catalog,
+    say,
+    visible_logger,
+)
 
 if TYPE_CHECKING:
     from bus.embedded.kafka import EmbeddedKafka
@@ -139,9 +147,12 @@ def main() -> None:
         arguments = _take_options(arguments)
     serving = _is_one_of(SERVING, arguments)
     try:
+        for name, value in env_file_variables().items():
+            os.environ.setdefault(name, value)
         set_up_logs(process_name(arguments), serving=serving)
-    except UsageError as error:
+    except (UsageError, ContractError) as error:
         sys.exit(_failed(str(error)))
+    warn_of_unknown()
     sys.exit(run(arguments))
 
 

@@ -1,45 +1,137 @@
-"""Where the cluster is and how to reach it: from `GOVBUS_*` variables or their files, never from code."""
+"""Where the cluster is and how to reach it: from `GOVBUS_*` variables, their files, or `govbus.toml`."""
 
 import getpass
 import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bus.environment import SUFFIX, Environment
+from bus.errors import UsageError
+from contracts import Layer, env_file, env_file_variables, meant, project_layers, quotable
 
 PREFIX = "GOVBUS_"
+SECRETS = ("sasl_password",)
+PATHS = ("registry_key", "registry_public_key", "ssl_cafile", "ssl_certfile", "ssl_keyfile")
 
 
-class SettingsFiles(PydanticBaseSettingsSource):
-    """The fields whose values stand in files; see `bus/environment.py`."""
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The value in force of one setting.
+
+    Attributes:
+        value: the value, as it was written.
+        origin: where it stands; None for the default.
+    """
+
+    value: Any
+    origin: str | None
+
+
+def chosen(fields: Collection[str]) -> dict[str, Chosen]:
+    """Return the settings that are given outside of the code, each from where it wins.
+
+    The order is: a file that a variable names, the variable, the file of variables, the profile of
+    `govbus.toml`, that file itself.
+
+    Args:
+        fields: the names of the settings.
+
+    Raises:
+        ProjectError: one of the files cannot be read.
+        UsageError: `govbus.toml` has a name that is no setting, or a password; or a variable and its file are
+            both set.
+    """
+    in_file, layers = env_file_variables(), project_layers()
+    for layer in layers:
+        _require_known(layer, fields)
+    environment = Environment({**in_file, **os.environ})
+    found: dict[str, Chosen] = {}
+    for name in fields:
+        variable = PREFIX + name.upper()
+        if os.environ.get(variable + SUFFIX) or in_file.get(variable + SUFFIX):
+            found[name] = Chosen(environment[variable], f"the file of {variable}{SUFFIX}")
+        elif (value := os.environ.get(variable)) and value != in_file.get(variable):
+            found[name] = Chosen(value, variable)
+        elif value := in_file.get(variable):
+            found[name] = Chosen(value, f"{variable} in {env_file()}")
+        elif holding := [one for one in layers if name in one.values and name != "catalog"]:
+            found[name] = Chosen(_from(holding[0], name), holding[0].origin)
+    return found
+
+
+def _require_known(layer: Layer, fields: Collection[str]) -> None:
+    for name in layer.values:
+        if name not in fields:
+            raise UsageError(
+                f"Expected a setting, got {quotable(name)}{meant(name, fields)} - at {layer.origin}"
+            )
+        if name in SECRETS:
+            raise UsageError(
+                f"Expected no secret in a file that is shared, got `{name}` - at {layer.origin}. Set "
+                f"{PREFIX}{name.upper()}{SUFFIX} to a file that holds it"
+            )
+
+
+def _from(layer: Layer, name: str) -> Any:
+    value = layer.values[name]
+    is_path = name in PATHS and isinstance(value, str)
+    return str(layer.folder / value) if is_path else value
+
+
+class ChosenSettings(PydanticBaseSettingsSource):
+    """The settings that are given outside of the code; see `chosen`."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """Return the value of a field, None where no variable names its file."""
+        """Return the value of a field, None where it is not given."""
         del field
-        name = PREFIX + field_name.upper()
-        in_file = os.environ.get(name + SUFFIX)
-        return (Environment()[name] if in_file else None), field_name, False
+        found = chosen(self.settings_cls.model_fields).get(field_name)
+        return (None if found is None else found.value), field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        """Return every field that stands in a file."""
-        found = {
-            name: self.get_field_value(field, name) for name, field in self.settings_cls.model_fields.items()
-        }
-        return {name: value for name, (value, *_) in found.items() if value is not None}
+        """Return every field that is given."""
+        return {name: one.value for name, one in chosen(self.settings_cls.model_fields).items()}
+
+
+def _tell(error: ValidationError, given: Mapping[str, Chosen], in_code: Collection[str]) -> None:
+    """Raise the first fault of what was given outside of the code, without its value."""
+    for fault in error.errors(include_url=False, include_context=False, include_input=False):
+        name = str(fault["loc"][0])
+        if name in given and name not in in_code:
+            what = fault["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+            raise UsageError(
+                f"Expected {what}, got another value - at setting `{name}`, from {given[name].origin}"
+            ) from None
 
 
 class Settings(BaseSettings):
     """Connection and limits of one process.
 
-    Every field is read from the variable `GOVBUS_<NAME>`, or from the file that `GOVBUS_<NAME>_FILE` names.
-    Times are seconds, sizes are bytes.
+    Every field is read from the file that `GOVBUS_<NAME>_FILE` names, the variable `GOVBUS_<NAME>`, the file
+    of variables, or `govbus.toml`. Times are seconds, sizes are bytes.
+
+    Raises:
+        UsageError: one of them has a value that it cannot have.
+        ProjectError: one of the files cannot be read.
     """
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="ignore", frozen=True, use_attribute_docstrings=True
+    )
+
+    if not TYPE_CHECKING:  # a type checker knows the fields as arguments
+
+        def __init__(self, **values: Any) -> None:
+            try:
+                super().__init__(**values)
+            except ValidationError as error:
+                _tell(error, chosen(type(self).model_fields), values)
+                raise
 
     @classmethod
     def settings_customise_sources(
@@ -50,9 +142,9 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read what was given in code, then files that variables name, then variables."""
-        del dotenv_settings, file_secret_settings
-        return init_settings, SettingsFiles(settings_cls), env_settings
+        """Read what was given in code, then what is given elsewhere."""
+        del env_settings, dotenv_settings, file_secret_settings
+        return init_settings, ChosenSettings(settings_cls)
 
     bootstrap_servers: str = "127.0.0.1:9092"
     """`host:port` of one or more brokers, separated by commas."""
@@ -61,11 +153,15 @@ class Settings(BaseSettings):
     sasl_mechanism: str = "SCRAM-SHA-512"
     """`PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`."""
     sasl_username: str | None = None
+    """The agency's user."""
     sasl_password: SecretStr | None = None
+    """The password of that user; never in `govbus.toml`."""
     ssl_cafile: Path | None = None
     """PEM file of the authorities to trust; the system's own when absent. Certificates are always checked."""
     ssl_certfile: Path | None = None
+    """PEM file of the client's certificate."""
     ssl_keyfile: Path | None = None
+    """PEM file of the key of that certificate."""
     instance: str | None = None
     """Name of this process among those of its agency, kept over restarts, such as `health-2`: a process that
     comes back under its name goes on at once, where the group would wait for the lost one otherwise."""

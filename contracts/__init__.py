@@ -71,9 +71,19 @@ if TYPE_CHECKING:
     )
     from contracts.finding import Finding, Place
     from contracts.logs import VisibleFilter, visible_logger
+    from contracts.names import meant, quotable
     from contracts.paths import DataPath
     from contracts.processes import collect_rarely
-    from contracts.project import REFERENCE, catalog_folder
+    from contracts.project import (
+        REFERENCE,
+        Layer,
+        catalog_folder,
+        env_file,
+        env_file_variables,
+        project_layers,
+        shown_folder,
+        variables,
+    )
     from contracts.schema.references import Subschema
     from contracts.terminal import say, say_json, visible_console
     from contracts.validation import Violation
@@ -117,6 +127,7 @@ _HOMES = {
     "Growth": "contracts.cluster.growth",
     "KeyRule": "contracts.contract",
     "LEASE_MS": "contracts.cluster.growth",
+    "Layer": "contracts.project",
     "Milestone": "contracts.contract",
     "NoCatalogError": "contracts.errors",
     "OFFSETS_RETENTION": "contracts.cluster.plan",
@@ -147,13 +158,18 @@ _HOMES = {
     "compare_states": "contracts.cluster.plan",
     "copies_for": "contracts.cluster.copies",
     "counts_of": "contracts.cluster.growth",
+    "env_file": "contracts.project",
+    "env_file_variables": "contracts.project",
     "growths_of": "contracts.cluster.growth",
     "hidden_parts": "contracts.addresses",
     "is_alone": "contracts.cluster.copies",
     "listening_options": "contracts.web.listening",
     "logged_catalog_option": "contracts.commands.catalog_option",
+    "meant": "contracts.names",
     "paused_growth": "contracts.cluster.growth",
     "plain_value": "contracts.versions.numbers",
+    "project_layers": "contracts.project",
+    "quotable": "contracts.names",
     "read_options": "contracts.versions.converters",
     "read_time": "contracts.versions.converters",
     "read_yaml_documents": "contracts.documents.document",
@@ -166,7 +182,9 @@ _HOMES = {
     "serve_web": "contracts.web.server",
     "settled_growth": "contracts.cluster.growth",
     "shown_address": "contracts.addresses",
+    "shown_folder": "contracts.project",
     "switched_growth": "contracts.cluster.growth",
+    "variables": "contracts.project",
     "visible": "contracts.visible_text",
     "visible_console": "contracts.terminal",
     "visible_logger": "contracts.logs",
@@ -202,6 +220,7 @@ __all__ = [
     "Finding",
     "Growth",
     "KeyRule",
+    "Layer",
     "Milestone",
     "NoCatalogError",
     "PartitionKeyError",
@@ -230,13 +249,18 @@ __all__ = [
     "compare_states",
     "copies_for",
     "counts_of",
+    "env_file",
+    "env_file_variables",
     "growths_of",
     "hidden_parts",
     "is_alone",
     "listening_options",
     "logged_catalog_option",
+    "meant",
     "paused_growth",
     "plain_value",
+    "project_layers",
+    "quotable",
     "read_options",
     "read_time",
     "read_yaml_documents",
@@ -249,7 +273,9 @@ __all__ = [
     "serve_web",
     "settled_growth",
     "shown_address",
+    "shown_folder",
     "switched_growth",
+    "variables",
     "visible",
     "visible_console",
     "visible_logger",

@@ -49,8 +49,7 @@ async def test_it_starts_once_and_stops_at_a_signal(
             await bus.run()
 
     serving = asyncio.create_task(served())
-    await until(lambda: bus.serving)
-    await until(lambda: bus._running)
+    await until(lambda: bus._running and any("has started" in line for line in caplog.messages))
     with pytest.raises(UsageError, match="does not run"):
         await bus.run()
     os.kill(os.getpid(), signal.SIGTERM)
