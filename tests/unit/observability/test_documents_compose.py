@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +167,7 @@ def test_our_image_runs_as_nobody_and_from_the_lock() -> None:
 
 
 def test_build_context_holds_what_the_image_copies() -> None:
-    """A path that `.dockerignore` leaves out cannot be copied."""
+    """A path that `.dockerignore` leaves out cannot be copied; all that the wheel is built from is."""
     kept = {
         line[1:] for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines() if line.startswith("!")
     }
@@ -174,6 +175,8 @@ def test_build_context_holds_what_the_image_copies() -> None:
         r"^COPY (?!--from)(.+) \S+$", (ROOT / ".docker/Dockerfile").read_text("utf-8"), re.MULTILINE
     )
     assert kept == {path for line in copied for path in line.split()}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    assert set(project["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"]) <= kept
 
 
 @pytest.mark.parametrize("prefix", ["", "secure-"])
