@@ -167,7 +167,7 @@ def _govbus_up(folder: Path, *options: str) -> Iterator[str]:
     assert kafka.returncode == 0
 
 
-def test_the_country_of_the_readme_runs_as_it_says(tmp_path: Path) -> None:
+def test_console_commands_make_a_country_that_runs(tmp_path: Path) -> None:
     """Each line of its block, but for the installation of pytest, and then both programs."""
     (block,) = [each for each in _blocks("sh") if "govbus new country" in each.text]
     lines = [line.partition("#")[0].split() for line in block.text.splitlines()]
