@@ -1,9 +1,10 @@
-"""How much a batch of records may hold that somebody else has written, and how one that holds more is named.
+"""How much a batch of records may hold that somebody else has written, and how one that is not read is named.
 
 Law of this file: a cluster bounds the bytes of a batch as they are sent, compressed. What they become in the
-memory of a reader is up to whoever wrote them, unless the reader bounds it. Pure.
+memory of a reader is up to whoever wrote them, unless the reader bounds it.
 """
 
+from secrets import token_hex
 from types import MappingProxyType
 
 from bus.record import Headers
@@ -15,28 +16,37 @@ RECORD_BYTES = 4 * MAX_EVENT_BYTES
 """The most that one record of a batch may take when unpacked: as much as a topic with the largest takes."""
 BATCH_RECORDS = 100_000
 RECORD_HEADERS = 1_000
+EVENT_HEADERS = 900
+"""The most that an event may have: parked or set aside it has some more, and must be read again."""
 
-TOO_MANY_BYTES, TOO_LARGE_RECORD, TOO_MANY_RECORDS, TOO_MANY_HEADERS, UNPACKABLE = (
-    b"bytes", b"record", b"records", b"headers", b"format",
+TOO_MANY_BYTES, TOO_LARGE_RECORD, TOO_MANY_RECORDS, TOO_MANY_HEADERS = (
+    b"bytes", b"record", b"records", b"headers",
 )  # fmt: skip
-EXCESSES = MappingProxyType(
+UNPACKABLE, ODD_NAME = b"format", b"name"
+UNREAD = MappingProxyType(
     {
         TOO_MANY_BYTES: f"Expected a batch of at most {BATCH_BYTES} bytes unpacked, got more",
         TOO_LARGE_RECORD: f"Expected records of at most {RECORD_BYTES} bytes in a batch, got a larger one",
         TOO_MANY_RECORDS: f"Expected at most {BATCH_RECORDS} records in a batch, got more",
         TOO_MANY_HEADERS: f"Expected at most {RECORD_HEADERS} headers of a record in a batch, got more",
         UNPACKABLE: "Expected a batch that can be unpacked, got other bytes",
+        ODD_NAME: "Expected UTF-8 as the name of each header, got other bytes",
     }
 )
-"""What is wrong with a batch that is not read."""
+"""Why a record, or all of a batch, is not read."""
+MALFORMED = (UNPACKABLE, ODD_NAME)
+"""Those of which no size is the reason."""
 
-EXCESS = "govbus-excess"
-"""Header of an empty record that a reader finds in the place of one whose batch is not read."""
+MARK = f"govbus-unread-{token_hex(16)}"
+"""Header of the empty record that this process finds in the place of one that is not read.
+
+No other program knows it, and so none can send it.
+"""
 
 
-def excess_of(headers: Headers) -> str | None:
-    """Return why the batch of a record was not read; None if it was."""
+def unread(headers: Headers) -> bytes | None:
+    """Return why a record was not read, a key of `UNREAD`; None if it was."""
     for name, value in headers:
-        if name == EXCESS and value is not None:
-            return EXCESSES.get(value)
+        if name == MARK:
+            return value
     return None

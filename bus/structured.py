@@ -7,6 +7,7 @@ Sources: Kafka protocol binding 1.0.2, sections 3 (which mode) and 3.3; JSON eve
 import re
 from base64 import b64decode
 from binascii import Error as Base64Error
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -49,6 +50,23 @@ def _is_structured(content_type: bytes) -> bool:
             f"Expected `{MEDIA_TYPE}` or binary mode, got another event format - at header `content-type`"
         )
     return False
+
+
+def content_type_of(headers: Headers) -> bytes | None:
+    """Return the `content-type` of a record; None if it has none."""
+    return next((value for name, value in headers if name.lower() == envelope.CONTENT_TYPE and value), None)
+
+
+def read_envelope(headers: Headers, value: bytes | None) -> tuple[Mapping[str, bytes], envelope.Identity]:
+    """Return what `envelope.read_attributes` does, in the mode that the record has.
+
+    Raises:
+        ValueError: it is to be an event in structured mode, and its value is not JSON.
+        EnvelopeError: it is no CloudEvent; the message names the attribute.
+    """
+    if is_structured(content_type_of(headers)):
+        headers, _ = unfold(headers, value or b"")
+    return envelope.read_attributes(headers)
 
 
 def is_lost(headers: Headers, value: bytes) -> bool:

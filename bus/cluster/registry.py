@@ -15,6 +15,7 @@ from bus.errors import BusError, TopicMissingError
 from bus.process.outage import Outage
 from bus.record import Record
 from bus.settings import Settings
+from bus.structured import read_envelope
 from bus.topics import REGISTRY_TOPIC
 from bus.transport import Consumer, Transport
 from contracts import (
@@ -140,7 +141,8 @@ class Follower:
         Returns:
             Whether the registry was read again.
         """
-        schema = dict(record.headers).get(envelope.DATASCHEMA) or b""
+        attributes, _ = read_envelope(record.headers, record.value)
+        schema = attributes.get(envelope.DATASCHEMA, b"")
         if self._unknown.get(schema, 0.0) > monotonic():
             return False
         async with self._turn:

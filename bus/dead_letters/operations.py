@@ -15,6 +15,7 @@ from typing import Self
 import orjson
 from uuid_utils import uuid7
 
+from bus.batch_limits import UNREAD, unread
 from bus.dead_letters.stored import (
     STATES,
     Act,
@@ -197,6 +198,8 @@ class DeadLetters:
                 f"Expected the event in its own topic, found none - {letter.name}. It has expired, or "
                 f"this agency may no longer read it ({error})"
             ) from error
+        if (why := unread(found.headers)) is not None:
+            raise UsageError(f"{UNREAD[why]} - {letter.name}. No program of the bus reads it: discard it")
         return StoredRecord(
             *home.partition, found.offset, found.timestamp, found.key, found.value, tuple(found.headers)
         )

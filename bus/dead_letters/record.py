@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bus.batch_limits import RECORD_HEADERS, unread
 from bus.envelope import MAX_ATTRIBUTE_BYTES
 from bus.outcome import DeadLetter
 from bus.record import Headers, Record
@@ -57,8 +58,8 @@ class DeadLetterRecord:
 
     @property
     def fits(self) -> bool:
-        """Whether the topic accepts its size; a refused record would fail its whole transaction."""
-        return self.size_bytes <= MAX_RECORD_BYTES
+        """Whether the topic accepts it, and readers do; a refused record would fail its whole transaction."""
+        return self.size_bytes <= MAX_RECORD_BYTES and len(self.headers) < RECORD_HEADERS
 
 
 def dead_letter(
@@ -76,7 +77,7 @@ def dead_letter(
     """Return the dead letter of a delivered record; null and binary headers stay as they are.
 
     If the record is too large for the dead letters the data is left out, and if key and headers are too large
-    they are as well.
+    they are as well; so is all of a record that was not read.
 
     Args:
         record: the record as it was read.
@@ -103,15 +104,17 @@ def dead_letter(
         "held": "yes" if held else "",
     }
     added = explain(verdict.reason, stage, verdict.detail, where)
+    if unread(record.headers) is not None:
+        return without_value(DeadLetterRecord(None, None, tuple(added)), "it was not read")
     letter = DeadLetterRecord(record.key, record.value, (*record.headers, *added))
     if not letter.fits:
         letter = without_value(letter)
     return letter if letter.fits else without_value(DeadLetterRecord(None, None, tuple(added)))
 
 
-def without_value(letter: DeadLetterRecord) -> DeadLetterRecord:
-    """Return a letter without the bytes, which says where they are: it is too large for the topic."""
-    omitted = "too large for the dead letters; it is at its topic, partition and offset until it expires"
+def without_value(letter: DeadLetterRecord, why: str = "too large for the dead letters") -> DeadLetterRecord:
+    """Return a letter without the bytes, which says where they are."""
+    omitted = f"{why}; it is at its topic, partition and offset until it expires"
     added = (f"{PREFIX}omitted", omitted.encode())
     return DeadLetterRecord(letter.key, None, (*letter.headers, added))
 

@@ -21,6 +21,7 @@ from bus.parking.keys import ParkedEvent
 from bus.parking.rows import REDRIVEN, ParkedRow, SubscriptionPartition, erase_row, write_row
 from bus.receipts.receipts import DeliveryReceipt, record_name
 from bus.record import Headers, Record, StoredRecord, TopicPartition
+from bus.structured import read_envelope
 from bus.topics import dead_letter_topic
 
 ACT = "govbus-dead-letter-act"
@@ -152,8 +153,8 @@ def discard_receipt(letter: StoredDeadLetter, at_us: int) -> DeliveryReceipt:
     identity: envelope.Identity = (name, "", why.get(TRANSACTION, name), why.get(SERVICE), None)
     attributes: Mapping[str, bytes] = {}
     if letter.subscription:
-        with suppress(EnvelopeError):
-            attributes, identity = envelope.read_attributes(letter.headers)
+        with suppress(EnvelopeError, ValueError):
+            attributes, identity = read_envelope(letter.headers, letter.value)
     event_id, source, transaction, service, causation = identity
     version = attributes.get(envelope.DATASCHEMA, b"").decode().rpartition(":")[2]
     type_ = attributes.get(envelope.TYPE, b"").decode() or why.get(TYPE, "")

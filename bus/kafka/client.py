@@ -7,7 +7,7 @@ for any request, also for one that is sent while the client closes or afterwards
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from traceback import walk_tb
 from typing import Any
@@ -85,7 +85,7 @@ async def begin(client: Any, settings: Settings, where: str, clock: BrokerClock 
     """
     network = Network.of(client)
     if isinstance(client, AIOKafkaConsumer):
-        BoundsBatches(network, clock)
+        network.bounds = BoundsBatches(network, clock)
     try:
         async with asyncio.timeout(settings.publish_timeout_seconds):
             await client.start()
@@ -96,6 +96,20 @@ async def begin(client: Any, settings: Settings, where: str, clock: BrokerClock 
         if isinstance(error, KafkaError | TimeoutError | AssertionError):
             raise await _reason(error, settings, where) from error
         raise
+
+
+def read_again(consumer: Any, positions: Mapping[Any, int]) -> None:
+    """Have records read again of which one has a header name that aiokafka cannot parse.
+
+    Then that one comes empty, and says why.
+
+    Args:
+        consumer: the consumer that has raised a `UnicodeDecodeError`, and lost what it was about to return.
+        positions: what is read next of each partition.
+    """
+    Network.of(consumer).bounds.look_at_names(positions)
+    for place, offset in positions.items():
+        consumer.seek(place, offset)
 
 
 async def end(client: Any) -> None:
@@ -122,6 +136,8 @@ class Network(AIOKafkaClient):  # type: ignore[misc]
     openings: set[asyncio.Timeout]
     """Of the connections that are being opened."""
     has_ended: bool
+    bounds: BoundsBatches
+    """What a consumer reads within."""
 
     @classmethod
     def of(cls, client: Any) -> "Network":

@@ -28,14 +28,14 @@ from aiokafka.structs import OffsetAndMetadata
 from aiokafka.structs import TopicPartition as KafkaPartition
 
 from bus.errors import BusError, InstanceTakenError, UsageError
-from bus.kafka.client import begin, connection, end
+from bus.kafka.client import begin, connection, end, read_again
 from bus.kafka.errors import translate
 from bus.kafka.fetched import MakesRecords
 from bus.kafka.fetching import FetchesById
 from bus.kafka.membership import Membership
 from bus.kafka.quorum import require_whole
 from bus.kafka.requests import topic_ids
-from bus.record import Record, StoredRecord, TopicPartition
+from bus.record import Record, TopicPartition
 from bus.settings import Settings
 from bus.standing import CommittedOffset, Standing
 from bus.times.clock import BrokerClock
@@ -49,8 +49,6 @@ METADATA_MS = 30_000
 """How soon a topic or partition that was added is read."""
 LOOK_AROUND_MS = 1_000
 """How often aiokafka looks whether something is to be fetched that nothing has told it of."""
-REFETCH_MS = 500
-"""How long one record may take to be fetched again."""
 FAULTS = (KafkaError, ConsumerStoppedError, AssertionError, TimeoutError)
 """What aiokafka raises where it cannot do something now: also while its client ends, or is replaced."""
 LOOK_SECONDS = 1.0
@@ -270,7 +268,9 @@ class KafkaConsumer:
             else:
                 batches = await self._poll_unpaused(timeout_ms, max_records)
         except UnicodeDecodeError:
-            return await self._poll_singly(max_records)
+            places = self._kafka.assignment()
+            read_again(self._kafka, {place: await self._begin_of(place) for place in places})
+            return {}
         found = {TopicPartition(*place): records for place, records in batches.items()}
         for place, records in found.items():
             self._next[place] = records[-1].offset + 1
@@ -303,26 +303,6 @@ class KafkaConsumer:
             for place, records in (await self._kafka.getmany(*places, max_records=share)).items():
                 found.setdefault(place, []).extend(records)
         return found
-
-    async def _poll_singly(self, max_records: int) -> Mapping[TopicPartition, Sequence[Record]]:
-        """Find the record that aiokafka cannot parse, and return it as unreadable."""
-        await self._rewind()
-        held = set(self._kafka.paused())
-        for place in self._kafka.assignment() - held:
-            offset, records = await self._begin_of(place), list[Record]()
-            while len(records) < max_records:
-                try:
-                    batch = await self._kafka.getmany(place, timeout_ms=REFETCH_MS, max_records=1)
-                except UnicodeDecodeError:
-                    batch = {place: [_unreadable(place, offset, self._clock.now_us())]}
-                    self._kafka.seek(place, offset + 1)
-                if not batch:
-                    break
-                records += batch[place]
-                offset = self._next[TopicPartition(*place)] = records[-1].offset + 1
-            if records:
-                return {TopicPartition(*place): records}
-        return {}
 
     def _metadata_came(self, _: object) -> None:
         self._ids_may_differ = True  # at the next poll, since a listener cannot ask
@@ -551,8 +531,3 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
     async def on_partitions_assigned(self, assigned: Collection[Any]) -> None:
         """Note which partitions came; where they begin is decided before they are read."""
         self._fresh.update(TopicPartition(*place) for place in assigned)
-
-
-def _unreadable(place: Any, offset: int, now_us: int) -> Record:
-    """Return a record without headers for one that the client cannot parse; it becomes a dead letter."""
-    return StoredRecord(place.topic, place.partition, offset, now_us // 1000, None, b"")

@@ -12,7 +12,7 @@ from aiokafka.protocol.admin import DescribeConfigsRequest
 from aiokafka.structs import TopicPartition as KafkaPartition
 
 from bus.errors import BusUnavailableError
-from bus.kafka.client import begin, connection, end
+from bus.kafka.client import begin, connection, end, read_again
 from bus.kafka.errors import translate
 from bus.kafka.quorum import partitions_at
 from bus.record import Record, TopicPartition
@@ -113,7 +113,11 @@ class OneOffReads:
             if kafka.assignment() != {found}:
                 kafka.assign([found])
             kafka.seek(found, offset)
-            record: Record = await kafka.getone(found)
+            try:
+                record: Record = await kafka.getone(found)
+            except UnicodeDecodeError:
+                read_again(kafka, {found: offset})
+                record = await kafka.getone(found)
             return record
 
         record: Record = await self._ask(place.topic, read)

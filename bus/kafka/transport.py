@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition as KafkaPartition
 
-from bus.kafka.client import begin, connection, end
+from bus.kafka.client import begin, connection, end, read_again
 from bus.kafka.consumer import KafkaConsumer, wire
 from bus.kafka.errors import translate
 from bus.kafka.one_off_reads import OneOffReads
@@ -118,8 +118,13 @@ class KafkaTransport:
                 consumer.assign([found])
                 consumer.seek(found, first)
                 # Positions, not counts: control records and compaction leave gaps.
-                while await consumer.position(found) < end:
-                    for record in (await consumer.getmany(found, timeout_ms=200)).get(found, ()):
+                while (at := await consumer.position(found)) < end:
+                    try:
+                        batch = await consumer.getmany(found, timeout_ms=200)
+                    except UnicodeDecodeError:
+                        read_again(consumer, {found: at})
+                        continue
+                    for record in batch.get(found, ()):
                         if record.offset < end:
                             yield record
 

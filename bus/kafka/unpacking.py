@@ -6,11 +6,14 @@ many records has one for all. What an answer holds beyond `ANSWER_BYTES` is left
 
 A topic may have been changed to the times of its publishers (`CreateTime`), which say what they like. Such a
 time is not taken for the broker's: the record counts as written when it is read.
+
+The broker does not look whether the name of a header is UTF-8, as the protocol asks, and aiokafka fails where
+it is not. Where that has happened, the records are read again, without those that have such a name.
 """
 
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -18,13 +21,13 @@ import cramjam
 from aiokafka.client import ConnectionGroup
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
-from aiokafka.record.util import calc_crc32c
+from aiokafka.record.util import calc_crc32c, encode_varint
 
 from bus.batch_limits import (
     BATCH_BYTES,
     BATCH_RECORDS,
-    EXCESS,
-    EXCESSES,
+    MARK,
+    ODD_NAME,
     RECORD_BYTES,
     RECORD_HEADERS,
     TOO_LARGE_RECORD,
@@ -32,6 +35,7 @@ from bus.batch_limits import (
     TOO_MANY_HEADERS,
     TOO_MANY_RECORDS,
     UNPACKABLE,
+    UNREAD,
 )
 from bus.times.clock import BrokerClock
 from contracts import visible_logger
@@ -65,7 +69,7 @@ class Excess(NamedTuple):
         first: its first offset.
         last: its last offset.
         producer: the id that the broker gave to the producer; -1 if it has none.
-        why: a key of `EXCESSES`.
+        why: a key of `UNREAD`.
     """
 
     first: int
@@ -97,7 +101,12 @@ class BoundsBatches:
         self._clock = clock
         self._with_own_times: set[str] = set()
         self._told: dict[tuple[str, int], int] = {}
+        self._to_look_at: set[tuple[str, int]] = set()
         client.send = self.send
+
+    def look_at_names(self, places: Iterable[tuple[str, int]]) -> None:
+        """Look at the names of headers in the next answer about each of these partitions."""
+        self._to_look_at.update((topic, number) for topic, number in places)
 
     async def send(self, node: Any, request: Any, *, group: Any = ConnectionGroup.DEFAULT) -> Any:
         """Send a request, and return the answer."""
@@ -108,7 +117,10 @@ class BoundsBatches:
             for topic, partitions in answer.topics:
                 kept = []
                 for partition in partitions:
-                    within = bounded(partition[-1] or b"", min(room, BATCH_BYTES), now_ms)
+                    looks = (topic, partition[0]) in self._to_look_at
+                    self._to_look_at.discard((topic, partition[0]))
+                    batches = partition[-1] or b""
+                    within = bounded(batches, min(room, BATCH_BYTES), now_ms, looks_at_names=looks)
                     room -= within.unpacked
                     if within.has_own_times:
                         self._tell_of_times(topic)
@@ -126,7 +138,7 @@ class BoundsBatches:
             writer = "" if excess.producer < 0 else f", written by the producer with the id {excess.producer}"
             logger.warning(
                 "%s/%d/%d: a batch is not read, up to offset %d%s: %s",
-                topic, partition, excess.first, excess.last, writer, EXCESSES[excess.why],
+                topic, partition, excess.first, excess.last, writer, UNREAD[excess.why],
             )  # fmt: skip
 
     def _tell_of_times(self, topic: str) -> None:
@@ -140,13 +152,14 @@ class BoundsBatches:
             )
 
 
-def bounded(batches: bytes, room: int, now_ms: int | None = None) -> Within:
+def bounded(batches: bytes, room: int, now_ms: int | None = None, *, looks_at_names: bool = False) -> Within:
     """Return what may be read of the batches of one partition. Pure.
 
     Args:
         batches: as the broker answers them; the last one may be cut off.
         room: after so many bytes no more is unpacked.
         now_ms: the broker's time in milliseconds, for records that have another; None to leave those.
+        looks_at_names: whether a record with a name of a header that is not UTF-8 is replaced, too.
     """
     parts: list[bytes] = []
     has_own_times = False
@@ -167,6 +180,8 @@ def bounded(batches: bytes, room: int, now_ms: int | None = None) -> Within:
             if why is not None:
                 excess, instead = _replaced(batches[at:end], why)
                 excesses.append(excess)
+        if looks_at_names and instead is None and not attributes & CONTROL:
+            instead = _without_odd_names(batches[at:end])
         if now_ms is not None and not attributes & (BROKERS_TIME | CONTROL):
             instead, has_own_times = _restamped(instead or batches[at:end], now_ms), True
         if instead is not None:
@@ -254,12 +269,70 @@ def _replaced(batch: bytes, why: bytes) -> tuple[Excess, bytes]:
         base_sequence=-1, batch_size=1 << 30,
     )  # fmt: skip
     for place in places:
-        builder.append(place, 0, None, b"", [(EXCESS, why)])
+        builder.append(place, 0, None, b"", [(MARK, why)])
     checked = CHECKED.pack(attributes & ~CODECS, last, *times_and_producer, len(places))
     checked += bytes(builder.build())[HEAD.size :]
     length = BEFORE_CHECKED - BEFORE_LENGTH + len(checked)
     head = struct.pack(">qiibI", first, length, epoch, FORMAT, calc_crc32c(checked))
     return Excess(first, first + last, times_and_producer[2], why), head + checked
+
+
+def _without_odd_names(batch: bytes) -> bytes | None:
+    """Return a batch whose records with names that are not UTF-8 say so, and are empty; None if all are."""
+    first, _, epoch, form, _, attributes, *rest, count = HEAD.unpack_from(batch)
+    packed, codec = batch[HEAD.size :], attributes & CODECS
+    records = _UNPACK[codec](packed) if codec else packed
+    if form != FORMAT or records is None:
+        return None
+    parts: list[bytes] = []
+    at = 0
+    try:
+        for _ in range(count):
+            begin = at
+            size, at = _varint(records, begin)
+            end = at + size
+            parts.append(_named(records[at:end], records[begin:end]))
+            at = end
+    except IndexError:
+        return None  # the client's to judge
+    kept = b"".join(parts)
+    if kept == records:
+        return None
+    checked = CHECKED.pack(attributes & ~CODECS, *rest, count) + kept
+    length = BEFORE_CHECKED - BEFORE_LENGTH + len(checked)
+    return struct.pack(">qiibI", first, length, epoch, FORMAT, calc_crc32c(checked)) + checked
+
+
+def _named(body: bytes, record: bytes) -> bytes:
+    """Return a record, or the one in its place if a name of its headers is not UTF-8."""
+    at = 1
+    for _ in ("time", "offset"):
+        _, at = _varint(body, at)
+    place = body[:at]
+    for _ in ("key", "value"):
+        size, at = _varint(body, at)
+        at += max(size, 0)
+    count, at = _varint(body, at)
+    for _ in range(count):
+        size, at = _varint(body, at)
+        try:
+            body[at : at + size].decode()
+        except UnicodeDecodeError:
+            return _sized(place + _NO_KEY_NO_VALUE + _sized(MARK.encode()) + _sized(ODD_NAME))
+        size, at = _varint(body, at + size)
+        at += max(size, 0)
+    return record
+
+
+def _sized(data: bytes) -> bytes:
+    """Return bytes behind their number."""
+    found = bytearray()
+    encode_varint(len(data), found.append)
+    return bytes(found) + data
+
+
+_NO_KEY_NO_VALUE = b"\x01\x00\x02"
+"""No key, a value of 0 bytes, 1 header."""
 
 
 def _restamped(batch: bytes, now_ms: int) -> bytes:

@@ -91,14 +91,16 @@ def read_row(row: Record) -> ReadRow | None:
     try:
         subscription, topic, topic_id, partition, offset = (row.key or b"").decode().rsplit("/", 4)
         place = TopicPartition(topic, int(partition))
-        named = {name: value for name, value in row.headers if name in (STATE, KEY)}
+        # The bus' own come last and begin with the state, whatever a stranger's event calls his.
+        start = max(index for index, (name, _) in enumerate(row.headers) if name == STATE)
+        named = dict(row.headers[start:])
         state = orjson.loads(named[STATE] or b"")
         key = named.get(KEY)
         shared = b"\0%d" % int(offset) if key is None else key
         home = SubscriptionPartition(subscription, place)
         if row.value is None:
             return ReadRow(home, topic_id, int(offset), shared, str(state["by"]), None)
-        headers = tuple(header for header in row.headers if header[0] not in (STATE, KEY))
+        headers = tuple(row.headers[:start])
         record = StoredRecord(
             topic, place.partition, int(offset), int(state["timestamp"]), key, row.value, headers
         )

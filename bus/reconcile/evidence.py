@@ -10,7 +10,7 @@ from bus import envelope
 from bus.dead_letters.record import TYPE, origin_of
 from bus.dead_letters.stored import read_letters
 from bus.deliver.versions import expectations
-from bus.errors import TopicMissingError, UsageError
+from bus.errors import EnvelopeError, TopicMissingError, UsageError
 from bus.parking.rows import read_row
 from bus.receipts.receipts import DeliveryReceipt, PublishReceipt, ReceiptFormatError, decode_receipts
 from bus.reconcile.account import (
@@ -23,6 +23,7 @@ from bus.reconcile.account import (
 )
 from bus.reconcile.row_counts import counts_in
 from bus.record import Record, TopicPartition
+from bus.structured import read_envelope
 from bus.topics import (
     checkpoints_topic,
     dead_letter_topic,
@@ -254,8 +255,11 @@ def _milliseconds(moment: datetime) -> int:
 
 
 def _id_of(record: Record) -> str:
-    value = dict(record.headers).get(envelope.ID)
-    return "" if value is None else value.decode(errors="replace")
+    try:
+        _, (event_id, *_) = read_envelope(record.headers, record.value)
+    except (EnvelopeError, ValueError):
+        return ""  # receipts know it by its place
+    return event_id
 
 
 def _receipts(record: Record) -> Iterable[PublishReceipt | DeliveryReceipt]:

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from bus import envelope, structured
-from bus.batch_limits import excess_of
+from bus.batch_limits import EVENT_HEADERS, MALFORMED, UNREAD, unread
 from bus.errors import EnvelopeError
 from bus.event import Event
 from bus.outcome import DeadLetter, Reason
@@ -49,13 +49,20 @@ def decode(record: Record, expected: Expected) -> Event[Any] | DeadLetter:
         return DeadLetter(Reason.TOMBSTONE, "Expected data, got null")
     plain = envelope.plain_attributes(record.named if isinstance(record, FetchedRecord) else record.headers)
     headers = record.headers if plain is None else ()
-    may_exceed = plain is None or len(value) > expected.max_bytes or len(record.key or b"") > PLAIN_KEY_BYTES
+    may_exceed = (
+        plain is None
+        or len(plain) > EVENT_HEADERS
+        or len(value) > expected.max_bytes
+        or len(record.key or b"") > PLAIN_KEY_BYTES
+    )
     if may_exceed and (excess := _excess(record, len(value), expected.max_bytes)) is not None:
         return DeadLetter(Reason.TOO_LARGE, excess)
     content: Any = value
     in_body = False
     try:
-        media_type = _content_type(headers) if plain is None else plain.get(envelope.CONTENT_TYPE)
+        media_type = (
+            structured.content_type_of(headers) if plain is None else plain.get(envelope.CONTENT_TYPE)
+        )
         in_body = media_type != envelope.JSON and structured.is_structured(media_type)
         if in_body:
             headers, content = structured.unfold(record.headers, value)
@@ -82,8 +89,8 @@ def decode(record: Record, expected: Expected) -> Event[Any] | DeadLetter:
 
 
 def _without_envelope(headers: Headers, value: bytes, error: EnvelopeError, *, in_body: bool) -> DeadLetter:
-    if (excess := excess_of(headers)) is not None:
-        return DeadLetter(Reason.TOO_LARGE, excess)
+    if (why := unread(headers)) is not None:
+        return DeadLetter(Reason.MALFORMED_ENVELOPE if why in MALFORMED else Reason.TOO_LARGE, UNREAD[why])
     is_lost = not in_body and structured.is_lost(headers, value)
     return DeadLetter(Reason.MALFORMED_ENVELOPE, structured.LOST if is_lost else str(error))
 
@@ -91,6 +98,8 @@ def _without_envelope(headers: Headers, value: bytes, error: EnvelopeError, *, i
 def _excess(record: Record, size_bytes: int, limit_bytes: int) -> str | None:
     if size_bytes > limit_bytes:
         return f"Expected at most {limit_bytes} bytes, got {size_bytes}"
+    if len(record.headers) > EVENT_HEADERS:
+        return f"Expected at most {EVENT_HEADERS} headers, got {len(record.headers)}"
     beside = len(record.key or b"") + 16 * len(record.headers)
     for name, value in record.headers:
         beside += len(name) + len(value or b"")
@@ -105,9 +114,8 @@ def _is_newer(schema: bytes, current: ContractVersion) -> bool:
     major, _, minor = number.partition(".")
     known = current.dataschema.rpartition(":")[0]
     return (
-        subject == known and major == str(current.major) and minor.isdecimal() and int(minor) > current.minor
+        subject == known
+        and major == str(current.major)
+        and (minor.isascii() and minor.isdecimal())
+        and int(minor) > current.minor
     )
-
-
-def _content_type(headers: Headers) -> bytes | None:
-    return next((value for name, value in headers if name.lower() == envelope.CONTENT_TYPE and value), None)

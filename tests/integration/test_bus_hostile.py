@@ -8,7 +8,9 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
-from bus import Bus, DeliveryReceipt, Event
+from bus import Bus, DeliveryReceipt, Event, Retry, RetryPolicy, UsageError
+from bus.batch_limits import EVENT_HEADERS, ODD_NAME, RECORD_HEADERS, UNREAD, unread
+from bus.dead_letters.operations import DeadLetters, Operator
 from bus.topics import partition_of
 from tests.deliveries import envelope_of
 from tests.small_catalog import SmallCountry, case
@@ -259,13 +261,73 @@ class _OddName(str):
 
 async def test_a_header_name_that_is_not_utf_8_ends_nothing(kafka_world: KafkaWorld) -> None:
     """The protocol asks for UTF-8 and the broker does not look: the record is set aside, the next handled."""
-    await append_with_odd_name(kafka_world)
-    async with kafka_world.bus(kafka_world.country.north) as publisher:
-        await publisher.publish(kafka_world.country.opened, case(2), version="1.0")
-    bus, seen = listener(kafka_world)
+    world = kafka_world
+    await append_all(world, [good(world, 1)])
+    await append_with_odd_name(world)
+    await append_all(world, [good(world, 3)])
+    bus, seen = listener(world)
     async with bus:
-        await until(lambda: 2 in seen)
+        await until(lambda: 3 in seen)
         assert bus.serving
+        await until(lambda: _committed(world, f"{world.country.south}.hostile", world.country.topic, 3))
+        found = await bus.transport.read_all(world.country.topic)
+        assert [(record.offset, unread(record.headers)) for record in found] == [
+            (0, None), (1, ODD_NAME), (2, None),
+        ]  # fmt: skip
+        async with DeadLetters(bus.transport, world.country.south, world.country.catalog) as letters:
+            (letter,) = await letters.read()
+            with pytest.raises(UsageError, match=r"name of each header.*discard it"):
+                await letters.redrive(letter, Operator("mae", "try"))
+    assert seen == [1, 3]
+    assert (letter.value, letter.headers) == (None, ())
+    assert {name: letter.why[name] for name in ("reason", "detail", "offset")} == {
+        "reason": "malformed-envelope", "detail": UNREAD[ODD_NAME], "offset": "1",
+    }  # fmt: skip
+    assert letter.why["omitted"].startswith("it was not read")
+
+
+@pytest.mark.parametrize("count", [EVENT_HEADERS + 1, 10_000])
+async def test_an_event_with_too_many_headers_is_set_aside_without_them(
+    country: SmallCountry, count: int
+) -> None:
+    """Parked, or as a dead letter, compressed, no reader would take it again."""
+    world = MemoryWorld(country)
+    odd: Headers = [(f"h{number}", b"x") for number in range(count - 5)]
+    seen, (letter,) = await handled_after(world, VALUE, [*envelope_of(world), *odd])
+    assert seen == [2]
+    why = dict(letter.headers)
+    assert why["govbus-dead-letter-reason"] == b"too-large"
+    assert (
+        why["govbus-dead-letter-detail"] == f"Expected at most {EVENT_HEADERS} headers, got {count}".encode()
+    )
+    assert len(letter.headers) < RECORD_HEADERS
+
+
+async def test_an_event_with_many_headers_waits_and_is_read_again(kafka_world: KafkaWorld) -> None:
+    """Compressed as well, and a stranger's headers with the names of the bus' own stay the stranger's."""
+    world, tried = kafka_world, list[Event[Any]]()
+    odd: Headers = [(f"h{number}", b"x") for number in range(EVENT_HEADERS - 7)]
+    odd += [("govbus-parked", b"{}"), ("govbus-parked-key", b"another")]
+    await world.append(world.country.topic, VALUE, headers=[*envelope_of(world), *odd])
+
+    def trying(wait: float) -> Bus:
+        bus = world.bus(world.country.south, compression="gzip")
+
+        @bus.subscribe(
+            world.country.opened, version=1, purpose="close-cases", retry=RetryPolicy((wait,), jitter=0)
+        )
+        async def handle(event: Event[Any]) -> Retry | None:
+            tried.append(event)
+            return Retry() if event.attempt == 1 else None
+
+        return bus
+
+    async with trying(0.5):
+        await until(lambda: tried)
+    async with trying(0.5):
+        await until(lambda: len(tried) == 2)
+    first, second = tried
+    assert (second.key, second.headers, second.attempt) == (first.key, first.headers, 2)
 
 
 async def append_with_odd_name(world: KafkaWorld) -> None:

@@ -7,7 +7,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from bus import Event, open_consumer
-from bus.batch_limits import BATCH_BYTES, EXCESSES, TOO_MANY_BYTES
+from bus.batch_limits import BATCH_BYTES, TOO_MANY_BYTES, UNREAD
 from observability.monitor import gather
 from tests.deliveries import envelope_of
 from tests.small_catalog import case
@@ -125,7 +125,7 @@ async def test_a_record_that_would_fill_the_memory_is_a_dead_letter(
     (letter,) = await world.records(f"{world.country.south}.dead-letters", committed=True)
     why = dict(letter.headers)
     assert why["govbus-dead-letter-reason"] == b"too-large"
-    assert why["govbus-dead-letter-detail"] == EXCESSES[TOO_MANY_BYTES].encode()
+    assert why["govbus-dead-letter-detail"] == UNREAD[TOO_MANY_BYTES].encode()
     assert why["govbus-dead-letter-offset"] == b"0"
 
 

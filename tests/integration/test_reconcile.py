@@ -11,6 +11,8 @@ import pytest
 
 from bus import Event
 from bus.reconcile import cli
+from tests.deliveries import envelope_of
+from tests.integration.test_bus_hostile import append_with_odd_name
 from tests.small_catalog import SmallCountry, case
 from tests.worlds import KafkaWorld, until
 
@@ -79,3 +81,43 @@ async def test_offsets_receipts_and_deliveries_are_compared(
     assert (await reconcile(country.topic, "--agency", country.south))[0] == 0
     assert (await reconcile(f"{country.north}.nothing"))[0] == 2
     assert (await reconcile(country.opened, servers=NOWHERE))[0] == 2
+
+
+async def test_what_others_have_published_is_known_as_its_subscribers_know_it(
+    kafka_world: KafkaWorld, country: SmallCountry, reconcile: Reconcile
+) -> None:
+    """In both modes, with names in any case, set aside or handled, and also if no client can read it."""
+    world, data = kafka_world, orjson.dumps(case(1))
+    type_ = f"{country.opened}.v1"
+    whole = {"specversion": "1.0", "id": "s-1", "source": "/foreign", "type": type_, "data": case(1)}
+    mode: list[tuple[str, bytes | None]] = [("Content-Type", b"application/cloudevents+json")]
+    for headers, value in (
+        (envelope_of(world), data),
+        ([(name.upper(), text) for name, text in envelope_of(world, ce_id=b"other")], data),
+        (mode, orjson.dumps(whole)),
+        (mode, orjson.dumps({**whole, "id": "s-2", "data": None})),
+        (mode, orjson.dumps({**whole, "id": 7})),
+        ([], data),
+        (envelope_of(world, ce_id=b"no-data"), None),
+    ):
+        await world.append(country.topic, value, key=b"case-0001", headers=headers)
+    await append_with_odd_name(world)
+    bus = world.bus(country.south)
+
+    @bus.subscribe(country.opened, version=1, purpose="close", name="close")
+    async def close(event: Event[Any]) -> None:
+        """Take it."""
+
+    async with bus:
+        await until(lambda: _are_committed(world, f"{country.south}.close", 8))
+    _, said = await reconcile(country.opened, "--agency", country.south, "--json")
+    found = orjson.loads(said)
+    (reader,) = found["subscribers"]
+    assert found["differences"] == []
+    assert {name: reader[name] for name in ("events", "handled", "dead", "lost")} == {
+        "events": 8, "handled": 3, "dead": 5, "lost": 0,
+    }  # fmt: skip
+
+
+async def _are_committed(world: KafkaWorld, group: str, count: int) -> bool:
+    return await world.committed(group, world.country.topic) == count

@@ -317,3 +317,12 @@ def test_a_source_is_a_uri_reference(source: str, right: bool) -> None:
     """RFC 3986, appendix A, as CloudEvents asks of every source."""
     found = decode(record(b"{}", {**dict(RIGHT), "ce_source": source.encode()}.items()), EXPECTED)
     assert isinstance(found, Event) is right
+
+
+@pytest.mark.parametrize("minor", ["٣", "²", "1.2", "-1", "", "+9", " 9", "1_0"])
+def test_a_version_that_is_no_number_is_not_taken_for_a_newer_one(minor: str) -> None:
+    """Digits are those of ASCII."""
+    schema = f"{CONTRACT.version(1).dataschema.rpartition('.')[0]}.{minor}".encode()
+    found = decode(record(b"{}", [*RIGHT, ("ce_dataschema", schema)]), EXPECTED)
+    assert isinstance(found, DeadLetter)
+    assert found.reason is Reason.UNKNOWN_VERSION

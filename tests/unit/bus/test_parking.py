@@ -19,7 +19,10 @@ A, B = b"a", b"b"
 
 def record(offset: int = 7, key: bytes | None = A) -> StoredRecord:
     """Return an event as it is read."""
-    headers = (("ce_id", b"1"), ("null", None), ("binary", b"\xff"), ("ce_id", b"2"))
+    headers = (
+        ("ce_id", b"1"), ("null", None), ("binary", b"\xff"), ("ce_id", b"2"),
+        ("govbus-parked", b"{}"), ("govbus-parked-key", b"of a stranger"),
+    )  # fmt: skip
     return StoredRecord(HOME.partition.topic, 2, offset, 1_700_000_000_000, key, b'{"a": 1}', headers)
 
 

@@ -1,16 +1,28 @@
 """Dead letters read back: the event as it was, the reason, and what was done since."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bus import DeadLetter, Reason, StoredRecord
 from bus.dead_letters.record import PREFIX, dead_letter
-from bus.dead_letters.stored import Act, hashes_of, read_letters, redriven_row, released_row, write_act
+from bus.dead_letters.stored import (
+    Act,
+    discard_receipt,
+    hashes_of,
+    read_letters,
+    redriven_row,
+    released_row,
+    write_act,
+)
 from bus.parking.rows import read_row
 
 VERDICT = DeadLetter(Reason.HANDLER_FAILED, "Every retry of the schedule failed", "KeyError")
-names = st.text(max_size=8) | st.sampled_from([f"{PREFIX}reason", f"{PREFIX}topic", "govbus-dead-letter-act"])
+names = st.text(max_size=8) | st.sampled_from(
+    [f"{PREFIX}reason", f"{PREFIX}topic", "govbus-dead-letter-act", "govbus-parked", "govbus-parked-key"]
+)
 pairs = st.tuples(names, st.none() | st.binary(max_size=8))
 
 
@@ -53,6 +65,18 @@ def test_the_latest_act_is_the_state(what: str, state: str) -> None:
     record = StoredRecord("north.case-opened.v1", 2, 7, 1_234, b"k", b"{}")
     (letter,) = read_letters("south", [lying(record), act("discard"), act(what), act("redrive", letter=77)])
     assert (letter.state, letter.held, len(letter.acts)) == (state, False, 2)
+
+
+def test_a_discarded_event_is_told_by_its_own_id_in_either_mode() -> None:
+    """Attributes are headers, or members of the value."""
+    attributes = {"specversion": "1.0", "id": "e-1", "source": "/x", "type": "t", "correlationid": "t-1"}
+    binary = tuple((f"CE_{name}", text.encode()) for name, text in attributes.items())
+    mode = (("content-type", b"application/cloudevents+json"),)
+    for headers, value in ((binary, b"{}"), (mode, json.dumps({**attributes, "data": {}}).encode())):
+        record = StoredRecord("north.case-opened.v1", 2, 7, 1_234, b"k", value, headers)
+        (letter,) = read_letters("south", [lying(record)])
+        receipt = discard_receipt(letter, 5)
+        assert (receipt.event_id, receipt.source, receipt.transaction) == ("e-1", "/x", "t-1")
 
 
 def test_only_a_held_key_is_released() -> None:

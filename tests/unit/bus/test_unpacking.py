@@ -18,8 +18,8 @@ from aiokafka.record.util import calc_crc32c, encode_varint
 from bus.batch_limits import (
     BATCH_BYTES,
     BATCH_RECORDS,
-    EXCESS,
-    EXCESSES,
+    MARK,
+    ODD_NAME,
     RECORD_BYTES,
     RECORD_HEADERS,
     TOO_LARGE_RECORD,
@@ -27,7 +27,8 @@ from bus.batch_limits import (
     TOO_MANY_HEADERS,
     TOO_MANY_RECORDS,
     UNPACKABLE,
-    excess_of,
+    UNREAD,
+    unread,
 )
 from bus.kafka.unpacking import ANSWER_BYTES, BoundsBatches, bounded
 from bus.times.clock import BrokerClock
@@ -115,7 +116,7 @@ def test_a_batch_that_unpacks_to_too_much_is_replaced_at_its_offset(codec: str) 
     before, instead, after = read(within.batches)
     assert (before.offset, after.offset) == (0, 2)
     assert (instead.offset, instead.timestamp, instead.key, instead.value) == (1, 1234, None, b"")
-    assert list(instead.headers) == [(EXCESS, TOO_MANY_BYTES)]
+    assert list(instead.headers) == [(MARK, TOO_MANY_BYTES)]
     assert [(one.first, one.last, one.producer, one.why) for one in within.excesses] == [
         (1, 1, 42, TOO_MANY_BYTES)
     ]
@@ -128,7 +129,7 @@ def test_each_record_of_a_refused_batch_is_told(codec: str) -> None:
     records = b"".join(record(place, b"0" * (RECORD_BYTES - 100)) for place in range(5))
     found = read(bounded(batch(records, 5, codec, first=10), ROOM).batches)
     assert [one.offset for one in found] == [10, 11, 12, 13, 14]
-    assert {excess_of(one.headers) for one in found} == {EXCESSES[TOO_MANY_BYTES]}
+    assert {unread(one.headers) for one in found} == {TOO_MANY_BYTES}
 
 
 @pytest.mark.parametrize("codec", CODECS)
@@ -250,6 +251,52 @@ def test_markers_of_transactions_keep_their_times() -> None:
     assert bounded(marker, ROOM, 5_000).batches is marker
 
 
+NAMED, ODD = b"\x02a\x02b", b"\x04\xff\xfe\x02b"
+"""A header with a name that is UTF-8, and one with another."""
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_records_with_names_that_are_no_text_are_replaced_alone(codec: str) -> None:
+    """Each at its own offset, also behind a gap; the others and their batch's time stay as they are."""
+    records = (
+        record(0, b"one", NAMED, 1) + record(3, b"two", NAMED + ODD, 2) + record(4, b"three", ODD, 1)
+        + record(9, b"", NAMED, 1)
+    )  # fmt: skip
+    data = plain(0) + batch(records, 4, codec, first=1, last=10) + plain(12)
+    with pytest.raises(UnicodeDecodeError):
+        read(bounded(data, ROOM).batches)
+    found = read(bounded(data, ROOM, looks_at_names=True).batches)
+    assert [(one.offset, one.value, unread(one.headers)) for one in found] == [
+        (0, b"value", None), (1, b"one", None), (4, b"", ODD_NAME), (5, b"", ODD_NAME), (10, b"", None),
+        (12, b"value", None),
+    ]  # fmt: skip
+    assert {one.timestamp for one in found[1:-1]} == {1234}
+
+
+def test_batches_without_such_names_are_not_copied() -> None:
+    """Neither are markers, and what only the client may judge."""
+    for data in (plain(0), batch(record(0), 1, attributes=0x30), batch(b"\xff", 1), batch(b"\x04\x00", 1)):
+        assert bounded(data, ROOM, looks_at_names=True).batches is data
+
+
+async def test_names_are_looked_at_in_the_next_answer_alone() -> None:
+    """Of the partitions that are read again."""
+    data = batch(record(0, b"", ODD, 1), 1)
+    client = Client(data, 2)
+    bounds = BoundsBatches(client)
+    bounds.look_at_names([("a", 1)])
+    first, second = answered(await client.send(1, FetchRequest(500, 1, 1_000, 1, [])))
+    assert first == data
+    assert [unread(one.headers) for one in read(bytes(second))] == [ODD_NAME]
+    assert answered(await client.send(1, FetchRequest(500, 1, 1_000, 1, []))) == [data, data]
+
+
+def test_a_stranger_cannot_say_that_a_record_was_not_read() -> None:
+    """Whatever headers it has; the mark is another in each process."""
+    assert unread([("govbus-unread", TOO_MANY_BYTES), ("govbus-excess", TOO_MANY_BYTES)]) is None
+    assert unread([(MARK, ODD_NAME)]) == ODD_NAME
+
+
 async def test_own_times_are_told_once_a_topic(caplog: pytest.LogCaptureFixture) -> None:
     """With what to do; readers to whom times do not matter are not told."""
     client = Client(plain(0), 3)
@@ -300,4 +347,4 @@ async def test_a_bomb_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     assert line.startswith(
         "a/0/77: a batch is not read, up to offset 77, written by the producer with the id 42: "
     )
-    assert EXCESSES[TOO_MANY_BYTES] in line
+    assert UNREAD[TOO_MANY_BYTES] in line
