@@ -3,7 +3,8 @@
 A channel is a topic, a message is a version. An agency sends the events it owns and receives those of its
 subscriptions. Schemas are converted to draft-07, as AsyncAPI's own tools do not support later dialects; they
 are AsyncAPI's own schema objects under `components`, each with a title of its own, and payloads only refer to
-them: from that, Modelina makes a class for each message. It reads no later version of AsyncAPI.
+them: from that, Modelina makes a class for each message. It reads no later version of AsyncAPI. What becomes
+a class within a message has a title as well, which says where it is, and stays when other contracts change.
 """
 
 from __future__ import annotations
@@ -179,7 +180,38 @@ def _schemas(version: ContractVersion) -> dict[str, Any]:
     }
     contract = version.contract
     only = len(contract.versions) == 1
-    found[name]["title"] = contract.title if only else f"{contract.title} {version.number}"
+    title = contract.title if only else f"{contract.title} {version.number}"
+    for place, schema in found.items():
+        whose = title if place == name else f"{title} {place.removeprefix(name)}"
+        found[place] = {**_titled(schema, whose), "title": whose}
+    return found
+
+
+_CLASSES: Final = ("properties", "patternProperties", "enum", "oneOf", "anyOf", "allOf")
+"""What a generator makes a class, an enumeration or a union of."""
+_INNER: Final = ("properties", "patternProperties", "definitions")
+_PARTS: Final = ("oneOf", "anyOf", "allOf", "items")
+_ONES: Final = ("items", "additionalItems", "additionalProperties", "if", "then", "else")
+
+
+def _titled(node: Any, title: str) -> Any:
+    """Give what becomes a class a title of its own; the texts and names of the contract stay."""
+    if not isinstance(node, Mapping):
+        return node
+    found = dict(node)
+    for word in _INNER:
+        if isinstance(node.get(word), Mapping):
+            found[word] = {name: _titled(child, f"{title} {name}") for name, child in node[word].items()}
+    for word in _PARTS:
+        if isinstance(node.get(word), list):
+            found[word] = [
+                _titled(child, f"{title} {word} {number}") for number, child in enumerate(node[word], 1)
+            ]
+    for word in _ONES:
+        if isinstance(node.get(word), Mapping):
+            found[word] = _titled(node[word], f"{title} {'item' if word == 'items' else word}")
+    if node.get("type") == "object" or any(word in node for word in _CLASSES):
+        found["title"] = title
     return found
 
 

@@ -125,7 +125,7 @@ def _element(contract: Contract, root: Subschema, steps: tuple[Step, ...]) -> di
     schemas = schemas_at(root, steps)
     kinds = sorted(types_of(schemas) - {"null"})
     found: dict[str, Any] = {"physicalType": " or ".join(kinds) or "any", **_words(schemas)}
-    found["required"] = steps[-1] != EVERY and is_required(root, steps) and "null" not in types_of(schemas)
+    found["required"] = is_required(root, steps) and "null" not in types_of(schemas)
     if category := _category(contract, steps):
         found |= {"classification": "personal", "tags": [category]}
     if steps == parse_path(contract.key.path):
@@ -135,7 +135,7 @@ def _element(contract: Contract, root: Subschema, steps: tuple[Step, ...]) -> di
     if kinds[0] == "object":
         return {**found, "logicalType": "object", "properties": _properties(contract, root, steps)}
     if kinds[0] == "array":
-        items = _element(contract, root, (*steps, EVERY)) if len(steps) < _DEEPEST else {}
+        items = _items(contract, root, steps) if len(steps) < _DEEPEST else {}
         return {
             **found,
             "logicalType": "array",
@@ -146,6 +146,15 @@ def _element(contract: Contract, root: Subschema, steps: tuple[Step, ...]) -> di
     if kinds[0] == "string" and format_ in _TIMES:
         return {**found, "logicalType": _TIMES[format_]}
     return {**found, "logicalType": _TYPES[kinds[0]], **_options(kinds[0], schemas)}
+
+
+def _items(contract: Contract, root: Subschema, steps: tuple[Step, ...]) -> dict[str, Any]:
+    """Return what a list holds, with the name that generators give it, and whether none of it is null."""
+    each = (*steps, EVERY)
+    named = next(step for step in reversed(steps) if step != EVERY)
+    kinds = types_of(schemas_at(root, each))
+    required = bool(kinds) and "null" not in kinds
+    return {"name": f"{_word(str(named))}_item", **_element(contract, root, each), "required": required}
 
 
 def _words(schemas: list[Subschema]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.resources
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,33 @@ def test_each_payload_is_a_plain_reference_to_a_schema_with_a_name_of_its_own(ca
         assert len(set(titles)) == len(titles)
 
 
+def test_what_becomes_a_class_within_a_message_has_a_title_of_its_own(root: Path) -> None:
+    """By its way, also where a contract has given it one that another contract may give as well."""
+    kinds = {
+        "kind": {"enum": ["a", "b"]},
+        "way": {"oneOf": [{"type": "object", "title": "Way"}, {"type": "string"}]},
+        "extra": {"type": "object", "additionalProperties": {"type": "object", "title": "Way"}},
+    }
+    catalogs.edit(root, catalogs.SCHEMA, lambda schema: schema["properties"].update(kinds))
+    (schema,) = (
+        found
+        for name, found in asyncapi(Catalog.open(root))["components"]["schemas"].items()
+        if name == "tax.refund-paid-1.0"
+    )
+    properties = schema["properties"]
+    assert [properties[name]["title"] for name in kinds] == [
+        "Refund paid kind", "Refund paid way", "Refund paid extra",
+    ]  # fmt: skip
+    assert properties["way"]["oneOf"] == [
+        {"type": "object", "title": "Refund paid way oneOf 1"}, {"type": "string"},
+    ]  # fmt: skip
+    assert properties["extra"]["additionalProperties"]["title"] == "Refund paid extra additionalProperties"
+    assert schema["definitions"]["payee"]["title"] == "Refund paid payee"
+    assert "title" not in properties["reference"]
+    titles = re.findall(r'"title": "([^"]*)"', json.dumps(asyncapi(Catalog.open())["components"]["schemas"]))
+    assert len(set(titles)) == len(titles) > 100
+
+
 EXPRESSED: list[tuple[dict[str, Any], list[Any]]] = [
     (
         {"$defs": {"a": {"type": "string"}}, "properties": {"x": {"$ref": "#/$defs/a", "maxLength": 1}}},
@@ -208,6 +236,8 @@ def test_an_odcs_document_says_what_the_contract_says(catalog: Catalog) -> None:
     assert (name["required"], name["classification"], name["tags"]) == (True, "personal", ["name"])
     (cents,) = fields["amounts"]["items"]["properties"]
     assert (cents["name"], cents["tags"]) == ("cents", ["finance"])
+    items = fields["amounts"]["items"]
+    assert (items["name"], items["required"]) == ("amounts_item", True)
     assert document["slaProperties"] == [{"property": "retention", "value": 30.0, "unit": "d"}]
     assert [role["role"] for role in document["roles"]] == ["tax.audit"]
 
