@@ -16,7 +16,7 @@ import orjson
 from bus.deliver.retry import RetryPolicy
 from bus.deliver.subscription import Subscription
 from bus.errors import UsageError
-from bus.record import TopicPartition
+from bus.record import Record, TopicPartition
 from bus.standing import CommittedOffset
 from bus.table import deliver
 from bus.topics import REPLAY, audit_topic, group_of
@@ -148,8 +148,8 @@ async def replay(bus: "Bus", name: str, request: ReplayRequest) -> int:
 async def _begun(bus: "Bus", subscription: Subscription, request: ReplayRequest) -> Offsets:
     """Return the offsets of a replay: those in the audit under its id, else new ones, now in the audit."""
     topic = audit_topic(bus.agency)
-    told = [orjson.loads(record.value or b"{}") for record in await bus.transport.read_all(topic)]
-    acts = {said["act"]: said for said in told if said.get("id") == request.id}
+    told = [_told(record) for record in await bus.transport.read_all(topic)]
+    acts = {str(said.get("act")): said for said in told if said.get("id") == request.id}
     if (said := acts.get("replay-begun")) is not None:
         if (other := said["subscription"]) != subscription.name:
             raise UsageError(f"Expected an unused id, got that of a replay of `{other}` - at `id`")
@@ -170,6 +170,15 @@ async def _begun(bus: "Bus", subscription: Subscription, request: ReplayRequest)
     await bus.transport.preset(subscription.group, begins)
     await _audit(bus, request, subscription.name, "begun", offsets)
     return offsets
+
+
+def _told(record: Record) -> dict[str, Any]:
+    """Return what a record of the audit tells; nothing if another program has written it."""
+    try:
+        said = orjson.loads(record.value or b"")
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
 async def _audit(bus: "Bus", request: ReplayRequest, name: str, what: str, offsets: Offsets) -> None:
