@@ -3,7 +3,8 @@
 BusError
 ├── RefusedError                 the event itself is wrong: mend it, do not repeat it
 │   ├── ContractViolationError   carries every violation
-│   ├── EventTooLargeError
+│   ├── EventTooLargeError       for its contract
+│   ├── TopicLimitError          too large for its topic in the cluster
 │   ├── NotJsonError
 │   ├── EnvelopeError            an attribute or key that may not travel
 │   ├── IdReusedError            an id that was published or handled before names other data
@@ -74,6 +75,12 @@ class EventTooLargeError(RefusedError):
             "points to the document with the `dataref` attribute, or raise `max_bytes` in the contract "
             "(hard limit 1048576)"
         )
+
+
+class TopicLimitError(RefusedError):
+    """The event, with its key and attributes, is larger than its topic in the cluster takes."""
+
+    reason = Reason.TOO_LARGE
 
 
 class NotJsonError(RefusedError):

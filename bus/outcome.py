@@ -70,7 +70,7 @@ class Reason(StrEnum):
     TOMBSTONE = "tombstone"
     """The value is null: a deletion marker, which events do not use."""
     TOO_LARGE = "too-large"
-    """The value is larger than the contract allows."""
+    """The event is larger than its contract, or the topic in the cluster, allows."""
     TOPIC_REPLACED = "topic-replaced"
     """The event waited for its next attempt when its topic was deleted and made again."""
     UNKNOWN_TYPE = "unknown-type"

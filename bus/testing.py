@@ -21,8 +21,8 @@ from bus.errors import (
     AccessDeniedError,
     BusError,
     BusUnavailableError,
-    EnvelopeError,
     PartitionMissingError,
+    TopicLimitError,
     TopicMissingError,
 )
 from bus.memory.transactional import MemoryTransactional, OpenRecords
@@ -273,13 +273,14 @@ class InMemoryCluster:
 
         Raises:
             AccessDeniedError: nobody may write to it.
-            EnvelopeError: the value is too large for it.
+            TopicLimitError: the value is too large for it.
         """
         if topic in self.closed_topics:
             raise AccessDeniedError(f"the cluster grants no access to this topic - topic `{topic}`")
         limit = self.max_message_bytes.get(topic)
         if limit is not None and len(value or b"") > limit:
-            raise EnvelopeError(f"the record is larger than the topic's max.message.bytes - topic `{topic}`")
+            why = "the record is larger than the topic's max.message.bytes"
+            raise TopicLimitError(f"{why} - topic `{topic}`")
 
     def require_available(self) -> None:
         """Fail while the broker is away.

@@ -16,6 +16,7 @@ from bus.errors import (
     ClusterSettingsError,
     EnvelopeError,
     FencedError,
+    TopicLimitError,
     UsageError,
 )
 
@@ -96,14 +97,14 @@ TABLE = (
     Told(kafka.SecurityDisabled, UsageError, "the cluster has no authorizer, so it keeps no access rules"),
     Told(
         kafka.MessageSizeTooLargeError,
-        EnvelopeError,
+        TopicLimitError,
         "the record is larger than the topic's max.message.bytes",
         unwritten=True,
         of_record=True,
     ),
     Told(
         kafka.RecordListTooLargeError,
-        EnvelopeError,
+        TopicLimitError,
         "the batch is larger than the topic's max.message.bytes",
         unwritten=True,
         of_record=True,

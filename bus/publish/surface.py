@@ -79,6 +79,7 @@ class Publishing:
         Raises:
             ContractViolationError: the data breaks the contract; every violation is listed.
             EventTooLargeError: it is larger than the contract allows.
+            TopicLimitError: it is larger than its topic in the cluster takes.
             EnvelopeError: an attribute is not allowed.
             ContractError: the catalogue has no such contract or version.
             BusUnavailableError: no acknowledgement within `publish_timeout_seconds`; while the event's

@@ -61,6 +61,7 @@ PINNED: dict[str, list[str]] = {
         "RowFate",
         "Settings",
         "StoredRecord",
+        "TopicLimitError",
         "TopicMissingError",
         "TopicPartition",
         "Transaction",

@@ -13,7 +13,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import TopicPartition as KafkaPartition
 
-from bus import BusError, Draft, EnvelopeError, Event, Record
+from bus import BusError, Draft, EnvelopeError, Event, Record, TopicLimitError
 from bus.kafka.requests import alter_topic_config
 from bus.kafka.transport import KafkaTransport
 from bus.table import deliver
@@ -55,7 +55,7 @@ def _incompressible(number: int) -> str:
 async def _refuses(transport: KafkaTransport, topic: str, value: bytes) -> bool:
     try:
         await deliver(transport, topic, b"probe", value, partition=0)
-    except EnvelopeError:
+    except TopicLimitError:
         return True
     return False
 
@@ -157,7 +157,7 @@ async def test_what_fits_passes_by_a_record_that_never_does(world: KafkaWorld) -
         for part in (values[:8], values[8:]):
             sent = [deliver(transport, topic, b"k", value, partition=1) for value in part]
             for value, got in zip(part, await asyncio.gather(*sent, return_exceptions=True), strict=True):
-                assert isinstance(got, EnvelopeError) == (len(value) == LIMIT_BYTES), got
+                assert isinstance(got, TopicLimitError) == (len(value) == LIMIT_BYTES), got
     finally:
         await transport.stop()
     found = [one.value for one in await world.records(topic) if one.key == b"k"]
@@ -188,7 +188,7 @@ async def test_what_an_exactly_once_handler_publishes_in_vain_is_a_dead_letter_o
     assert _numbers(found) == Counter(set(range(EVENTS)) - large)
     letters = await world.records(f"{world.country.south}.dead-letters", committed=True)
     assert _numbers(letters) == Counter(large)
-    assert {dict(one.headers)["govbus-dead-letter-reason"] for one in letters} == {b"malformed-envelope"}
+    assert {dict(one.headers)["govbus-dead-letter-reason"] for one in letters} == {b"too-large"}
     assert max(handled.values()) <= 4
 
 

@@ -3,7 +3,7 @@
 import pytest
 from aiokafka import errors as kafka
 
-from bus import AccessDeniedError, EnvelopeError, FencedError, UsageError
+from bus import AccessDeniedError, FencedError, RefusedError, UsageError
 from bus.kafka.errors import OF_RECORDS, REFUSALS, translate
 
 RETRIABLE = {
@@ -56,7 +56,9 @@ def test_what_is_refused_for_good_is_no_outage(theirs: type[Exception]) -> None:
 def test_what_is_about_single_records_refuses_their_events() -> None:
     """Their publishers hear of it as of what the bus itself refuses."""
     assert {kafka.for_code(code) for code in (10, 18, 32, 87)} == set(OF_RECORDS)
-    assert all(isinstance(translate(theirs(), "a test"), EnvelopeError) for theirs in OF_RECORDS)
+    reasons = {code: str(translate(kafka.for_code(code)(), "a test").reason) for code in (10, 18, 32, 87)}
+    assert all(isinstance(translate(theirs(), "a test"), RefusedError) for theirs in OF_RECORDS)
+    assert reasons == {10: "too-large", 18: "too-large", 32: "malformed-envelope", 87: "malformed-envelope"}
 
 
 def test_the_cause_is_told_where_a_task_of_the_client_has_ended() -> None:

@@ -106,7 +106,7 @@ async def test_a_refused_record_fails_the_event_whose_handler_published_it(
     async with relaying(world, handled, exactly_once=exactly_once, fails=fails):
         await until(lambda: len(letters(world)) == 3 and sum(relayed(world).values()) >= 37)
         await until(lambda: has_committed(world, 40))
-    assert letters(world) == dict.fromkeys((3, 17, 39), "malformed-envelope")
+    assert letters(world) == dict.fromkeys((3, 17, 39), "too-large")
     assert relayed(world) == Counter(set(range(40)) - {3, 17, 39})
     assert (outcomes(world)["ack"], outcomes(world)["dead-letter"]) == (37, 3)
     assert max(handled.values()) <= 5
