@@ -45,9 +45,8 @@ def read(value: bytes | None) -> DecodedReceipts:
     except ValueError:
         return DecodedReceipts((), "not-receipts")
     sound = tuple(receipt for receipt in found if is_sound(receipt))
-    if NUL in (value or b""):
-        sound = tuple(map(_without_nul, sound))
-    sound = tuple(map(_short, sound))
+    stored, has_nul = _StoredTexts(), NUL in (value or b"")
+    sound = tuple(_storable(receipt, stored, has_nul=has_nul) for receipt in sound)
     return DecodedReceipts(sound, None if len(sound) == len(found) else "unsound-receipt")
 
 
@@ -57,18 +56,21 @@ def is_sound(receipt: AnyReceipt) -> bool:
     return check(receipt) and receipt.outcome in OUTCOMES[type(receipt)]
 
 
-def _without_nul(receipt: AnyReceipt) -> AnyReceipt:
-    values = {name: getattr(receipt, name) for name in _TEXTS[type(receipt)]}
-    bad = {name: text.replace("\0", "\ufffd") for name, text in values.items() if text and "\0" in text}
-    return replace(receipt, **bad) if bad else receipt
+class _StoredTexts(dict[str, str]):
+    """What is stored of each text of a record: thousands of rows may share a text of a megabyte."""
+
+    def __missing__(self, text: str) -> str:
+        self[text] = stored = stored_text(text.replace("\0", "\ufffd"))
+        return stored
 
 
-def _short(receipt: AnyReceipt) -> AnyReceipt:
-    if max(len(text) for text in _ALL_TEXTS[type(receipt)](receipt) if text) * 4 <= LONGEST_TEXT_BYTES:
+def _storable(receipt: AnyReceipt, stored: _StoredTexts, *, has_nul: bool) -> AnyReceipt:
+    texts = _ALL_TEXTS[type(receipt)](receipt)
+    if not has_nul and max(len(text) for text in texts if text) * 4 <= LONGEST_TEXT_BYTES:
         return receipt
-    values = {name: getattr(receipt, name) for name in _TEXTS[type(receipt)]}
-    short: dict[str, Any] = {name: stored_text(text) for name, text in values.items() if text}
-    return replace(receipt, **short)
+    values = zip(_TEXTS[type(receipt)], texts, strict=True)
+    changed: dict[str, Any] = {name: stored[text] for name, text in values if text}
+    return replace(receipt, **changed)
 
 
 _TEXT, _WHOLE, _TEXT_OR_NONE = frozenset({str}), frozenset({int}), frozenset({str, type(None)})

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus import encode_receipts
+from observability.identity import stored_text
 from observability.receipt_reader import LARGEST, SMALLEST, DecodedReceipts, is_sound, read
 from tests.unit.observability.country import (
     BORN,
@@ -34,6 +35,15 @@ def test_record_gives_all_its_receipts() -> None:
 def test_record_that_is_no_receipts_is_a_reading_too(value: bytes | None) -> None:
     """Nothing an agency can write raises."""
     assert read(value) == DecodedReceipts((), "not-receipts")
+
+
+@pytest.mark.parametrize("text", ["x" * 100_000, "\0" + "x" * 100_000, "\0x"])
+def test_a_text_that_rows_share_is_made_storable_once(text: str) -> None:
+    """Thousands of rows may share a megabyte: the work of a record grows with its bytes alone."""
+    receipts = read(encode_receipts([published(BORN, START + n, source=text) for n in range(9)])).receipts
+    assert len({receipt.source for receipt in receipts}) == 1
+    assert len({id(receipt.source) for receipt in receipts}) == 1
+    assert receipts[0].source == stored_text(text.replace("\0", "\ufffd"))
 
 
 @given(st.binary())
