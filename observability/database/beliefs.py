@@ -73,12 +73,16 @@ def _of(keys: Iterable[PublishKey]) -> list[dict[str, str]]:
 
 
 def find_unchecked(connection: Connection, limit: int) -> list[Word]:
-    """Return unchecked publishes that may be dated yet, the oldest first."""
+    """Return unchecked publishes that may be dated yet, the oldest of each agency in turn.
+
+    Of what one agency wrote there may be more than can ever be checked.
+    """
+    turn = func.row_number().over(partition_by=publishes.c.agency, order_by=unchecked.c.written_us)
     query = (
         select(unchecked.c.written_us, *publish_columns)
         .select_from(unchecked.join(publishes, _SAME))
         .where(~unchecked.c.undated)
-        .order_by(unchecked.c.written_us)
+        .order_by(turn, unchecked.c.written_us)
         .limit(limit)
     )
     found = []

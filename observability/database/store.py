@@ -127,7 +127,7 @@ class Store:
         return self._write(write)
 
     def unchecked(self, limit: int) -> list[Word]:
-        """Return publishes that are believed unchecked and may be dated yet, the oldest first."""
+        """Return publishes that are believed unchecked and may be dated yet, by agencies in turn."""
         return self._read(lambda connection: beliefs.find_unchecked(connection, limit))
 
     def settle(

@@ -382,6 +382,16 @@ class StorePromises:
         ]
         assert store.summary().unchecked == 3
 
+    def test_what_cannot_be_checked_of_one_agency_keeps_no_other_from_it(self, store: Store) -> None:
+        """Its topics may not exist; they take turns, the oldest of each first."""
+        ghosts = [published("ghost.thing", START + n, f"ghost-{n}") for n in range(5)]
+        told = [*ghosts, *(published(RECORD, START + MINUTE + n, f"case-{n}") for n in range(2))]
+        words = [Word(one.agency, one, one.broker_time_us, (f"{one.agency}.receipts", 0, 1)) for one in told]
+        store.apply(told, unchecked=words)
+        assert [word.receipt.transaction for word in store.unchecked(4)] == [
+            "ghost-0", "case-0", "ghost-1", "case-1",
+        ]  # fmt: skip
+
     def test_what_is_undated_is_shown_apart_and_asked_about_no_more(self, store: Store) -> None:
         """Whether that was known at once or later: nothing will ever say when it was."""
         told = [published(RECORD, START, name) for name in "ab"]
