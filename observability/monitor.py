@@ -8,10 +8,11 @@ committed and the same batch is written again. What is away is waited for, and s
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
@@ -49,6 +50,12 @@ MAX_RECORDS = 500
 CHECK_AGAIN_SECONDS = 2.0
 CHECK_AGAIN_ROWS = 2_000
 BACKOFF = Backoff(first_seconds=0.5, longest_seconds=30.0)
+
+PORTION_BYTES = 1_048_576
+"""How many bytes of records are read before what they say is in the database."""
+
+WORDS_AT_ONCE = 5_000
+"""How many receipts are judged, and written in one transaction."""
 
 NOTE_EVERY = timedelta(seconds=5)
 """How often the database is told up to when it is complete."""
@@ -154,23 +161,32 @@ class Monitor:
         Raises:
             StoreError, BusError: as `run` says.
         """
-        batch = gather(await self._poll())
+        found = await self._poll()
         await self._check_again()
-        new = await self._take(batch) if batch.offsets else 0
+        new = 0
+        for portion in portions(found):
+            new += await self._take(await asyncio.to_thread(gather, portion))
+            if self._stopping.is_set():
+                break
         await self._commit()
         await self._look_how_far()
         await self._prune()
         return new
 
     async def _take(self, batch: ReceiptBatch) -> int:
-        judged = await self._patiently(lambda: judge(batch.words, self._check), self._topics)
-        if judged is None:
-            return 0
-        new = await self._patiently(lambda: self._apply(batch, judged), self._database)
-        if new is None:
-            return 0
+        """Return how many receipts of a batch are new; nothing of it counts as read if `stop` comes first."""
+        total, places = 0, batch.undecodable
+        for start in range(0, max(1, len(batch.words)), WORDS_AT_ONCE):
+            words = batch.words[start : start + WORDS_AT_ONCE]
+            judged = await self._patiently(partial(judge, words, self._check), self._topics)
+            if judged is None:
+                return total
+            new = await self._patiently(partial(self._apply, judged, places), self._database)
+            if new is None:
+                return total
+            total, places = total + new, ()
         self._uncommitted |= batch.offsets
-        return new
+        return total
 
     async def _commit(self) -> None:
         """Commit what is in the database; where that fails for now, with the next step."""
@@ -196,11 +212,11 @@ class Monitor:
             place: offsets[place] for place in held if await self._consumer.position(place) == offsets[place]
         }
 
-    async def _apply(self, batch: ReceiptBatch, judged: Judged) -> int:
+    async def _apply(self, judged: Judged, undecodable: Sequence[Place]) -> int:
         return await asyncio.to_thread(
             self._store.apply,
             judged.receipts,
-            batch.undecodable,
+            undecodable,
             refused=judged.refused,
             unchecked=judged.unchecked,
             undated=judged.undated,
@@ -305,6 +321,30 @@ def speaker_of(topic: str) -> str:
     """Return the agency that alone may write to a topic of receipts."""
     found = RECEIPTS_TOPICS.match(topic)
     return found[1] if found else ""
+
+
+def portions(
+    found: Mapping[TopicPartition, Sequence[Record]],
+) -> Iterator[Mapping[TopicPartition, Sequence[Record]]]:
+    """Yield what one poll returned in portions of `PORTION_BYTES` or one record, small partitions first.
+
+    So a flood in one partition keeps neither the receipts of others waiting nor the event loop busy.
+    """
+    portion: dict[TopicPartition, list[Record]] = {}
+    room = PORTION_BYTES
+    for place, records in sorted(found.items(), key=lambda item: sum(map(_size, item[1]))):
+        for record in records:
+            room -= _size(record)
+            if room < 0 and portion:
+                yield portion
+                portion, room = {}, PORTION_BYTES - _size(record)
+            portion.setdefault(place, []).append(record)
+    if portion:
+        yield portion
+
+
+def _size(record: Record) -> int:
+    return len(record.value or b"")
 
 
 def gather(found: Mapping[TopicPartition, Sequence[Record]]) -> ReceiptBatch:

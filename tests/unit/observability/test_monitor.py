@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import time_ns
+from typing import Any
 
 import pytest
 
@@ -23,7 +25,8 @@ from bus.testing import InMemoryCluster
 from observability import Monitor, Store, StoreError
 from observability.clock import BrokerNow
 from observability.evidence.topic_check import TopicCheck
-from observability.monitor import GROUP
+from observability.identity import AnyReceipt
+from observability.monitor import GROUP, PORTION_BYTES, portions
 from tests.unit.observability.country import BORN, MINUTE, SERVICES, START, delivered, whole_birth
 from tests.unit.observability.writing import write
 
@@ -119,6 +122,57 @@ async def test_record_without_receipts_is_counted_logged_and_passed(
     assert (store.summary().undecodable, store.summary().completed) == (3, 1)
     assert "not-receipts at topic tax.receipts partition 1 offset 1" in caplog.text
     assert "Maria" not in caplog.text
+
+
+class Noting(Store):
+    """A store that notes who spoke in each batch."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url, SERVICES)
+        self.batches: list[Counter[str]] = []
+
+    def apply(self, receipts: Iterable[AnyReceipt], *others: Any, **named: Any) -> int:
+        """Note, and write."""
+        batch = list(receipts)
+        self.batches.append(Counter(receipt.agency for receipt in batch))
+        return super().apply(batch, *others, **named)
+
+
+async def test_a_flood_of_one_agency_keeps_no_other_waiting(
+    cluster: InMemoryCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has said little is in the database before the rest is even read; all of it counts in the end."""
+    monkeypatch.setattr("observability.monitor.PORTION_BYTES", 20_000)
+    monkeypatch.setattr("observability.monitor.WORDS_AT_ONCE", 30)
+    for record in range(4):
+        flood = [delivered(BORN, "tax", START, f"case-{record}-{number}") for number in range(50)]
+        cluster.append(TOPIC, encode_receipts(flood), partition=1)
+    few = [delivered(BORN, "health", START, f"case-{number}") for number in range(3)]
+    cluster.append(receipts_topic("health"), encode_receipts(few), partition=1)
+    with Noting(f"sqlite:///{tmp_path / 'm.db'}") as store:
+        assert await read_all(cluster, store) == 203
+        assert store.batches[0]["health"] == 3
+        assert max(batch.total() for batch in store.batches) <= 30
+    assert cluster.committed(GROUP) == {
+        TopicPartition(TOPIC, 1): 4,
+        TopicPartition(receipts_topic("health"), 1): 1,
+    }
+
+
+def test_what_was_polled_is_read_in_portions() -> None:
+    """The records of a partition stay in order, and one that is larger than a portion is one of its own."""
+
+    def records(place: TopicPartition, *sizes: int) -> list[Record]:
+        return [StoredRecord(*place, offset, 0, None, b"x" * size, ()) for offset, size in enumerate(sizes)]
+
+    small, large = TopicPartition(TOPIC, 3), TopicPartition(TOPIC, 0)
+    half = PORTION_BYTES // 2
+    found = {large: records(large, half, half, 3 * half, 1), small: records(small, 10)}
+    assert [
+        [(place, [record.offset for record in held]) for place, held in portion.items()]
+        for portion in portions(found)
+    ] == [[(small, [0]), (large, [0])], [(large, [1])], [(large, [2])], [(large, [3])]]
+    assert list(portions({})) == []
 
 
 class Scripted:
