@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from bus.process.serving import serve
     from bus.publish.transactions import Transaction
     from bus.receipts.receipts import DeliveryReceipt, PublishReceipt, decode_receipts, encode_receipts
+    from bus.receipts.soundness import is_sound_receipt
     from bus.reconcile.row_counts import RowCounts, RowFate
     from bus.record import Record, StoredRecord, TopicPartition
     from bus.settings import Settings
@@ -119,6 +120,7 @@ _HOMES = {
     "encode_receipts": "bus.receipts.receipts",
     "health_served": "bus.process.health",
     "is_replay": "bus.topics",
+    "is_sound_receipt": "bus.receipts.soundness",
     "open_consumer": "bus.kafka.consumer",
     "open_offsets": "bus.kafka.one_off_reads",
     "outbox_table": "bus.database.outbox_rows",
@@ -193,6 +195,7 @@ __all__ = [
     "encode_receipts",
     "health_served",
     "is_replay",
+    "is_sound_receipt",
     "open_consumer",
     "open_offsets",
     "outbox_table",

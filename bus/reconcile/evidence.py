@@ -13,6 +13,7 @@ from bus.deliver.versions import expectations
 from bus.errors import EnvelopeError, TopicMissingError, UsageError
 from bus.parking.rows import read_row
 from bus.receipts.receipts import DeliveryReceipt, PublishReceipt, ReceiptFormatError, decode_receipts
+from bus.receipts.soundness import is_sound_receipt
 from bus.reconcile.account import (
     EventPlace,
     Evidence,
@@ -264,7 +265,7 @@ def _id_of(record: Record) -> str:
 
 def _receipts(record: Record) -> Iterable[PublishReceipt | DeliveryReceipt]:
     try:
-        return decode_receipts(record.value)
+        return filter(is_sound_receipt, decode_receipts(record.value))
     except ReceiptFormatError:
         return ()  # its events are listed as without a receipt
 

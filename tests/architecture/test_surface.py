@@ -74,6 +74,7 @@ PINNED: dict[str, list[str]] = {
         "encode_receipts",
         "health_served",
         "is_replay",
+        "is_sound_receipt",
         "open_consumer",
         "open_offsets",
         "outbox_table",

@@ -1,6 +1,6 @@
 """The rows of a source, and what became of them, add up: over restarts, bad rows and rows that repeat."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from json import loads
 from pathlib import Path
@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
-from bus import Event
+from bus import Event, PublishReceipt, receipts_topic
+from bus.receipts.receipts import (
+    DELIVERY_COMMON,
+    DELIVERY_ROW,
+    PUBLISH_COMMON,
+    PUBLISH_ROW,
+    Group,
+    encode_groups,
+)
 from bus.reconcile.account import EventAccount, account
 from bus.reconcile.evidence import EvidenceReader
 from bus.reconcile.row_counts import counts_in
@@ -27,6 +35,7 @@ from tests.unit.connectors.country import (
     folder_source,
     header,
     make_register,
+    publish_businesses,
     register_businesses,
     register_source,
     runner_of,
@@ -161,3 +170,35 @@ async def test_an_agency_sees_its_own_part(tmp_path: Path, cluster: InMemoryClus
     assert (found.sources, found.set_aside, found.differences) == ([], [], [])
     assert {one.subscription.partition("/")[0] for one in found.subscribers} == {"municipality"}
     assert (await reconciled(cluster, "tax")).sources[0].rows == 2
+
+
+UNSOUND: list[dict[str, Any]] = [
+    {"offset": "0"},
+    {"topic": [TOPIC]},
+    {"event_id": ["a"]},
+    {"broker_time_us": "now"},
+    {"subscription": {"name": "permits"}},
+    {"partition": None},
+    {"outcome": "perhaps"},
+]
+
+
+@pytest.mark.parametrize("wrong", UNSOUND)
+async def test_a_receipt_that_is_none_ends_no_account(
+    cluster: InMemoryCluster, wrong: dict[str, Any]
+) -> None:
+    """An agency writes what it likes to its topic: the events of others are compared all the same."""
+    await publish_businesses(cluster, 1)
+    await handle(cluster, 1)
+    for receipt in cluster.receipts():
+        kind, common, columns = (
+            ("publish", PUBLISH_COMMON, PUBLISH_ROW)
+            if isinstance(receipt, PublishReceipt)
+            else ("delivery", DELIVERY_COMMON, DELIVERY_ROW)
+        )
+        told = {field.name: getattr(receipt, field.name) for field in fields(receipt)} | wrong
+        group = Group(kind, tuple(told[name] for name in common), [tuple(told[name] for name in columns)])
+        cluster.append(receipts_topic(receipt.agency), encode_groups([group]), partition=0)
+    found = await reconciled(cluster)
+    assert [(one.events, one.receipts) for one in found.topics] == [(1, 1)]
+    assert [one.handled for one in found.subscribers if one.subscription.endswith("/permits")] == [1]

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from bus import encode_receipts
+from bus.receipts.soundness import LARGEST, SMALLEST
 from observability import Store, StoreError
 from observability.database import retention
 from observability.evidence.silence import Addressee
 from observability.evidence.trust import Word
 from observability.identity import AnyReceipt, publish_key
-from observability.receipt_reader import LARGEST, SMALLEST, read
+from observability.receipt_reader import read
 from observability.transaction_view import microseconds, moment
 from observability.views import State
 from tests.unit.observability.country import (

@@ -23,13 +23,13 @@ from bus import (
 )
 from bus.dead_letters.operations import DeadLetters, Operator
 from bus.deliver.cli import go_on
+from bus.receipts.soundness import OUTCOMES
 from bus.replay.replay import ReplayRequest, replay
 from bus.testing import InMemoryBus, InMemoryCluster
 from observability import Monitor, Store
 from observability.evidence.topic_check import TopicCheck
 from observability.identity import settle_deliveries, settle_publishes
 from observability.monitor import GROUP
-from observability.receipt_reader import OUTCOMES
 from tests.small_catalog import SmallCountry, case
 from tests.worlds import until
 

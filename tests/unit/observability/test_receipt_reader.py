@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus import encode_receipts
+from bus import encode_receipts, is_sound_receipt
+from bus.receipts.soundness import LARGEST, SMALLEST
 from observability.identity import stored_text
-from observability.receipt_reader import LARGEST, SMALLEST, DecodedReceipts, is_sound, read
+from observability.receipt_reader import DecodedReceipts, read
 from tests.unit.observability.country import (
     BORN,
     START,
@@ -73,7 +74,7 @@ def test_no_bytes_raise(value: bytes) -> None:
 def test_unsound_receipt_is_left_out_and_the_others_kept(changes: dict[str, Any]) -> None:
     """A field of the wrong type or size never reaches the database."""
     sound, unsound = published(BORN, START), replace(published(BORN, START, "other"), **changes)
-    assert not is_sound(unsound)
+    assert not is_sound_receipt(unsound)
     assert read(encode_receipts([sound, unsound])) == DecodedReceipts((sound,), "unsound-receipt")
 
 
@@ -82,7 +83,7 @@ def test_unsound_receipt_is_left_out_and_the_others_kept(changes: dict[str, Any]
 )
 def test_unsound_delivery_is_left_out(changes: dict[str, Any]) -> None:
     """Deliveries are held to the same rules."""
-    assert not is_sound(replace(delivered(BORN, "tax", START), **changes))
+    assert not is_sound_receipt(replace(delivered(BORN, "tax", START), **changes))
 
 
 def test_nul_in_a_foreign_header_does_not_cost_the_receipt() -> None:
@@ -94,4 +95,4 @@ def test_nul_in_a_foreign_header_does_not_cost_the_receipt() -> None:
 @pytest.mark.parametrize("event_time_us", [SMALLEST, LARGEST])
 def test_fact_of_any_year_is_sound(event_time_us: int) -> None:
     """A source may date a fact to the year 1, or to the end of time."""
-    assert is_sound(published(BORN, START, event_time_us=event_time_us))
+    assert is_sound_receipt(published(BORN, START, event_time_us=event_time_us))
