@@ -43,11 +43,6 @@ class Outgoing(ABC):
         self.headers = headers
         self.partition = partition
 
-    def sent(self) -> None:
-        """Drop value and headers: the client has encoded them."""
-        self.value = None
-        self.headers = ()
-
     @abstractmethod
     def acknowledged(self, partition: int, offset: int, timestamp: int) -> None:
         """Called with the record's partition and offset; `timestamp` is broker time in milliseconds.

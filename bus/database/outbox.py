@@ -128,10 +128,12 @@ class Outbox:
     def _row(self, stamper: Stamper, draft: Draft, cause: Event[Any] | None) -> Mapping[str, Any]:
         stamper.require_service(draft.service, cause)
         stamp = _stamp(draft, cause)
-        prepared = pipeline.prepare(stamper, stamp, draft.data, draft.key)
-        pipeline.companions(stamper, stamp, prepared)  # refuses what an older version cannot say
+        pipeline.require_in_force(stamper, stamp.recorded_us)
         contract = stamper.contract
-        return row_of(contract.contract.subject, contract.number, stamp, prepared.key, prepared.value)
+        content = pipeline.check(contract, draft.data, draft.key)
+        stamper.headers(stamp, content[0])  # refuses attributes that may not travel
+        pipeline.companions(stamper, stamp, content)  # refuses what an older version cannot say
+        return row_of(contract.contract.subject, contract.number, stamp, *content)
 
     def _write(self, session: Transactional, rows: list[Mapping[str, Any]]) -> list[str]:
         if rows:

@@ -150,7 +150,7 @@ class ExactlyOnce:
         fault = self._transport.fault
         await self._transport.abort()
         for publication, why in self._publisher.refused:
-            self._refused.add(publication.index, publication.stamp[2] or "", why)
+            self._refused.add(publication.index, publication.causation or "", why)
         if fault is not None and not fault.retriable:
             return fault  # what failed for it says less
         if isinstance(error, BusError):

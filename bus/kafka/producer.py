@@ -50,7 +50,7 @@ class Producer:
         self._reviving: asyncio.Task[None] | None = None
         self._turn = count()
         self._empty = asyncio.Event()
-        self._empty.set()
+        """Set when the last record was acknowledged or failed."""
         self.unacknowledged = 0
         self.measure: Measure | None = None
         self.fault: BusError | None = None
@@ -100,7 +100,9 @@ class Producer:
 
     async def drain(self) -> None:
         """Wait until every record is acknowledged or failed."""
-        await self._empty.wait()
+        if self.unacknowledged:
+            self._empty.clear()
+            await self._empty.wait()
 
     async def stop(self) -> None:
         """Disconnect; unacknowledged records fail."""
@@ -108,7 +110,7 @@ class Producer:
             task.cancel()
         error = BusUnavailableError("the bus stopped before the broker acknowledged the event")
         for waiting in self._unresolved.values():
-            self._fail(waiting, error)
+            self.fail(waiting, error)
         self._unresolved.clear()
         lanes, self._lanes = self._lanes, {}
         stuck = [lane.give_up(error) for lane in lanes.values()]
@@ -125,7 +127,10 @@ class Producer:
     def send(self, outgoing: Outgoing) -> None:
         """Put a record into its partition's queue; see `Transport.send`."""
         self.unacknowledged += 1
-        self._empty.clear()
+        lane = self._lanes.get((outgoing.topic, outgoing.partition))  # type: ignore[arg-type] # None has none
+        if lane is not None:
+            lane.add(outgoing)
+            return
         partitions = self._partitions.get(outgoing.topic)
         if partitions is not None and (outgoing.partition or 0) < partitions:
             self._enqueue(outgoing, partitions)
@@ -145,25 +150,20 @@ class Producer:
         if lane is None:
             place = TopicPartition(outgoing.topic, partition)
             lane = self._lanes[place] = _Queue(place, self)
-        try:
-            lane.add(outgoing)
-        except (TypeError, ValueError, OverflowError) as error:
-            self._fail(
-                (outgoing,), EnvelopeError(f"the client cannot encode the record ({type(error).__name__})")
-            )
+        lane.add(outgoing)
 
     async def _resolve(self, topic: str) -> None:
         try:
             partitions = await self.partitions(topic)
         except BusError as error:
-            self._fail(self._unresolved.pop(topic), error)
+            self.fail(self._unresolved.pop(topic), error)
             return
         for outgoing in self._unresolved.pop(topic):
             if (outgoing.partition or 0) < partitions:
                 self._enqueue(outgoing, partitions)
             else:
                 wanted = (outgoing.partition or 0) + 1
-                self._fail((outgoing,), PartitionMissingError(topic, wanted, partitions))
+                self.fail((outgoing,), PartitionMissingError(topic, wanted, partitions))
 
     async def partitions(self, topic: str) -> int:
         """Return how many partitions a topic has.
@@ -258,11 +258,10 @@ class Producer:
         """Call `failed` of every record of a batch."""
         if self.measure is not None:
             self.measure(place.topic, len(taken), (steady_ns() - sent_ns) / 1e9, type(error).__name__)
-        self._fail(
-            taken, error if isinstance(error, BusError) else translate(error, f"topic `{place.topic}`")
-        )
+        self.fail(taken, error if isinstance(error, BusError) else translate(error, f"topic `{place.topic}`"))
 
-    def _fail(self, records: Collection[Outgoing], error: BusError) -> None:
+    def fail(self, records: Collection[Outgoing], error: BusError) -> None:
+        """Call `failed` of records."""
         self.settled(len(records))
         if self.fault is None or self.fault.retriable:  # what is final says more than what follows from it
             self.fault = error
@@ -287,7 +286,7 @@ class _Batch:
         # The time of the batch will do: topics of events take the broker's.
         if append(timestamp=self._began_ms, key=record.key, value=record.value, headers=headers) is None:
             return False
-        record.sent()
+        record.value, record.headers = None, ()
         self.records.append(record)
         return True
 
@@ -308,10 +307,15 @@ class _Queue:
 
     def add(self, record: Outgoing) -> None:
         """Put a record into the last batch, or into a new one."""
-        if not self._batches or not self._batches[-1].add(record):
-            batch = _Batch(self._producer.new_batch())
-            batch.add(record)
-            self._batches.append(batch)
+        try:
+            if not self._batches or not self._batches[-1].add(record):
+                batch = _Batch(self._producer.new_batch())
+                batch.add(record)
+                self._batches.append(batch)
+        except (TypeError, ValueError, OverflowError) as error:
+            self._producer.fail(
+                (record,), EnvelopeError(f"the client cannot encode the record ({type(error).__name__})")
+            )
         if not self._kicked:
             # Sent at the end of this turn of the loop: what comes in one turn goes in one batch.
             self._kicked = True

@@ -125,10 +125,11 @@ class _Submitted:
         self._caused.land()
         self._publishing.submitted(-1)
 
-    def settled(self, publication: Publication, error: BusError | None) -> None:
+    def settled(self, publication: Publication, error: BusError | None) -> bool:
         del publication
         self._caused.land(error)
         self._publishing.submitted(-1)
+        return True
 
     def has_given_up(self, publication: Publication) -> bool:
         del publication

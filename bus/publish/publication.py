@@ -9,8 +9,9 @@ from typing import Protocol, Self
 
 from bus.draft import Receipt
 from bus.errors import BusError
-from bus.stages.pipeline import Prepared
-from bus.stages.stamp import Stamp, Stamper, traced
+from bus.record import Headers
+from bus.stages.pipeline import Content
+from bus.stages.stamp import ReceiptStamp, Stamper, traced
 from bus.telemetry import PublishSpan
 from bus.transport import Outgoing
 
@@ -25,15 +26,21 @@ class PublicationWaiter(Protocol):
     def has_given_up(self, publication: "Publication") -> bool:
         """Whether it has ended without hearing of a publication."""
 
-    def settled(self, publication: "Publication", error: BusError | None) -> None:
-        """Called at the end of the wait; without an error the broker has the event."""
+    def settled(self, publication: "Publication", error: BusError | None) -> bool:
+        """Called at the end of the wait; without an error the broker has the event.
+
+        Returns:
+            Whether it still waited.
+        """
 
 
 class ReceiptMaker(Protocol):
     """Writes the receipts of acknowledged publications, and settles them."""
 
-    def acknowledged(self, publications: "Sequence[Publication]") -> None:
-        """Write the receipts of publications that the broker took together."""
+    def acknowledged(
+        self, publications: "Sequence[Publication]", partition: int, offset: int, timestamp: int
+    ) -> None:
+        """Write the receipts of publications that the broker took; see `Outgoing.all_acknowledged`."""
 
     def failed(self, publication: "Publication", error: BusError) -> None:
         """Note that the broker did not take one."""
@@ -51,20 +58,25 @@ class Publication(Outgoing):
         self,
         receipts: ReceiptMaker,
         stamper: Stamper,
-        stamp: Stamp,
-        prepared: Prepared,
+        stamp: ReceiptStamp,
+        content: Content,
+        headers: Headers,
+        *,
         digest: str | None = None,
+        waiting: PublicationWaiter | None = None,
+        index: int = 0,
     ) -> None:
+        key, value = content
         # What `Outgoing.__init__` sets, without the call: this runs for each event.
-        self.key, self.value, self.headers = prepared
         self.topic, self.partition = stamper.topic, None
+        self.key, self.value, self.headers = key, value, headers
         self.receipts = receipts
         self.stamper = stamper
-        self.stamp = stamp.for_receipt()
-        self.size_bytes = len(self.value)
-        self.digest = digest or sha256(self.value).hexdigest()
-        self.waiting: PublicationWaiter | None = None
-        self.index = 0
+        self.stamp = stamp
+        self.size_bytes = len(value)
+        self.digest = digest or sha256(value).hexdigest()
+        self.waiting = waiting
+        self.index = index
         self.has_id = False
         """Whether it has the same id when it is published again."""
         self.older: Sequence[Publication] = ()
@@ -78,6 +90,11 @@ class Publication(Outgoing):
         self.error: BusError | None = None
         self.followers: Sequence[Publication] = ()
         """The same event, published again meanwhile."""
+
+    @property
+    def causation(self) -> str | None:
+        """The id of the event that caused it."""
+        return self.stamp[4]
 
     @property
     def lost(self) -> bool:
@@ -114,11 +131,10 @@ class Publication(Outgoing):
     @classmethod
     def all_acknowledged(cls, records: Sequence[Self], partition: int, offset: int, timestamp: int) -> None:
         """Write the receipts of a batch, as `acknowledged` does."""
-        for at, record in enumerate(records, offset):
-            record.partition, record.timestamp = partition, timestamp
-            record.offset = at if offset >= 0 else -1
         for receipts, some in groupby(records, attrgetter("receipts")):
-            receipts.acknowledged(list(some))
+            taken = list(some)
+            receipts.acknowledged(taken, partition, offset, timestamp)
+            offset = offset + len(taken) if offset >= 0 else -1
 
     def failed(self, error: BusError) -> None:
         """End the caller's wait with the error."""
@@ -148,16 +164,14 @@ class Publication(Outgoing):
             followers, self.followers = self.followers, ()
             for one in followers:
                 one.follow(self)
-        if (waiting := self.waiting) is not None:
-            waiting.settled(self, error)
-            if not waiting.has_given_up(self):
-                self.waiting = None  # whoever remembers this event keeps nothing that waited for it
+        if self.waiting is not None and self.waiting.settled(self, error):
+            self.waiting = None  # whoever remembers this event keeps nothing that waited for it
 
     def receipt(self) -> Receipt:
         """Return the receipt; before the acknowledgement it has -1 as partition and offset."""
-        event_id, transaction, *_ = self.stamp
+        event_id, _, _, transaction, *_ = self.stamp
         partition = -1 if self.partition is None else self.partition
-        return Receipt(event_id, self.topic, partition, self.offset, self.timestamp, transaction)
+        return Receipt(event_id, self.topic, partition, self.offset, self.timestamp, transaction or event_id)
 
 
 class Together:

@@ -1,6 +1,7 @@
 """Publishing: from data to an acknowledged event and its receipt."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -37,10 +38,14 @@ from bus.record import Position
 from bus.settings import Settings
 from bus.stages import pipeline
 from bus.stages.encode import encode
-from bus.stages.stamp import ReceiptStamp, Stamper, stamp_of
+from bus.stages.pipeline import Content
+from bus.stages.stamp import ReceiptStamp, Stamp, Stamper, stamp_of
 from bus.times.clock import BrokerClock
 from bus.transport import Sender
 from contracts import Catalog, ContractError, ContractVersion, visible
+
+DATA_ALONE = Draft(None)
+"""What is said of an event beside its data: nothing."""
 
 WINDOW_EVENTS = 5_000
 """How many unacknowledged events `publish_many` allows."""
@@ -68,7 +73,8 @@ class Publisher:
         """Ends the waits for single events."""
         self._agency = agency
         self._published = published
-        self._transport = transport
+        self.transport = transport
+        """Sends its events."""
         self._receipts = receipts
         self._telemetry = measure
         self._clock = clock
@@ -157,10 +163,6 @@ class Publisher:
         for older in publication.older:
             self._spreading.send(self, older)
 
-    def hand_over(self, publication: Publication) -> None:
-        """Send an event to its partition."""
-        self._transport.send(publication)
-
     def failed(self, publication: Publication, error: BusError) -> None:
         """Note that the broker did not take an event."""
         if publication.partition is not None:  # it was not held until it failed
@@ -203,40 +205,51 @@ class Publisher:
         cause: Event[Any] | None,
         waiting: PublicationWaiter | None = None,
         index: int = 0,
+        *,
+        content: Content | None = None,
     ) -> Publication:
         """Return an event ready to be sent, in all its versions.
 
-        Args and errors are those of `send`.
+        `content` is its key and data, if they are checked already; other args and errors are those of `send`.
         """
-        named = _named(stamper, draft, cause)
-        event_id = None if named is None else named.id
-        stamp = stamp_of(draft, cause, time_ns() // 1000, _new_id, event_id)
+        named = None if cause is None else _named(stamper, draft, cause, content)
+        own_id = draft.id if named is None else named.id
+        stamp = stamp_of(draft, cause, time_ns() // 1000, _new_id, own_id)
+        said = stamp.for_receipt()
         span = self._telemetry.publish_span(stamper, stamp)
         if span is not None:
             stamp = stamp._replace(traceparent=None, tracestate=None)
         try:
-            stamper.require_service(draft.service, cause)
-            value = None if named is None else named.value
-            skew_us = self._clock.skew_us
-            prepared = pipeline.prepare(stamper, stamp, draft.data, draft.key, value, skew_us=skew_us)
-            beside = pipeline.companions(stamper, stamp, prepared, skew_us) if stamper.companions else ()
+            if draft.service is not None:
+                stamper.require_service(draft.service, cause)
+            if content is None:
+                pipeline.require_in_force(stamper, stamp.recorded_us + self._clock.skew_us)
+                value = None if named is None else named.value
+                content = pipeline.check(stamper.contract, draft.data, draft.key, value)
+            headers = stamper.headers(stamp, content[0])
+            beside = self._beside(stamper, stamp, content) if stamper.companions else ()
         except RefusedError as error:
-            self._refused(stamper, stamp.for_receipt(), error)
+            self._refused(stamper, said, error)
             raise
-        if named is None:
-            publication = Publication(self, stamper, stamp, prepared)
-            publication.has_id = draft.id is not None
-        else:
-            publication = Publication(self, stamper, stamp, prepared, named.digest)
-            publication.has_id = True
+        digest = None if named is None else named.digest
+        publication = Publication(
+            self, stamper, said, content, headers, digest=digest, waiting=waiting, index=index
+        )
+        publication.span, publication.has_id = span, own_id is not None
+        if named is not None:
             named.caused.take(named.like, named.ordinal, publication)
-        publication.span, publication.waiting, publication.index = span, waiting, index
         if beside:
-            publication.older = [Publication(self, *older) for older in beside]
+            publication.older = beside
             together = Together(publication, 1 + len(beside))
-            for one in (publication, *publication.older):
+            for one in (publication, *beside):
                 one.together = together
         return publication
+
+    def _beside(self, stamper: Stamper, stamp: Stamp, content: Content) -> list[Publication]:
+        return [
+            Publication(self, older, derived.for_receipt(), content, older.headers(derived, content[0]))
+            for older, derived, content in pipeline.companions(stamper, stamp, content, self._clock.skew_us)
+        ]
 
     async def send_many(
         self,
@@ -285,11 +298,14 @@ class Publisher:
         window: PublishWindow,
     ) -> None:
         if isinstance(items, Collection):
-            for publication in await self._check_all(stamper, items, cause, window):
-                window.current = publication.index
+            checked = await self._check_all(stamper, items, cause, window)
+            for window.current in range(len(checked)):
                 if window.is_due:
                     await window.room()
-                self._send_one(publication, cause, window)
+                one = checked.popleft()
+                if not isinstance(one, Publication):
+                    one = self.prepare(stamper, DATA_ALONE, cause, window, window.current, content=one)
+                self._send_one(one, cause, window)
             return
         async with aclosing(_each(items)) as each:
             async for item in each:
@@ -309,35 +325,55 @@ class Publisher:
 
     async def _check_all(
         self, stamper: Stamper, items: Collection[Any], cause: Event[Any] | None, window: PublishWindow
-    ) -> list[Publication]:
-        """Return all events ready to be sent; none is sent if one is wrong."""
-        ready: list[Publication] = []
+    ) -> deque[Publication | Content]:
+        """Return all events, checked; none is sent if one is wrong.
+
+        Of data alone, only key and data wait, of which the garbage collector lets go; it is stamped when it
+        is sent.
+        """
+        checked: deque[Publication | Content] = deque()
         ids = RecentIds(len(items) + 1)
         for window.current, item in enumerate(items):
             if window.current % YIELD_EVERY == 0:
                 await asyncio.sleep(0)
+            if not (isinstance(item, Draft) or stamper.companions):
+                checked.append(self._check(stamper, item, cause))
+                continue
             publication = self.prepare(stamper, Draft.of(item), cause, window, window.current)
-            ready.append(publication)
+            checked.append(publication)
             publication.wait()
             if publication.has_id:
                 self._known(publication, self._recent.known)
                 self._known(publication, ids.first)
-        return ready
+        return checked
 
-    def acknowledged(self, publications: Sequence[Publication]) -> None:
-        """Write the receipts of events that the broker took together.
+    def _check(self, stamper: Stamper, data: Any, cause: Event[Any] | None) -> Content:
+        try:
+            pipeline.require_in_force(stamper, time_ns() // 1000 + self._clock.skew_us)
+            return pipeline.check(stamper.contract, data, None)
+        except RefusedError as error:
+            stamp = stamp_of(DATA_ALONE, cause, time_ns() // 1000, _new_id)
+            self._refused(stamper, stamp.for_receipt(), error)
+            raise
+
+    def acknowledged(
+        self, publications: Sequence[Publication], partition: int, offset: int, timestamp: int
+    ) -> None:
+        """Write the receipts of events that the broker took together; see `Outgoing.all_acknowledged`.
 
         Where somebody waits for the receipt, the event is settled when the broker has that, else now:
         whatever commits next takes the receipt along.
         """
         groups: dict[tuple[Stamper, int], tuple[list[Any], list[Publication]]] = {}
         answered: list[Publication] = []
-        for one in publications:
-            event_id, transaction, causation, service, started_us, recorded_us, time_us = one.stamp
-            broker_us = one.timestamp * 1000
+        broker_us = timestamp * 1000
+        for at, one in enumerate(publications, offset):
+            one.partition, one.timestamp, one.offset = partition, timestamp, at if offset >= 0 else -1
+            event_id, time_us, recorded_us, transaction, causation, service, started_us = one.stamp
+            transaction = transaction or event_id
             row = (
-                event_id, service, transaction, causation, PUBLISHED, None, one.partition, one.offset,
-                broker_us, started_us or broker_us, recorded_us, time_us, one.size_bytes, one.digest, None,
+                event_id, service, transaction, causation, PUBLISHED, None, partition, one.offset, broker_us,
+                started_us or broker_us, recorded_us, time_us, one.size_bytes, one.digest, None,
             )  # fmt: skip
             of = one.stamper, partition_of_transaction(transaction)
             if (group := groups.get(of)) is None:
@@ -380,8 +416,8 @@ class Publisher:
     def _refused(self, stamper: Stamper, stamp: ReceiptStamp, error: RefusedError) -> None:
         self._telemetry.refused(stamper.topic, error.reason)
         # The id itself may be the reason of the refusal; the receipt must be writable anyway.
-        event_id, transaction, causation, service, started_us, recorded_us, time_us = stamp
-        event_id, transaction = _writable(event_id), _writable(transaction)
+        event_id, time_us, recorded_us, transaction, causation, service, started_us = stamp
+        event_id, transaction = _writable(event_id), _writable(transaction or event_id)
         service = None if service is None else _writable(service)
         cause = None if causation is None else _writable(causation)
         now_us = self._clock.now_us()
@@ -425,10 +461,8 @@ class _Named(NamedTuple):
     caused: CausedEvents
 
 
-def _named(stamper: Stamper, draft: Draft, cause: Event[Any] | None) -> _Named | None:
+def _named(stamper: Stamper, draft: Draft, cause: Event[Any], content: Content | None) -> _Named | None:
     """Return the id of an event that a handler publishes; None if it has another, or will be refused."""
-    if cause is None:
-        return None
     if not hasattr(type(cause), "traceparent"):
         raise UsageError(
             f"Expected the event that caused this one, got `{type(cause).__name__}` - at `cause`. Pass the "
@@ -437,7 +471,7 @@ def _named(stamper: Stamper, draft: Draft, cause: Event[Any] | None) -> _Named |
     if draft.id is not None or cause.handled_by is None:
         return None
     try:
-        value = encode(stamper.contract, draft.data)
+        value = encode(stamper.contract, draft.data) if content is None else content[1]
     except RefusedError:
         return None
     digest = sha256(value).hexdigest()

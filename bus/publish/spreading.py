@@ -13,6 +13,7 @@ from typing import Protocol
 from bus.errors import BusError, BusUnavailableError
 from bus.publish.publication import Publication
 from bus.topics import partition_of
+from bus.transport import Sender
 from contracts import Catalog, Growth
 
 MOST_PAUSED_SECONDS = 60.0
@@ -27,8 +28,9 @@ class Lane(Protocol):
     held: int
     """How many of its events wait."""
 
-    def hand_over(self, publication: Publication) -> None:
-        """Send an event to its partition."""
+    @property
+    def transport(self) -> Sender:
+        """What sends its events to their partitions."""
 
 
 class Spreading:
@@ -85,7 +87,7 @@ class Spreading:
 
     def may_pass(self, lane: Lane, subject: str) -> bool:
         """Whether a lane's events of a subject are sent at once."""
-        return (lane.wrote is not None and subject in lane.wrote) or self.is_open(subject)
+        return self.is_open(subject) or (lane.wrote is not None and subject in lane.wrote)
 
     def send(self, lane: Lane, publication: Publication) -> None:
         """Send an event, now or when its subject is open.
@@ -93,20 +95,20 @@ class Spreading:
         A transaction that has written events of the subject goes on: no growth ends before it does, and it
         would never end if it waited for the growth.
         """
-        if self.may_pass(lane, publication.stamper.subject):
-            self._pass(lane, publication)
+        subject = publication.stamper.subject
+        if self.may_pass(lane, subject):
+            self._pass(lane, publication, subject)
         else:
             lane.held += 1
-            self._held.setdefault(publication.stamper.subject, []).append((lane, publication))
+            self._held.setdefault(subject, []).append((lane, publication))
 
-    def _pass(self, lane: Lane, publication: Publication) -> None:
-        subject = publication.stamper.subject
+    def _pass(self, lane: Lane, publication: Publication, subject: str) -> None:
         partitions = self.partitions(subject) or publication.stamper.contract.contract.partitions
         publication.partition = partition_of(publication.key or b"", partitions)
         self._under_way[subject] += 1
         if lane.wrote is not None:
             lane.wrote.add(subject)
-        lane.hand_over(publication)
+        lane.transport.send(publication)
 
     def landed(self, subject: str, count: int = 1) -> None:
         """Note that `count` events which were sent are acknowledged or failed."""
@@ -121,7 +123,7 @@ class Spreading:
             return
         for lane, publication in self._held.pop(subject, ()):
             lane.held -= 1
-            self._pass(lane, publication)
+            self._pass(lane, publication, subject)
         self._tell()
 
     def drop(self, lane: Lane, error: BusError) -> None:

@@ -78,14 +78,15 @@ class Waiter:
     def withdraw(self) -> None:
         """Note that its event was not sent."""
 
-    def settled(self, publication: Publication, error: BusError | None) -> None:
+    def settled(self, publication: Publication, error: BusError | None) -> bool:
         """Set the future, unless it was cancelled."""
         if self.future.done():
-            return
+            return False
         if error is None:
             self.future.set_result(publication.receipt())
         else:
             self.future.set_exception(error)
+        return True
 
     def has_given_up(self, publication: Publication) -> bool:
         """Whether the wait was cancelled, or ended for its time."""
@@ -115,11 +116,11 @@ class CountedWaiter(Waiter):
         """Count it no longer."""
         self._caused.land()
 
-    def settled(self, publication: Publication, error: BusError | None) -> None:
+    def settled(self, publication: Publication, error: BusError | None) -> bool:
         """Set the future, and let the handling end."""
         # Once the handler has returned, nobody may see the error of a task that it has left behind.
         self._caused.land(error if self._caused.is_awaited else None)
-        super().settled(publication, error)
+        return super().settled(publication, error)
 
 
 class PublishWindow:
@@ -152,7 +153,7 @@ class PublishWindow:
         self._receipts.append(None)
         self._open += 1
 
-    def settled(self, publication: Publication, error: BusError | None) -> None:
+    def settled(self, publication: Publication, error: BusError | None) -> bool:
         """Count one settled event."""
         self._open -= 1
         if error is None:
@@ -161,6 +162,7 @@ class PublishWindow:
             self.failed = self.failed or (publication.index, error)
         if self._open <= self._size // 2:
             self._changed.set()
+        return True
 
     def has_given_up(self, publication: Publication) -> bool:
         """Whether the call has ended before it heard of an event."""

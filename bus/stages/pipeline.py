@@ -32,73 +32,71 @@ class RejectedRecord(NamedTuple):
     event: Event[Any] | None
 
 
-class Prepared(NamedTuple):
-    """An event that keeps its contract, ready to be sent."""
-
-    key: bytes
-    value: bytes
-    headers: list[tuple[str, bytes | None]]
+Content = tuple[bytes, bytes]
+"""Key and data of an event that keeps its contract, as they travel."""
 
 
-def prepare(
-    stamper: stamp.Stamper,
-    stamped: stamp.Stamp,
-    data: Any,
-    key: str | None,
-    value: bytes | None = None,
-    *,
-    skew_us: int = 0,
-) -> Prepared:
-    """Return the record of an event that keeps its contract.
+def require_in_force(stamper: stamp.Stamper, now_us: int) -> None:
+    """Refuse events of a version that is retired.
+
+    Args:
+        stamper: stamps the events of the version.
+        now_us: the time on the broker's clock.
+
+    Raises:
+        VersionRetiredError: it is; nothing was sent.
+    """
+    if stamper.ends_us is not None and now_us >= stamper.ends_us:
+        version = stamper.contract
+        name = f"{version.contract.subject} {version.number}"
+        raise VersionRetiredError(name, str(version.sunset), version.contract.version().number)
+
+
+def check(contract: ContractVersion, data: Any, key: str | None, value: bytes | None = None) -> Content:
+    """Return key and data of an event that keeps its contract.
+
+    Args:
+        contract: the version.
+        data: what happened.
+        key: its partition key; made by the contract's key rule if absent.
+        value: the data as `encode` gave it, if it did.
+
+    Raises:
+        RefusedError: it breaks its contract; nothing was sent.
+        ContractError: the data holds no partition key.
+    """
+    if value is None:
+        value = encode.encode(contract, data)
+    seen = validate.require_valid(contract, data, value)
+    return stamp.key_bytes(contract.contract.key_of(seen) if key is None else key), value
+
+
+def companions(
+    stamper: stamp.Stamper, stamped: stamp.Stamp, content: Content, skew_us: int = 0
+) -> list[tuple[stamp.Stamper, stamp.Stamp, Content]]:
+    """Return what is published with an event: the same event in each older version that is not retired.
 
     Args:
         stamper: stamps the events of its contract version.
         stamped: the stamp of this one.
-        data: what happened.
-        key: its partition key; made by the contract's key rule if absent.
-        value: the data as `encode` gave it, where the id is made of it.
+        content: its key and data.
         skew_us: the broker's clock, on which a version retires, minus that of the stamp.
-
-    Raises:
-        RefusedError: it breaks its contract, or its version is retired; nothing was sent.
-        ContractError: the data holds no partition key.
-    """
-    if stamper.ends_us is not None and stamped.recorded_us + skew_us >= stamper.ends_us:
-        raise _retired(stamper.contract)
-    if value is None:
-        value = encode.encode(stamper.contract, data)
-    seen = validate.require_valid(stamper.contract, data, value)
-    key = stamper.contract.contract.key_of(seen) if key is None else key
-    headers = stamper.headers(stamped, key)
-    return Prepared(key.encode(), value, headers)
-
-
-def companions(
-    stamper: stamp.Stamper, stamped: stamp.Stamp, prepared: Prepared, skew_us: int = 0
-) -> list[tuple[stamp.Stamper, stamp.Stamp, Prepared]]:
-    """Return what is published with an event: the same event in each older version that is not retired.
-
-    `skew_us` is that of `prepare`.
 
     Raises:
         RefusedError: an older version cannot express it; nothing was sent.
     """
+    key, value = content
     found = []
     for older, route in stamper.companions:
         if older.ends_us is not None and stamped.recorded_us + skew_us >= older.ends_us:
             continue
         try:
-            data = route.write(orjson.loads(prepared.value))
+            data = route.write(orjson.loads(value))
         except ConversionError as error:
             raise OlderVersionError(f"{error}; the event was not sent") from None
         again = stamp.derived(stamped, older.contract.major)
-        found.append((older, again, prepare(older, again, data, prepared.key.decode(), skew_us=skew_us)))
+        found.append((older, again, check(older.contract, data, key.decode())))
     return found
-
-
-def _retired(version: ContractVersion) -> VersionRetiredError:
-    name = f"{version.contract.subject} {version.number}"
-    return VersionRetiredError(name, str(version.sunset), version.contract.version().number)
 
 
 def admit(

@@ -16,12 +16,12 @@ NAME = "stamp"
 MAX_KEY_BYTES = 256
 
 
-ReceiptStamp = tuple[str, str, str | None, str | None, int | None, int, int]
-"""Id, transaction, causation and service; start of the transaction, time of recording and of the event."""
+ReceiptStamp = tuple[str, int, int, str | None, str | None, str | None, int | None]
+"""Id, time of the event and of recording, transaction, causation and service, start of the transaction."""
 
 
 class Stamp(NamedTuple):
-    """The attributes of one event; times in microseconds since the epoch."""
+    """The attributes of one event; times in microseconds since the epoch. A receipt says the first seven."""
 
     id: str
     time_us: int
@@ -41,8 +41,7 @@ class Stamp(NamedTuple):
 
         Of a plain tuple of text and numbers the garbage collector lets go; an event may wait for long.
         """
-        event_id, time_us, recorded_us, transaction, causation, service, started_us, *_ = self
-        return event_id, transaction or event_id, causation, service, started_us, recorded_us, time_us
+        return self[:7]
 
 
 def stamp_of(
@@ -61,20 +60,21 @@ def stamp_of(
         new_id: makes an id, for the event and for a transaction that begins with it.
         event_id: the event's id, if it is known and not in the draft.
     """
+    _, _, given_id, time, service, transaction, subject = draft
     if event_id is None:
-        event_id = new_id() if draft.id is None else draft.id
-    time_us = now_us if draft.time is None else envelope.moment_us(draft.time)
+        event_id = new_id() if given_id is None else given_id
+    time_us = now_us if time is None else envelope.moment_us(time)
     if cause is None:
-        transaction, service = draft.transaction, draft.service
         if service is not None and transaction is None:
             transaction = new_id()
-        return Stamp(event_id, time_us, now_us, transaction, None, service, None, draft.ce_subject)
-    transaction = cause.transaction or cause.id if draft.transaction is None else draft.transaction
-    service = cause.service if draft.service is None else draft.service
+        return Stamp(event_id, time_us, now_us, transaction, None, service, None, subject)
     traceparent = cause.traceparent
     return Stamp(
-        event_id, time_us, now_us, transaction, cause.id, service, cause.started_us, draft.ce_subject,
-        traceparent, cause.tracestate if traceparent else None,
+        event_id, time_us, now_us,
+        cause.transaction or cause.id if transaction is None else transaction,
+        cause.id,
+        cause.service if service is None else service,
+        cause.started_us, subject, traceparent, cause.tracestate if traceparent else None,
     )  # fmt: skip
 
 
@@ -113,40 +113,50 @@ class Stamper:
         if cause is None or service != cause.service:
             require_service(service, self.services)
 
-    def headers(self, stamp: Stamp, key: str) -> list[tuple[str, bytes | None]]:
+    def headers(self, stamp: Stamp, key: bytes) -> list[tuple[str, bytes | None]]:
         """Return the record's headers.
 
         Args:
             stamp: its attributes.
-            key: its partition key.
+            key: its partition key, see `key_bytes`.
 
         Raises:
             EnvelopeError: an attribute is empty, too long, or no text that CloudEvents allows.
         """
-        recorded = envelope.time_bytes(stamp.recorded_us)
-        same = stamp.time_us == stamp.recorded_us
+        event_id, time_us, recorded_us, transaction, causation, service, started_us, *rest = stamp
+        subject, traceparent, tracestate, derived_from = rest
+        recorded = envelope.time_bytes(recorded_us)
         headers: list[tuple[str, bytes | None]] = [
             *self._fixed,
-            (envelope.ID, envelope.text_bytes("id", stamp.id)),
-            (envelope.TIME, recorded if same else envelope.time_bytes(stamp.time_us)),
+            (envelope.ID, envelope.text_bytes("id", event_id)),
+            (envelope.TIME, recorded if time_us == recorded_us else envelope.time_bytes(time_us)),
             (envelope.RECORDED_TIME, recorded),
-            (envelope.PARTITION_KEY, envelope.text_bytes("partitionkey", key, MAX_KEY_BYTES)),
+            (envelope.PARTITION_KEY, key),
         ]
-        if stamp.transaction is not None:
-            headers.append((envelope.CORRELATION, envelope.text_bytes("correlationid", stamp.transaction)))
-        if stamp.causation is not None:
-            headers.append((envelope.CAUSATION, envelope.text_bytes("causationid", stamp.causation)))
-        if stamp.service is not None:
-            headers.append((envelope.SERVICE, envelope.text_bytes("service", stamp.service)))
-        if stamp.started_us is not None:
-            headers.append((envelope.STARTED_AT, envelope.time_bytes(stamp.started_us)))
-        if stamp.subject is not None:
-            headers.append((envelope.SUBJECT, envelope.text_bytes("subject", stamp.subject)))
-        if stamp.derived_from is not None:
-            headers.append((envelope.DERIVED_FROM, envelope.text_bytes("derivedfrom", stamp.derived_from)))
-        if stamp.traceparent:
-            headers += traced(stamp.traceparent, stamp.tracestate)
+        if transaction is not None:
+            headers.append((envelope.CORRELATION, envelope.text_bytes("correlationid", transaction)))
+        if causation is not None:
+            headers.append((envelope.CAUSATION, envelope.text_bytes("causationid", causation)))
+        if service is not None:
+            headers.append((envelope.SERVICE, envelope.text_bytes("service", service)))
+        if started_us is not None:
+            headers.append((envelope.STARTED_AT, envelope.time_bytes(started_us)))
+        if subject is not None:
+            headers.append((envelope.SUBJECT, envelope.text_bytes("subject", subject)))
+        if derived_from is not None:
+            headers.append((envelope.DERIVED_FROM, envelope.text_bytes("derivedfrom", derived_from)))
+        if traceparent:
+            headers += traced(traceparent, tracestate)
         return headers
+
+
+def key_bytes(key: str) -> bytes:
+    """Return a partition key as it travels.
+
+    Raises:
+        EnvelopeError: it is empty, too long, or no text that CloudEvents allows.
+    """
+    return envelope.text_bytes("partitionkey", key, MAX_KEY_BYTES)
 
 
 class Companion(NamedTuple):

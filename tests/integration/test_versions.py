@@ -22,8 +22,8 @@ from bus import (
 from bus.dead_letters.record import PREFIX
 from bus.deliver.versions import expectations
 from bus.publish import publisher
-from bus.stages.pipeline import prepare
-from bus.stages.stamp import Stamp, Stamper
+from bus.stages.pipeline import require_in_force
+from bus.stages.stamp import Stamper
 from bus.testing import InMemoryBus
 from bus.topics import dead_letter_topic
 from contracts import Catalog
@@ -172,7 +172,7 @@ def test_a_version_is_published_until_the_end_of_its_last_day(tmp_path: Path) ->
     for moment in (datetime(2026, 6, 30, 23, 59, 59, tzinfo=UTC), datetime(2026, 7, 1, tzinfo=UTC)):
         now_us = int(moment.timestamp()) * 1_000_000
         with pytest.raises(VersionRetiredError) if moment.day == 1 else nullcontext():
-            prepare(stamper, Stamp("one", now_us, now_us), {"reference": "case-a", "number": 1}, None)
+            require_in_force(stamper, now_us)
 
 
 @pytest.mark.parametrize("years", [-20, 20])

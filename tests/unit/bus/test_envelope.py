@@ -22,7 +22,7 @@ from bus.envelope import (
     time_us,
 )
 from bus.stages.decode import Expected, decode
-from bus.stages.stamp import Stamp, Stamper
+from bus.stages.stamp import Stamp, Stamper, key_bytes
 from contracts import Catalog
 
 RIGHT: tuple[tuple[str, bytes | None], ...] = (
@@ -233,7 +233,7 @@ def stamped(system: str = "registry", **said: Any) -> list[tuple[str, bytes | No
     key = said.pop("key", "k")
     values = {"id": "1", "traceparent": "00-1-2-01", **said}
     return Stamper(CONTRACT.version(1), "health", system, "t").headers(
-        Stamp(time_us=1, recorded_us=1, **values), key
+        Stamp(time_us=1, recorded_us=1, **values), key_bytes(key)
     )
 
 

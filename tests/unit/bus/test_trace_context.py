@@ -45,7 +45,7 @@ def received(*headers: tuple[str, str | bytes | None]) -> Event[Any]:
 def passed_on(event: Event[Any]) -> dict[str, bytes | None]:
     """Return the trace headers of an event that another one caused, without an SDK."""
     stamp = stamp_of(Draft({}), event, 1, lambda: "t-2")
-    found = dict(STAMPER.headers(stamp, "k"))
+    found = dict(STAMPER.headers(stamp, b"k"))
     return {name: value for name, value in found.items() if "trace" in name or "baggage" in name}
 
 

@@ -1,10 +1,12 @@
 """Many events in one call: checked first where that can be; whatever ends the call says how far it came."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from sqlalchemy import create_engine
 
@@ -20,6 +22,7 @@ from bus import (
     RefusedError,
     UsageError,
 )
+from bus.publish.waiting import PublishWindow
 from bus.testing import InMemoryBus, InMemoryCluster
 from tests.small_catalog import SmallCountry, case
 from tests.worlds import until
@@ -213,3 +216,44 @@ def test_the_outbox_says_which_event_is_refused(country: SmallCountry) -> None:
         with pytest.raises(ContractViolationError):
             outbox.add(connection, country.opened, WRONG, version="1.0")
     assert isinstance(caught.value.error, RefusedError)
+
+
+async def test_of_a_list_that_waits_the_garbage_collector_lets_go(
+    country: SmallCountry, cluster: InMemoryCluster
+) -> None:
+    """Of data alone only key and data wait, as bytes: events of a long list cost what those of a short do."""
+    many = [case(number) for number in range(1_000)]
+    async with InMemoryBus(country.north, cluster=cluster) as bus:
+        checked: list[Any] = []
+        publisher = bus._publisher
+        stamper = publisher.stamper(country.opened, "1.0", "main")
+        window = PublishWindow(5_000, 30, lambda: asyncio.sleep(0))
+        checked.extend(await publisher._check_all(stamper, many, None, window))
+    gc.collect()
+    assert len(checked) == len(many)
+    assert not any(gc.is_tracked(one) for one in checked)
+
+
+class Fleeting(list[Any]):
+    """A list that can be gone through once, and whose data is gone then."""
+
+    def __iter__(self) -> Iterator[Any]:
+        yield from list.__iter__(self)
+        for item in list.__iter__(self):
+            item.clear()
+        self.clear()
+
+
+async def test_data_is_sent_as_it_was_checked_and_stamped_when_it_is_sent(
+    country: SmallCountry, cluster: InMemoryCluster
+) -> None:
+    """What a list holds may change meanwhile: the events are those that were checked, in the list's order."""
+    expected = [orjson.dumps(case(number)) for number in range(400)]
+    async with InMemoryBus(country.north, cluster=cluster) as bus:
+        items = Fleeting(map(case, range(400)))
+        receipts = await bus.publish_many(country.opened, items, version="1.0")
+    found = {(one.partition, one.offset): one for one in cluster.records(country.topic)}
+    sent = [found[receipt.partition, receipt.offset] for receipt in receipts]
+    assert [record.value for record in sent] == expected
+    stamps = [dict(record.headers)["ce_recordedtime"] or b"" for record in sent]
+    assert stamps == sorted(stamps)
