@@ -6,10 +6,11 @@ evaluations. Counting takes one step for each pair of a subschema and a value, h
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from contracts.schema.references import REFERENCES, Subschema
+from contracts.schema.walk import is_mapping
 
 MOST: Final = 100_000
 """More evaluations than this for one event are taken for an attempt to stop the validator."""
@@ -62,27 +63,27 @@ def _beside(here: Subschema, data: object) -> Iterator[tuple[Subschema, object]]
     nodes += [schema.get(word) for word in _SINGLES]
     for word in ("dependentSchemas", "dependencies"):
         nodes += _values(schema.get(word))
-    yield from ((here.inner(node), data) for node in nodes if isinstance(node, Mapping))
+    yield from ((here.inner(node), data) for node in nodes if is_mapping(node))
     yield from ((reached, data) for word in REFERENCES[:2] if (reached := here.target(word)))
 
 
 def _below(here: Subschema, data: object) -> Iterator[tuple[Subschema, object]]:
     schema = here.schema
-    if isinstance(data, Mapping):
+    if is_mapping(data):
         named = schema.get("properties")
-        named = named if isinstance(named, Mapping) else {}
+        named = named if is_mapping(named) else {}
         every = [*_values(schema.get("patternProperties"))]
         every += [schema.get(word) for word in ("additionalProperties", "unevaluatedProperties")]
         pairs = [(named.get(name), value) for name, value in data.items()]
-        pairs += [(node, value) for node in every if isinstance(node, Mapping) for value in data.values()]
+        pairs += [(node, value) for node in every if is_mapping(node) for value in data.values()]
     elif isinstance(data, list):
         every = [schema.get(word) for word in ("items", "additionalItems", "unevaluatedItems", "contains")]
         listed = [*_items(schema.get("prefixItems")), *_items(schema.get("items"))]
         pairs = list(zip(listed, data, strict=False))
-        pairs += [(node, value) for node in every if isinstance(node, Mapping) for value in data]
+        pairs += [(node, value) for node in every if is_mapping(node) for value in data]
     else:
         return
-    yield from ((here.inner(node), value) for node, value in pairs if isinstance(node, Mapping))
+    yield from ((here.inner(node), value) for node, value in pairs if is_mapping(node))
 
 
 def _items(value: object) -> list[Any]:
@@ -90,4 +91,4 @@ def _items(value: object) -> list[Any]:
 
 
 def _values(value: object) -> list[Any]:
-    return list(value.values()) if isinstance(value, Mapping) else []
+    return list(value.values()) if is_mapping(value) else []

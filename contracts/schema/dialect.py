@@ -10,6 +10,7 @@ import jsonschema_rs
 
 from contracts.errors import SchemaUnusableError
 from contracts.paths import Step
+from contracts.schema.walk import is_mapping
 
 Schema: TypeAlias = Mapping[str, Any]
 Documents: TypeAlias = tuple[Schema, Mapping[str, Schema]]
@@ -71,7 +72,7 @@ def _objects(schema: object) -> Iterator[Mapping[str, Any]]:
     rest = [schema]
     while rest:
         node = rest.pop()
-        if isinstance(node, Mapping):
+        if is_mapping(node):
             yield node
             rest.extend(node.values())
         elif isinstance(node, list):

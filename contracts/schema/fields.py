@@ -6,11 +6,12 @@ schema itself) is kept apart, because only that makes a field required.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
 from contracts.paths import EVERY, Step
 from contracts.schema.references import Subschema
+from contracts.schema.walk import is_mapping
 
 _ALTERNATIVES: Final = ("anyOf", "oneOf")
 _CONDITIONAL: Final = ("if", "then", "else")
@@ -99,7 +100,7 @@ def _same_place(here: Subschema, *, all_ways: bool) -> Iterator[Subschema]:
     if all_ways:
         nodes += [node for keyword in _ALTERNATIVES for node in schema.get(keyword, ())]
         nodes += [schema.get(keyword) for keyword in _CONDITIONAL]
-    yield from (here.inner(node) for node in nodes if isinstance(node, Mapping))
+    yield from (here.inner(node) for node in nodes if is_mapping(node))
 
 
 def _children(here: Subschema, step: Step) -> Iterator[Subschema]:
@@ -111,7 +112,7 @@ def _children(here: Subschema, step: Step) -> Iterator[Subschema]:
     else:
         nodes = [schema.get("properties", {}).get(step)]
     for node in nodes:
-        if isinstance(node, Mapping):
+        if is_mapping(node):
             yield here.inner(node)
         elif node is True:
             yield here.inner(True)

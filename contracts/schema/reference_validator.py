@@ -32,7 +32,7 @@ from contracts.schema.dialect import DRAFTS, Schema, by_id, dialect_of
 from contracts.schema.formats import ASSERTED
 from contracts.schema.json_values import NOT_JSON, unshared
 from contracts.schema.references import REFERENCES
-from contracts.schema.walk import subschemas
+from contracts.schema.walk import is_mapping, subschemas
 
 LIMIT_SECONDS: Final = 0.3
 """Processor time for one answer."""
@@ -247,7 +247,7 @@ def _careful(draft: int) -> Any:
     def evolved(validator: Any, **changes: Any) -> Any:
         # jsonschema's own takes the class that it knows for a `$schema`, which has no limits.
         schema = changes.setdefault("schema", validator.schema)
-        named = schema.get("$schema") if isinstance(schema, Mapping) else None
+        named = schema.get("$schema") if is_mapping(schema) else None
         other = DRAFTS.get(named.removesuffix("#"), draft) if isinstance(named, str) else draft
         same = {alias: getattr(validator, name) for alias, name in fields if alias not in changes}
         return (made if other == draft else _careful(other))(**same, **changes)

@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote, urljoin
 
 from contracts.paths import Step, pointer, pointer_names
 from contracts.schema.dialect import DRAFTS, Schema, dialect_of
-from contracts.schema.walk import Placed, children, subschemas
+from contracts.schema.walk import Placed, children, is_mapping, subschemas
 
 REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
 MAX_DEPTH: Final = 400
@@ -249,7 +249,7 @@ class Resolver:
             rest.extend((child, base, draft, depth + 1) for _, child in children(schema))
 
     def _draft_of(self, schema: Any, draft: int) -> int:
-        named = schema.get("$schema") if isinstance(schema, Mapping) else None
+        named = schema.get("$schema") if is_mapping(schema) else None
         if not isinstance(named, str):
             return draft
         known = DRAFTS.get(named.removesuffix("#"), 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeGuard
 
 from contracts.paths import Step
 
@@ -12,6 +12,7 @@ NAMED: Final = (
     *("dependentSchemas", "dependencies"),
 )
 """The keywords that hold schemas by name."""
+_NO_MAPPING: Final = (str, int, float, type(None), list)
 _LISTED: Final = ("allOf", "anyOf", "oneOf", "prefixItems", "items")
 _SINGLE: Final = (
     *("items", "additionalItems", "additionalProperties", "unevaluatedItems", "unevaluatedProperties"),
@@ -31,19 +32,19 @@ Placed: TypeAlias = tuple[tuple[Step, ...], Mapping[str, Any]]
 def children(schema: Mapping[str, Any]) -> Iterator[Placed]:
     """The schemas directly inside a schema, without `true` and `false`, each after its place in it."""
     for keyword in NAMED:
-        if keyword in schema and _is_mapping(named := schema[keyword]):
-            yield from (((keyword, name), child) for name, child in named.items() if _is_mapping(child))
+        if keyword in schema and is_mapping(named := schema[keyword]):
+            yield from (((keyword, name), child) for name, child in named.items() if is_mapping(child))
     for keyword in _LISTED:
         if keyword in schema and isinstance(listed := schema[keyword], list):
-            yield from (((keyword, index), child) for index, child in enumerate(listed) if _is_mapping(child))
+            yield from (((keyword, index), child) for index, child in enumerate(listed) if is_mapping(child))
     for keyword in _SINGLE:
-        if keyword in schema and _is_mapping(child := schema[keyword]):
+        if keyword in schema and is_mapping(child := schema[keyword]):
             yield (keyword,), child
 
 
 def subschemas(schema: object) -> Iterator[Placed]:
     """Every schema inside a schema document, itself included, with its place in it, parents first."""
-    rest: list[Placed] = [((), schema)] if isinstance(schema, Mapping) else []
+    rest: list[Placed] = [((), schema)] if is_mapping(schema) else []
     while rest:
         steps, node = rest.pop()
         yield steps, node
@@ -54,9 +55,10 @@ def patterns_of(steps: tuple[Step, ...], node: Mapping[str, Any]) -> Iterator[tu
     """Every pattern that one schema itself wants texts or names to match, with its place."""
     if isinstance(pattern := node.get("pattern"), str):
         yield (*steps, "pattern"), pattern
-    if isinstance(named := node.get("patternProperties"), Mapping):
+    if is_mapping(named := node.get("patternProperties")):
         yield from (((*steps, "patternProperties", key), key) for key in named)
 
 
-def _is_mapping(value: Any) -> bool:
-    return isinstance(value, dict) or isinstance(value, Mapping)  # noqa: SIM101 - a dictionary is quicker to tell
+def is_mapping(value: Any) -> TypeGuard[Mapping[str, Any]]:
+    """Whether a value is a mapping. What JSON holds is told by its class, as asking a base class is slow."""
+    return isinstance(value, dict) or (not isinstance(value, _NO_MAPPING) and isinstance(value, Mapping))
