@@ -67,6 +67,11 @@ class Checkpoints:
         written = await self._written(partition)
         return None if written is None else written["position"]
 
+    async def has_published(self, partition: str = ONLY_PARTITION) -> bool:
+        """Whether an event was published of what the checkpoints of a partition cover."""
+        written = await self._written(partition) or {}
+        return any(row.fate in {"published", "repeated"} for row in RowCounts.of_json(written.get("rows")))
+
     async def reread(self) -> None:
         """Forget what was loaded: another process may have saved since."""
         await self._table.reread()

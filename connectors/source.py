@@ -116,6 +116,9 @@ class CheckpointReader(Protocol):
     async def load(self, partition: str = ONLY_PARTITION) -> Json | None:
         """The last checkpoint saved for a partition, None when there is none."""
 
+    async def has_published(self, partition: str = ONLY_PARTITION) -> bool:
+        """Whether an event was published of what the checkpoints of a partition cover."""
+
 
 @runtime_checkable
 class Source(Protocol):

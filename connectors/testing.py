@@ -38,6 +38,10 @@ class MemoryCheckpoints:
         saved = self._saved.get(partition)
         return None if saved is None else orjson.loads(saved)
 
+    async def has_published(self, partition: str = ONLY_PARTITION) -> bool:
+        """Whether there is a checkpoint of a partition: every record of a suite counts as published."""
+        return partition in self._saved
+
     async def save(self, position: Json, partition: str = ONLY_PARTITION) -> None:
         """Keep a checkpoint."""
         self._saved[partition] = orjson.dumps(position)

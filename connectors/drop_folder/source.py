@@ -93,7 +93,7 @@ class DropFolderSource:
     Options = DropFolderOptions
     guarantee: ClassVar[str] = (
         "every row of a finished file at least once with the same event id; "
-        "the same content is published once, under any name; "
+        "the same content is published once, under any name, and read again if none of it was published; "
         "bad rows are dead-lettered with file and line"
     )
 
@@ -126,8 +126,11 @@ class DropFolderSource:
         if claimed.problem is not None:
             return self._rejected(claimed, claimed.problem)
         archive = partial(self._folder.archive, claimed.path, claimed.hash)
-        if await self._checkpoints.load(claimed.hash) is not None:
-            _LOG.info("file %s has content that was published before; it is archived only", claimed.path.name)
+        if await self._checkpoints.has_published(claimed.hash):
+            _LOG.info(
+                "file %s has content of which rows were published before; it is archived only",
+                claimed.path.name,
+            )
             return Batch((), None, claimed.hash, archive)
         try:
             records = await asyncio.to_thread(

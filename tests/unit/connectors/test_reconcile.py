@@ -102,6 +102,9 @@ async def test_rows_that_are_read_again_after_a_kill_count_once(
         async def load(self, _partition: str = "0") -> None:
             return None
 
+        async def has_published(self, _partition: str = "0") -> bool:
+            return False
+
         async def reread(self) -> None:
             return None
 

@@ -215,6 +215,7 @@ async def test_a_process_that_dies_before_the_checkpoint_has_published_nothing(
     class Dying:
         load = staticmethod(_nothing)
         reread = staticmethod(_nothing)
+        has_published = staticmethod(_nothing)
         save = staticmethod(die)
 
     with pytest.raises(KilledError):
@@ -344,6 +345,24 @@ async def test_bad_records_go_to_the_dead_letters_with_their_place(
     shown = b" ".join(value or b"" for record in letters.values() for _, value in record.headers)
     assert b"Mensah" not in shown
     assert b"empire" not in shown
+
+
+async def test_a_file_of_which_nothing_was_published_is_read_again_when_it_is_dropped_again(
+    tmp_path: Path, cluster: InMemoryCluster
+) -> None:
+    """All its rows were set aside for a mapping that was wrong; with the mended one they become events."""
+    (tmp_path / "inbox").mkdir()
+    sound = folder_source(tmp_path)
+    wrong = {
+        **sound,
+        "publish": {**sound["publish"], "data": {**sound["publish"]["data"], "reference": "$.ref"}},
+    }
+    for content, events, letters in ((wrong, 0, 2), (sound, 2, 2), (sound, 2, 2)):
+        drop(tmp_path, "a.csv", business(1), business(2))
+        async with runner_of(configured(tmp_path, content), cluster):
+            await until(lambda: list((tmp_path / "inbox").iterdir()) == [])
+            await until(lambda: list((tmp_path / "archive" / ".in-progress").iterdir()) == [])
+        assert (len(cluster.records(TOPIC)), len(cluster.records(LETTERS))) == (events, letters)
 
 
 async def set_aside(cluster: InMemoryCluster, count: int) -> dict[str | None, tuple[str, str | None, str]]:
