@@ -13,7 +13,6 @@ from bus import Bus, BusError, BusUnavailableError, InstanceTakenError, checkpoi
 LOOK_SECONDS = 0.5
 """How soon an owner hears that it is none any more."""
 
-SOON_SECONDS = 0.05
 AGAIN_SECONDS = 1.0
 
 
@@ -65,14 +64,14 @@ class Ownership:
                 await consumer.start()
                 self._fault = None
                 while True:
-                    try:
-                        await consumer.poll(LOOK_SECONDS if self._is_member else SOON_SECONDS, 1)
-                    except BusUnavailableError:  # an outage ends no ownership; the group says so itself
-                        await asyncio.sleep(AGAIN_SECONDS)
                     places = consumer.assigned()
                     for place in places:
                         consumer.pause(place)  # the owner reads its checkpoint by itself
                     self._tell(is_member=True, is_held=bool(places))
+                    try:
+                        await consumer.poll(LOOK_SECONDS, 1)
+                    except BusUnavailableError:  # an outage ends no ownership; the group says so itself
+                        await asyncio.sleep(AGAIN_SECONDS)
             except BusUnavailableError:
                 await asyncio.sleep(AGAIN_SECONDS)
             except BusError as error:
