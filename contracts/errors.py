@@ -4,7 +4,8 @@ ContractError
  ├── CatalogError            the folder cannot be read as a catalogue; contains all findings
  ├── ConversionError         data cannot be converted from one version to another
  ├── DocumentError           one file of it cannot be read; the loader collects its finding
- ├── GitError                the catalogue to compare with cannot be read from git
+ ├── SnapshotError           the catalogue to compare with cannot be read
+ │    └── GitError           from git
  ├── HashError               the layout of a `contract.yaml` does not allow adding a hash
  ├── NoCatalogError          no catalogue is named, and there is no project around the working directory
  ├── PartitionKeyError       the data has no usable value where the key rule points
@@ -93,7 +94,13 @@ class DocumentError(ContractError):
         super().__init__(str(finding))
 
 
-class GitError(ContractError):
+class SnapshotError(ContractError):
+    """The catalogue to compare with cannot be read."""
+
+    reason: ClassVar[str] = "snapshot-unreadable"
+
+
+class GitError(SnapshotError):
     """The catalogue to compare with cannot be read from git."""
 
     reason: ClassVar[str] = "git-unreadable"

@@ -270,9 +270,9 @@ def test_a_wrong_against_is_wrong_usage(root: Path, against: str, monkeypatch: p
 
 
 def test_without_git_or_main_something_must_be_passed(root: Path) -> None:
-    """Exit code 2: no repository; then a repository without `main`."""
+    """Exit code 2: no repository; then a repository without a trunk."""
     assert run(root).exit_code == 2
-    in_git(root, "init", "--quiet", "--initial-branch=trunk")
+    in_git(root, "init", "--quiet", "--initial-branch=elsewhere")
     committed(root)
     result = run(root)
     assert (result.exit_code, "`main`" in result.stderr) == (2, True)
