@@ -70,6 +70,7 @@ if TYPE_CHECKING:
         UnknownVersionError,
     )
     from contracts.finding import Finding, Place
+    from contracts.json_schemas import DIALECT, DocumentedSchema, catalog_schemas
     from contracts.logs import VisibleFilter, visible_logger
     from contracts.names import meant, quotable
     from contracts.paths import DataPath
@@ -120,8 +121,10 @@ _HOMES = {
     "ConversionOptionError": "contracts.versions.converters",
     "ConversionOptions": "contracts.versions.converters",
     "Copies": "contracts.cluster.state",
+    "DIALECT": "contracts.json_schemas",
     "DataPath": "contracts.paths",
     "Document": "contracts.documents.document",
+    "DocumentedSchema": "contracts.json_schemas",
     "Finding": "contracts.finding",
     "GROWTH": "contracts.cluster.growth",
     "Growth": "contracts.cluster.growth",
@@ -154,6 +157,7 @@ _HOMES = {
     "VisibleFilter": "contracts.logs",
     "catalog_folder": "contracts.project",
     "catalog_option": "contracts.commands.catalog_option",
+    "catalog_schemas": "contracts.json_schemas",
     "collect_rarely": "contracts.processes",
     "compare_states": "contracts.cluster.plan",
     "copies_for": "contracts.cluster.copies",
@@ -196,6 +200,7 @@ _HOMES = {
 __all__ = [
     "CONVERSION_OPTIONS",
     "CONVERTERS",
+    "DIALECT",
     "GROWTH",
     "LEASE_MS",
     "OFFSETS_RETENTION",
@@ -217,6 +222,7 @@ __all__ = [
     "Copies",
     "DataPath",
     "Document",
+    "DocumentedSchema",
     "Finding",
     "Growth",
     "KeyRule",
@@ -245,6 +251,7 @@ __all__ = [
     "VisibleFilter",
     "catalog_folder",
     "catalog_option",
+    "catalog_schemas",
     "collect_rarely",
     "compare_states",
     "copies_for",

@@ -80,7 +80,15 @@ class Subscribe(_Model):
 
 
 class EventSourceFile(_Model):
-    """The top of the file of a source whose records are events, with nothing to map."""
+    """The top of the file of a source whose records are events, with nothing to map.
+
+    Attributes:
+        connector: An installed connector, or `module:Class`.
+        name: Its name, unique within the agency.
+        agency: The agency that publishes.
+        system: The system that is read; part of the source of every event.
+        source: The connector's own options.
+    """
 
     connector: str
     name: Name
@@ -90,13 +98,33 @@ class EventSourceFile(_Model):
 
 
 class SourceFile(EventSourceFile):
-    """The top of a source's file."""
+    """The top of a source's file.
+
+    Attributes:
+        connector: An installed connector, or `module:Class`.
+        name: Its name, unique within the agency.
+        agency: The agency that publishes.
+        system: The system that is read; part of the source of every event.
+        source: The connector's own options.
+        publish: The event that a record becomes.
+    """
 
     publish: Section
 
 
 class SinkFile(_Model):
-    """The top of a sink's file."""
+    """The top of a sink's file.
+
+    Attributes:
+        connector: An installed connector, or `module:Class`.
+        name: Its name, unique within the agency.
+        agency: The agency that subscribes.
+        system: The system that is written to.
+        sink: The connector's own options.
+        subscribe: The event that is read.
+        write: Mapping to the body; the event's data as it is when absent.
+        translate: A function `module:function` instead of the mapping.
+    """
 
     connector: str
     name: Name

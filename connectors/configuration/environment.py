@@ -19,7 +19,8 @@ from contracts import Document, Finding, hidden_parts
 
 Steps = tuple[str | int, ...]
 
-_VARIABLE = re.compile(r"\$\{ENV:([A-Za-z_][A-Za-z0-9_]*)\}")
+VARIABLE = re.compile(r"\$\{ENV:([A-Za-z_][A-Za-z0-9_]*)\}")
+"""What stands in a text for a variable."""
 _PASSWORD_IN_URL = re.compile(r"://[^/?#@:\s]*:(?!\$\{ENV:|[0-9]+/)[^@\s]+@")
 _SECRET_NAME = re.compile(
     r"pass(w|code|phrase|$)|pwd|secret|token|auth(?!or(?!i[sz]))|cookie|session|credential|signature|bearer|jwt"
@@ -51,7 +52,7 @@ def filled_in(value: Any, environment: Mapping[str, str]) -> Any:
     if isinstance(value, list):
         return [filled_in(item, environment) for item in value]
     if isinstance(value, str):
-        return _VARIABLE.sub(lambda match: environment.get(match[1], ""), value)
+        return VARIABLE.sub(lambda match: environment.get(match[1], ""), value)
     return value
 
 
@@ -67,7 +68,7 @@ def check_environment(document: Document, environment: Mapping[str, str]) -> Ite
                 "files are copied and kept",
                 "write ${ENV:NAME} and set the variable NAME",
             )
-        for name in _VARIABLE.findall(text):
+        for name in VARIABLE.findall(text):
             if name not in environment:
                 what = f"environment variable `{name}` is not set"
                 why, how = "the file takes a value from it", f"set {name} before you start"
@@ -79,7 +80,7 @@ def unset_texts(document: Document, environment: Mapping[str, str]) -> frozenset
     return frozenset(
         steps
         for steps, text in _texts(document.value, ())
-        if any(name not in environment for name in _VARIABLE.findall(text))
+        if any(name not in environment for name in VARIABLE.findall(text))
     )
 
 
@@ -93,19 +94,19 @@ def is_secret(steps: Steps, text: str) -> bool:
     names = [str(step) for step in steps]
     if "headers" in names[:-1]:
         # Anyone may name a header; what is not known to be harmless is not written out.
-        return names[-1].lower() not in _HARMLESS_HEADERS and not _VARIABLE.search(text)
+        return names[-1].lower() not in _HARMLESS_HEADERS and not VARIABLE.search(text)
     named = any(_says_secret(name) for name in names[1:])
-    if named and not _VARIABLE.search(text):
+    if named and not VARIABLE.search(text):
         return True
     if _PASSWORD_IN_URL.search(text):
         return True
-    if _OVER_HTTP.match(text) and any(not _VARIABLE.search(part) for part in hidden_parts(text)):
+    if _OVER_HTTP.match(text) and any(not VARIABLE.search(part) for part in hidden_parts(text)):
         return True
     is_address = "://" in text or text.startswith("/")
     return any(
         _says_secret(name) or (is_address and (_SECRET_PARAMETER.search(name) or _looks_like_a_key(value)))
         for name, value in _PAIR.findall(unquote(text))
-        if not _VARIABLE.search(value)
+        if not VARIABLE.search(value)
     )
 
 

@@ -37,7 +37,13 @@ from contracts import (
 Steps = tuple[str | int, ...]
 _MISSING = object()
 _LEFT_OUT = object()
-_OWN: Mapping[str, type] = {"as": object, "default": object, "from": object, "optional": bool}
+FROM_OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "as": {},
+    "default": {},
+    "from": {"type": "string", "pattern": r"^\$"},
+    "optional": {"type": "boolean"},
+}
+"""What stands beside `from` besides the options of its converters, each with the JSON Schema of its value."""
 
 
 class MappingSyntaxError(ValueError):
@@ -205,10 +211,12 @@ def _path(text: Any, steps: Steps) -> DataPath:
 
 def _conversion(node: Mapping[str, Any], steps: Steps) -> ValueAt:
     for name, value in node.items():
-        if name not in _OWN and name not in CONVERSION_OPTIONS:
+        if name not in FROM_OPTIONS and name not in CONVERSION_OPTIONS:
             what = f"unknown option `{name}` beside `from`"
-            raise MappingSyntaxError(what, (*steps, name), suggestion(name, {**_OWN, **CONVERSION_OPTIONS}))
-        if not isinstance(value, _OWN.get(name, object)):
+            raise MappingSyntaxError(
+                what, (*steps, name), suggestion(name, {**FROM_OPTIONS, **CONVERSION_OPTIONS})
+            )
+        if name == "optional" and not isinstance(value, bool):
             what = f"wrong type for `{name}`"
             raise MappingSyntaxError(what, (*steps, name), "write a boolean: true or false")
     written = node.get("as", [])

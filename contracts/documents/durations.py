@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-_DURATION = re.compile(
+DURATION = re.compile(
     r"P(?:(?P<weeks>[0-9]{1,6})W|"
     r"(?:(?P<days>[0-9]{1,6})D)?(?:T(?=[0-9])(?:(?P<hours>[0-9]{1,6})H)?(?:(?P<minutes>[0-9]{1,6})M)?"
     r"(?:(?P<seconds>[0-9]{1,6}(?:\.[0-9]{1,6})?)S)?)?)"
@@ -21,7 +21,7 @@ def parse_duration(text: str) -> float:
     Raises:
         ValueError: The text is not a duration of fixed length, or its length is zero.
     """
-    match = _DURATION.fullmatch(text)
+    match = DURATION.fullmatch(text)
     seconds = (
         sum(float(value) * _SECONDS[unit] for unit, value in match.groupdict("0").items()) if match else 0.0
     )

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     StringConstraints,
     ValidationError,
     ValidationInfo,
     field_validator,
 )
-from pydantic_core import ErrorDetails
+from pydantic_core import CoreSchema, ErrorDetails, core_schema
 
 from contracts import names
 from contracts.contract import (
@@ -29,7 +33,7 @@ from contracts.contract import (
     Level,
 )
 from contracts.documents.document import Document
-from contracts.documents.durations import parse_duration
+from contracts.documents.durations import DURATION, parse_duration
 from contracts.finding import Finding, Rule
 from contracts.paths import Step, parse_path
 
@@ -91,13 +95,41 @@ def _path(text: str) -> str:
     return text
 
 
-def _one_of(names: frozenset[str]) -> AfterValidator:
-    def check(text: str) -> str:
-        if text not in names:
-            raise ValueError(f"expected one of {', '.join(sorted(names))}")
+@dataclass(frozen=True, slots=True)
+class _OneOf:
+    """A rule about text: it is one of these."""
+
+    names: frozenset[str]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._checked, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {**handler(schema), "enum": sorted(self.names)}
+
+    def _checked(self, text: str) -> str:
+        if text not in self.names:
+            raise ValueError(f"expected one of {', '.join(sorted(self.names))}")
         return text
 
-    return AfterValidator(check)
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """What a JSON Schema says of text whose rule is a function: the regular expression of that function."""
+
+    pattern: str
+    longest: int | None = None
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        longest = {} if self.longest is None else {"maxLength": self.longest}
+        return {**handler(schema), "pattern": f"^(?:{_NAMED_GROUP.sub('(', self.pattern)})$", **longest}
+
+
+_NAMED_GROUP: Final = re.compile(r"\(\?P<[a-z]+>")
 
 
 def _version(text: str) -> str:
@@ -106,10 +138,10 @@ def _version(text: str) -> str:
     return text
 
 
-Name = Annotated[str, AfterValidator(_name)]
-Subject = Annotated[str, AfterValidator(_subject)]
-Path = Annotated[str, AfterValidator(_path)]
-PersonalCategory = Annotated[str, _one_of(PERSONAL_CATEGORIES)]
+Name = Annotated[str, AfterValidator(_name), _Form(names.NAME.pattern, names.NAME_LIMIT)]
+Subject = Annotated[str, AfterValidator(_subject), _Form(names.SUBJECT.pattern)]
+Path = Annotated[str, AfterValidator(_path), _Form(r"\$.*")]
+PersonalCategory = Annotated[str, _OneOf(PERSONAL_CATEGORIES)]
 Line = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_printable)
 ]
@@ -118,7 +150,7 @@ Prose = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4_000), AfterValidator(_printable)
 ]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Version = Annotated[str, AfterValidator(_version)]
+Version = Annotated[str, AfterValidator(_version), _Form(names.VERSION.pattern)]
 
 
 def _date(text: str) -> str:
@@ -140,17 +172,29 @@ def _seconds(text: str) -> str:
     return text
 
 
-Length = Annotated[str, AfterValidator(_seconds)]
+Length = Annotated[str, AfterValidator(_seconds), _Form(DURATION.pattern)]
+
+
+_PRINCIPAL: Final = r"[A-Za-z]+:.+"
+Principal = Annotated[Line, StringConstraints(pattern=rf"^{_PRINCIPAL}$"), _Form(_PRINCIPAL)]
 
 
 class ClusterShape(DocumentShape):
-    """`cluster.yaml` at the catalogue's root."""
+    """`cluster.yaml` at the catalogue's root.
+
+    Attributes:
+        replication_factor: Brokers that hold each event.
+        min_insync_replicas: Those that must hold an event before it counts as acknowledged.
+        publish_bytes_per_second: What each agency may publish on each broker.
+        read_bytes_per_second: What each agency may read from each broker.
+        spared_principals: Principals whose access is left alone, such as `User:backup`.
+    """
 
     replication_factor: Annotated[int, Field(ge=1, le=32)] | None = None
     min_insync_replicas: Annotated[int, Field(ge=1, le=32)] | None = None
     publish_bytes_per_second: Annotated[int, Field(ge=1)] | None = None
     read_bytes_per_second: Annotated[int, Field(ge=1)] | None = None
-    spared_principals: list[Annotated[Line, StringConstraints(pattern=r"^[A-Za-z]+:.+$")]] | None = None
+    spared_principals: list[Principal] | None = None
 
     def policy(self) -> ClusterPolicy:
         """What it says, as a value."""
@@ -171,14 +215,28 @@ class ClusterShape(DocumentShape):
 
 
 class SystemShape(DocumentShape):
-    """One row of `systems` in `agency.yaml`."""
+    """One row of `systems` in `agency.yaml`: a system that publishes.
+
+    Attributes:
+        name: Its name, in lower-case words joined by `-`.
+        title: Its name for people.
+    """
 
     name: Name
     title: Line
 
 
 class AgencyShape(DocumentShape):
-    """`agency.yaml`."""
+    """`agency.yaml`.
+
+    Attributes:
+        name: The folder's name, and the Kafka user's.
+        title: Its name for people.
+        description: What it does.
+        level: The level of government.
+        contact: How to reach its office.
+        systems: Its systems that publish.
+    """
 
     name: Name
     title: Line
@@ -189,28 +247,54 @@ class AgencyShape(DocumentShape):
 
 
 class ReferenceShape(DocumentShape):
-    """One row of `references` of a version: a schema that others refer to by its `$id`."""
+    """One row of `references` of a version: a schema that others refer to by its `$id`.
+
+    Attributes:
+        file: The schema, in the contract's folder.
+        sha256: The SHA-256 of the file's bytes; `lint --write-hashes` adds it.
+    """
 
     file: Line
     sha256: Sha256 | None = None
 
 
 class UpcastShape(DocumentShape):
-    """`upcast` of a version: the JSON-e document that converts data of an older version to it."""
+    """`upcast` of a version: the JSON-e document that converts data of an older version to it.
+
+    Attributes:
+        source: The older version.
+        file: The document, in the contract's folder.
+    """
 
     source: Annotated[Version, Field(alias="from")]
     file: Line
 
 
 class DowncastShape(DocumentShape):
-    """`downcast` of a version: the JSON-e document that converts its data to an older version."""
+    """`downcast` of a version: the JSON-e document that converts its data to an older version.
+
+    Attributes:
+        target: The older version.
+        file: The document, in the contract's folder.
+    """
 
     target: Annotated[Version, Field(alias="to")]
     file: Line
 
 
 class VersionShape(DocumentShape):
-    """One row of `versions` in `contract.yaml`."""
+    """One row of `versions` in `contract.yaml`.
+
+    Attributes:
+        number: Major and minor number, in quotes.
+        file: The JSON Schema, in the contract's folder.
+        sha256: The SHA-256 of the file's bytes; `lint --write-hashes` adds it.
+        references: Further schemas, reached by their `$id`.
+        deprecated: Whether publishers should take a newer version.
+        sunset: The last day, in UTC, on which it is published.
+        upcast: How data of an older version becomes data of this one.
+        downcast: How data of this version becomes data of an older one.
+    """
 
     number: Version
     file: Line
@@ -223,14 +307,39 @@ class VersionShape(DocumentShape):
 
 
 class KeyShape(DocumentShape):
-    """`key` in `contract.yaml`."""
+    """`key` in `contract.yaml`.
+
+    Attributes:
+        kind: How the key is made.
+        path: Where in the data it is: opaque, required, never personal.
+    """
 
     kind: Literal["field"] = "field"
     path: Path
 
 
 class ContractShape(DocumentShape):
-    """`contract.yaml`. Lint requires some of the fields that are optional here, such as `owner`."""
+    """`contract.yaml`. Lint requires some of the fields that are optional here, such as `owner`.
+
+    Attributes:
+        subject: `<agency>.<event>`, as the folders are called.
+        title: Its name for people.
+        description: What has happened, for those who look for it.
+        owner: The office that answers for it.
+        contact: How to reach that office.
+        classification: The class of the whole event.
+        personal_fields: Path to category, such as `$.children[*].name: name`; covers all beneath.
+        other_fields: The class of every field that is not personal.
+        legal_basis: Act and section; needed where data is personal.
+        retention: How long the topic keeps events: `P30D`, `PT12H`.
+        compatibility: What a new version must be able to read, or be read by.
+        key: The partition key.
+        formats: Whether `date`, `date-time`, `email`, `uri` and `uuid` refuse.
+        content_model: Whether publishers may send only what is declared, and readers ignore the rest.
+        max_bytes: Largest event.
+        partitions: Of its topic.
+        versions: Its schemas.
+    """
 
     subject: Subject
     title: Line
@@ -252,7 +361,13 @@ class ContractShape(DocumentShape):
 
 
 class MilestoneShape(DocumentShape):
-    """One row of `milestones` in a service."""
+    """One row of `milestones` in a service.
+
+    Attributes:
+        event: The event to wait for.
+        after: The event before it; the first one by default.
+        deadline: The time allowed between the two, such as `P14D`.
+    """
 
     event: Subject
     after: Subject | None = None
@@ -260,7 +375,20 @@ class MilestoneShape(DocumentShape):
 
 
 class ServiceShape(DocumentShape):
-    """`services/<service>.yaml`. Lint requires `deadline` and `channels`."""
+    """`services/<service>.yaml`. Lint requires `deadline` and `channels`.
+
+    Attributes:
+        name: The file's name.
+        title: Its name for people.
+        description: What it does for whom.
+        category: Which essential service it is, by a code of the list.
+        owner: The agency that answers for the whole.
+        start: The subject of its first event.
+        milestones: The events to wait for.
+        ends: The subjects that complete it; all must come.
+        deadline: For the whole, such as `P14D`.
+        channels: How people can ask for it.
+    """
 
     name: Name
     title: Line
@@ -275,7 +403,19 @@ class ServiceShape(DocumentShape):
 
 
 class SubscriptionShape(DocumentShape):
-    """`agencies/<consumer>/subscriptions/<subject>.yaml`. Lint requires the optional fields."""
+    """`agencies/<consumer>/subscriptions/<subject>.yaml`. Lint requires the optional fields.
+
+    Attributes:
+        subject: The event.
+        version: Its major version.
+        purpose: What the data is used for.
+        name: Of the subscription, unique in the agency; the `purpose` by default.
+        legal_basis: Act and section.
+        fields: The paths it needs; `$` is everything.
+        approved_by: The office of the agency that owns the event.
+        approved_on: The day of the approval.
+        expires: The last day.
+    """
 
     subject: Subject
     version: Annotated[int, Field(ge=1, le=9_999)]

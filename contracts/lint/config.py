@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, WithJsonSchema
 
 from contracts.documents.categories import CATEGORIES, MOST, read_code_list
 from contracts.documents.document import Document, read_yaml
@@ -108,6 +108,9 @@ class _LintShape(_BreakingShape):
 _CODES: Final = TypeAdapter(Annotated[dict[Line, Line], Field(min_length=1, max_length=MOST)])
 
 
+_CODE_LIST: Final = {"anyOf": [{"type": "string"}, _CODES.json_schema()]}
+
+
 def _code_list(value: Any) -> Any:
     try:
         return value if isinstance(value, str) else _CODES.validate_python(value, strict=True)
@@ -118,10 +121,12 @@ def _code_list(value: Any) -> Any:
 class _ServicesShape(DocumentShape):
     plan: list[str] = Field(default_factory=list)
     target: Annotated[int, Field(ge=0, le=100)] = 100
-    categories: Annotated[Any, AfterValidator(_code_list)] = None
+    categories: Annotated[Any, AfterValidator(_code_list), WithJsonSchema(_CODE_LIST)] = None
 
 
-class _ConfigShape(DocumentShape):
+class ConfigShape(DocumentShape):
+    """`catalog.yaml` at the catalogue's root."""
+
     lint: _LintShape = _LintShape()
     breaking: _BreakingShape = _BreakingShape()
     services: _ServicesShape = _ServicesShape()
@@ -141,7 +146,7 @@ def read_config(root: Path, known: Mapping[str, Collection[str]]) -> tuple[Confi
         return Config(), ()
     try:
         document = read_yaml(root, FILE)
-        shape = _ConfigShape.model_validate(document.value or {})
+        shape = ConfigShape.model_validate(document.value or {})
     except DocumentError as error:
         return Config(), (error.finding,)
     except ValidationError as error:
@@ -176,7 +181,7 @@ def _suggestion(steps: tuple[Step, ...]) -> str:
 
 
 def _known_fields(steps: tuple[Step, ...]) -> list[str]:
-    shape: Any = _ConfigShape
+    shape: Any = ConfigShape
     for step in steps:
         shape = shape.model_fields[step].annotation
     return [info.alias or name for name, info in shape.model_fields.items()]

@@ -121,7 +121,17 @@ class CheckResult:
     waived: tuple[Waived, ...] = ()
 
 
-class _WaiverShape(DocumentShape):
+class WaiverShape(DocumentShape):
+    """One row of `waivers.yaml`.
+
+    Attributes:
+        fingerprint: Of the finding, as `--format json` shows it.
+        rule: Its rule.
+        reason: Why it is accepted.
+        approvers: Agencies, or offices that own a contract.
+        expires: The last day.
+    """
+
     fingerprint: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
     rule: str
     reason: str = ""
@@ -129,11 +139,13 @@ class _WaiverShape(DocumentShape):
     expires: Date
 
     def waiver(self) -> Waiver:
+        """What it says, as a value."""
         day = date.fromisoformat(self.expires)
         return Waiver(self.fingerprint, self.rule, self.reason.strip(), tuple(self.approvers), day)
 
 
-_LIST: Final = TypeAdapter(list[_WaiverShape])
+WAIVERS: Final = TypeAdapter(list[WaiverShape])
+"""What `waivers.yaml` is read by."""
 
 
 def fingerprints(root: Path) -> frozenset[str]:
@@ -208,7 +220,7 @@ def _read(root: Path) -> tuple[Document, list[Waiver]]:
     if not (root / FILE).exists() and not (root / FILE).is_symlink():
         return Document(FILE, b"", []), []
     document = read_yaml(root, FILE)
-    return document, [shape.waiver() for shape in _LIST.validate_python(document.value or [])]
+    return document, [shape.waiver() for shape in WAIVERS.validate_python(document.value or [])]
 
 
 def _faults(document: Document, row: int, waiver: Waiver, loaded: Loaded, today: date) -> Iterator[Finding]:

@@ -367,40 +367,60 @@ def zone_named(name: str) -> tzinfo:
         raise ValueConversionError("Expected a time zone of the tz database such as `Europe/Paris`") from None
 
 
-def _is_whole(smallest: int, largest: int) -> Callable[[Any], bool]:
-    return lambda value: type(value) is int and smallest <= value <= largest
-
-
 @dataclass(frozen=True, slots=True)
 class ConversionOption:
     """One option of `CONVERSION_OPTIONS`.
 
     Attributes:
-        holds: Whether a value is of its kind.
+        schema: The JSON Schema of its value.
         kind: What to write, for messages.
     """
 
-    holds: Callable[[Any], bool]
+    schema: Mapping[str, Any]
     kind: str
 
+    def holds(self, value: Any) -> bool:
+        """Whether a value is of its kind."""
+        least, most = (self.schema.get(name, limit) for name, limit in _LIMITS[self.schema["type"]])
+        match self.schema["type"]:
+            case "boolean":
+                return isinstance(value, bool)
+            case "integer":
+                return type(value) is int and least <= value <= most
+            case "string":
+                return isinstance(value, str) and least <= len(value) <= most
+            case _:
+                return isinstance(value, dict)
 
-_SHIFT = ConversionOption(_is_whole(-1_000_000_000, 1_000_000_000), "a whole number")
+
+_LIMITS: Final = {
+    "boolean": (("minimum", 0), ("maximum", 0)),
+    "integer": (("minimum", SMALLEST), ("maximum", LARGEST)),
+    "object": (("minProperties", 0), ("maxProperties", 0)),
+    "string": (("minLength", 0), ("maxLength", 1_000)),
+}
+
+
+def _whole(smallest: int, largest: int) -> ConversionOption:
+    schema = {"type": "integer", "minimum": smallest, "maximum": largest}
+    return ConversionOption(schema, f"a whole number from {smallest} to {largest:,}")
+
+
+_SHIFT = ConversionOption(
+    {"type": "integer", "minimum": -1_000_000_000, "maximum": 1_000_000_000}, "a whole number"
+)
+_TEXT = ConversionOption({"type": "string"}, "a string")
 
 CONVERSION_OPTIONS: Final[Mapping[str, ConversionOption]] = {
-    "comma": ConversionOption(lambda value: isinstance(value, bool), "a boolean: true or false"),
-    "days": _SHIFT,
-    "digits": ConversionOption(_is_whole(0, MOST_DIGITS), f"a whole number from 0 to {MOST_DIGITS}"),
-    "fill": ConversionOption(lambda value: isinstance(value, str) and len(value) == 1, "one character"),
-    "format": ConversionOption(lambda value: isinstance(value, str), "a string"),
-    "hours": _SHIFT,
-    "length": ConversionOption(_is_whole(1, MOST_LENGTH), f"a whole number from 1 to {MOST_LENGTH:,}"),
-    "minutes": _SHIFT,
-    "months": _SHIFT,
-    "seconds": _SHIFT,
-    "pivot": ConversionOption(lambda value: type(value) is int, "a whole number"),
-    "time_zone": ConversionOption(lambda value: isinstance(value, str), "a string"),
-    "values": ConversionOption(lambda value: isinstance(value, dict), "a table of values"),
-    "years": _SHIFT,
+    "comma": ConversionOption({"type": "boolean"}, "a boolean: true or false"),
+    "digits": _whole(0, MOST_DIGITS),
+    "fill": ConversionOption({"type": "string", "minLength": 1, "maxLength": 1}, "one character"),
+    "format": _TEXT,
+    "length": _whole(1, MOST_LENGTH),
+    "pivot": ConversionOption({"type": "integer"}, "a whole number"),
+    "time_zone": _TEXT,
+    "values": ConversionOption({"type": "object"}, "a table of values"),
+    **dict.fromkeys(_UNITS, _SHIFT),
 }
 
 

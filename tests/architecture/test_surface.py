@@ -114,6 +114,7 @@ PINNED: dict[str, list[str]] = {
     "contracts": [
         "CONVERSION_OPTIONS",
         "CONVERTERS",
+        "DIALECT",
         "GROWTH",
         "LEASE_MS",
         "OFFSETS_RETENTION",
@@ -135,6 +136,7 @@ PINNED: dict[str, list[str]] = {
         "Copies",
         "DataPath",
         "Document",
+        "DocumentedSchema",
         "Finding",
         "Growth",
         "KeyRule",
@@ -163,6 +165,7 @@ PINNED: dict[str, list[str]] = {
         "VisibleFilter",
         "catalog_folder",
         "catalog_option",
+        "catalog_schemas",
         "collect_rarely",
         "compare_states",
         "copies_for",
