@@ -132,7 +132,8 @@ class Office:
     def __init__(self) -> None:
         self.asked_at: list[float] = []
         self.at_once = self.most_at_once = 0
-        self.refusals: list[dict[str, str]] = []
+        self.refusals: list[Callable[[], str]] = []
+        """What it asks for as it refuses an event, in the words of `Retry-After`."""
         self.enough = 1
 
     async def take(self, request: web.Request) -> web.Response:
@@ -142,7 +143,7 @@ class Office:
         self.most_at_once = max(self.most_at_once, self.at_once)
         try:
             if self.refusals:
-                return web.Response(status=503, headers=self.refusals.pop())
+                return web.Response(status=503, headers={"Retry-After": self.refusals.pop()()})
             await until(lambda: self.most_at_once >= self.enough)
             await asyncio.sleep(0.01)
             return web.Response(status=201)
@@ -197,7 +198,7 @@ async def test_retry_after_pauses_the_target(
 ) -> None:
     """Events of other keys and partitions wait too, and none is lost or set aside."""
     office = Office()
-    office.refusals = [{"Retry-After": form()}]
+    office.refusals = [form]
     await taken(office, tmp_path, cluster, max_in_flight=1)
     first, second, *_ = office.asked_at
     assert second - first >= 0.9
@@ -208,7 +209,7 @@ async def test_retry_after_pauses_the_target(
 async def test_a_long_pause_is_kept_without_asking(tmp_path: Path, cluster: InMemoryCluster) -> None:
     """No event is written before its end; those that come meanwhile rest in their partitions."""
     office = Office()
-    office.refusals = [{"Retry-After": str(int(WAIT_SECONDS) * 4)}]
+    office.refusals = [lambda: str(int(WAIT_SECONDS) * 4)]
     async with office.open() as server:
         configs = configured(tmp_path, http_sink(str(server.make_url("/"))))
         async with runner_of(configs, cluster):
