@@ -36,7 +36,8 @@ from contracts import Catalog, visible_logger
 logger = visible_logger("govbus.subscriber")
 
 COMMITS, PUBLISHED = "the commits", "what handlers publish"
-IDLE_POLL_SECONDS = 0.25
+IDLE_POLL_SECONDS, BRIEF_POLL_SECONDS = 0.5, 0.25
+"""How long a poll waits for records: briefly while something else than a record may come."""
 WATCH_SECONDS, LONG_WATCH_SECONDS = 0.25, 1.0
 """How often handlers are looked at: the shorter their limit, the more often."""
 AGAIN_SECONDS = 1.0
@@ -105,6 +106,8 @@ class Subscriber:
         """Whether the loop waits for the broker."""
         self._not_committed = Outage(f"the commits of {subscription.group}")
         self._stopping = asyncio.Event()
+        self._polling: asyncio.Timeout | None = None
+        """Ends a poll, for a stop."""
         self._committing: asyncio.Task[None] | None = None
         self._commit_turn = asyncio.Lock()
         self._committed_at = 0.0
@@ -162,6 +165,9 @@ class Subscriber:
     async def stop(self) -> None:
         """Finish or abandon what is in hand, commit exactly what is done, leave the group."""
         self._stopping.set()
+        if self._polling is not None:
+            self._polling.reschedule(0.0)
+            self._polling = None
         for partition in self._partitions.values():
             partition.leave()
         if self._tasks:
@@ -203,7 +209,7 @@ class Subscriber:
         room = self._room()
         if room > 0:
             began_ns = steady_ns()
-            batches = await self._consumer.poll(wait, min(room, self._settings.max_poll_records))
+            batches = await self._poll(wait, min(room, self._settings.max_poll_records))
             if batches:
                 crash_point("after-read")
                 self._delivery.telemetry.polled(self.subscription.group, batches, began_ns)
@@ -218,6 +224,16 @@ class Subscriber:
         if self._places.is_due and (self._marking is None or self._marking.done()):
             self._marking = asyncio.create_task(self._mark())
         self._measure_parked()
+
+    async def _poll(self, wait_seconds: float, max_records: int) -> Mapping[TopicPartition, Sequence[Record]]:
+        """Return the next records; none if a stop ends the wait: whoever is next reads them."""
+        try:
+            async with asyncio.timeout(None) as self._polling:
+                return await self._consumer.poll(wait_seconds, max_records)
+        except TimeoutError:
+            return {}
+        finally:
+            self._polling = None
 
     def _measure_parked(self) -> None:
         """Measure how many keys wait, when that has changed."""
@@ -443,7 +459,9 @@ class Subscriber:
 
     def _end_rests(self) -> float:
         """Let partitions whose rest is over go on; return how long the next poll may wait."""
-        now, now_us, wait = monotonic(), self._clock.now_us(), IDLE_POLL_SECONDS
+        now, now_us = monotonic(), self._clock.now_us()
+        settled = self._partitions and not self.subscription.ends
+        wait = IDLE_POLL_SECONDS if settled else BRIEF_POLL_SECONDS
         if self._offsets.pending_records:
             wait = self._settings.commit_interval_seconds
         for partition in self._partitions.values():

@@ -5,7 +5,7 @@ on the broker before the offset of its event is committed. A row that an operato
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bus.errors import BusError
@@ -30,6 +30,9 @@ from contracts import visible_logger
 logger = visible_logger("govbus.parking")
 
 POLL_SECONDS = 0.2
+"""How long a poll waits for rows while a partition waits for them."""
+IDLE_POLL_SECONDS = 2.0
+"""The same while none does; partitions that are opened end it."""
 AGAIN_SECONDS = 1.0
 TELL_SECONDS = 30.0
 WHY_NOT = "the broker is away, or another process has an open transaction in it"
@@ -233,6 +236,8 @@ class ParkingLog:
         self._has_read = False
         """Whether any row was read."""
         self._reader: Consumer | None = None
+        self._idle: asyncio.Timeout | None = None
+        """Ends the poll that nobody waits for."""
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -268,6 +273,9 @@ class ParkingLog:
         opened = {home: ParkedPartition(home, topic_id) for home, topic_id in homes.items()}
         waiter = _Waiter(opened, asyncio.get_running_loop().create_future())
         self._waiters.append(waiter)  # at once: a partition may be closed while the end is asked for
+        if self._idle is not None:
+            self._idle.reschedule(0.0)
+            self._idle = None
         try:
             waiter.ends = await self._transport.ends(self.topic)
             if not (any(waiter.ends.values()) or self._has_read or waiter.done.done()):
@@ -317,7 +325,7 @@ class ParkingLog:
             for waiter in self._waiters:
                 self._open |= waiter.partitions  # not earlier: rows were skipped until now
                 waiter.begun = True
-        batches = await reader.poll(POLL_SECONDS, MAX_RECORDS)
+        batches = await self._poll(reader)
         await self._know_topic(reader)
         self._has_read = self._has_read or bool(batches)
         for records in batches.values():
@@ -329,6 +337,19 @@ class ParkingLog:
             for waiter in begun:
                 if not waiter.done.done() and waiter.ends is not None and _covers(known, waiter.ends):
                     waiter.done.set_result(None)
+
+    async def _poll(self, reader: Consumer) -> Mapping[TopicPartition, Sequence[Record]]:
+        if self._waiters:
+            return await reader.poll(POLL_SECONDS, MAX_RECORDS)
+        try:
+            async with asyncio.timeout(None) as self._idle:
+                return await reader.poll(IDLE_POLL_SECONDS, MAX_RECORDS)
+        except TimeoutError:  # what it may have taken by then is read again
+            for place in reader.assigned():
+                reader.seek(place, 0)
+            return {}
+        finally:
+            self._idle = None
 
     async def _know_topic(self, reader: Consumer) -> None:
         """Take rows from the first on, if their topic was made again."""

@@ -17,7 +17,7 @@ from bus.table import deliver
 from bus.topics import partition_of
 from bus.transport import Consumer
 from tests.small_catalog import SmallCountry, case
-from tests.worlds import MemoryWorld, World, receipts, until
+from tests.worlds import PATIENCE_SECONDS, MemoryWorld, World, receipts, until
 
 NAME = "edge"
 SOON = RetryPolicy((0.05,) * 3, jitter=0)
@@ -257,8 +257,11 @@ async def test_nothing_is_parked_while_nothing_fails(world: World) -> None:
     assert await world.records(f"{world.country.south}.parked") == []
 
 
-async def test_a_row_that_comes_while_others_are_read_hides_none_of_them(world: World) -> None:
-    """As when an operator discards a held event at the moment its subscriber starts."""
+async def test_a_row_that_comes_while_others_are_read_hides_none_of_them(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when an operator discards a held event while its subscriber starts, which wakes the reader."""
+    monkeypatch.setattr(parking_log, "IDLE_POLL_SECONDS", 3600.0)
     topic = f"{world.country.south}.parked"
     home = SubscriptionPartition("office", TopicPartition(world.country.topic, 0))
     records = [StoredRecord(*home.partition, offset, 0, b"k", b"{}", ()) for offset in range(2)]
@@ -280,10 +283,14 @@ async def test_a_row_that_comes_while_others_are_read_hides_none_of_them(world: 
         reader = log._reader
         await until(lambda: _is_past(reader, TopicPartition(topic, 0), last))
         opening = asyncio.create_task(log.open({home: topic_id}))
-        await until(lambda: log._waiters)
+        await asyncio.sleep(0)
+        assert log._waiters
         await write(erase_row(home, topic_id, 0, b"k", "operator"))
         (partition,) = await opening
         await until(lambda: [event.offset for event in partition.keys.queue(b"k")] == [1])
+        await until(lambda: log._idle is not None)
+        async with asyncio.timeout(PATIENCE_SECONDS):  # nothing comes now, and another one is opened
+            await log.open({SubscriptionPartition("archive", home.partition): topic_id})
     finally:
         await log.stop()
         await transport.stop()

@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from bus import DeliveryReceipt, Draft, Event, UsageError
+from bus.deliver import subscriber
 from tests.deliveries import collect, never
 from tests.small_catalog import case
 from tests.worlds import PATIENCE_SECONDS, World, receipts, running, until
@@ -256,3 +257,16 @@ async def test_a_subscription_is_checked_when_it_is_made(world: World) -> None:
     async with bus:
         with pytest.raises(UsageError, match="before the bus starts"):
             bus.subscribe(opened, version=1, purpose="x", name="late")
+
+
+async def test_a_stop_waits_for_no_record(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the loop of a subscription would wait for the next one."""
+    monkeypatch.setattr(subscriber, "BRIEF_POLL_SECONDS", 3600.0)
+    monkeypatch.setattr(subscriber, "IDLE_POLL_SECONDS", 3600.0)
+    bus = world.bus(world.country.south, stop_timeout_seconds=3600.0)
+    bus.subscribe(world.country.opened, version=1, purpose="close-cases")(never)
+    await bus.start()
+    (reading,) = bus._subscribers
+    await until(lambda: reading._polling is not None)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await bus.stop()
