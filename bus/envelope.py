@@ -42,6 +42,7 @@ ATTRIBUTES = frozenset(
      REGULATION, SERVICE, DERIVED_FROM, CE_TRACEPARENT, CE_TRACESTATE)
 )  # fmt: skip
 """The attributes known here; each is text."""
+_KNOWN = ATTRIBUTES | {CONTENT_TYPE, TRACEPARENT, TRACESTATE}
 
 MAX_ATTRIBUTE_BYTES = 4096
 """Longest attribute value taken or sent; CloudEvents asks intermediaries for a whole event of 64 KiB."""
@@ -133,11 +134,11 @@ def text_bytes(name: str, value: object, limit_bytes: int = MAX_ATTRIBUTE_BYTES)
     return encoded
 
 
-_NULL_CONTROLS = bytes(0 if code in _CONTROLS else code for code in range(256))
+_PLAIN_OR_NULL = bytes(code if 0x20 <= code < 0x7F else 0 for code in range(256))
 
 
 def _is_plain(text: bytes) -> bool:
-    return text.isascii() and b"\0" not in text.translate(_NULL_CONTROLS)
+    return 0 not in text.translate(_PLAIN_OR_NULL)
 
 
 @lru_cache(maxsize=256)
@@ -256,17 +257,22 @@ def plain_attributes(headers: Headers | Mapping[str, bytes | None]) -> Mapping[s
 
     A few passes in C tell, and nearly all records are so.
     """
-    found: dict[str, Any] = dict(headers)
-    once = len(found) == len(headers)
+    found: dict[str, Any] = headers if isinstance(headers, dict) else dict(headers)
+    if len(found) != len(headers):
+        return None
+    guid = b""
+    if SCHEMA_ID in found:  # binary, and no attribute
+        found = found.copy()
+        guid = found.pop(SCHEMA_ID) or b""
     try:
-        guid = found.pop(SCHEMA_ID, b"")  # binary, and no attribute
         text = b"".join(found.values())
-        names = "\n".join(found)
-        size_bytes = len(text) + len(guid) + len(names)
     except TypeError:  # one is null
         return None
-    plain = once and size_bytes <= MAX_ATTRIBUTE_BYTES and _is_plain(text) and all(found.values())
-    return found if plain and _are_as_written(names, len(found)) else None
+    names = "" if _KNOWN.issuperset(found) else "\n".join(found)
+    if len(text) + len(guid) + len(names) > MAX_ATTRIBUTE_BYTES:
+        return None
+    plain = _is_plain(text) and all(found.values()) and (not names or _are_as_written(names, len(found)))
+    return found if plain else None
 
 
 @lru_cache(maxsize=256)

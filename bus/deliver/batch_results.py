@@ -80,10 +80,8 @@ class BatchResults:
 
     def handled(self, event: Event[Any], received_ns: int, finished_ns: int) -> bool:
         """Add an acknowledged event; return whether it is time to report."""
-        record = event.record
-        result: Result = (ACKNOWLEDGED, None, event.attempt)
-        row = self._receipts.row(record, event, result, (received_ns, finished_ns), self._topic_id)
-        self._window.finish(record.offset, row, None, event.kept or ())
+        row = self._receipts.row(event, (ACKNOWLEDGED, None, event.attempt), received_ns, finished_ns)
+        self._window.finish(event.record.offset, row, None, event.kept or ())
         return finished_ns - self._reported_ns > REPORT_NS
 
     def settled(
@@ -120,7 +118,10 @@ class BatchResults:
         outcome, number, times_ns, is_handlers = attempt
         reason = None if outcome.reason is None else outcome.reason.value
         result: Result = (OUTCOME_NAMES[type(outcome)], reason, number)
-        row = self._receipts.row(record, event, result, times_ns, self._topic_id)
+        if event is None:
+            row = self._receipts.row_without_event(record, result, *times_ns, self._topic_id)
+        else:
+            row = self._receipts.row(event, result, *times_ns)
         if not is_handlers:
             self._unseen.add(row)
         return row
@@ -163,30 +164,27 @@ class ReceiptRows:
         self._clock = clock
         self._telemetry = telemetry
 
-    def row(
-        self,
-        record: Record,
-        event: Event[Any] | None,
-        result: Result,
-        times_ns: tuple[int, int],
-        topic_id: str,
-    ) -> Row:
-        """Return the columns `DELIVERY_ROW` of one delivery."""
-        at_us = self._clock.at_us
-        broker_us = record.timestamp * 1000
-        if event is None:
-            started_us = broker_us
-            name = record_name(TopicPartition(record.topic, record.partition), record.offset, topic_id)
-            named: Row = (name, "", "", "", None, name, None)
-        else:
-            kind, version = (event.origin or event.contract).label
-            transaction = event.transaction or event.id
-            named = (event.id, event.source, kind, version, event.service, transaction, event.causation)
-            started_us = event.started_us
-        value = record.value or b""
+    def row(self, event: Event[Any], result: Result, received_ns: int, finished_ns: int) -> Row:
+        """Return the columns `DELIVERY_ROW` of the delivery of an event."""
+        record, at_us = event.record, self._clock.at_us
+        value: bytes = record.value or b""
+        kind, version = (event.origin or event.contract).label
+        outcome, reason, attempt = result
         return (
-            *named, *result, record.offset, broker_us, started_us, at_us(times_ns[0]), at_us(times_ns[1]),
-            len(value), sha256(value).hexdigest(),
+            event.id, event.source, kind, version, event.service, event.transaction or event.id,
+            event.causation, outcome, reason, attempt, record.offset, record.timestamp * 1000,
+            event.started_us, at_us(received_ns), at_us(finished_ns), len(value), sha256(value).hexdigest(),
+        )  # fmt: skip
+
+    def row_without_event(
+        self, record: Record, result: Result, received_ns: int, finished_ns: int, topic_id: str
+    ) -> Row:
+        """Return the same of a record that holds no event which can be read."""
+        at_us, broker_us, value = self._clock.at_us, record.timestamp * 1000, record.value or b""
+        name = record_name(TopicPartition(record.topic, record.partition), record.offset, topic_id)
+        return (
+            name, "", "", "", None, name, None, *result, record.offset, broker_us, broker_us,
+            at_us(received_ns), at_us(finished_ns), len(value), sha256(value).hexdigest(),
         )  # fmt: skip
 
     def write(

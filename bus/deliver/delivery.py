@@ -20,7 +20,7 @@ from bus.deliver.offsets import OffsetTracker
 from bus.deliver.partition import PartitionState
 from bus.deliver.refused import RefusedRecords
 from bus.deliver.subscription import Subscription
-from bus.deliver.worker import PartitionWorker, in_own_context, uncancelled
+from bus.deliver.worker import PartitionWorker, WaitingCall, begin, uncancelled
 from bus.errors import BusError, BusUnavailableError, RefusedError
 from bus.event import Event, Republisher
 from bus.outcome import ACK, Ack, DeadLetter, Outcome, Reason, Retry
@@ -110,6 +110,7 @@ class Delivery:
         self.subscription = subscription
         self.rows = rows
         self.offsets = OffsetTracker()
+        self._read_as = subscription.read_as
         self._bus = bus
         self.telemetry = telemetry
         self._clock = clock
@@ -145,15 +146,9 @@ class Delivery:
     def go_on(self, partition: PartitionState) -> None:
         """Let another worker of a partition begin, if it may."""
         if partition.may_begin(self.subscription.concurrency, self._clock.now_us()):
-            worker = PartitionWorker(partial(self._handler_waits, partition))
+            worker = PartitionWorker()
             partition.workers.add(worker)
             worker.task = asyncio.create_task(self._work(partition, worker))
-
-    def _handler_waits(self, partition: PartitionState, worker: PartitionWorker) -> None:
-        """Let later records of the key wait, and the next worker go on with others."""
-        assert worker.event is not None  # noqa: S101 - its handler waits
-        partition.occupy(worker, worker.event.record)
-        self.go_on(partition)
 
     async def _work(self, partition: PartitionState, worker: PartitionWorker) -> None:
         """Handle what is due and what is read, in turns, until nothing may begin."""
@@ -185,12 +180,13 @@ class Delivery:
             if isinstance(found, RejectedRecord) and self._may_learn(found):
                 found = await self._learned(partition, worker, found, record)
             if isinstance(found, Event):
-                if keys.events and self._waits(partition, found, received):
-                    continue
-                if at_work and partition.waits_for_twin(found):
+                is_behind = keys.events and self._waits(partition, found, received)
+                if is_behind or (at_work and partition.waits_for_twin(found)):
                     continue
                 attempt = partition.attempt_of(record.offset)
-                outcome = await self._handle(partition, worker, found, attempt, received)
+                outcome = self._begin(partition, worker, found, attempt, received)
+                if isinstance(outcome, WaitingCall):
+                    outcome = await self._awaited(partition, worker, found, outcome)
                 now = steady_ns()
                 if outcome is ACK and not partition.has_left():  # nearly all events, without the table
                     partition.handled(found, received, now)
@@ -215,24 +211,38 @@ class Delivery:
             return rejection
         return admit(record, self.subscription.expected[partition.partition.topic], partition.recent)
 
-    async def _handle(
+    def _begin(
         self,
         partition: PartitionState,
         worker: PartitionWorker,
         event: Event[Any],
         attempt: int,
         received: int,
-    ) -> Outcome:
+    ) -> Outcome | WaitingCall[Outcome]:
+        """Call the handler; return its outcome, or what goes on with it where it waits."""
         event.attempt, event.replay = attempt, self.subscription.replay
         if self._refused is not None and (error := self._refused.error_of(event)) is not None:
             return outcome_of_error(error)
-        event.bus, event.handled_by = self._bus, self.subscription.read_as
+        event.bus, event.handled_by = self._bus, self._read_as
         if self._holds:
             event.kept = []
         worker.handler_begins(event, received)
-        outcome = await in_own_context(
-            handle(self.subscription, self.telemetry, worker, event), worker.handler_waits
-        )
+        outcome = begin(handle(self.subscription, self.telemetry, worker, event))
+        return outcome if isinstance(outcome, WaitingCall) else self._ended(partition, event, outcome)
+
+    async def _awaited(
+        self,
+        partition: PartitionState,
+        worker: PartitionWorker,
+        event: Event[Any],
+        call: WaitingCall[Outcome],
+    ) -> Outcome:
+        """Return the outcome of a handler that waits, as later records of its key do; others go on."""
+        partition.occupy(worker, event.record)
+        self.go_on(partition)
+        return self._ended(partition, event, await call.result())
+
+    def _ended(self, partition: PartitionState, event: Event[Any], outcome: Outcome) -> Outcome:
         event.handled_by = None
         crash_point("after-handler")
         if partition.at_work:
@@ -367,7 +377,9 @@ class Delivery:
             return RejectedRecord(DeadLetter(Reason.TOPIC_REPLACED, REPLACED), HANDLE, event)
         if isinstance(found, RejectedRecord):
             return found
-        outcome = await self._handle(partition, worker, found, parked.attempts + 1, steady_ns())
+        outcome = self._begin(partition, worker, found, parked.attempts + 1, steady_ns())
+        if isinstance(outcome, WaitingCall):
+            outcome = await self._awaited(partition, worker, found, outcome)
         if outcome is ACK and not partition.has_left():
             partition.recent.handled(found)
         return RejectedRecord(outcome, HANDLE, event)

@@ -51,7 +51,15 @@ async def _attempt(subscription: Subscription, worker: PartitionWorker, event: E
     HANDLED.set(event)  # in a context of its own
     task = worker.task
     try:
-        outcome = await _called(subscription, event)
+        try:
+            result = await subscription.handler(event)
+        except Exception:
+            with suppress(BusError):  # its receipts are gathered all the same
+                await _landed(event)
+            raise
+        if event.caused is not None:
+            await _landed(event)
+        outcome = ACK if result is None else _outcome(result)
     except asyncio.CancelledError as error:
         outcome = _interrupted(worker, error)
     except BaseException as error:
@@ -69,19 +77,6 @@ async def _attempt(subscription: Subscription, worker: PartitionWorker, event: E
         logger.error("%s: %s", subscription.group, CANCELLED)
         return Ack() if outcome is ACK else outcome  # not that of nearly all events: the worker ends
     return outcome
-
-
-async def _called(subscription: Subscription, event: Event[Any]) -> Outcome:
-    try:
-        result = await subscription.handler(event)
-    except Exception:
-        if event.caused is not None and not event.caused.has_landed:
-            with suppress(BusError):  # its receipts are gathered all the same
-                await _landed(event)
-        raise
-    if event.caused is not None and not event.caused.has_landed:
-        await _landed(event)
-    return ACK if result is None else _outcome(result)
 
 
 def _interrupted(worker: PartitionWorker, error: asyncio.CancelledError) -> Outcome:
@@ -103,8 +98,9 @@ def _told(outcome: Outcome, error: BaseException, group: str) -> Outcome:
 
 async def _landed(event: Event[Any]) -> None:
     """Wait until the broker has what the handler has published."""
-    assert event.bus is not None  # noqa: S101 - it has published by it
-    await event.bus.landed(event)
+    if event.caused is not None and not event.caused.has_landed:
+        assert event.bus is not None  # noqa: S101 - it has published by it
+        await event.bus.landed(event)
 
 
 def _current_task() -> "asyncio.Task[Any] | None":

@@ -10,7 +10,7 @@ import types
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import suppress
 from contextvars import copy_context
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from bus.event import Event
 from bus.record import Record
@@ -20,19 +20,14 @@ Result = TypeVar("Result")
 
 
 class PartitionWorker:
-    """One worker.
-
-    Args:
-        handler_waits: called with the worker when a handler waits for the first time.
-    """
+    """One worker."""
 
     __slots__ = (
-        "_handler_waits", "abandoned", "busy_since_ns", "event", "failed_at", "ignoring", "key", "record",
-        "task", "timed_out", "was_cancelled",
+        "abandoned", "busy_since_ns", "event", "failed_at", "ignoring", "key", "record", "task", "timed_out",
+        "was_cancelled",
     )  # fmt: skip
 
-    def __init__(self, handler_waits: "Callable[[PartitionWorker], None]") -> None:
-        self._handler_waits = handler_waits
+    def __init__(self) -> None:
         self.task: asyncio.Task[None] | None = None
         self.record: Record | None = None
         """The record in hand, which begins again if the worker fails."""
@@ -62,10 +57,6 @@ class PartitionWorker:
         """Give an event to the handler."""
         self.event, self.busy_since_ns, self.failed_at = event, received_ns, ""
         self.timed_out = self.ignoring = False
-
-    def handler_waits(self) -> None:
-        """Note that the handler waits: other workers go on meanwhile."""
-        self._handler_waits(self)
 
     def handler_ends(self) -> None:
         """Take the event back."""
@@ -116,27 +107,43 @@ async def uncancelled(call: Coroutine[Any, Any, Result]) -> Result:
     return task.result()
 
 
-@types.coroutine
-def in_own_context(
-    call: Coroutine[Any, Any, Result], waits: Callable[[], None]
-) -> Generator[Any, Any, Result]:
-    """Run a coroutine in the current task, with context variables of its own.
+def begin(call: Coroutine[Any, Any, Result]) -> "Result | WaitingCall[Result]":
+    """Run a coroutine in the current task, with context variables of its own, to where it first waits.
 
-    Args:
-        call: what is run.
-        waits: called when it waits for the first time; never if its first step is its last.
+    Returns:
+        Its result if its first step is its last, and what goes on with it otherwise.
     """
     run = copy_context().run
     try:
         wanted = run(call.send, None)
-        waits()
-        while True:
-            try:
-                answer = yield wanted
-            except BaseException as error:  # noqa: BLE001 - whatever is thrown in, a cancellation for instance
-                wanted = run(call.throw, error)
-            else:
-                wanted = run(call.send, answer)
     except StopIteration as end:
         result: Result = end.value
         return result
+    return WaitingCall(run, call, wanted)
+
+
+class WaitingCall(Generic[Result]):
+    """A coroutine that has begun in a context of its own, and waits."""
+
+    __slots__ = ("_call", "_run", "_wanted")
+
+    def __init__(self, run: Callable[..., Any], call: Coroutine[Any, Any, Result], wanted: Any) -> None:
+        self._run = run
+        self._call = call
+        self._wanted = wanted
+
+    @types.coroutine
+    def result(self) -> Generator[Any, Any, Result]:
+        """Go on with it to its end."""
+        run, call, wanted = self._run, self._call, self._wanted
+        try:
+            while True:
+                try:
+                    answer = yield wanted
+                except BaseException as error:  # noqa: BLE001 - whatever is thrown in, such as a cancellation
+                    wanted = run(call.throw, error)
+                else:
+                    wanted = run(call.send, answer)
+        except StopIteration as end:
+            result: Result = end.value
+            return result

@@ -16,12 +16,13 @@ from bus.envelope import (
     moment,
     moment_of,
     moment_us,
+    plain_attributes,
     read_attributes,
     source_of,
     time_bytes,
     time_us,
 )
-from bus.stages.decode import Expected, decode
+from bus.stages.decode import MAX_BESIDE_BYTES, PLAIN_KEY_BYTES, Expected, decode
 from bus.stages.stamp import Stamp, Stamper, key_bytes
 from contracts import Catalog
 
@@ -57,6 +58,14 @@ json_texts = st.recursive(
 def is_attribute(name: str) -> bool:
     """Whether a header is an attribute; `content-type` is `datacontenttype`."""
     return name.lower().startswith("ce_") or name.lower() == "content-type"
+
+
+def read(given_headers: Any, plain: Any = None) -> Any:
+    """Return what is read, or why not."""
+    try:
+        return read_attributes(given_headers, plain)
+    except EnvelopeError as error:
+        return str(error)
 
 
 def record(value: bytes | None, given_headers: Any) -> StoredRecord:
@@ -261,6 +270,29 @@ def test_what_is_published_is_read_again(said: dict[str, str]) -> None:
     attributes, identity = read_attributes(headers)
     assert identity[0] == said.get("id", "1")
     assert {**dict(headers), SCHEMA_ID: None} == {**attributes, SCHEMA_ID: None}
+
+
+@given(st.dictionaries(names | st.sampled_from(["CE_ID", "ce_b-d", SCHEMA_ID]), values, max_size=8))
+def test_headers_that_are_looked_at_together_are_read_as_one_by_one(given_headers: Any) -> None:
+    """Whatever they are; what is looked at together leaves room for a long key beside it."""
+    given_headers = {**dict(RIGHT), **given_headers}
+    plain = plain_attributes(given_headers)
+    if plain is None:
+        return
+    one_by_one = [(name, value) for name, value in given_headers.items() if name != SCHEMA_ID]
+    assert read(one_by_one) == read((), plain)
+    size = sum(16 + len(name) + len(value or b"") for name, value in given_headers.items())
+    assert PLAIN_KEY_BYTES + size <= MAX_BESIDE_BYTES
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("x" * MAX_BESIDE_BYTES, b"x"), (SCHEMA_ID, b"x" * MAX_BESIDE_BYTES)]
+)
+def test_a_name_or_a_schema_id_counts_as_long_as_it_is(name: str, value: bytes) -> None:
+    """It is refused with the event, as another header of that size."""
+    outcome = decode(record(b"{}", (*RIGHT, (name, value))), EXPECTED)
+    assert isinstance(outcome, DeadLetter)
+    assert outcome.reason is Reason.TOO_LARGE
 
 
 @pytest.mark.parametrize("name", ["id", "service", "subject", "key"])
