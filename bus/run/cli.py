@@ -12,6 +12,7 @@ import click
 from bus.run.programs import load_bus
 from bus.run.workers import Workers, command_of
 from bus.settings import Settings
+from contracts import collect_rarely
 
 
 @click.command()
@@ -37,6 +38,7 @@ def run(app: str, *, workers: int, reloads: bool, is_worker: bool) -> int:
         threading.Thread(target=_end_with_the_parent, daemon=True).start()
     elif workers > 1 or reloads:
         return asyncio.run(Workers(command_of(app), workers, Settings()).run(reload=reloads))
+    collect_rarely()  # before the program, whose own settings count
     asyncio.run(load_bus(app).run())
     return 0
 

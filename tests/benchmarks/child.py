@@ -15,6 +15,7 @@ from typing import Any
 
 import uvloop
 
+from contracts import collect_rarely
 from tests.benchmarks import bare, open_loop, publishing, subscribing, waiting
 from tests.benchmarks.job import Job, ReadySignal, Result
 
@@ -56,6 +57,7 @@ ROOT = Path(__file__).parents[2]
 def main(job_json: str, result_file: str) -> None:
     """Do the job and leave the result."""
     logging.basicConfig(level=logging.ERROR)
+    collect_rarely()  # as `govbus run`, for every contestant alike
     job, path = Job.from_json(job_json), Path(result_file)
     contestant = CONTESTANTS[job.contestant]
     if job.contestant.startswith("latency/read/"):

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from contracts.processes import OBJECTS_BETWEEN_COLLECTIONS
 from tests.small_catalog import case
 from tests.worlds import PATIENCE_SECONDS, KafkaWorld
 
 PROGRAM = """
+import gc
+
 from bus import Bus, Event
 
 bus = Bus("{agency}")
@@ -20,13 +23,13 @@ bus = Bus("{agency}")
 
 @bus.subscribe("{subject}", version=1, purpose="wait", name="run")
 async def handle(event: Event) -> None:
-    print("handled", event.data["number"], flush=True)
+    print("handled", event.data["number"], gc.get_threshold()[0], flush=True)
 """
 
 
 @pytest.mark.parametrize("world", ["kafka"], indirect=True)
 async def test_workers_handle_each_event_once_and_stop_gracefully(world: KafkaWorld, tmp_path: Path) -> None:
-    """What they did is committed; the first line of each says what it reads, where and as whom."""
+    """What they did is committed; the first line of each says what it reads. They rarely collect garbage."""
     country = world.country
     (tmp_path / "govbus.toml").write_text('catalog = "catalog"')
     (tmp_path / "program.py").write_text(PROGRAM.format(agency=country.south, subject=country.opened))
@@ -46,7 +49,7 @@ async def test_workers_handle_each_event_once_and_stop_gracefully(world: KafkaWo
         finally:
             program.kill()
     assert program.returncode == 0, log
-    assert {f"handled {n}\n" for n in range(20)} == set(handled)
+    assert {f"handled {n} {OBJECTS_BETWEEN_COLLECTIONS}\n" for n in range(20)} == set(handled)
     assert await world.committed(f"{country.south}.run", country.topic) == 20
     started = [line for line in log.splitlines() if f"{country.south} has started" in line]
     assert started, log
