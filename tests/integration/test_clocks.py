@@ -155,10 +155,8 @@ async def test_a_topic_with_the_times_of_its_publishers_accuses_nobody(
     url = f"sqlite:///{tmp_path / 'monitor.db'}"
     with Store(url) as store:
         async with MonitorService(world.settings(), partial(Store, url), lambda _: None, BrokerNow()):
-            await until(lambda: store.summary().delivered == len(seen))
-        assert store.refusals() == ()
-        found = [(view.agency, view.fault, view.receipts) for view in store.not_checked()]
-        assert found == [(world.country.north, "undated", len(seen))]
+            await until(lambda: _not_checked(store, world) == [("undated", len(seen))])
+        assert world.country.north not in {view.agency for view in store.refusals()}
 
 
 async def _publishes_at(world: KafkaWorld, north: Bus, off: int) -> bool:
@@ -170,3 +168,8 @@ async def _publishes_at(world: KafkaWorld, north: Bus, off: int) -> bool:
 
 async def _all_seen(world: KafkaWorld, seen: list[str]) -> bool:
     return len(seen) == len(await world.records(world.country.topic))
+
+
+def _not_checked(store: Store, world: KafkaWorld) -> list[tuple[str, int]]:
+    """Return what is not checked of this country: a monitor reads what other tests have left, too."""
+    return [(view.fault, view.receipts) for view in store.not_checked() if view.agency == world.country.north]
