@@ -1,7 +1,7 @@
 """The same small country over memory and over Kafka, so that the same scenarios run against both."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import Any, Protocol
@@ -125,7 +125,10 @@ class KafkaWorld:
 
 
 async def records_of(bootstrap_servers: str, topic: str, *, committed: bool = False) -> Sequence[Record]:
-    """Return all that a topic holds now, or what of it is committed, in the order of its partitions."""
+    """Return all that a topic holds now, or what of it is committed, in the order of its partitions.
+
+    Kafka marks a transaction in each partition only after it has told of its end: those marks are awaited.
+    """
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap_servers, auto_offset_reset="earliest",
         isolation_level="read_committed" if committed else "read_uncommitted",
@@ -137,13 +140,24 @@ async def records_of(bootstrap_servers: str, topic: str, *, committed: bool = Fa
             for n in consumer.partitions_for_topic(topic) or await _find(consumer, topic)
         ]
         consumer.assign(places)
-        ends = await consumer.end_offsets(places)
+        ends = await (_ends(bootstrap_servers, places) if committed else consumer.end_offsets(places))
         found: list[Record] = []
         for place in places:
             while await consumer.position(place) < ends[place]:
                 for records in (await consumer.getmany(timeout_ms=200)).values():
                     found += records
         return sorted(found, key=lambda record: (record.partition, record.offset))
+    finally:
+        await consumer.stop()
+
+
+async def _ends(bootstrap_servers: str, places: Sequence[Any]) -> Mapping[Any, int]:
+    """Return the ends of partitions, behind what is not committed yet."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers)
+    try:
+        await consumer.start()
+        ends: Mapping[Any, int] = await consumer.end_offsets(places)
+        return ends
     finally:
         await consumer.stop()
 
