@@ -174,6 +174,11 @@ def _tar_entries(file: Path) -> Iterator[_Entry]:
                     kind = "folder" if member.isdir() else "file" if is_file else "other"
                     yield _Entry(member.name, kind, archive.extractfile(member) if is_file else None)
                     archive.members = []  # type: ignore[attr-defined] # else each is kept in memory
+            # `tarfile` ends at whatever is no header; only an empty block says that nothing was cut off.
+            if not stream.is_at_empty_block:
+                raise EOFError
+            while stream.read(_CHUNK):
+                pass  # the check sum of gzip stands behind the end of the tar
 
 
 class _Counted(io.RawIOBase):
@@ -183,6 +188,7 @@ class _Counted(io.RawIOBase):
         self._stream = stream
         self._at = 0
         self._last = self._again = b""
+        self.is_at_empty_block = False
 
     def seekable(self) -> bool:
         return True
@@ -207,6 +213,7 @@ class _Counted(io.RawIOBase):
         content = again + self._stream.read(size - len(again))
         self._at += len(content)
         self._last = content[-1:] or self._last
+        self.is_at_empty_block = content == bytes(tarfile.BLOCKSIZE)
         if self._at > MAX_BYTES:
             raise too_large()
         return content
