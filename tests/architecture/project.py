@@ -1,21 +1,22 @@
 """The project as the guards see it: its files, its modules, what they import, define and say."""
 
 import ast
+import gc
 import io
 import subprocess
 import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("bus", "connectors", "contracts", "observability")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Module:
-    """One Python file.
+    """One Python file; each of its parts is read once, whoever asks.
 
     Attributes:
         path: Where it is, from the root of the project.
@@ -37,17 +38,31 @@ class Module:
         """The name it is imported by."""
         return ".".join(self.path.with_suffix("").parts).removesuffix(".__init__")
 
-    def imports(self) -> Iterator[tuple[int, str, str | None]]:
-        """Yield line, module and, for `from`, name of each import, in functions and `TYPE_CHECKING` too."""
-        for node in ast.walk(self.tree):
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """Every node of its tree."""
+        return tuple(ast.walk(self.tree))
+
+    @cached_property
+    def imports(self) -> tuple[tuple[int, str, str | None], ...]:
+        """Line, module and, for `from`, name of each import, in functions and `TYPE_CHECKING` too."""
+        return tuple(self._imports())
+
+    def _imports(self) -> Iterator[tuple[int, str, str | None]]:
+        for node in self.nodes:
             if isinstance(node, ast.Import):
                 yield from ((node.lineno, name.name, None) for name in node.names)
             elif isinstance(node, ast.ImportFrom) and node.module:
                 yield from ((node.lineno, node.module, name.name) for name in node.names)
 
+    @cached_property
+    def defined_names(self) -> set[str]:
+        """What it defines, see `defined_names`."""
+        return defined_names(self.tree)
+
     def docstrings(self) -> Iterator[tuple[int, str]]:
         """Yield the first line and the text of each docstring, those of attributes included."""
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if (
                 isinstance(node, ast.Expr)
                 and isinstance(node.value, ast.Constant)
@@ -62,15 +77,20 @@ class Module:
                 yield token.start[0], token.string
 
 
-@cache
 def modules(*folders: str) -> tuple[Module, ...]:
     """Return the modules under some folders of the project."""
-    paths = sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
-    return tuple(
-        module(path.relative_to(ROOT).as_posix(), path.read_text("utf-8"))
-        for path in paths
-        if "__pycache__" not in path.parts
-    )
+    return tuple(found for folder in folders for found in _modules(folder))
+
+
+@cache
+def _modules(folder: str) -> tuple[Module, ...]:
+    paths = sorted(path for path in (ROOT / folder).rglob("*.py") if "__pycache__" not in path.parts)
+    gc.disable()
+    try:
+        return tuple(module(path.relative_to(ROOT).as_posix(), path.read_text("utf-8")) for path in paths)
+    finally:
+        gc.freeze()  # each collection would look at millions of nodes, which all stay
+        gc.enable()
 
 
 def module(path: str, text: str) -> Module:

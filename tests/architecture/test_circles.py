@@ -87,7 +87,7 @@ def circles(house: Iterable[Module]) -> Iterator[str]:
 def _imports(house: list[Module]) -> Iterator[tuple[int, Module, Module]]:
     by_name = {each.name: each for each in house}
     for each in house:
-        for line, name, what in each.imports():
+        for line, name, what in each.imports:
             found = by_name.get(f"{name}.{what}") or by_name.get(name)
             if found is not None and found is not each:
                 yield line, each, found

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from os.path import normpath
 from pathlib import PurePath
 
-from tests.architecture.project import ROOMS, ROOT, Module, committed_files, defined_names, module, modules
+from tests.architecture.project import ROOMS, ROOT, Module, committed_files, module, modules
 
 TOP = "|".join(map(re.escape, (*ROOMS, "tests", ".ci", ".github")))
 PATH = re.compile(rf"(?<![\w./<>-])(?:(?:{TOP})/[\w./-]*\w(?![\w.]*[<*])|[\w-]+\.(?:py|md)\b)")
@@ -103,5 +103,5 @@ def _is_defined(by_name: dict[str, Module], name: str) -> bool:
         holder, _, outer = holder.rpartition(".")
         member = f"{outer}.{member}"
     found = by_name[holder]
-    imported = {what for _, _, what in found.imports()}
-    return member in defined_names(found.tree) or member.partition(".")[0] in imported
+    imported = {what for _, _, what in found.imports}
+    return member in found.defined_names or member.partition(".")[0] in imported

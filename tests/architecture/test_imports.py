@@ -19,7 +19,7 @@ def test_rooms_look_one_way() -> None:
     wrong = [
         f"{module.path}:{line} imports {name}"
         for module in modules(*ROOMS)
-        for line, name, _ in module.imports()
+        for line, name, _ in module.imports
         if (room := name.partition(".")[0]) in ROOMS
         and room != module.room
         and room not in MAY_IMPORT[module.room]
@@ -33,7 +33,7 @@ def test_another_room_is_entered_by_its_root() -> None:
 
 
 def _side_doors(module: Module) -> Iterator[str]:
-    for line, name, what in module.imports():
+    for line, name, what in module.imports:
         room = name.partition(".")[0]
         if room not in ROOMS or room == module.room:
             continue
@@ -52,7 +52,7 @@ def test_only_one_folder_knows_the_kafka_clients() -> None:
     wrong = [
         f"{module.path}:{line} imports {name}"
         for module in modules(*ROOMS)
-        for line, name, _ in module.imports()
+        for line, name, _ in module.imports
         if name.partition(".")[0] in KAFKA_CLIENTS and module.path.parts[:2] != ("bus", "kafka")
     ]
     assert wrong == []
@@ -63,7 +63,7 @@ def test_nobody_imports_the_tests() -> None:
     wrong = [
         f"{module.path}:{line}"
         for module in modules(*ROOMS)
-        for line, name, _ in module.imports()
+        for line, name, _ in module.imports
         if name.partition(".")[0] == "tests"
     ]
     assert wrong == []

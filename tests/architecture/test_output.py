@@ -37,9 +37,9 @@ def writers(house: Iterable[Module]) -> Iterator[str]:
     """Yield each use of what writes by itself, with its place."""
     for each in house:
         path = each.path.as_posix()
-        uses_rich = any(source == "rich.console" for _, source, _ in each.imports())
-        kept = {node.value for node in ast.walk(each.tree) if isinstance(node, ast.Assign)}
-        calls = [node for node in ast.walk(each.tree) if isinstance(node, ast.Call)]
+        uses_rich = any(source == "rich.console" for _, source, _ in each.imports)
+        kept = {node.value for node in each.nodes if isinstance(node, ast.Assign)}
+        calls = [node for node in each.nodes if isinstance(node, ast.Call)]
         for call in calls if path not in WRITERS else ():
             called = ast.unparse(call.func)
             writes = called in NAMES and (called != "Console" or uses_rich)

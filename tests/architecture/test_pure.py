@@ -8,6 +8,7 @@ touches a file. Nor does it use a class or function of the house that does so in
 import ast
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import NamedTuple
 
 from tests.architecture.project import ROOMS, Module, module, modules
@@ -108,7 +109,7 @@ def pure(house: Iterable[Module]) -> list[Code]:
         if _says_pure(each.tree) or packages.intersection(each.path.parents):
             found.append(Code(each, each.tree))
         else:
-            found += [Code(each, node) for node in ast.walk(each.tree) if _says_pure(node)]
+            found += [Code(each, node) for node in each.nodes if _says_pure(node)]
     return found
 
 
@@ -137,14 +138,19 @@ def _is_outside(found: Imported) -> bool:
     return bool(named & OUTSIDE_WORLD) and (found.source, found.what) != ("random", "Random")
 
 
-def _imports(module: Module) -> Iterator[Imported]:
-    for node in ast.walk(module.tree):
+@cache
+def _imports(module: Module) -> list[Imported]:
+    found: list[Imported] = []
+    for node in module.nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield Imported(node.lineno, alias.name, None, alias.asname or alias.name.partition(".")[0])
+                name = alias.asname or alias.name.partition(".")[0]
+                found.append(Imported(node.lineno, alias.name, None, name))
         elif isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
-                yield Imported(node.lineno, node.module, alias.name, alias.asname or alias.name)
+                name = alias.asname or alias.name
+                found.append(Imported(node.lineno, node.module, alias.name, name))
+    return found
 
 
 def _definition(by_name: dict[str, Module], source: str, what: str | None) -> Code | None:

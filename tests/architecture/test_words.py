@@ -49,7 +49,7 @@ def test_spans_and_metrics_are_named_in_one_file() -> None:
 
 
 def _written_names(module: Module) -> Iterator[tuple[int, str]]:
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if (
             isinstance(node, ast.Constant)
             and isinstance(node.value, str)
