@@ -17,7 +17,7 @@ NEAR: Final = 0.7
 """How much of two names must be the same for one to be a slip of the other."""
 OTHERS: Final[dict[str, tuple[str, str]]] = {
     "ENV_FILE": ("file of variables, `NAME=value` a line", "`.env` of the project"),
-    "PROFILE": ("the set of settings below `[profiles.NAME]` in `govbus.toml`", "none"),
+    "PROFILE": ("the set of settings below `[profiles.NAME]` in the project file", "none"),
     "LOG": (
         "level of the log: `DEBUG`, `INFO`, `WARNING`, `ERROR`",
         "`INFO` for what serves, else `WARNING`",

@@ -1,4 +1,4 @@
-"""Where the cluster is and how to reach it: from `GOVBUS_*` variables, their files, or `govbus.toml`."""
+"""Where the cluster is and how to reach it: from `GOVBUS_*` variables, their files, or the project file."""
 
 import getpass
 import os
@@ -37,15 +37,15 @@ def chosen(fields: Collection[str]) -> dict[str, Chosen]:
     """Return the settings that are given outside of the code, each from where it wins.
 
     The order is: a file that a variable names, the variable, the file of variables, the profile of
-    `govbus.toml`, that file itself.
+    the project file, that file itself.
 
     Args:
         fields: the names of the settings.
 
     Raises:
         ProjectError: one of the files cannot be read.
-        UsageError: `govbus.toml` has a name that is no setting, or a password; or a variable and its file are
-            both set.
+        UsageError: the project file has a name that is no setting, or a password; or a variable and its file
+            are both set.
     """
     in_file, layers = env_file_variables(), project_layers()
     for layer in layers:
@@ -113,7 +113,7 @@ class Settings(BaseSettings):
     """Connection and limits of one process.
 
     Every field is read from the file that `GOVBUS_<NAME>_FILE` names, the variable `GOVBUS_<NAME>`, the file
-    of variables, or `govbus.toml`. Times are seconds, sizes are bytes.
+    of variables, or the project file. Times are seconds, sizes are bytes.
 
     Raises:
         UsageError: one of them has a value that it cannot have.
@@ -155,7 +155,7 @@ class Settings(BaseSettings):
     sasl_username: str | None = None
     """The agency's user."""
     sasl_password: SecretStr | None = None
-    """The password of that user; never in `govbus.toml`."""
+    """The password of that user; never in the project file."""
     ssl_cafile: Path | None = None
     """PEM file of the authorities to trust; the system's own when absent. Certificates are always checked."""
     ssl_certfile: Path | None = None

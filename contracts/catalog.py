@@ -55,7 +55,7 @@ class Catalog:
         Raises:
             CatalogError: The folder is not a sound catalogue; contains all findings.
             NoCatalogError: None is named, and there is no project.
-            ProjectError: `govbus.toml` cannot be read.
+            ProjectError: The project file cannot be read.
         """
         from contracts.documents.loading import load  # noqa: PLC0415 - its parsers take most of this room's start
 

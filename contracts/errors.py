@@ -9,7 +9,7 @@ ContractError
  ├── HashError               the layout of a `contract.yaml` does not allow adding a hash
  ├── NoCatalogError          no catalogue is named, and there is no project around the working directory
  ├── PartitionKeyError       the data has no usable value where the key rule points
- ├── ProjectError            `govbus.toml` cannot be read
+ ├── ProjectError            the project file cannot be read
  ├── RegistryKeyError        a file contains no usable key for registry signatures
  ├── SchemaUnusableError     a schema does not compile, or has an unknown reference
  ├── UnknownContractError    no contract has that subject
@@ -119,9 +119,10 @@ class NoCatalogError(ContractError):
 
     def __init__(self) -> None:
         super().__init__(
-            "Expected `agencies/` or `govbus.toml` in the working directory or above it, got neither - go to "
-            "the folder of your catalogue, or name it by `--catalog` or GOVBUS_CATALOG; `reference` is the "
-            "one that comes with govbus, and `govbus new country` makes one of your own"
+            "Expected `agencies/`, `govbus.toml` or `[tool.govbus]` of `pyproject.toml` in the working "
+            "directory or above it, got none - go to the folder of your catalogue, or name it by `--catalog` "
+            "or GOVBUS_CATALOG; `reference` is the one that comes with govbus, and `govbus new country` "
+            "makes one of your own"
         )
 
 
@@ -132,7 +133,7 @@ class PartitionKeyError(ContractError):
 
 
 class ProjectError(ContractError):
-    """`govbus.toml` cannot be read, or says something that it cannot."""
+    """The project file cannot be read, or says something that it cannot."""
 
     reason: ClassVar[str] = "project-unreadable"
 

@@ -1,10 +1,11 @@
 """Where the catalogue is: the one that is named, else the project around the working directory.
 
 `--catalog` wins, then `GOVBUS_CATALOG`. Without either it is the project's: the closest folder at or above
-the working directory that has `govbus.toml` or `agencies/`. `catalog` in `govbus.toml` names another folder,
+the working directory that has `agencies/` or a project file. `catalog` in that file names another folder,
 from there. The catalogue that comes with govbus is used where its name is given, `reference`.
 
-`govbus.toml` may hold other settings, and sets of them below `[profiles.NAME]`, of which `GOVBUS_PROFILE`
+A project file is `govbus.toml`, or a `pyproject.toml` with `[tool.govbus]`, of which the first wins in one
+folder. It may hold other settings, and sets of them below `[profiles.NAME]`, of which `GOVBUS_PROFILE`
 chooses one. Variables may stand in the file that `GOVBUS_ENV_FILE` names, else in `.env` of the project's
 folder; those of the process win.
 """
@@ -15,6 +16,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +28,7 @@ REFERENCE: Final = "reference"
 """The name of the catalogue that comes with govbus; a folder of that name is given by its full path."""
 REFERENCE_FOLDER: Final = Path(__file__).parent
 PROJECT_FILE: Final = "govbus.toml"
+PYPROJECT: Final = "pyproject.toml"
 VARIABLE: Final = "GOVBUS_CATALOG"
 PROFILE: Final = "GOVBUS_PROFILE"
 ENV_FILE: Final = "GOVBUS_ENV_FILE"
@@ -39,19 +42,20 @@ def catalog_folder(named: str | Path | None = None) -> Path:
 
     Raises:
         NoCatalogError: None is named, and there is no project.
-        ProjectError: `govbus.toml` cannot be read.
+        ProjectError: The project file cannot be read.
     """
     if given := str(named or variables().get(VARIABLE) or ""):
         return REFERENCE_FOLDER if given == REFERENCE else Path(given)
-    folder = _closest()
-    if folder is None:
+    project = _closest()
+    if project is None:
         raise NoCatalogError
-    if not (folder / PROJECT_FILE).is_file():
-        return folder
-    entry = next((layer.values["catalog"] for layer in project_layers() if "catalog" in layer.values), ".")
+    layer = next((layer for layer in _layers(project) if "catalog" in layer.values), None)
+    if layer is None:
+        return project.folder
+    entry = layer.values["catalog"]
     if not isinstance(entry, str):
-        raise ProjectError(f"Expected the path of a folder, got none - at `catalog` of {PROJECT_FILE}")
-    return REFERENCE_FOLDER if entry == REFERENCE else folder / entry
+        raise ProjectError(f"Expected the path of a folder, got none - at `catalog` of {layer.origin}")
+    return REFERENCE_FOLDER if entry == REFERENCE else project.folder / entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,25 +74,36 @@ class Layer:
 
 
 def project_layers() -> list[Layer]:
-    """Return what the closest `govbus.toml` says: the chosen profile, then what holds for all.
+    """Return what the closest project file says: the chosen profile, then what holds for all.
 
     Raises:
         ProjectError: It cannot be read, or has no such profile.
     """
-    folder = _closest(only_files=True)
-    if folder is None:
+    project = _closest(only_files=True)
+    return [] if project is None else _layers(project)
+
+
+@dataclass(frozen=True, slots=True)
+class _Project:
+    folder: Path
+    file: Path | None
+    says: Mapping[str, Any]
+
+
+def _layers(project: _Project) -> list[Layer]:
+    if project.file is None:
         return []
-    common = read_project_file(folder / PROJECT_FILE)
-    profiles = common.pop("profiles", {})
-    layers = [Layer(str(folder / PROJECT_FILE), common, folder)]
+    common = {name: value for name, value in project.says.items() if name != "profiles"}
+    layers = [Layer(str(project.file), common, project.folder)]
     if chosen := variables().get(PROFILE):
-        if not isinstance(profiles, dict) or not isinstance(profiles.get(chosen), dict):
+        written = project.says.get("profiles")
+        profiles = written if isinstance(written, dict) else {}
+        if not isinstance(profiles.get(chosen), dict):
             known = ", ".join(profiles) or "none"
             raise ProjectError(
-                f"Expected a profile of {folder / PROJECT_FILE} (it has {known}), got another - at {PROFILE}"
+                f"Expected a profile of {project.file} (it has {known}), got another - at {PROFILE}"
             )
-        origin = f"{folder / PROJECT_FILE}, profile {chosen}"
-        layers.insert(0, Layer(origin, profiles[chosen], folder))
+        layers.insert(0, Layer(f"{project.file}, profile {chosen}", profiles[chosen], project.folder))
     return layers
 
 
@@ -96,14 +111,14 @@ def env_file() -> Path | None:
     """Return the file of variables: the one that is named, else `.env` of the project, if there is one.
 
     Raises:
-        ProjectError: The one that is named is not there.
+        ProjectError: The one that is named is not there, or the project file cannot be read.
     """
     if named := os.environ.get(ENV_FILE):
         if not Path(named).is_file():
             raise ProjectError(f"Expected a file of variables, got none - at {ENV_FILE}")
         return Path(named)
-    folder = _closest()
-    found = None if folder is None else folder / ".env"
+    project = _closest()
+    found = None if project is None else project.folder / ".env"
     return found if found is not None and found.is_file() else None
 
 
@@ -111,7 +126,7 @@ def env_file_variables() -> dict[str, str]:
     """Return the `GOVBUS_*` variables that stand in the file of variables.
 
     Raises:
-        ProjectError: The file that is named is not there, or cannot be read.
+        ProjectError: As `env_file`, or the file of variables cannot be read.
     """
     file = env_file()
     if file is None:
@@ -119,8 +134,7 @@ def env_file_variables() -> dict[str, str]:
     try:
         found = dotenv_values(file, interpolate=False, encoding="utf-8")
     except (OSError, ValueError) as error:
-        why = type(error).__name__
-        raise ProjectError(f"Expected a text file that can be read, got none ({why}) - {file}") from None
+        raise _unreadable(file, error) from None
     return {name: value for name, value in found.items() if name.startswith("GOVBUS_") and value}
 
 
@@ -141,28 +155,50 @@ def shown_folder(folder: Path) -> str:
     return str(whole.relative_to(here)) if whole.is_relative_to(here := Path.cwd()) else str(whole)
 
 
-def read_project_file(file: Path) -> dict[str, Any]:
-    """Return what a `govbus.toml` says.
-
-    Raises:
-        ProjectError: It is no TOML, or cannot be read; no value of it is told.
-    """
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        place = str(error).rpartition("(")[2].rstrip(")")
-        raise ProjectError(f"Expected TOML, got something else - {file}, {place}") from None
-    except (OSError, ValueError) as error:
-        why = type(error).__name__
-        raise ProjectError(f"Expected a text file that can be read, got none ({why}) - {file}") from None
-
-
-def _closest(*, only_files: bool = False) -> Path | None:
+def _closest(*, only_files: bool = False) -> _Project | None:
     try:
         here = Path.cwd()
     except OSError:  # the working directory was removed
         return None
     for folder in (here, *here.parents):
-        if (folder / PROJECT_FILE).is_file() or (not only_files and (folder / "agencies").is_dir()):
-            return folder
+        if (project := _by_file(folder)) is not None:
+            return project
+        if not only_files and (folder / "agencies").is_dir():
+            return _Project(folder, None, {})
     return None
+
+
+def _by_file(folder: Path) -> _Project | None:
+    if (file := folder / PROJECT_FILE).is_file():
+        return _Project(folder, file, _toml(file, _read(file)))
+    # Those of others are not refused: whatever is wrong with them, they do not speak of govbus.
+    if not (file := folder / PYPROJECT).is_file() or b"govbus" not in (written := _read(file)):
+        return None
+    tool = _toml(file, written).get("tool")
+    if not isinstance(tool, dict) or "govbus" not in tool:
+        return None
+    if not isinstance(tool["govbus"], dict):
+        raise ProjectError(f"Expected a table, got another value - at `tool.govbus` of {file}")
+    return _Project(folder, file, tool["govbus"])
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise _unreadable(file, error) from None
+
+
+@lru_cache(maxsize=8)  # one command asks several times
+def _toml(file: Path, written: bytes) -> Mapping[str, Any]:
+    try:
+        return tomllib.loads(written.decode())
+    except tomllib.TOMLDecodeError as error:
+        place = str(error).rpartition("(")[2].rstrip(")")
+        raise ProjectError(f"Expected TOML, got something else - {file}, {place}") from None
+    except ValueError as error:
+        raise _unreadable(file, error) from None
+
+
+def _unreadable(file: Path, error: Exception) -> ProjectError:
+    return ProjectError(f"Expected a text file that can be read, got none ({type(error).__name__}) - {file}")

@@ -39,7 +39,7 @@ def said_catalog(named: str | None = None) -> Path:
 
     Raises:
         NoCatalogError: None is named, and there is no project.
-        ProjectError: `govbus.toml` cannot be read.
+        ProjectError: The project file cannot be read.
     """
     folder = catalog_folder(named)
     if named is None:

@@ -30,6 +30,14 @@ catalog = "other"
 """
 
 
+IN_PYPROJECT = """
+[project]
+dependencies = ["govbus"]
+
+[tool.govbus]
+""" + PROJECT.replace("[profiles.", "[tool.govbus.profiles.")
+
+
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder below a project, and no variable set."""
@@ -47,7 +55,16 @@ def shown() -> dict[str, dict[str, str]]:
     return {row["name"]: row for row in json.loads(result.stdout)["settings"]}
 
 
-def test_the_first_place_wins(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(params=["govbus.toml", "pyproject.toml"])
+def project_file(project: Path, request: pytest.FixtureRequest) -> Path:
+    """The file of that project, by either name."""
+    if request.param == "pyproject.toml":
+        (project / "govbus.toml").unlink()
+        (project / "pyproject.toml").write_text(IN_PYPROJECT)
+    return project / str(request.param)
+
+
+def test_the_first_place_wins(project: Path, project_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Project file, profile, file of variables, variable, file of a variable, code; each is told."""
     origins = []
     (project / "servers").write_text("mounted:9092\n")
@@ -68,17 +85,18 @@ def test_the_first_place_wins(project: Path, monkeypatch: pytest.MonkeyPatch) ->
     (project / ".env").unlink()
     look("mounted:9092")
     assert Settings(bootstrap_servers="code:9092").bootstrap_servers == "code:9092"
-    toml = str(project / "govbus.toml")
     assert origins == [
-        toml,
-        f"{toml}, profile production",
+        str(project_file),
+        f"{project_file}, profile production",
         f"GOVBUS_BOOTSTRAP_SERVERS in {project / '.env'}",
         "GOVBUS_BOOTSTRAP_SERVERS",
         "the file of GOVBUS_BOOTSTRAP_SERVERS_FILE",
     ]
 
 
-def test_paths_of_the_project_file_start_from_it(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paths_of_the_project_file_start_from_it(
+    project: Path, project_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Those of its catalogue, too, which a profile may change."""
     assert Settings().ssl_cafile == project / "ca.pem"
     assert catalog_folder() == project / "catalogue"
@@ -108,13 +126,13 @@ def test_a_named_file_of_variables_is_used(project: Path, monkeypatch: pytest.Mo
     [
         ('bootstrap_server = "a"', r"did you mean `bootstrap_servers`\?"),
         ('sasl_password = "hunter2"', "GOVBUS_SASL_PASSWORD_FILE"),
-        ('max_poll_records = "many"', "a valid integer.*`max_poll_records`.*govbus.toml"),
+        ('max_poll_records = "many"', "a valid integer.*`max_poll_records`.*(govbus|pyproject).toml"),
         ('registry = "maybe"', "'follow' or 'off'.*`registry`"),
     ],
 )
-def test_what_cannot_be_is_told_with_place_and_remedy(project: Path, text: str, message: str) -> None:
+def test_what_cannot_be_is_told_with_place_and_remedy(project_file: Path, text: str, message: str) -> None:
     """Never with the value."""
-    (project / "govbus.toml").write_text(text)
+    project_file.write_text(text if project_file.name == "govbus.toml" else f"[tool.govbus]\n{text}")
     with pytest.raises(UsageError, match=message) as caught:
         Settings()
     assert "hunter2" not in str(caught.value)
@@ -135,10 +153,13 @@ def test_a_variable_that_cannot_be_is_told(project: Path, monkeypatch: pytest.Mo
     assert "GOVBUS_HEALTH_PORT" in done.stderr
 
 
-def test_an_unknown_profile_is_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_profile_is_told(project_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With those that there are."""
     monkeypatch.setenv("GOVBUS_PROFILE", "produktion")
-    with pytest.raises(ContractError, match=r"it has production.*GOVBUS_PROFILE"):
+    with pytest.raises(ContractError, match=rf"{project_file.name} \(it has production\).*GOVBUS_PROFILE"):
+        Settings()
+    project_file.write_text("profiles = 7\n[tool.govbus]\nprofiles = 7")
+    with pytest.raises(ContractError, match=r"\(it has none\).*GOVBUS_PROFILE"):
         Settings()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -13,7 +14,7 @@ from click.testing import CliRunner, Result
 from contracts.catalog import Catalog
 from contracts.cli import contracts as command
 from contracts.errors import NoCatalogError, ProjectError
-from contracts.project import PROJECT_FILE, REFERENCE_FOLDER, catalog_folder
+from contracts.project import PROJECT_FILE, PYPROJECT, REFERENCE_FOLDER, catalog_folder
 from tests.unit.contracts.catalogs import AGENCY
 
 
@@ -74,6 +75,40 @@ def test_a_project_file_names_a_folder_from_where_it_is(
     assert catalog_folder() == root.parent
 
 
+def test_a_table_of_pyproject_toml_is_a_project_file(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those of ruff and mypy; an empty one too. Beside `govbus.toml` it says nothing."""
+    (root.parent / "programs" / "deep").mkdir(parents=True)
+    monkeypatch.chdir(root.parent / "programs" / "deep")
+    (root.parent / PYPROJECT).write_text(f'[tool.govbus]\ncatalog = "{root.name}"')
+    assert catalog_folder() == root
+    (root.parent / PYPROJECT).write_text("[tool.govbus]")
+    assert catalog_folder() == root.parent
+    (root.parent / PROJECT_FILE).write_text('catalog = "programs"')
+    (root.parent / PYPROJECT).write_text("tool.govbus = 7")
+    assert catalog_folder() == root.parent / "programs"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[project]\nname = 'shop'",
+        "[project]\ndependencies = ['govbus']",
+        "tool = 'govbus'",
+        "[tool.ruff]",
+        "neither TOML nor of govb\udcff",
+        "",
+    ],
+)
+def test_a_pyproject_toml_without_the_table_is_none(
+    text: str, inside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that uses govbus has one, too; a fault of one that does not is no matter of ours."""
+    (inside / "programs").mkdir()
+    (inside / "programs" / PYPROJECT).write_text(text, errors="surrogateescape")
+    monkeypatch.chdir(inside / "programs")
+    assert catalog_folder() == inside
+
+
 def test_what_is_named_wins(inside: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`--catalog` over `GOVBUS_CATALOG` over the folder; a line that names it is not told which it is."""
     monkeypatch.setenv("GOVBUS_CATALOG", "reference")
@@ -93,7 +128,12 @@ def test_without_a_project_nothing_is_assumed(tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
     result = run("lint")
     assert result.exit_code == 2
-    for part in ("`agencies/` or `govbus.toml`", "--catalog", "GOVBUS_CATALOG", "reference"):
+    for part in (
+        "`agencies/`, `govbus.toml` or `[tool.govbus]` of `pyproject.toml`",
+        "--catalog",
+        "GOVBUS_CATALOG",
+        "reference",
+    ):
         assert part in result.stderr
     with pytest.raises(NoCatalogError):
         Catalog.open()
@@ -107,15 +147,26 @@ def test_a_named_folder_that_is_not_there_is_wrong_usage(inside: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["catalog = 7", "catalog", "\udcff"])
+@pytest.mark.parametrize(("name", "above"), [(PROJECT_FILE, ""), (PYPROJECT, "[tool.govbus]\n")])
 def test_a_project_file_that_cannot_be_read_is_told_with_its_place(
-    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, above: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Never with what it says: it may hold a password."""
-    (tmp_path / PROJECT_FILE).write_text(f'sasl_password = "hunter2"\n{text}', errors="surrogateescape")
+    written = f'{above}sasl_password = "hunter2"\n{text}'
+    (tmp_path / name).write_text(written, errors="surrogateescape")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ProjectError, match=PROJECT_FILE) as caught:
+    with pytest.raises(ProjectError, match=re.escape(str(tmp_path / name))) as caught:
         catalog_folder()
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_table_that_is_none_is_told(inside: Path) -> None:
+    """`[[tool.govbus]]` is a list of tables."""
+    (inside / PYPROJECT).write_text('[[tool.govbus]]\ncatalog = "hunter2"')
+    found = run("lint")
+    assert found.exit_code == 2
+    assert f"Expected a table, got another value - at `tool.govbus` of {inside / PYPROJECT}" in found.stderr
+    assert "hunter2" not in found.stderr
 
 
 def test_every_command_finds_its_catalogue_the_one_way() -> None:
