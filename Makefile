@@ -5,7 +5,7 @@ SHELL := /bin/sh
 .PHONY: help setup demo test check format bench crash soak backends lock clean
 
 # The folder of what was installed is named by what it was installed from, so a second run has nothing to do.
-SETUP := $(shell { pwd; cat requirements.lock pyproject.toml; } | cksum | tr ' ' '-')
+SETUP := $(shell { pwd; cat requirements.lock pyproject.toml bus/start.py; } | cksum | tr ' ' '-')
 READY := .venv/.ready-$(SETUP)
 BIN := .venv/bin
 ARGS :=
@@ -55,7 +55,7 @@ clean: ## Remove .venv and everything else made here, except Kafka's jars in you
 	@rm -rf .venv build dist .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(READY): requirements.lock pyproject.toml
+$(READY): requirements.lock pyproject.toml bus/start.py
 	@set -e; found=; \
 	for candidate in $${PYTHON:-python3.13 python3.12 python3.11 python3 python}; do \
 		if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \

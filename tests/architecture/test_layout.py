@@ -1,9 +1,20 @@
 """Where code may stand, and by what name."""
 
-from tests.architecture.project import ROOMS, ROOT, modules
+from tests.architecture.project import ROOMS, ROOT, committed_files, modules
 
 VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
 DOCUMENTS = ("contracts/agencies", "contracts/services", "observability/alerts", "observability/dashboards")
+
+TOP = {
+    *ROOMS, "tests", "pyproject.toml", "README.md", "docker-compose.yml",
+    "Makefile", "LICENSE", "CHANGELOG.md", "requirements.lock",
+}  # fmt: skip
+
+
+def test_the_top_holds_nothing_but_what_is_agreed() -> None:
+    """One sees at once what there is. Other files belong in a room or in a folder with a dot."""
+    found = {path.relative_to(ROOT).parts[0] for path in committed_files()}
+    assert {name for name in found if not name.startswith(".")} == TOP
 
 
 def test_no_module_has_a_vague_name() -> None:

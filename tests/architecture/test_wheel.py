@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from tests.architecture.project import ROOMS, ROOT, committed_files
 
+START = "bus/start.py"
 PROGRAM = """
 import importlib, sys
 from pathlib import Path
@@ -31,18 +33,26 @@ govbus.main()
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the wheel of this checkout."""
-    folder = tmp_path_factory.mktemp("wheel")
-    _python("-m", "hatchling", "build", "-t", "wheel", "-d", str(folder))
-    (path,) = folder.glob("*.whl")
-    return path
+    return _built("wheel", "*.whl", tmp_path_factory.mktemp("wheel"))
+
+
+def test_the_source_distribution_makes_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
+    """Who builds from it gets what we build."""
+    packed = _built("sdist", "*.tar.gz", tmp_path)
+    with tarfile.open(packed) as archive:
+        archive.extractall(tmp_path, filter="data")
+    again = _built("wheel", "*.whl", tmp_path, tmp_path / packed.name.removesuffix(".tar.gz"))
+    with zipfile.ZipFile(wheel) as ours, zipfile.ZipFile(again) as theirs:
+        assert sorted(theirs.namelist()) == sorted(ours.namelist())
 
 
 def test_every_committed_file_of_the_rooms_ships(wheel: Path) -> None:
     """Contracts, services, pages, dashboards and locks are as much part of the bus as its modules."""
     kept = {path.relative_to(ROOT).as_posix() for path in committed_files()}
-    expected = {path for path in kept if path.partition("/")[0] in ROOMS}
+    expected = {path for path in kept if path.partition("/")[0] in ROOMS} - {START}
     with zipfile.ZipFile(wheel) as archive:
         assert expected - set(archive.namelist()) == set()
+        assert archive.read("govbus.py") == (ROOT / START).read_bytes()
 
 
 def test_nothing_else_ships(wheel: Path) -> None:
@@ -53,17 +63,37 @@ def test_nothing_else_ships(wheel: Path) -> None:
 
 
 def test_it_works_alone(wheel: Path, tmp_path: Path) -> None:
-    """Installed into an empty folder beside its dependencies, all four rooms load from there."""
+    """Installed into an empty folder beside its dependencies, all four rooms load from there.
+
+    Where a folder hides one, its command says so, of `bus` too, which it would otherwise start from.
+    """
     target = tmp_path / "alone"
     _python("-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(target), str(wheel))
     dependencies = sysconfig.get_paths()["purelib"]
     # -S leaves out the .pth file through which this environment finds the checkout.
     alone = {**os.environ, "PYTHONPATH": os.pathsep.join([str(target), dependencies])}
     _python("-S", "-P", "-c", PROGRAM, str(target), cwd=tmp_path, env=alone)
+    (tmp_path / "bus").mkdir()
+    (tmp_path / "bus" / "__init__.py").touch()
+    refused = _ran("-S", "-m", "govbus", "--version", cwd=tmp_path, env=alone)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(
+        f"error: the package `bus` loads from {tmp_path / 'bus' / '__init__.py'}, but govbus from {target}"
+    )
+
+
+def _built(kind: str, pattern: str, folder: Path, source: Path = ROOT) -> Path:
+    _python("-m", "hatchling", "build", "-t", kind, "-d", str(folder), cwd=source)
+    (path,) = folder.glob(pattern)
+    return path
 
 
 def _python(*arguments: str, cwd: Path = ROOT, env: dict[str, str] | None = None) -> None:
-    done = subprocess.run(
+    done = _ran(*arguments, cwd=cwd, env=env)
+    assert done.returncode == 0, done.stderr
+
+
+def _ran(*arguments: str, cwd: Path, env: dict[str, str] | None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         [sys.executable, *arguments], cwd=cwd, env=env, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
