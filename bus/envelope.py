@@ -10,7 +10,7 @@ W3C Trace Context, section 3.2.1, and the CloudEvents SDKs have it.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -71,7 +71,8 @@ _SYSTEM = re.compile(
 
 # CloudEvents 1.0.2, naming conventions.
 _ATTRIBUTE_NAME = re.compile("ce_[a-z0-9]+")
-_IN_ANY_CASE = frozenset((CONTENT_TYPE, TRACEPARENT, TRACESTATE))
+_TRACES = frozenset((TRACEPARENT, TRACESTATE))
+_IN_ANY_CASE = _TRACES | {CONTENT_TYPE}
 
 # RFC 3339, section 5.6, date-time.
 _TIME = re.compile(
@@ -338,11 +339,9 @@ def read_attributes(
 
 def _sift(headers: Headers) -> dict[str, bytes | None]:
     kept: dict[str, bytes | None] = {}
-    traces: dict[str, list[bytes | None]] = {}
     for given, value in headers:
         name = _read_name(given)
-        if name in {TRACEPARENT, TRACESTATE}:
-            traces.setdefault(name, []).append(value)
+        if name in _TRACES:
             continue
         is_attribute = name.startswith("ce_") or (name == CONTENT_TYPE and value is not None)
         fault = _fault(value) or ("one value, got two" if name in kept else None)
@@ -352,17 +351,21 @@ def _sift(headers: Headers) -> dict[str, bytes | None]:
             elif name != CONTENT_TYPE and not _is_attribute(name):
                 fault = "a name of the letters a to z and digits, got another"
         if is_attribute and fault:
-            raise EnvelopeError(f"Expected {fault} - at {_shown(name)}")
+            raise EnvelopeError(f"Expected {fault} - at {shown(name)}")
         if not fault:
             kept[name] = value
-    return {**kept, **_joined(traces)}
+    return {**kept, **trace_headers(headers)}
 
 
-def _joined(traces: Mapping[str, Sequence[bytes | None]]) -> dict[str, bytes]:
-    """Return the headers of the trace context, each once.
+def trace_headers(headers: Headers) -> dict[str, bytes]:
+    """Return the headers of the trace context, each once, whatever else a record has.
 
     W3C Trace Context, section 3.2.2: two parents are none; section 3.3: several states are one list.
     """
+    traces: dict[str, list[bytes | None]] = {}
+    for given, value in headers:
+        if (name := given.lower()) in _TRACES:
+            traces.setdefault(name, []).append(value)
     joined = {name: b",".join(value or b"" for value in values) for name, values in traces.items()}
     if len(traces.get(TRACEPARENT, ())) > 1:
         del joined[TRACEPARENT]
@@ -383,8 +386,8 @@ def _fault(value: bytes | None) -> str | None:
     return f"{_ALLOWED_TEXT}, got another character" if _FORBIDDEN.search(text) else None
 
 
-def _shown(name: str) -> str:
-    """Return the name of a known attribute; a foreign name could hold personal data."""
+def shown(name: str) -> str:
+    """Return how a message names a header; a foreign name could hold personal data."""
     if name == CONTENT_TYPE:
         return f"header `{CONTENT_TYPE}`"
     return f"attribute `{name[3:]}`" if name in ATTRIBUTES else "an extension attribute"

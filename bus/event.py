@@ -11,7 +11,7 @@ from bus.caused import CausedEvents
 from bus.draft import DraftOptions, Receipt
 from bus.errors import UsageError
 from bus.record import Headers, Record
-from bus.trace_context import TraceContext, trace_context
+from bus.trace_context import context_of
 from contracts import ContractVersion
 
 T_co = TypeVar("T_co", covariant=True)
@@ -149,23 +149,14 @@ class Event(Generic[T_co]):
     @property
     def traceparent(self) -> str | None:
         """W3C trace context of its publisher; None where there is none, or none that is well-formed."""
-        context = self._trace_context()
+        context = context_of(self.attributes)
         return None if context is None else context.parent
 
     @property
     def tracestate(self) -> str | None:
         """W3C `tracestate`, beside `traceparent`."""
-        context = self._trace_context()
+        context = context_of(self.attributes)
         return None if context is None else context.state
-
-    def _trace_context(self) -> TraceContext | None:
-        # The header is of the latest hop, the attribute of the first (distributed tracing extension).
-        known = self.attributes
-        parent, first = known.get(envelope.TRACEPARENT), known.get(envelope.CE_TRACEPARENT)
-        context = None if parent is None else trace_context(parent, known.get(envelope.TRACESTATE))
-        if context is None and first is not None:
-            return trace_context(first, known.get(envelope.CE_TRACESTATE))
-        return context
 
     @property
     def key(self) -> str | None:

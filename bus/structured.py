@@ -16,6 +16,8 @@ import orjson
 from bus import envelope
 from bus.errors import EnvelopeError
 from bus.record import Headers
+from bus.trace_context import TraceContext, context_of
+from contracts import AmbiguousJsonError, read_event_json
 
 MEDIA_TYPE = "application/cloudevents+json"
 
@@ -26,6 +28,7 @@ LOST = (
 """What is told of an event whose mode its `content-type` does not say."""
 
 _INTEGERS = range(-(2**31), 2**31)  # CloudEvents 1.0.2, type system, Integer
+_DATA = ("data", "data_base64")
 _NAME = re.compile("[a-z0-9]+")  # CloudEvents 1.0.2, naming conventions
 _WORD = r"[A-Za-z0-9!#$%&'*+.^_`|~{}-]+"
 _MEDIA_TYPE = re.compile(rf"[ \t]*({_WORD}/({_WORD}))[ \t]*(?:;.*)?")
@@ -66,7 +69,16 @@ def read_envelope(headers: Headers, value: bytes | None) -> tuple[Mapping[str, b
     """
     if is_structured(content_type_of(headers)):
         headers, _ = unfold(headers, value or b"")
-    return envelope.read_attributes(headers)
+    return envelope.read_attributes(headers, envelope.plain_attributes(headers))
+
+
+def read_trace(headers: Headers, value: bytes | None) -> TraceContext | None:
+    """Return the trace context of a record in either mode; that of its headers if it is no event."""
+    try:
+        attributes, _ = read_envelope(headers, value)
+    except (EnvelopeError, ValueError):
+        attributes = envelope.trace_headers(headers)
+    return context_of(attributes)
 
 
 def is_lost(headers: Headers, value: bytes) -> bool:
@@ -87,31 +99,61 @@ def unfold(headers: Headers, value: bytes) -> tuple[Headers, Any]:
     bytes, or what a JSON value holds.
 
     Raises:
+        AmbiguousJsonError: two readers would understand the data differently.
         ValueError: the value is not JSON.
         EnvelopeError: it is no CloudEvent; the message names the attribute.
     """
-    body = orjson.loads(value)
-    if not isinstance(body, dict):
-        raise EnvelopeError("Expected a CloudEvents JSON object, got another JSON value")
-    data, encoded = body.pop("data", None), body.pop("data_base64", None)
+    body = _body(value)
+    has_data, data, encoded = "data" in body, body.pop("data", b""), body.pop("data_base64", None)
     found = {name: _text(name, attribute) for name, attribute in body.items() if attribute is not None}
-    content_type = found.pop("datacontenttype", envelope.JSON.decode())
+    # The JSON event format, section 3.1.2: without a type `data` is JSON, and of `data_base64` none is known.
+    content_type = found.pop("datacontenttype", envelope.JSON.decode() if encoded is None else None)
     unfolded: list[tuple[str, bytes | None]] = [
         (name, given) for name, given in headers if not _is_replaced(name.lower())
     ]
     unfolded += ((f"ce_{name}", text.encode()) for name, text in found.items())
-    unfolded.append((envelope.CONTENT_TYPE, content_type.encode()))
-    _, subtype = _media_type(content_type)
+    is_json = content_type is None or _is_json(content_type)
+    if content_type is not None:
+        unfolded.append((envelope.CONTENT_TYPE, content_type.encode()))
     if encoded is not None:
-        if data is not None:
+        if has_data:
             raise EnvelopeError("Expected `data` or `data_base64`, got both")
         return unfolded, _decoded(encoded)
-    is_json = subtype == "json" or subtype.endswith("+json")
     return unfolded, data.encode() if isinstance(data, str) and not is_json else data
+
+
+def _body(value: bytes) -> dict[str, Any]:
+    try:
+        body = read_event_json(value)
+    except AmbiguousJsonError as error:
+        raise _fault_of(error) from None
+    if not isinstance(body, dict):
+        raise EnvelopeError("Expected a CloudEvents JSON object, got another JSON value")
+    return body
+
+
+def _fault_of(error: AmbiguousJsonError) -> EnvelopeError | AmbiguousJsonError:
+    """Return what is ambiguous as a fault of an attribute, or of the data with its place there."""
+    name, *rest = error.steps or ("data",)
+    is_twice = error.is_twice and not rest
+    if not isinstance(name, str) or (name in _DATA and not is_twice):
+        return AmbiguousJsonError(error.fault, tuple(rest))
+    return EnvelopeError(f"{'Expected one value, got two' if is_twice else error.fault} - at {_place(name)}")
+
+
+def _place(name: str) -> str:
+    if name in _DATA:
+        return f"`{name}`"
+    return f"attribute `{name}`" if name == "datacontenttype" else envelope.shown(f"ce_{name}")
 
 
 def _is_replaced(name: str) -> bool:
     return name == envelope.CONTENT_TYPE or name.startswith("ce_")
+
+
+def _is_json(content_type: str) -> bool:
+    _, subtype = _media_type(content_type)
+    return subtype == "json" or subtype.endswith("+json")
 
 
 def _text(name: str, attribute: object) -> str:
@@ -123,7 +165,7 @@ def _text(name: str, attribute: object) -> str:
     if isinstance(attribute, str):
         return attribute
     if f"ce_{name}" in envelope.ATTRIBUTES or name == "datacontenttype":
-        raise EnvelopeError(f"Expected text, got another JSON value - at attribute `{name}`")
+        raise EnvelopeError(f"Expected text, got another JSON value - at {_place(name)}")
     if isinstance(attribute, bool):
         return "true" if attribute else "false"
     if isinstance(attribute, int) and attribute in _INTEGERS:

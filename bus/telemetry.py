@@ -26,6 +26,7 @@ from bus import envelope
 from bus.event import Event
 from bus.record import Record, TopicPartition
 from bus.stages.stamp import Stamp, Stamper
+from bus.structured import read_trace
 from bus.times.clock import BrokerClock, steady_ns
 from bus.times.sunsets import VersionUse
 from bus.trace_context import TraceContext, trace_context
@@ -374,9 +375,7 @@ def _of(context: Context) -> SpanContext:
 
 def _published(record: Record) -> SpanContext:
     """Return the span that published a record; an invalid one if it names none."""
-    found = dict(record.headers)
-    parent = trace_context(found.get(envelope.TRACEPARENT) or b"", found.get(envelope.TRACESTATE))
-    return _of(_context(*(parent or (None, None))))
+    return _of(_context(*(read_trace(record.headers, record.value) or (None, None))))
 
 
 def _carried(context: Context | None = None) -> TraceContext | None:

@@ -7,8 +7,11 @@ decision 27.
 """
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
+
+from bus import envelope
 
 MAX_STATE_CHARACTERS = 4096
 """The most of a `tracestate` that is passed on; the standard asks for 512 at least."""
@@ -47,6 +50,19 @@ def trace_context(parent: bytes, state: bytes | None) -> TraceContext | None:
     else:
         flags = f"{int(flags, 16) & 1:02x}"  # the one flag that a later version is known to have
     return TraceContext(f"00-{ids}-{flags}", _state(state.decode("ascii", "replace")) if state else None)
+
+
+def context_of(attributes: Mapping[str, bytes]) -> TraceContext | None:
+    """Return the trace context of an event: that of its header, else that of its attribute.
+
+    The header is of the latest hop, the attribute of the first (distributed tracing extension).
+    """
+    get = attributes.get
+    parent, first = get(envelope.TRACEPARENT), get(envelope.CE_TRACEPARENT)
+    context = None if parent is None else trace_context(parent, get(envelope.TRACESTATE))
+    if context is None and first is not None:
+        return trace_context(first, get(envelope.CE_TRACESTATE))
+    return context
 
 
 def _state(text: str) -> str | None:

@@ -85,6 +85,7 @@ if TYPE_CHECKING:
         shown_folder,
         variables,
     )
+    from contracts.schema.event_json import AmbiguousJsonError, read_event_json
     from contracts.schema.references import Subschema
     from contracts.terminal import say, say_json, visible_console
     from contracts.validation import Violation
@@ -106,6 +107,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Access": "contracts.cluster.state",
     "Agency": "contracts.contract",
+    "AmbiguousJsonError": "contracts.schema.event_json",
     "AppliedCatalog": "contracts.cluster.state",
     "CONVERSION_OPTIONS": "contracts.versions.converters",
     "CONVERTERS": "contracts.versions.converters",
@@ -174,6 +176,7 @@ _HOMES = {
     "plain_value": "contracts.versions.numbers",
     "project_layers": "contracts.project",
     "quotable": "contracts.names",
+    "read_event_json": "contracts.schema.event_json",
     "read_options": "contracts.versions.converters",
     "read_time": "contracts.versions.converters",
     "read_yaml_documents": "contracts.documents.document",
@@ -207,6 +210,7 @@ __all__ = [
     "REFERENCE",
     "Access",
     "Agency",
+    "AmbiguousJsonError",
     "AppliedCatalog",
     "Catalog",
     "CatalogError",
@@ -268,6 +272,7 @@ __all__ = [
     "plain_value",
     "project_layers",
     "quotable",
+    "read_event_json",
     "read_options",
     "read_time",
     "read_yaml_documents",

@@ -107,6 +107,10 @@ class CompiledSchema:
             found = {self._not_json(data)}
         return tuple(sorted(found))
 
+    def path_of(self, steps: Iterable[Step]) -> str:
+        """A place in data, with `[*]` for each name that the schema does not declare."""
+        return render_path(self._declared(steps))
+
     def _violation(self, error: jsonschema_rs.ValidationError, data: object) -> Violation:
         row, limit = _row(error)
         steps = self._declared(error.instance_path)
@@ -123,7 +127,7 @@ class CompiledSchema:
         steps = self._declared(first_not_json(data))
         return Violation(render_path(steps), "json", describe("json", None, "", steps))
 
-    def _declared(self, path: list[str | int]) -> tuple[Step, ...]:
+    def _declared(self, path: Iterable[Step]) -> tuple[Step, ...]:
         return tuple(step if isinstance(step, int) or step in self._names else EVERY for step in path)
 
     @cached_property

@@ -24,6 +24,7 @@ from bus.event import Event
 from bus.publish.stampers import NUMBER
 from bus.stages.stamp import MAX_KEY_BYTES, Stamp
 from bus.trace_context import trace_context
+from contracts import AmbiguousJsonError, read_event_json
 
 TABLE = "govbus_outbox"
 COLUMNS = ("position", "id", "event", "version", "partition_key", "occurred_at", "data", "attributes")
@@ -58,12 +59,15 @@ class OutboxEvent(NamedTuple):
             row: the values of `COLUMNS`.
 
         Raises:
-            NotJsonError: its data or attributes are not JSON; the message has no value.
+            NotJsonError: its data or attributes are not JSON, or readers would understand the data
+                differently; the message has no value.
             EnvelopeError: a time in it is malformed.
         """
         _, event_id, subject, version, key, occurred_at, data, written = row
         try:
-            content, attributes = orjson.loads(data), orjson.loads(written) if written else {}
+            content, attributes = read_event_json(data.encode()), orjson.loads(written) if written else {}
+        except AmbiguousJsonError as error:
+            raise NotJsonError(f"{error.fault} - at `data`") from None
         except ValueError:
             raise NotJsonError("Expected JSON in `data` and `attributes`, got other text") from None
         if not (isinstance(attributes, dict) and _TEXTS.issuperset(map(type, attributes.values()))):

@@ -34,7 +34,7 @@ from bus.record import StoredRecord
 from bus.table import deliver
 from bus.topics import REPLAY, audit_topic, dead_letter_topic, parked_topic, receipts_topic
 from bus.transport import Sender, Transactional, Transport
-from contracts import Catalog, ContractError
+from contracts import AmbiguousJsonError, Catalog, ContractError, read_event_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +208,9 @@ class DeadLetters:
         subject, _, major = letter.why.get("topic", "").rpartition(".v")
         try:
             version = self._catalog.contract(subject).version(int(major))
-            data = orjson.loads(edited)
+            data = read_event_json(edited)
+        except AmbiguousJsonError as error:
+            raise UsageError(f"{error.fault} - {letter.name}") from None
         except (ContractError, ValueError) as error:
             raise UsageError(
                 f"Expected JSON for a contract of the catalogue, got other data - {letter.name} "

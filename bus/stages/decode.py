@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from bus import envelope, structured
 from bus.batch_limits import EVENT_HEADERS, MALFORMED, UNREAD, unread
 from bus.errors import EnvelopeError
@@ -13,7 +11,7 @@ from bus.event import Event
 from bus.outcome import DeadLetter, Reason
 from bus.record import FetchedRecord, Headers, Record
 from bus.stages.convert import TopicConversion
-from contracts import ContractVersion
+from contracts import AmbiguousJsonError, ContractVersion, read_event_json
 
 NAME = "decode"
 
@@ -70,8 +68,8 @@ def decode(record: Record, expected: Expected) -> Event[Any] | DeadLetter:
         attributes, identity = envelope.read_attributes(headers, plain)
     except EnvelopeError as error:
         return _without_envelope(headers if in_body else record.headers, value, error, in_body=in_body)
-    except ValueError:
-        return DeadLetter(Reason.NOT_JSON, "Expected a CloudEvents JSON object, got other bytes")
+    except ValueError as error:
+        return _no_json(error, "a CloudEvents JSON object", value, expected.current)
     if attributes[envelope.TYPE] != expected.type:
         return DeadLetter(Reason.UNKNOWN_TYPE, f"Expected type `{expected.type.decode()}`, got another")
     schema = attributes.get(envelope.DATASCHEMA)
@@ -82,10 +80,17 @@ def decode(record: Record, expected: Expected) -> Event[Any] | DeadLetter:
         known = ", ".join(sorted(uri.decode() for uri in expected.versions))
         return DeadLetter(Reason.UNKNOWN_VERSION, f"Expected dataschema {known}, got another")
     try:
-        data = orjson.loads(content) if isinstance(content, bytes) else content
+        data = read_event_json(content) if isinstance(content, bytes) else content
         return Event(record, attributes, identity, data, contract)
-    except ValueError:
-        return DeadLetter(Reason.NOT_JSON, "Expected JSON, got other bytes")
+    except ValueError as error:
+        return _no_json(error, "JSON", content, contract)
+
+
+def _no_json(error: ValueError, expected: str, text: bytes, contract: ContractVersion) -> DeadLetter:
+    detail = f"Expected {expected}, got {'other bytes' if text else 'none'}"
+    if isinstance(error, AmbiguousJsonError):
+        detail = f"{error.fault} - at `{contract.reader.path_of(error.steps)}`"
+    return DeadLetter(Reason.NOT_JSON, detail)
 
 
 def _without_envelope(headers: Headers, value: bytes, error: EnvelopeError, *, in_body: bool) -> DeadLetter:

@@ -29,7 +29,8 @@ def encode(contract: ContractVersion, data: Any) -> bytes:
     except TypeError:
         raise NotJsonError(
             f"Expected JSON data, got a part that JSON cannot hold - {contract.contract.subject} "
-            f"{contract.number}. Use text, numbers, lists and objects with text keys"
+            f"{contract.number}. Use text, numbers (whole ones of at most 64 bits), lists and objects with "
+            "text keys"
         ) from None
     if len(value) > contract.contract.max_bytes:
         name = f"{contract.contract.subject} {contract.number}"

@@ -3,12 +3,10 @@
 import re
 from typing import Any
 
-import orjson
-
-from bus.errors import ContractViolationError
+from bus.errors import ContractViolationError, NotJsonError
 from bus.event import Event
 from bus.outcome import DeadLetter, Reason
-from contracts import ContractVersion
+from contracts import AmbiguousJsonError, ContractVersion, read_event_json
 
 NAME = "validate"
 
@@ -51,17 +49,28 @@ def require_valid(contract: ContractVersion, data: Any, value: bytes) -> Any:
 
     Raises:
         ContractViolationError: with every violation.
+        NotJsonError: a part that was given as JSON text is none, or none that all readers understand alike.
     """
     try:
-        seen = orjson.loads(value) if _has_null(value) else data
+        seen = _read(contract, value) if _has_null(value) else data
         valid = contract.writer.is_valid(seen)
     except ValueError:
-        seen = orjson.loads(value)
+        seen = _read(contract, value)
         valid = contract.is_valid(seen)
     if not valid:
         # A tuple and a list are the same on the wire, so the encoded form has the last word.
-        seen = orjson.loads(value)
+        seen = _read(contract, value)
         violations = contract.violations(seen)
         if violations:
             raise ContractViolationError(f"{contract.contract.subject} {contract.number}", violations)
     return seen
+
+
+def _read(contract: ContractVersion, value: bytes) -> Any:
+    try:
+        return read_event_json(value)
+    except AmbiguousJsonError as error:
+        fault = f"{error.fault} - at `{contract.writer.path_of(error.steps)}`"
+    except ValueError:
+        fault = "Expected JSON, got other text in a part that was given as JSON text"
+    raise NotJsonError(f"{fault} of {contract.contract.subject} {contract.number}; the event was not sent")

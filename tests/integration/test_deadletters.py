@@ -213,6 +213,8 @@ async def test_an_edited_event_is_handled_and_the_original_is_kept(world: World)
         with pytest.raises(ContractViolationError) as refused:
             await opened.redrive(letter, MAE, b'{"number": "one"}')
         assert len(refused.value.violations) == 2
+        with pytest.raises(UsageError, match="each name once"):
+            await opened.redrive(letter, MAE, orjson.dumps(case(7))[:-1] + b', "number": 8}')
         assert await _audited(world) == []
         await opened.redrive(letter, MAE, orjson.dumps(case(7)))
         await until(lambda: ("k", 2) in office.seen)

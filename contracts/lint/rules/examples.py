@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from contracts.errors import DocumentError, PartitionKeyError, SchemaUnusableErr
 from contracts.finding import Finding, Place, Rule
 from contracts.lint.rules.schemas import BOUNDED
 from contracts.schema.cost import is_bounded_for
+from contracts.schema.event_json import AmbiguousJsonError, read_event_json
 from contracts.schema.reference_validator import Obstacle, ReferenceValidator, reference_validator
 from contracts.schema.references import Subschema
 
@@ -141,6 +143,7 @@ def _example(version: ContractVersion, document: Document, kind: str) -> Iterato
     violations = version.violations(document.value)
     for violation in violations:
         yield PASSES.at(document.place(), f"version {version.number} refuses it: {violation.message}")
+    yield from _on_the_wire(document)
     if len(document.content) > version.contract.max_bytes:
         yield PASSES.at(document.place(), f"larger than the contract's {version.contract.max_bytes:,} bytes")
     if not violations:
@@ -148,6 +151,16 @@ def _example(version: ContractVersion, document: Document, kind: str) -> Iterato
             version.contract.key_of(document.value)
         except PartitionKeyError as error:
             yield KEY.at(document.place(), str(error))
+
+
+def _on_the_wire(document: Document) -> Iterator[Finding]:
+    try:
+        read_event_json(document.content.removeprefix(BOM_UTF8))
+    except AmbiguousJsonError as error:
+        yield PASSES.at(document.place(*error.steps), f"no event can be so: {error.fault}")
+    except ValueError:
+        what = "no event can be so: Expected JSON of RFC 7493, got a number beyond a double, or half a letter"
+        yield PASSES.at(document.place(), what)
 
 
 def _agreement(version: ContractVersion, document: Document, validators: _Validators) -> Iterator[Finding]:

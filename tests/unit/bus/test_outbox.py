@@ -15,6 +15,7 @@ from bus import (
     Draft,
     EnvelopeError,
     EventTooLargeError,
+    NotJsonError,
     Outbox,
     OutboxEvent,
     PublishManyError,
@@ -218,3 +219,18 @@ def test_the_table_holds_text_of_any_script_and_size(database: str, kept: str, o
     """Some databases have a narrower type under the plain name."""
     dialect = make_url(f"{database}://").get_dialect()()
     assert f"data {kept} NOT NULL" in str(CreateTable(outbox.table).compile(dialect=dialect))
+
+
+@pytest.mark.parametrize(
+    ("data", "fault"),
+    [
+        ('{"a": 1, "a": 2}', "each name once"),
+        ('{"a": 18446744073709551616}', "64 bits"),
+        ("{'a': 1}", "got other text"),
+    ],
+)
+def test_data_of_a_row_that_readers_understand_differently_is_refused(data: str, fault: str) -> None:
+    """Another program than this bus may have written the row; the message has no value."""
+    with pytest.raises(NotJsonError, match=fault) as told:
+        OutboxEvent.read((1, "1", "south.case-opened", "1.0", "k", NOON.isoformat(), data, None))
+    assert "551616" not in str(told.value)

@@ -245,9 +245,93 @@ def test_binary_data_that_is_no_json_is_told_as_in_binary_mode() -> None:
     assert found.reason is Reason.NOT_JSON
 
 
-def test_data_twice_is_refused() -> None:
-    """JSON event format, section 3.1.1: one of them."""
-    assert "got both" in refused({**WHOLE, "data_base64": "e30="})
+@pytest.mark.parametrize("data", [DATA, None])
+def test_data_twice_is_refused(data: Any) -> None:
+    """JSON event format, section 3.1.1: one of them; `null` is a value of the data, and no absence."""
+    assert "got both" in refused({**WHOLE, "data": data, "data_base64": "e30="})
+
+
+def not_json(*given: Any, **options: Any) -> str:
+    """Return why the data is not what all readers understand alike, as it must be."""
+    found = read(*given, **options)
+    assert isinstance(found, DeadLetter), found
+    assert found.reason is Reason.NOT_JSON
+    return found.detail
+
+
+def test_without_data_both_modes_give_the_same_refusal() -> None:
+    """JSON event format, section 3.1.1: no `data` is not the value `null`."""
+    body = {name: value for name, value in WHOLE.items() if name != "data"}
+    assert not_json(body) == not_json(b"", *binary({}), content_type=None) == "Expected JSON, got none"
+
+
+def test_binary_data_without_a_type_has_none() -> None:
+    """JSON event format, section 3.1.2: no assumption is made; the contract says that it is JSON."""
+    body = {name: value for name, value in WHOLE.items() if name != "data"}
+    found = event({**body, "data_base64": b64encode(json.dumps(DATA).encode()).decode()})
+    assert (found.data, found.attributes.get("content-type")) == (DATA, None)
+    assert found.attributes == event(DATA, *binary({}), content_type=None).attributes
+
+
+def whole(**members: str) -> bytes:
+    """Return an event in structured mode whose members, as JSON text, are added to its own."""
+    added = "".join(f', "{name}": {text}' for name, text in members.items())
+    return f"{json.dumps(WHOLE)[:-1]}{added}}}".encode()
+
+
+@pytest.mark.parametrize(
+    ("member", "place"),
+    [("id", "attribute `id`"), ("source", "attribute `source`"), ("type", "attribute `type`"),
+     ("specversion", "attribute `specversion`"), ("data", "`data`")],
+)  # fmt: skip
+def test_a_member_that_stands_twice_is_refused(member: str, place: str) -> None:
+    """RFC 8259, section 4: which is the event's? As of two headers, with the same words."""
+    for text in ('"w-2"', json.dumps(WHOLE[member]), "null"):
+        assert refused(whole(**{member: text})) == f"Expected one value, got two - at {place}"
+    if member != "data":
+        doubled = refused(DATA, *binary({}), (f"ce_{member}", b"w-2"), content_type=None)
+        assert doubled == f"Expected one value, got two - at {place}"
+
+
+def test_an_own_member_that_stands_twice_is_refused_without_its_name() -> None:
+    """It is a foreigner's; its type of content is told by name."""
+    detail = refused(whole(adalovelace='"a"')[:-1] + b', "adalovelace": "b"}')
+    assert detail == "Expected one value, got two - at an extension attribute"
+    body = whole(datacontenttype='"application/json"')[:-1] + b', "datacontenttype": "text/plain"}'
+    assert refused(body) == "Expected one value, got two - at attribute `datacontenttype`"
+
+
+@pytest.mark.parametrize(
+    ("data", "place"),
+    [('{"reference": "A", "reference": "B"}', "$.reference"),
+     ('{"child": {"name": "Zoë", "birth_date": 1, "name": "Zoë"}}', "$.child.name"),
+     ('{"parents": [{}, {"ada": 1, "ada": 1}]}', "$.parents[1][*]"),
+     ('{"child": 1, "\\u0063hild": 2}', "$.child"),
+     ('{"reference": 18446744073709551616}', "$.reference"), ('[-9223372036854775809]', "$[0]"),
+     (f"{10**40}", "$")],
+)  # fmt: skip
+def test_data_that_readers_understand_differently_is_refused_in_both_modes(data: str, place: str) -> None:
+    """With the place, by the names of the contract, and no other."""
+    body = {name: value for name, value in WHOLE.items() if name != "data"}
+    detail = not_json(json.dumps(body)[:-1].encode() + f', "data": {data}}}'.encode())
+    assert detail.endswith(f" - at `{place}`")
+    assert "ada" not in detail
+    assert detail == not_json(data.encode(), *binary({}), content_type=None)
+    assert detail == not_json({**body, "data_base64": b64encode(data.encode()).decode()})
+
+
+def test_a_number_of_64_bits_keeps_its_digits() -> None:
+    """In both modes."""
+    data = {"least": -(2**63), "most": 2**64 - 1}
+    assert event({**WHOLE, "data": data}).data == event(data, *binary({}), content_type=None).data == data
+
+
+def test_what_is_nested_without_end_is_refused_in_both_modes() -> None:
+    """Deeper than the bus can write again."""
+    deep = "[" * 300 + "]" * 300
+    assert "254 levels" in not_json(deep.encode(), *binary({}), content_type=None)
+    body = {name: value for name, value in WHOLE.items() if name != "data"}
+    assert "254 levels" in not_json(json.dumps(body)[:-1].encode() + f', "data": {deep}}}'.encode())
 
 
 @pytest.mark.parametrize("data", ["plain", 7, None, True, [1, {"a": 1.0}], {"big": 18446744073709551615}])

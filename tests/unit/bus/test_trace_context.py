@@ -6,6 +6,7 @@ so that whoever traces begins a trace. Each row is read from a record's headers 
 the first one caused.
 """
 
+import json
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from bus.database.outbox_rows import OutboxEvent, row_of
 from bus.envelope import read_attributes
 from bus.record import Headers, StoredRecord
 from bus.stages.stamp import Stamp, Stamper, stamp_of
+from bus.structured import read_trace
 from bus.trace_context import MAX_STATE_CHARACTERS, trace_context
 from contracts import Catalog
 
@@ -158,6 +160,9 @@ def test_a_state_without_a_parent_is_none(state: str) -> None:
         (["a=1", "a=2"], "a=1"),
         (["tenant@vendor=1"], "tenant@vendor=1"),
         (["1tenant@vendor=1,2=3"], "1tenant@vendor=1,2=3"),
+        (["foo@=1,bar=2"], "foo@=1,bar=2"),
+        (["foo@@bar=1,bar=2"], "foo@@bar=1,bar=2"),
+        (["foo@bar@baz=1,bar=2"], "foo@bar@baz=1,bar=2"),
         (["a= b c"], "a= b c"),
     ],
 )
@@ -183,7 +188,8 @@ VALUE = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) not in ",="
 
 
 @pytest.mark.parametrize(
-    "key", [KEY, f"{KEY}@a-z0-9_-*/", "z" * 256, "t" * 241 + "@" + "v" * 14, "t" * 242 + "@v"]
+    "key",
+    [KEY, f"{KEY}@a-z0-9_-*/", "z" * 256, "t" * 241 + "@" + "v" * 14, "t" * 242 + "@v", "t@" + "v" * 15],
 )
 @pytest.mark.parametrize("value", [VALUE, "1", "v" * 256])
 def test_every_allowed_character_and_length_goes_on(key: str, value: str) -> None:
@@ -249,6 +255,46 @@ def test_any_bytes_are_a_well_formed_context_or_none(parent: bytes, state: bytes
     found = trace_context(parent, state)
     if found is not None:
         assert trace_context(found.parent.encode(), (found.state or "").encode()) == found
+
+
+@pytest.mark.parametrize("name", ["traceparent", "TRACEPARENT", "ce_traceparent", "CE_TraceParent"])
+def test_what_links_a_record_reads_what_its_event_does(name: str) -> None:
+    """A span of a poll links the records that it brought, and reads headers in any case, too."""
+    headers = (
+        (name, PARENT.encode()),
+        ("TraceState", b"a=1"),
+        ("tracestate", b"b=2"),
+        ("CE_Tracestate", b"c=3"),
+    )
+    event = received(*headers)
+    assert (event.traceparent, event.tracestate) == (PARENT, "c=3" if "ce" in name[:2].lower() else "a=1,b=2")
+    assert read_trace([*ATTRIBUTES, *headers], b"{}") == (event.traceparent, event.tracestate)
+
+
+def test_what_links_a_record_reads_the_headers_of_what_is_no_event() -> None:
+    """Its dead letter has a publisher, too."""
+    headers = (
+        ("TraceParent", PARENT.encode()),
+        ("tracestate", b"a=1"),
+        ("ce_time", b"soon"),
+        ("ce_own", None),
+    )
+    assert read_trace(headers, None) == (PARENT, "a=1")
+    assert read_trace([*headers, ("traceparent", PARENT.encode())], None) is None
+    assert read_trace([("ce_own", b"")], None) is None
+
+
+def test_what_links_a_record_reads_the_body_of_structured_mode() -> None:
+    """The header goes before it; what is no event has its headers."""
+    mode = ("Content-Type", b"application/cloudevents+json")
+    body = {"specversion": "1.0", "id": "t-1", "source": "/foreign", "type": VERSION.type, "data": {}}
+    value = json.dumps({**body, "traceparent": PARENT, "tracestate": "a=1"}).encode()
+    other = PARENT.replace("ab", "cd").encode()
+    assert read_trace([mode], value) == (PARENT, "a=1")
+    assert read_trace([mode, ("TRACEPARENT", other)], value) == (other.decode(), None)
+    assert read_trace([mode, ("TRACEPARENT", other)], b"{") == (other.decode(), None)
+    assert read_trace([mode], b"{") is None
+    assert read_trace([mode], None) is None
 
 
 def test_a_request_of_a_handler_carries_the_context() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -282,6 +283,10 @@ FAULTS: dict[str, list[Fault]] = {
     "example-passes": [
         lambda root: write(root, VALID, {**event(), "paid_on": "soon"}),
         change(CONTRACT, max_bytes=10),
+        lambda root: write(root, VALID, {**event(), "amounts": [{"cents": 2**64}]}),
+        lambda root: write(
+            root, VALID, json.dumps({**event(), "amounts": [{"cents": 12}]}).replace("12", "1e400")
+        ),
     ],
     "example-fails": [lambda root: write(root, INVALID, event())],
     "example-key": [empty_key],
