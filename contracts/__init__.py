@@ -45,7 +45,13 @@ if TYPE_CHECKING:
         RegistryEntry,
         TopicState,
     )
-    from contracts.commands.catalog_option import catalog_option, logged_catalog_option, said_catalog
+    from contracts.commands.catalog_option import (
+        AgencyName,
+        EventName,
+        catalog_option,
+        logged_catalog_option,
+        said_catalog,
+    )
     from contracts.contract import (
         Agency,
         ClusterPolicy,
@@ -72,8 +78,9 @@ if TYPE_CHECKING:
     from contracts.finding import Finding, Place
     from contracts.json_schemas import DIALECT, DocumentedSchema, catalog_schemas
     from contracts.logs import VisibleFilter, visible_logger
+    from contracts.masking import Mask
     from contracts.names import meant, quotable
-    from contracts.paths import DataPath
+    from contracts.paths import DataPath, parse_path
     from contracts.processes import collect_rarely
     from contracts.project import (
         REFERENCE,
@@ -87,7 +94,7 @@ if TYPE_CHECKING:
     )
     from contracts.schema.event_json import AmbiguousJsonError, read_event_json
     from contracts.schema.references import Subschema
-    from contracts.terminal import say, say_json, visible_console
+    from contracts.terminal import is_read, say, say_json, visible_console
     from contracts.validation import Violation
     from contracts.versions.converters import (
         CONVERSION_OPTIONS,
@@ -99,7 +106,7 @@ if TYPE_CHECKING:
         zone_named,
     )
     from contracts.versions.numbers import ValueConversionError, plain_value
-    from contracts.visible_text import visible
+    from contracts.visible_text import visible, visible_json
     from contracts.web.listening import listening_options
     from contracts.web.server import serve_web
 
@@ -107,6 +114,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Access": "contracts.cluster.state",
     "Agency": "contracts.contract",
+    "AgencyName": "contracts.commands.catalog_option",
     "AmbiguousJsonError": "contracts.schema.event_json",
     "AppliedCatalog": "contracts.cluster.state",
     "CONVERSION_OPTIONS": "contracts.versions.converters",
@@ -127,12 +135,14 @@ _HOMES = {
     "DataPath": "contracts.paths",
     "Document": "contracts.documents.document",
     "DocumentedSchema": "contracts.json_schemas",
+    "EventName": "contracts.commands.catalog_option",
     "Finding": "contracts.finding",
     "GROWTH": "contracts.cluster.growth",
     "Growth": "contracts.cluster.growth",
     "KeyRule": "contracts.contract",
     "LEASE_MS": "contracts.cluster.growth",
     "Layer": "contracts.project",
+    "Mask": "contracts.masking",
     "Milestone": "contracts.contract",
     "NoCatalogError": "contracts.errors",
     "OFFSETS_RETENTION": "contracts.cluster.plan",
@@ -169,9 +179,11 @@ _HOMES = {
     "growths_of": "contracts.cluster.growth",
     "hidden_parts": "contracts.addresses",
     "is_alone": "contracts.cluster.copies",
+    "is_read": "contracts.terminal",
     "listening_options": "contracts.web.listening",
     "logged_catalog_option": "contracts.commands.catalog_option",
     "meant": "contracts.names",
+    "parse_path": "contracts.paths",
     "paused_growth": "contracts.cluster.growth",
     "plain_value": "contracts.versions.numbers",
     "project_layers": "contracts.project",
@@ -194,6 +206,7 @@ _HOMES = {
     "variables": "contracts.project",
     "visible": "contracts.visible_text",
     "visible_console": "contracts.terminal",
+    "visible_json": "contracts.visible_text",
     "visible_logger": "contracts.logs",
     "withdrawal": "contracts.cluster.registry",
     "write_registry_folder": "contracts.cluster.registry",
@@ -210,6 +223,7 @@ __all__ = [
     "REFERENCE",
     "Access",
     "Agency",
+    "AgencyName",
     "AmbiguousJsonError",
     "AppliedCatalog",
     "Catalog",
@@ -227,10 +241,12 @@ __all__ = [
     "DataPath",
     "Document",
     "DocumentedSchema",
+    "EventName",
     "Finding",
     "Growth",
     "KeyRule",
     "Layer",
+    "Mask",
     "Milestone",
     "NoCatalogError",
     "PartitionKeyError",
@@ -265,9 +281,11 @@ __all__ = [
     "growths_of",
     "hidden_parts",
     "is_alone",
+    "is_read",
     "listening_options",
     "logged_catalog_option",
     "meant",
+    "parse_path",
     "paused_growth",
     "plain_value",
     "project_layers",
@@ -290,6 +308,7 @@ __all__ = [
     "variables",
     "visible",
     "visible_console",
+    "visible_json",
     "visible_logger",
     "withdrawal",
     "write_registry_folder",

@@ -7,6 +7,7 @@ see `contracts/visible_text.py`.
 from __future__ import annotations
 
 import os
+import select
 import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
@@ -66,6 +67,18 @@ def visible_console(*, err: bool = False) -> Console:
     if not made.is_terminal:
         made.width = int(os.environ.get("COLUMNS", WIDTH))
     return made
+
+
+def is_read() -> bool:
+    """Whether somebody may still read stdout: of a pipe whose reader has ended it is known before a write."""
+    if not hasattr(select, "poll"):  # on Windows a write tells
+        return True
+    try:
+        looked = select.poll()
+        looked.register(sys.stdout.fileno(), 0)
+    except (OSError, ValueError):  # it is no file of the system
+        return True
+    return not any(found & select.POLLERR for _, found in looked.poll(0))
 
 
 def _write(text: str, *, err: bool = False, newline: bool = True) -> None:

@@ -21,6 +21,7 @@ class SmallCountry:
     """Two agencies, `north` and `south`; a case is opened by one and closed by the other."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         mark = "".join(random.SystemRandom().choices(CONSONANTS, k=8))
         self.north, self.south = f"north-{mark}", f"south-{mark}"
         self.opened, self.closed = f"{self.north}.case-opened", f"{self.south}.case-closed"
@@ -32,6 +33,16 @@ class SmallCountry:
         (folder / "services").mkdir()
         _write(folder / "services" / "one-case.yaml", self._service())
         self.catalog = Catalog.open(folder)
+
+    def mark_personal(self, *paths: str) -> None:
+        """Mark fields of opened cases as personal data."""
+        place = self.folder / "agencies" / self.north / "case-opened" / "contract.yaml"
+        marks = {
+            "classification": "personal", "legal_basis": "An act", "other_fields": "internal",
+            "personal_fields": dict.fromkeys(paths, "name"),
+        }  # fmt: skip
+        _write(place, {**yaml.safe_load(place.read_text()), **marks})
+        self.catalog = Catalog.open(self.folder)
 
     @property
     def topic(self) -> str:

@@ -102,6 +102,33 @@ async def open_consumer(
         await consumer.close()
 
 
+@asynccontextmanager
+async def open_reader(settings: Settings, begins: Mapping[TopicPartition, int]) -> AsyncIterator[Consumer]:
+    """Read topics in no group: nothing is committed, and no other reader notices.
+
+    Args:
+        settings: the cluster.
+        begins: all partitions of the topics, and the offset at which each begins.
+
+    Raises:
+        BusUnavailableError: no broker answers.
+        AccessDeniedError: the cluster refuses the user.
+    """
+    consumer = KafkaConsumer(settings, BrokerClock(), None, sorted({place.topic for place in begins}))
+    await consumer.start()
+    try:
+        async with asyncio.timeout(settings.publish_timeout_seconds):
+            while not begins.keys() <= set(consumer.assigned()):  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(LOOK_AROUND_MS / 50_000)
+        for place, offset in begins.items():
+            consumer.seek(place, offset)
+        yield consumer
+    except TimeoutError as error:
+        raise translate(error, settings.bootstrap_servers) from error
+    finally:
+        await consumer.close()
+
+
 def wire(committed: CommittedOffset) -> Any:
     """Return a commit as aiokafka takes it."""
     return OffsetAndMetadata(committed.offset, committed.metadata)

@@ -7,11 +7,18 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin.config_resource import ConfigResourceType
-from aiokafka.errors import ConsumerStoppedError, KafkaConnectionError, KafkaError
+from aiokafka.errors import (
+    ConsumerStoppedError,
+    KafkaConnectionError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 from aiokafka.protocol.admin import DescribeConfigsRequest
+from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.structs import TopicPartition as KafkaPartition
 
-from bus.errors import BusUnavailableError
+from bus.errors import BusUnavailableError, TopicMissingError
 from bus.kafka.client import begin, connection, end, read_again
 from bus.kafka.errors import translate
 from bus.kafka.quorum import partitions_at
@@ -81,6 +88,27 @@ class OneOffReads:
 
         answers = await self._ask(f"{len(wanted)} topics", ask) if wanted else []
         return {topic: max(answer.get(topic, 0) for answer in answers) for topic in wanted}
+
+    async def places(self, topic: str) -> list[TopicPartition]:
+        """Return all partitions of a topic.
+
+        Raises:
+            TopicMissingError: there is none.
+            AccessDeniedError: this user may not know of it, or it may not be there.
+        """
+
+        async def ask(kafka: Any) -> int:
+            client = kafka._client  # noqa: SLF001 - `partitions_for_topic` does not tell why there are none
+            request = MetadataRequest([topic], allow_auto_topic_creation=False)
+            ((code, *_, partitions),) = (await client.send(client.get_random_node(), request)).topics
+            if for_code(code) is TopicAuthorizationFailedError:
+                raise TopicAuthorizationFailedError
+            return len(partitions)
+
+        count = await self._ask(topic, ask) or (await self.partitions([topic]))[topic]
+        if not count:
+            raise TopicMissingError(topic)
+        return [TopicPartition(topic, number) for number in range(count)]
 
     async def are_undated(self, topics: Collection[str]) -> Mapping[str, bool]:
         """Return whether each topic keeps the times that publishers give, instead of the brokers'.

@@ -1,15 +1,17 @@
-"""`--catalog`: every command finds its catalogue the same way, and names the one that its line does not name.
+"""`--catalog`, and names in the catalogue: every command finds them the same way.
 
-It does so on stderr, or in the log if it runs until it is stopped.
+The catalogue that a command's line does not name is named on stderr, or in the log if the command runs until
+it is stopped. A shell completes names from the folders of the catalogue, without reading its documents.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from contracts.errors import ContractError
 from contracts.logs import visible_logger
@@ -47,6 +49,46 @@ def said_catalog(named: str | None = None) -> Path:
     return folder
 
 
+class EventName(click.ParamType[str]):
+    """The name of an event, `<agency>.<event>`, which a shell completes."""
+
+    name = "event"
+
+    def shell_complete(
+        self, context: click.Context, _parameter: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Return the events of the catalogue that begin so."""
+        files = _folder(context).glob("agencies/*/*/contract.yaml")
+        return _beginning(incomplete, (f"{file.parts[-3]}.{file.parts[-2]}" for file in files))
+
+
+class AgencyName(click.ParamType[str]):
+    """The name of an agency, which a shell completes."""
+
+    name = "agency"
+
+    def shell_complete(
+        self, context: click.Context, _parameter: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Return the agencies of the catalogue that begin so."""
+        files = _folder(context).glob("agencies/*/agency.yaml")
+        return _beginning(incomplete, (file.parent.name for file in files))
+
+
+def _folder(context: click.Context) -> Path:
+    """The folder of a line that is not complete; one without documents if there is none."""
+    if isinstance(root := context.params.get("root"), Path):
+        return root
+    try:
+        return catalog_folder()
+    except ContractError:
+        return Path()
+
+
+def _beginning(start: str, names: Iterable[str]) -> list[CompletionItem]:
+    return [CompletionItem(name) for name in sorted(names) if name.startswith(start)]
+
+
 def _option(command: Command, tell: Callable[[str], None]) -> Command:
     def found(context: click.Context, option: click.Parameter, given: str | None) -> Path:
         try:
@@ -55,7 +97,7 @@ def _option(command: Command, tell: Callable[[str], None]) -> Command:
             raise click.UsageError(str(error), context) from None
         if not folder.is_dir():
             raise click.BadParameter(f"there is no folder {shown_folder(folder)}", context, option)
-        if given is None:
+        if given is None and not context.resilient_parsing:
             tell(f"catalogue: {shown_folder(folder)}")
         return folder
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from time import monotonic, time_ns
 from typing import Any
 
+import orjson
 import pytest
 from confluent_kafka import Consumer, KafkaError, Producer
 
@@ -33,6 +34,7 @@ from bus.cluster.desired import MONITOR
 from bus.kafka.cluster import Cluster
 from bus.kafka.transport import KafkaTransport
 from bus.table import deliver
+from bus.tail.tail import follow
 from bus.topics import AUDIT_TOPIC, CLOCK_TOPIC, REGISTRY_TOPIC, dead_letter_topic
 from contracts import Access
 from tests.granted import (
@@ -181,6 +183,37 @@ async def test_a_refused_transaction_hides_nothing_once_it_is_aborted(country: G
     finally:
         await transaction.stop()
         await transport.stop()
+
+
+@ONE_WAY
+async def test_a_topic_is_looked_at_with_the_grant_alone(country: GuardedCountry) -> None:
+    """Which is enough; without it the cluster refuses, whatever a catalogue says."""
+    async with country.bus(country.north) as north:
+        await north.publish(country.opened, case(4), version="1.0")
+    looked = Looked(1)
+    await follow(country.settings(country.south), [country.topic], "start", looked)
+    assert [orjson.loads(record.value or b"")["number"] for record in looked.records] == [4]
+    with pytest.raises(AccessDeniedError, match=f"topic `{country.closed}.v1`"):
+        await follow(country.settings(country.north), [f"{country.closed}.v1"], "start", Looked(1))
+
+
+class Looked:
+    """Keeps so many records."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self.records: list[Record] = []
+
+    async def begun(self, begins: object) -> None:
+        """Take note of nothing."""
+
+    def show(self, record: Record) -> None:
+        """Keep one."""
+        self.records.append(record)
+
+    def is_over(self) -> bool:
+        """Whether there are enough."""
+        return len(self.records) >= self._count
 
 
 async def test_an_agency_joins_only_its_own_groups(country: GuardedCountry) -> None:

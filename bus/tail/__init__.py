@@ -1,0 +1,1 @@
+"""Looking at the events of a topic as they come."""
