@@ -80,7 +80,7 @@ if TYPE_CHECKING:
     from contracts.logs import VisibleFilter, visible_logger
     from contracts.masking import Mask
     from contracts.names import meant, quotable
-    from contracts.paths import DataPath, parse_path
+    from contracts.paths import DataPath, parse_path, render_path
     from contracts.processes import collect_rarely
     from contracts.project import (
         REFERENCE,
@@ -196,6 +196,7 @@ _HOMES = {
     "registered_policy": "contracts.cluster.registry",
     "registry_entries": "contracts.cluster.registry",
     "said_catalog": "contracts.commands.catalog_option",
+    "render_path": "contracts.paths",
     "say": "contracts.terminal",
     "say_json": "contracts.terminal",
     "serve_web": "contracts.web.server",
@@ -297,6 +298,7 @@ __all__ = [
     "registered_parts",
     "registered_policy",
     "registry_entries",
+    "render_path",
     "said_catalog",
     "say",
     "say_json",

@@ -195,6 +195,7 @@ PINNED: dict[str, list[str]] = {
         "registered_parts",
         "registered_policy",
         "registry_entries",
+        "render_path",
         "said_catalog",
         "say",
         "say_json",

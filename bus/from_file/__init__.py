@@ -1,0 +1,1 @@
+"""Publishing the events of a file or pipe."""
