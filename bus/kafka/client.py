@@ -130,12 +130,20 @@ async def end(client: Any) -> None:
         raise asyncio.CancelledError
 
 
+class _NoTopics(frozenset[str]):
+    """An empty set that is true: where aiokafka has a false one, it asks for every topic of the cluster."""
+
+    def __bool__(self) -> bool:
+        return True
+
+
 class Network(AIOKafkaClient):  # type: ignore[misc]
     """What opens the connections of a producer, consumer or admin client; after its end, none."""
 
     openings: set[asyncio.Timeout]
     """Of the connections that are being opened."""
     has_ended: bool
+    is_consumer: bool
     bounds: BoundsBatches
     """What a consumer reads within."""
 
@@ -146,6 +154,7 @@ class Network(AIOKafkaClient):  # type: ignore[misc]
         if not isinstance(found, cls):
             found.__class__ = cls
             found.openings, found.has_ended = set(), False
+            found.is_consumer = isinstance(client, AIOKafkaConsumer)
         network: Network = found
         return network
 
@@ -175,6 +184,12 @@ class Network(AIOKafkaClient):  # type: ignore[misc]
                     if (first := frame.f_locals.get("bootstrap_conn")) is not None:
                         first.close()
                 raise
+
+    async def _metadata_update(self, cluster_metadata: Any, topics: Any) -> Any:
+        """Ask about the topics in use; about all only for a consumer, whose pattern may match any."""
+        if not topics and not self.is_consumer:
+            topics = _NoTopics()
+        return await super()._metadata_update(cluster_metadata, topics)
 
     async def _get_conn(
         self, node_id: Any, *, group: Any = ConnectionGroup.DEFAULT, no_hint: bool = False

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from secrets import token_bytes
 from typing import Any, Self
@@ -22,10 +22,12 @@ from aiokafka.protocol.admin import (
     DescribeAclsRequest,
     DescribeClientQuotasRequest,
 )
+from aiokafka.protocol.metadata import MetadataRequest
 
 from bus.errors import BusUnavailableError
 from bus.kafka.client import begin, connection, end
 from bus.kafka.errors import translate
+from bus.kafka.quorum import partitions_at
 from bus.kafka.requests import alter_quotas, alter_topic_config, create_access, delete_access, set_passwords
 from bus.settings import Settings
 from contracts import OFFSETS_RETENTION, Access, ClusterState, Copies, TopicState
@@ -45,6 +47,8 @@ ROWS_AT_ONCE = 100
 DEFAULT_COPIES = ("default.replication.factor", "min.insync.replicas")
 COPY_MS = 60_000
 LOOK_SECONDS = 0.2
+KNOWN_SECONDS = 30.0
+"""How long a broker may take to learn of a new topic."""
 MIN_INSYNC = "min.insync.replicas"
 
 
@@ -96,8 +100,8 @@ class Cluster:
         """
         rows = {
             row["topic"]: row["partitions"]
-            for row in await self._admin.describe_topics()
-            if not row["is_internal"] and (among is None or row["topic"] in among)
+            for row in (await self._metadata(None if among is None else sorted(among)))["topics"]
+            if row["partitions"] and not row["is_internal"]  # without partitions: it is not there
         }
         names = sorted(rows)
         configs: dict[str, dict[str, str]] = {}
@@ -129,7 +133,14 @@ class Cluster:
         )
 
     async def _brokers(self) -> list[int]:
-        return sorted(row["node_id"] for row in (await self._admin.describe_cluster())["brokers"])
+        return sorted(row["node_id"] for row in (await self._metadata([]))["brokers"])
+
+    async def _metadata(self, topics: list[str] | None) -> Mapping[str, Any]:
+        """Return what a broker says of some topics, of all if None, and of the brokers."""
+        request = MetadataRequest(topics, allow_auto_topic_creation=False)
+        response = await self._admin._send_request(request)  # noqa: SLF001 - its own asks for every topic
+        found: Mapping[str, Any] = response.to_object()
+        return found
 
     async def _default_copies(self, broker: int) -> Copies:
         found = await self._broker_numbers(broker, DEFAULT_COPIES)
@@ -173,15 +184,26 @@ class Cluster:
         }
 
     async def make_topics(self, topics: Iterable[TopicState]) -> None:
-        """Create topics; existing ones stay as they are."""
+        """Create topics, and return when the brokers know them; existing ones stay as they are."""
         new = [
             NewTopic(topic.name, topic.partitions, topic.replicas, topic_configs=dict(topic.config))
             for topic in topics
         ]
-        response = await self._admin.create_topics(new) if new else None
-        for _, code, *message in response.topic_errors if response else ():
+        if not new:
+            return
+        for _, code, *message in (await self._admin.create_topics(new)).topic_errors:
             if for_code(code) is not TopicAlreadyExistsError:
                 _check(code, *message)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(KNOWN_SECONDS):
+                while not await self._all_know([topic.name for topic in new]):  # noqa: ASYNC110 - nobody tells
+                    await asyncio.sleep(LOOK_SECONDS / 10)
+
+    async def _all_know(self, topics: Sequence[str]) -> bool:
+        client = self._admin._client  # noqa: SLF001
+        nodes = [broker.nodeId for broker in client.cluster.brokers()]
+        answers = await asyncio.gather(*(partitions_at(client, node, topics) for node in nodes))
+        return all(answer is None or all(answer.values()) for answer in answers)
 
     async def change_topic(
         self, topic: TopicState, config: dict[str, str | None], *, partitions: bool, replicas: bool

@@ -19,7 +19,7 @@ from aiokafka.errors import KafkaError
 from bus.errors import BusError, BusUnavailableError, EnvelopeError, PartitionMissingError, TopicMissingError
 from bus.kafka.client import begin, connection, end
 from bus.kafka.errors import translate
-from bus.kafka.quorum import require_whole
+from bus.kafka.quorum import count_partitions, require_whole
 from bus.kafka.requests import topic_ids
 from bus.kafka.splitting import BatchParts, SplittingProducer
 from bus.record import TopicPartition
@@ -175,18 +175,18 @@ class Producer:
         deadline = monotonic() + NEW_TOPIC_SECONDS
         try:
             async with asyncio.timeout(self._settings.publish_timeout_seconds):
-                while not (found := await self._look_up(topic)):
+                while not (found := await self._count(topic)):
                     if monotonic() > deadline:
                         raise TopicMissingError(topic)
                     await asyncio.sleep(0.1)
                 cluster = self._kafka.client.cluster
                 # aiokafka asserts that it knows a partition; it learns of new ones every few minutes.
-                while len(cluster.partitions_for_topic(topic) or found) < len(found):
+                while len(cluster.partitions_for_topic(topic) or range(found)) < found:
                     await self._kafka.client.force_metadata_update()
         except (KafkaError, TimeoutError) as error:
             raise translate(error, f"topic `{topic}`") from error
-        self._partitions[topic] = len(found)
-        return len(found)
+        self._partitions[topic] = found
+        return found
 
     async def topic_ids(self, topics: Collection[str]) -> Mapping[str, str]:
         """Return the id of each topic that exists.
@@ -206,13 +206,11 @@ class Producer:
             raise BusUnavailableError("there is no connection to the cluster yet, or no longer")
         await require_whole(self._kafka.client, topic)
 
-    async def _look_up(self, topic: str) -> set[int] | None:
+    async def _count(self, topic: str) -> int:
         if self._kafka is None:
             raise BusUnavailableError("there is no connection to the cluster yet, or no longer")
         # aiokafka's own `partitions_for` asks until a missing topic appears.
-        metadata = await self._kafka.client.fetch_all_metadata()
-        found: set[int] | None = metadata.partitions_for_topic(topic)
-        return found
+        return await count_partitions(self._kafka.client, topic)
 
     def settled(self, records: int) -> None:
         """Note records that are acknowledged or failed."""

@@ -5,11 +5,12 @@ that are left go on to name the dead as alive, and leaders that were moved in ti
 """
 
 import asyncio
+import random
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
 from bus.errors import BusUnavailableError
@@ -72,6 +73,24 @@ def _missing(one: PartitionCopies, alive: Collection[int]) -> Iterator[int]:
         yield from set(one.replicas) - held
 
 
+async def count_partitions(client: Any, topic: str) -> int:
+    """Return how many partitions a topic has, as the first broker says that answers; 0 if it knows none.
+
+    Raises:
+        KafkaError: no broker answers.
+    """
+    nodes = [broker.nodeId for broker in client.cluster.brokers()]
+    error: KafkaError = KafkaConnectionError("no broker is known")
+    for node in random.sample(nodes, len(nodes)):
+        try:
+            found = await client.send(node, _asked([topic]))
+        except KafkaError as failed:
+            error = failed
+        else:
+            return sum(len(partitions) for *_, partitions in found.topics)
+    raise error
+
+
 async def partitions_at(client: Any, node: int, topics: Sequence[str]) -> dict[str, int] | None:
     """Return of how many partitions of each topic one broker knows; None if it does not answer."""
     found = await _metadata(client, node, topics)
@@ -92,8 +111,12 @@ async def _ask(client: Any, node: int, topic: str) -> list[PartitionCopies] | No
 async def _metadata(client: Any, node: int, topics: Sequence[str]) -> Sequence[Any] | None:
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
-            found = await client.send(node, MetadataRequest(list(topics), allow_auto_topic_creation=False))
+            found = await client.send(node, _asked(topics))
     except (KafkaError, AssertionError, TimeoutError, OSError):
         return None
     topics_found: Sequence[Any] = found.topics
     return topics_found
+
+
+def _asked(topics: Sequence[str]) -> MetadataRequest:
+    return MetadataRequest(list(topics), allow_auto_topic_creation=False)

@@ -13,10 +13,11 @@ from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
-from bus import BusUnavailableError, Settings
+from bus import BusUnavailableError, Event, Settings, apply_topics
 from bus.kafka.client import Network, begin, connection, end
 from tests.connections import left_open
 from tests.interruptions import TRIALS, Interruption, at_each_wait
+from tests.small_catalog import SmallCountry, case
 from tests.worlds import KafkaWorld, until
 
 
@@ -86,6 +87,35 @@ async def test_nothing_is_opened_for_a_client_that_has_ended(kafka_world: KafkaW
     with pytest.raises(KafkaConnectionError):
         await network.bootstrap()
     assert left_open() == []
+
+
+async def test_nobody_asks_about_every_topic(
+    country: SmallCountry, kafka: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The topics of a whole country take longer to read than all else of a start."""
+    asked: list[Any] = []
+    send = AIOKafkaConnection.send
+
+    def noting(self: Any, request: Any, *arguments: Any, **options: Any) -> Any:
+        if isinstance(request, MetadataRequest):
+            asked.append(request._topics)
+        return send(self, request, *arguments, **options)
+
+    world = KafkaWorld(country, kafka)
+    monkeypatch.setattr(AIOKafkaConnection, "send", noting)
+    await apply_topics(world.settings(), country.catalog)
+    bus = world.bus(country.south)
+    handled = asyncio.Event()
+
+    @bus.subscribe(country.opened, version=1, purpose="count")
+    async def count(event: Event[Any]) -> None:
+        handled.set()
+
+    async with bus, world.bus(country.north) as north:
+        await north.publish(country.opened, case(1), version="1.0")
+        await handled.wait()
+    assert len(asked) > 5
+    assert None not in asked
 
 
 @pytest.mark.parametrize("trial", TRIALS)
