@@ -33,10 +33,10 @@ format: $(READY) ## Correct style and format
 bench: $(READY) ## Measure the bus and other clients on one Kafka
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
-crash: $(READY) ## Run the subscriber under every fault, 20 times each (ARGS="--seeds 3"), `govbus check --crash`, and a dishonest agency
+crash: $(READY) ## Run the subscriber under every fault, 20 times each (ARGS="--seeds 3"), `govbus check --crash`, and tests with more kills
 	@$(BIN)/python -m tests.crash --seeds 20 $(ARGS)
 	@$(BIN)/govbus check --crash
-	@$(BIN)/python -m pytest -n 0 -m "" tests/crash/test_dishonest_agency.py
+	@$(BIN)/python -m pytest -n 0 -m crash --whole
 
 soak: $(READY) ## Run it under faults while events flow, a cluster for 5 min and one broker for 30
 	@$(BIN)/govbus check --soak 5 --nodes 3 $(ARGS)

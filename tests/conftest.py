@@ -61,8 +61,9 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         names.insert(0, "connections_closed")  # the first to be set up is the last to look
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep a sample of the cases of each test that is marked so, evenly spread."""
+    """Keep a sample of the chosen cases of each test that is marked so, evenly spread."""
     if config.getoption("whole"):
         return
     cases: dict[str, list[pytest.Item]] = {}

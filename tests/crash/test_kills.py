@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.group import LeaveGroupRequest
@@ -21,7 +22,7 @@ from bus.crash.trial import differences_of
 from tests.small_catalog import SmallCountry, case
 from tests.worlds import PATIENCE_SECONDS, KafkaWorld, receipts, until
 
-EVENTS, KEYS, KILLS, FEW_KILLS = 6_000, 40, 5, 2
+EVENTS, KEYS = 6_000, 40
 MAX_UNCOMMITTED, MAX_POLL_RECORDS = 600, 50
 BOUND = {"GOVBUS_MAX_UNCOMMITTED": str(MAX_UNCOMMITTED), "GOVBUS_MAX_POLL_RECORDS": str(MAX_POLL_RECORDS)}
 CHILD = """
@@ -132,15 +133,16 @@ async def publish_all(world: KafkaWorld) -> list[Receipt]:
         return await bus.publish_many(world.country.opened, drafts, version="1.0")
 
 
-async def test_kills_lose_nothing_and_repeat_little(kafka: str, tmp_path: Path, whole: bool) -> None:
+@pytest.mark.parametrize("kills", [2, pytest.param(5, marks=pytest.mark.crash)])
+async def test_kills_lose_nothing_and_repeat_little(kafka: str, tmp_path: Path, kills: int) -> None:
     """Every event is handled at least once, in order per key; a kill repeats at most `max_uncommitted`."""
     country, journal = SmallCountry(tmp_path / "catalog"), tmp_path / "journal"
     world = KafkaWorld(country, kafka)
     await apply_topics(world.settings(), country.catalog)
     published = await publish_all(world)
     lengths: list[int] = []
-    for _ in range(KILLS if whole else FEW_KILLS):
-        with subscriber(world, tmp_path / "catalog", journal, EVENTS // (KILLS + 2)) as child:
+    for _ in range(kills):
+        with subscriber(world, tmp_path / "catalog", journal, EVENTS // (kills + 2)) as child:
             assert await asyncio.to_thread(child.wait, PATIENCE_SECONDS) == -signal.SIGKILL
         run = read(journal)[sum(lengths[-1:]) :]
         lengths.append(len(read(journal)))

@@ -150,15 +150,16 @@ async def running(
         await process.wait()
 
 
+@pytest.mark.parametrize("kills", [2, pytest.param(4, marks=pytest.mark.crash)])
 async def test_killed_again_and_again_it_loses_nothing_and_subscribers_handle_each_once(
-    tmp_path: Path, settings: Settings, catalog: Catalog, system: str, whole: bool
+    tmp_path: Path, settings: Settings, catalog: Catalog, system: str, kills: int
 ) -> None:
     """SIGKILL at random moments, rows and files coming in: all arrive, and no id is handled twice."""
     (tmp_path / "inbox").mkdir()
     make_register(tmp_path / "register.db")
     register = register_source(tmp_path / "register.db", batch_size=5, settle_seconds=1)
     configured(tmp_path, named(register, system), named(folder_source(tmp_path), system))
-    progress = await kill(4 if whole else 2, tmp_path, settings, system)
+    progress = await kill(kills, tmp_path, settings, system)
     count = 200 * len(progress)
     assert 0 < progress[0] < progress[-1] < count, "expected kills on the way"
     async with running(tmp_path / "connectors.yaml", settings, GOVBUS_INSTANCE=system) as process:

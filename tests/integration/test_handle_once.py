@@ -74,6 +74,8 @@ def close_case(event: Event) -> None:
 asyncio.run(bus.run())
 """
 EVENTS = 300
+KILLS, MORE_KILLS = (1, 20), (1, 7, 20, 45, 70)
+"""After how many calls of the handler it is killed."""
 
 
 class Process:
@@ -197,15 +199,16 @@ def test_a_second_process_takes_over_from_one_killed_before_its_commit(url: str,
 
 
 @pytest.mark.sampled(2)
+@pytest.mark.parametrize("kills", [KILLS, pytest.param(MORE_KILLS, marks=pytest.mark.crash)], ids=len)
 @pytest.mark.parametrize("point", ["before commit", "after commit"])
 async def test_a_subscriber_killed_again_and_again_applies_each_event_once(
-    *, kafka_world: KafkaWorld, tmp_path: Path, url: str, effects: Any, point: str, whole: bool
+    *, kafka_world: KafkaWorld, tmp_path: Path, url: str, effects: Any, point: str, kills: tuple[int, ...]
 ) -> None:
-    """SIGKILL between effect and commit, and between commit and acknowledgement, five times each."""
+    """SIGKILL between effect and commit, and between commit and acknowledgement."""
     async with kafka_world.bus(kafka_world.country.north) as bus:
         drafts = [Draft(case(number), key=f"key-{number % 7}") for number in range(EVENTS)]
         await bus.publish_many(kafka_world.country.opened, drafts, version="1.0")
-    for kill_after in (1, 7, 20, 45, 70, 0) if whole else (1, 20, 0):
+    for kill_after in (*kills, 0):
         child = _subscriber(kafka_world, tmp_path / "catalog", url, point, kill_after)
         try:
             if kill_after:

@@ -29,8 +29,8 @@ from tests.worlds import KafkaWorld, until
 
 WRITERS, TRANSACTIONS, KEYS, BACKLOG, BATCH = 4, 300, 6, 100, 20
 MOMENT, CHECKPOINT, DELETE = "any moment", "before the checkpoint", "before the rows are deleted"
-KILLS = (CHECKPOINT, MOMENT, DELETE, MOMENT, MOMENT, MOMENT, MOMENT)
-FEW_KILLS = 3
+KILLS = (CHECKPOINT, MOMENT, DELETE)
+MORE_KILLS = (*KILLS, MOMENT, MOMENT, MOMENT, MOMENT)
 RELAY = """
 import os, signal, sys
 from bus.cli import main
@@ -218,11 +218,11 @@ def _has_more(register: Register, before: int) -> bool:
 
 
 @pytest.mark.sampled(1)
+@pytest.mark.parametrize("kills", [KILLS, pytest.param(MORE_KILLS, marks=pytest.mark.crash)], ids=len)
 async def test_killed_again_and_again_it_relays_each_committed_event_in_order(
-    kafka_world: KafkaWorld, tmp_path: Path, register: Register, whole: bool
+    kafka_world: KafkaWorld, tmp_path: Path, register: Register, kills: tuple[str, ...]
 ) -> None:
     """0 lost, 0 of a rolled back transaction, 0 applied twice, and each key in the order of its commits."""
-    kills = KILLS if whole else KILLS[:FEW_KILLS]
     await write_and_kill(kafka_world, tmp_path, register, kills)
     with relay(kafka_world, tmp_path, register):
         await until(lambda: register.left() == 0)
