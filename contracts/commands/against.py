@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import entry_points
@@ -94,10 +94,7 @@ def _write(against: str, catalog: Path, folder: Path, mirror: Path) -> None:
     place, settings = _parsed(against)
     subdir = settings.get("subdir")
     if is_archive(place):
-        if not Path(place).is_file() or settings.keys() - {"subdir"}:
-            raise click.UsageError(
-                f"Expected an archive on this machine, with only subdir= after `#` - pass {_HOW}"
-            )
+        _require_archive(place, settings)
         write_from_archive(Path(place), subdir or "", folder)
         return
     kind = next((kind for kind in _KINDS if kind in settings), "ref")
@@ -113,6 +110,21 @@ def _write(against: str, catalog: Path, folder: Path, mirror: Path) -> None:
         raise click.UsageError(f"Expected a git repository before `#` - pass {_HOW}")
     own = git.folder_of(repository, catalog) if subdir is None else subdir
     git.write_catalog(git.revision(repository, kind, name, own), folder)
+
+
+def _require_archive(place: str, settings: Mapping[str, str]) -> None:
+    if git.is_remote(place):
+        what = (
+            "Expected an archive on this machine, got the address of one elsewhere, which is not fetched; "
+            "download it first, with `curl --fail --location --remote-name`"
+        )
+    elif not Path(place).is_file():
+        what = "Expected an archive, got the name of no file"
+    elif settings.keys() - {"subdir"}:
+        what = "Expected only subdir= after the `#` of an archive, got another setting"
+    else:
+        return
+    raise click.UsageError(f"{what} - pass {_HOW}")
 
 
 def _parsed(against: str) -> tuple[str, dict[str, str]]:

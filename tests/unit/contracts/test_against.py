@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import io
+import os
 import socket
+import ssl
 import stat
 import subprocess
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from bus.embedded.tls import Authority
 from contracts.cli import contracts as command
 from contracts.documents import archive, git
 from contracts.documents.archive import write_from_archive
@@ -162,6 +166,72 @@ def website(served: Path) -> Iterator[str]:
     thread.join()
 
 
+class Backend(BaseHTTPRequestHandler):
+    """git's own server, `git http-backend`, as a forge runs it."""
+
+    def __init__(self, *words: Any, folder: Path) -> None:
+        self.folder = folder
+        super().__init__(*words)
+
+    def do_GET(self) -> None:
+        """Run it as CGI (RFC 3875) for one request."""
+        path, _, query = self.path.partition("?")
+        length = self.headers["Content-Length"] or "0"
+        variables = {
+            "GIT_PROJECT_ROOT": str(self.folder), "GIT_HTTP_EXPORT_ALL": "1", "PATH_INFO": path,
+            "QUERY_STRING": query, "REQUEST_METHOD": self.command, "CONTENT_LENGTH": length,
+            "CONTENT_TYPE": self.headers["Content-Type"] or "",
+            "HTTP_CONTENT_ENCODING": self.headers["Content-Encoding"] or "",
+            "GIT_PROTOCOL": self.headers["Git-Protocol"] or "",
+        }  # fmt: skip
+        given = self.rfile.read(int(length))
+        done = subprocess.run(
+            ["git", "http-backend"], input=given, env=os.environ | variables, capture_output=True, check=True
+        )
+        head, _, body = done.stdout.partition(b"\r\n\r\n")
+        lines = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
+        self.send_response(int(lines.pop("Status", "200").split()[0]))
+        for name, text in lines.items():
+            self.send_header(name, text)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_GET  # noqa: N815 - the name that the server calls
+
+    def log_message(self, *_words: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def forge(served: Path, tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """Its address at a forge over https, and the authority that vouches for it."""
+    authority = Authority.open(tmp_path / "tls")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority.for_node())
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Backend, folder=served.parent))
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"https://127.0.0.1:{server.server_address[1]}/served.git", authority.file
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.mark.parametrize("which", ["branch=release/one", "tag=v1", "ref=release/one"])
+def test_a_repository_over_https_can_be_named(
+    root: Path, forge: tuple[str, Path], monkeypatch: pytest.MonkeyPatch, which: str
+) -> None:
+    """Of a forge that git trusts, whose settings are those of the user; no other."""
+    address, authority = forge
+    grow(root)
+    assert "certificate" in refused(root, f"{address}#{which},subdir=contracts")
+    monkeypatch.setenv("GIT_SSL_CAINFO", str(authority))
+    assert found(root, f"{address}#{which},subdir=contracts") == ["partitions-kept"]
+    assert "not found" in refused(root, f"{address.replace('served', 'absent')}#{which}")
+
+
 @pytest.fixture
 def over_ssh(served: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Its address over ssh; in place of ssh a program that runs on this machine what it is given."""
@@ -225,7 +295,13 @@ def test_the_folder_of_the_catalogue_is_the_same_elsewhere(served: Path, tmp_pat
         ("ext::sh -c touch% x#ref=main", "Expected a git repository before `#`"),
         ("ssh://-oProxyCommand=touch/x.git", "Expected a git repository before `#`"),
         ("http://user:hunter2@127.0.0.1:9/a.git?token=hunter2", "git failed"),
-        ("https://forge.example/a.tar.gz", "Expected an archive on this machine"),
+        (
+            "https://user:hunter2@forge.example/a.tar.gz",
+            "got the address of one elsewhere, which is not fetched",
+        ),
+        ("file:///nowhere/a.zip#subdir=x", "download it first"),
+        ("nowhere.tar.gz", "got the name of no file"),
+        ("{served}/../a.tar#branch=main", "got the address of one elsewhere"),
     ],
 )
 def test_an_address_that_leads_nowhere_is_wrong_usage(
