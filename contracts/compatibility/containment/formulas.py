@@ -50,7 +50,8 @@ class FormulaBuilder:
         self.annotations: set[str] = set()
         self._read: dict[Subschema, Node] = {}
         self._reading: set[Subschema] = set()
-        self._beside: dict[Subschema, list[Subschema]] = {}
+        self.evaluation_count = EvaluationCount()
+        """How often the schemas read so far are applied to one value."""
         self._at: Subschema | None = None
         self._names: dict[Resolver, str] = {}
 
@@ -92,7 +93,7 @@ class FormulaBuilder:
     def now_or_later(self, place: Subschema) -> Node:
         """The formula of a subschema, postponed where it is being read already or deep."""
         if self._at is not None:
-            self._beside.setdefault(self._at, []).append(place)
+            self.evaluation_count.add(self._at, place)
         if place in self._read:
             return self._read[place]
         if place in self._reading or len(self._reading) > MAX_NESTED:
@@ -148,11 +149,6 @@ class FormulaBuilder:
 
     def _told(self, what: str, place: Subschema, keyword: str) -> str:
         return f"{what}, at {self._placed(place, keyword)}"
-
-    @property
-    def evaluation_count(self) -> EvaluationCount:
-        """How often the schemas read so far are applied to one value."""
-        return EvaluationCount(self._beside)
 
     def _annotates(self, keyword: str) -> None:
         if keyword not in _ANNOTATIONS:

@@ -23,12 +23,11 @@ from contracts.compatibility.containment.results import (
     Empty,
     Found,
     NotUnderstoodError,
-    PatternDoubt,
     Result,
     Unknown,
     Why,
 )
-from contracts.compatibility.containment.strings import NOT_REGULAR, is_strange
+from contracts.compatibility.containment.strings import doubt_of, is_strange
 
 _TOO_MANY: Final = f"an object of more than {MOST_BUILT:,} properties, which is not built"
 
@@ -93,7 +92,7 @@ def find_object(constraints: Iterable[Constraint], solver: Solver) -> Result:
     if isinstance(_Builder(demand, solver, guess=False).build(), Empty):
         return EMPTY
     found = _Builder(demand, solver, guess=True).build()
-    return found if isinstance(found, Found) else Unknown(PatternDoubt(strange[0], NOT_REGULAR))
+    return found if isinstance(found, Found) else Unknown(doubt_of(strange[0]))
 
 
 class _Builder:

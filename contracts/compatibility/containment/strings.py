@@ -28,7 +28,6 @@ from contracts.patterns import Language, PatternError, TooLargeError, Unsupporte
 from contracts.patterns.matching import finds
 from contracts.schema.formats import ASSERTED
 
-NOT_REGULAR: Final = "which is too large, or beyond regular languages"
 TOO_LARGE: Final = "which is too large to be compared"
 _DAY: Final = r"\d{4}-\d\d-\d\d"
 _TIME: Final = r"[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)"
@@ -175,6 +174,16 @@ def _find(constraints: frozenset[Constraint]) -> Result:
         return Unknown(PatternDoubt(max(patterns, key=len), TOO_LARGE))
 
 
+def doubt_of(pattern: str) -> PatternDoubt:
+    """What stands in the way of reasoning about a pattern that is none of a bounded regular language."""
+    try:
+        Language.pattern(pattern)
+    except PatternError as error:
+        said = str(error)
+        return PatternDoubt(pattern, f"which is not reasoned about ({said[0].lower()}{said[1:]})")
+    return PatternDoubt(pattern, TOO_LARGE)
+
+
 def _among_words(demand: _Demand, words: Iterable[str]) -> Result:
     doubt: str | None = None
     for word in filter(demand.allows_simply, words):
@@ -187,7 +196,7 @@ def _among_words(demand: _Demand, words: Iterable[str]) -> Result:
         doubt = next((text for text, truth in found.items() if truth is None), None)
         if doubt is None:
             return Found(word)
-    return EMPTY if doubt is None else Unknown(PatternDoubt(doubt, NOT_REGULAR))
+    return EMPTY if doubt is None else Unknown(doubt_of(doubt))
 
 
 def _opposite(truth: bool | None) -> bool | None:
@@ -242,7 +251,7 @@ def _guessed(demand: _Demand, language: Language, patterns: list[tuple[str, bool
         is_matched = all(may_match(text, word) is wanted for text, wanted in patterns)
         if is_matched and language.accepts(word) and demand.allows_simply(word):
             return Found(word)
-    return Unknown(PatternDoubt(patterns[0][0], NOT_REGULAR))
+    return Unknown(doubt_of(patterns[0][0]))
 
 
 def _among_language(demand: _Demand) -> Result:

@@ -140,6 +140,35 @@ def test_the_pattern_that_stands_in_the_way_is_named_with_its_place() -> None:
 
 
 @pytest.mark.parametrize(
+    ("pattern", "why"),
+    [
+        (r"^(ab*)c\1$", "got a back-reference"),
+        ("(", "expected each `(` to be closed"),
+        ("[z-a]", "expected a range of characters in order"),
+        (r"\p{Foo}", "expected a known Unicode property"),
+        ("a{1000000}", "expected a pattern of at most 40000 expanded steps"),
+    ],
+)
+def test_why_a_pattern_stands_in_the_way_is_told(pattern: str, why: str) -> None:
+    """What is no regular expression is not called too large."""
+    old = {"type": "object", "properties": {"a": {"type": "string", "pattern": pattern}}, "required": ["a"]}
+    reason = undecided(old, {**old, "properties": {"a": {"type": "integer"}}}).reason
+    assert why in reason
+    assert "at #/properties/a/pattern of the old schema" in reason
+
+
+def test_schemas_that_apply_many_others_are_counted_once() -> None:
+    """As many as take a validator more than once through each; not anew for each instance."""
+    wide = {"allOf": [{"maxLength": 1000 + at} for at in range(2000)]}
+    some = {f"p{at}": {"allOf": [{"$ref": "#/$defs/w"}, {"$ref": "#/$defs/w"}]} for at in range(300)}
+    old = {"type": "object", "$defs": {"w": wide}, "properties": {**some, "a": {"maximum": 10}}}
+    new = {**old, "properties": {**some, "a": {"maximum": 5}}}
+    started = thread_time()
+    decide(old, new, limit_seconds=0.3)
+    assert thread_time() - started < 1.5
+
+
+@pytest.mark.parametrize(
     ("old", "new"),
     [
         (r"^\p{L}+$", "^[A-Za-z]+$"),
