@@ -32,12 +32,17 @@ from observability.database.schema import database_file, with_password
 from observability.database.store import Store
 from observability.errors import StoreError
 from observability.evidence.silence import SILENT_AFTER_SECONDS, Addressee
+from observability.formats import clock
 from observability.terminal import gone_places, listing, marks_of, refusals, waiting, waterfall
-from observability.views import State
+from observability.views import State, TransactionView
 
 _log = visible_logger(__name__)
 
 FINDINGS = 100
+SHORTEST_START = 4
+"""Characters of an id that may stand for all of it, as in git."""
+SHOWN_IDS = 10
+"""How many transactions are listed whose ids begin alike."""
 KEEP_AT_LEAST_DAYS = 31
 """Kafka keeps receipts for 30 days: what is deleted must not come again."""
 
@@ -153,7 +158,7 @@ def list_command(
         say("no transactions found", err=True)
     else:
         shown_on = visible_console()
-        shown_on.print(listing(found), soft_wrap=True)
+        shown_on.print(listing(found, shown_on.width), soft_wrap=True)
         if any(view.waits_for for view in found):
             shown_on.print()
             shown_on.print(waiting(found), soft_wrap=True)
@@ -173,14 +178,13 @@ def list_command(
 def show_command(
     transaction_id: str, as_json: bool, database: str | None, root: Path, silent_after: float
 ) -> None:
-    """Show one transaction as a waterfall of events and deliveries."""
+    """Show one transaction as a waterfall of events and deliveries.
+
+    ID may be cut, to at least 4 characters, as long as it is one transaction's.
+    """
     catalog = Catalog.open(root)
     with _open_store(database, catalog, silent_after) as store:
-        view = store.transaction(transaction_id)
-    if view is None:
-        raise click.ClickException(
-            f"no transaction `{transaction_id}` - no receipt names it - see `govbus transactions list`"
-        )
+        view = _found(store, transaction_id)
     if as_json:
         _print_json(view)
         return
@@ -189,6 +193,29 @@ def show_command(
     service = catalog.services.get(view.service or "")
     title = service.title if service else None
     shown_on.print(waterfall(view, width, marks_of(shown_on), title), soft_wrap=True)
+
+
+def _found(store: Store, start: str) -> TransactionView:
+    """Return the transaction of an id, or of its beginning."""
+    if (view := store.transaction(start)) is not None:
+        return view
+    ids = store.transaction_ids(start, SHOWN_IDS + 1) if len(start) >= SHORTEST_START else ()
+    if len(ids) > 1:
+        rows = [view for id_ in ids[:SHOWN_IDS] if (view := store.transaction(id_)) is not None]
+        listed = [f"{view.id}  {clock(view.started)}  {view.service or '-'}" for view in rows]
+        more = f"  and more than {SHOWN_IDS}" if len(ids) > SHOWN_IDS else ""
+        say(f"`{start}` is the beginning of several transactions:", *(f"  {row}" for row in listed), err=True)
+        if more:
+            say(more, err=True)
+        raise click.ClickException("Expected the id of one transaction, got that of several - at `ID`")
+    view = store.transaction(ids[0]) if ids else None
+    if view is None:
+        few = f" of at least {SHORTEST_START} characters" if len(start) < SHORTEST_START else ""
+        raise click.ClickException(
+            f"no transaction `{start}` - no receipt names an id{few} that begins so - see "
+            "`govbus transactions list`"
+        )
+    return view
 
 
 @transactions.command("gone-places")

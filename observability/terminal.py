@@ -7,10 +7,10 @@ runs from the first event to the last known moment of the transaction:
       > health           ..####                          4 ms + 52 ms ack
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
@@ -18,7 +18,15 @@ from rich.table import Table
 from rich.text import Text
 
 from observability.formats import clock, count, duration, number
-from observability.views import Cause, GonePlaceView, HopView, RefusalView, State, TransactionView, WaitView
+from observability.views import (
+    Cause,
+    GonePlaceView,
+    HopView,
+    RefusalView,
+    State,
+    TransactionView,
+    WaitView,
+)
 
 INDENT = "  "
 AGENCY_WIDTH = 18
@@ -26,6 +34,11 @@ TIMES_WIDTH = 23
 OUTCOME_WIDTH = 11
 MAX_NAME = 40
 """Columns of an id in a list: a longer one must not push out what stands beside it."""
+
+WIDE = 110
+"""From so many columns on a list shows ids whole, and the year of each time."""
+SHORTEST_SHOWN = 13
+"""Characters of an id in a narrow list, at least: those of a UUIDv7 that say its time."""
 
 STYLES: dict[State, str] = {
     "open": "cyan",
@@ -65,10 +78,15 @@ def marks_of(console: Console) -> Marks:
     return UNICODE if console.encoding.lower().startswith("utf") else ASCII
 
 
-def listing(found: Iterable[TransactionView]) -> RenderableType:
-    """Return a table of transactions."""
+def listing(found: Sequence[TransactionView], width: int) -> RenderableType:
+    """Return a table of transactions; in a narrow one an id is cut to what tells it from the others.
+
+    Args:
+        found: the transactions.
+        width: columns to fill; 80 are enough.
+    """
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("TRANSACTION", "STATE", "TOOK", "SERVICE"):
+    for name in ("TRANSACTION", "STARTED (UTC)", "STATE", "TOOK", "SERVICE"):
         table.add_column(
             name,
             no_wrap=True,
@@ -76,11 +94,30 @@ def listing(found: Iterable[TransactionView]) -> RenderableType:
             justify="right" if name == "TOOK" else "left",
             max_width=MAX_NAME,
         )
+    is_wide = width >= WIDE
+    length = MAX_NAME if is_wide else distinguishing([view.id for view in found])
     for view in found:
         late = Text(" late", "yellow") if view.late and view.state == "completed" else Text()
         state = Text(view.state, STYLES[view.state]) + late
-        table.add_row(view.id, state, duration(view.duration_ms), view.service or "-")
+        started = clock(view.started)
+        table.add_row(
+            view.id[:length], started if is_wide else started[5:], state, duration(view.duration_ms),
+            view.service or "-",
+        )  # fmt: skip
     return table
+
+
+def distinguishing(ids: Sequence[str]) -> int:
+    """Return how many characters tell every id from the others, and two more."""
+    ordered = sorted(set(ids))
+    same = (_same(one, other) for one, other in pairwise(ordered))
+    return min(MAX_NAME, max(SHORTEST_SHOWN, 3 + max(same, default=0)))
+
+
+def _same(one: str, other: str) -> int:
+    """How many characters two texts begin with."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (left, right) in pairs if left != right), min(len(one), len(other)))
 
 
 def refusals(found: Iterable[RefusalView]) -> RenderableType:
@@ -202,12 +239,18 @@ def _hop(hop: HopView, axis: _Axis) -> Text:
 
 
 def _notes(hop: HopView) -> list[str]:
-    parts = []
+    # By default a subscription is called as its event, whose name stands above.
+    parts = [hop.subscription] if hop.subscription and hop.subscription != hop.type else []
     if hop.attempts > 1:
         parts.append(count(hop.attempts, "attempt"))
     if hop.reason is not None:
         parts.append(hop.reason)
-    return [", ".join(parts)] if parts else []
+    if hop.dead_letter in ("redriven", "discarded"):
+        parts.append(f"dead letter {hop.dead_letter}")
+    notes = [", ".join(parts)] if parts else []
+    if hop.dead_letter == "open":
+        notes.append(f"govbus deadletters list --agency {hop.subscriber} --state open")
+    return notes
 
 
 def _wait(wait: WaitView, view: TransactionView) -> Text:

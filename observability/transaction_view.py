@@ -12,7 +12,7 @@ from observability.evidence.silence import NOBODY, Addressee, Silences
 from observability.identity import settle_deliveries, settle_publishes
 from observability.latency import Hop, hops, milliseconds
 from observability.transactions import Assessment, Wait, assess, subject_of
-from observability.views import HopView, TransactionView, WaitView
+from observability.views import HopView, LetterState, TransactionView, WaitView
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
@@ -87,16 +87,33 @@ def _wait(wait: Wait, now_us: int, silences: Silences) -> WaitView:
 
 
 def _hops(publishes: Iterable[PublishReceipt], deliveries: Iterable[DeliveryReceipt]) -> tuple[HopView, ...]:
-    found = hops(deliveries)
+    deliveries = list(deliveries)
+    found, letters = hops(deliveries), _letters(deliveries)
     received = {(hop.last.source, hop.last.event_id) for hop in found}
-    shown = [_received(hop) for hop in found]
+    shown = [_received(hop, letters.get(_of_subscription(hop.last))) for hop in found]
     shown += [
         _not_received(receipt) for receipt in publishes if (receipt.source, receipt.event_id) not in received
     ]
     return tuple(sorted(shown, key=lambda hop: (hop.published, hop.received or hop.published, hop.event_id)))
 
 
-def _received(hop: Hop) -> HopView:
+def _letters(deliveries: Iterable[DeliveryReceipt]) -> dict[tuple[str, ...], LetterState]:
+    """Return what became of the dead letters of each event and subscription."""
+    outcomes: dict[tuple[str, ...], set[str]] = {}
+    for receipt in deliveries:
+        outcomes.setdefault(_of_subscription(receipt), set()).add(receipt.outcome)
+    return {
+        place: "redriven" if "ack" in found else "discarded" if "discarded" in found else "open"
+        for place, found in outcomes.items()
+        if "dead-letter" in found
+    }
+
+
+def _of_subscription(receipt: DeliveryReceipt) -> tuple[str, ...]:
+    return receipt.source, receipt.event_id, receipt.agency, receipt.subscription
+
+
+def _received(hop: Hop, letter: LetterState | None) -> HopView:
     last = hop.last
     return HopView(
         event_id=last.event_id,
@@ -114,6 +131,7 @@ def _received(hop: Hop) -> HopView:
         outcome=last.outcome,
         reason=last.reason,
         attempts=hop.attempts,
+        dead_letter=letter,
     )
 
 

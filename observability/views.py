@@ -28,6 +28,9 @@ from observability.evidence.trust import Fault
 State = Literal["open", "completed", "late", "stuck", "agency-silent", "refused", "untracked"]
 """The state of a transaction; `observability.transactions` defines each."""
 
+LetterState = Literal["open", "redriven", "discarded"]
+"""What became of a dead letter."""
+
 Cause = Literal["deadline", "dead-letter", "set-aside", "refused", "agency-silent"]
 """Why an event does not come: it is overdue; the one before it is a dead letter of its agency; the record
 that should have become it was set aside by its source; the bus refused it; or its agency receives nothing.
@@ -71,7 +74,8 @@ class HopView:
     `queue_ms` is from published to first received, `handle_ms` from first received to handled, all retries
     included; both are None while unknown. `outcome` is `ack` once the subscription acknowledged the event,
     else that of its latest attempt (`retry`, `dead-letter`); without a subscription it is `published` or
-    `refused`.
+    `refused`. `dead_letter` is what became of the dead letter that the subscription made of it, None if it
+    made none: `redriven` once the event was acknowledged after it.
     """
 
     event_id: str
@@ -89,6 +93,7 @@ class HopView:
     outcome: PublishOutcome | DeliveryOutcome
     reason: str | None
     attempts: int
+    dead_letter: LetterState | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -238,6 +238,13 @@ def find_transaction(
     )
 
 
+def find_ids(connection: Connection, start: str, limit: int) -> tuple[str, ...]:
+    """Return ids of transactions that begin so, the newest first."""
+    id_, last = transactions.c.id, transactions.c.last_us
+    query = select(id_).where(func.substr(id_, 1, len(start)) == start).order_by(last.desc(), id_)
+    return tuple(connection.scalars(query.limit(limit)))
+
+
 def find_services(
     connection: Connection, services: Mapping[str, Service], at: Moment
 ) -> tuple[ServiceView, ...]:

@@ -218,6 +218,12 @@ class Store:
             )
         )
 
+    def transaction_ids(self, start: str, limit: int = 10) -> tuple[str, ...]:
+        """Return ids of transactions that begin so, the newest first; that id alone if it is one."""
+        stored = stored_text(start)
+        found = self._read(lambda connection: queries.find_ids(connection, stored, limit))
+        return (stored,) if stored in found else found
+
     def services(self) -> tuple[ServiceView, ...]:
         """Return every service of the catalogue with its measurements, sorted by name."""
         return self._read(

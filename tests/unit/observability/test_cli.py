@@ -1,6 +1,8 @@
 """The commands, as an operator types them."""
 
 import json
+import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from observability import Store, StoreError
 from observability.cli import default_database, transactions
 from observability.database.schema import with_password
 from observability.evidence.trust import Refusal
-from observability.terminal import ASCII, UNICODE, waterfall
+from observability.terminal import ASCII, UNICODE, distinguishing, waterfall
 from observability.transaction_view import microseconds, moment
 from tests.unit.observability.country import (
     BORN,
@@ -59,12 +61,14 @@ def govbus(*arguments: str) -> Result:
 def test_list_shows_state_time_and_what_is_waited_for(database: str) -> None:
     """One line a transaction, then who is waited for."""
     result = govbus("list", "--database", database)
+    with Store(database, Catalog.open().services) as store:
+        yesterday = f"{store.transactions()[0].started:%m-%d %H:%M:%S}"
     lines = [line.rstrip() for line in result.stdout.splitlines()]
     assert result.exit_code == 0
     assert lines == [
-        "TRANSACTION  STATE      TOOK  SERVICE",
-        "case-2       stuck       1 d  birth-of-a-child",
-        "case-1       completed   3 s  birth-of-a-child",
+        "TRANSACTION  STARTED (UTC)   STATE      TOOK  SERVICE",
+        f"case-2       {yesterday}  stuck       1 d  birth-of-a-child",
+        f"case-1       {yesterday}  completed   3 s  birth-of-a-child",
         "",
         "case-2",
         "  waits for health.record-opened for 1 d, agency-silent: receives nothing for 1 d",
@@ -117,8 +121,8 @@ def test_no_id_hides_the_state_beside_it(tmp_path: Path) -> None:
     with Store(url, Catalog.open().services) as store:
         store.apply([published(BORN, START, hostile)])
     _, first, *_ = govbus("list", "--database", url).stdout.splitlines()
-    assert first.startswith("case\\n\\x1b[31mcompleted\\u202exx")
-    assert first.split()[1] == "stuck"
+    assert first.startswith("case\\n\\x1b[31mcom  09-21 14:13:20  stuck")
+    assert first.split()[3] == "stuck"
     assert json.loads(govbus("list", "--json", "--database", url).stdout)[0]["id"] == hostile
 
 
@@ -203,10 +207,56 @@ def test_waterfall_says_what_went_wrong() -> None:
         "civil-registry.birth-registered.v1  +0 ms",
         "  > tax              #######################           4 ms + 9.02 s dead-letter",
         "    3 attempts, target-rejected",
+        "    govbus deadletters list --agency tax --state open",
         "",
         "waits for health.record-opened for 20 s",
         "waits for tax.taxpayer-number-assigned for 20 s, dead letter: target-rejected",
     ]
+
+
+def test_waterfall_says_what_became_of_a_dead_letter() -> None:
+    """Redriven and acknowledged, or discarded; and the subscription, where it has a name of its own."""
+    dead = delivered(BORN, "tax", START, outcome="dead-letter", reason="target-rejected", attempt=3)
+    for outcome, attempt, said in (
+        ("ack", 4, "open-file, 4 attempts, dead letter redriven"),
+        ("discarded", 3, "open-file, 3 attempts, target-rejected, dead letter discarded"),
+    ):
+        after = delivered(BORN, "tax", START, outcome=outcome, attempt=attempt, queue_us=DAY)
+        named = [replace(one, subscription="open-file") for one in (dead, after)]
+        assert f"    {said}" in draw([published(BORN, START), *named], 20).splitlines()
+
+
+def test_an_id_may_be_cut(tmp_path: Path) -> None:
+    """As in git: to what is one transaction's; of several, those are listed."""
+    url = f"sqlite:///{tmp_path / 'm.db'}"
+    with Store(url, Catalog.open().services) as store:
+        store.apply(
+            [published(BORN, START, id_) for id_ in ("01a2-b1", "01a2-b2", "01a2-b22", "01A2-b3", "a%b_c")]
+        )
+    shown = govbus("show", "01a2-b1"[:7], "--database", url)
+    assert "transaction 01a2-b1" in shown.stdout
+    assert "transaction 01a2-b2\n" in govbus("show", "01a2-b2", "--database", url).stdout
+    assert "transaction 01a2-b22" in govbus("show", "01a2-b22", "--database", url).stdout
+    assert "transaction 01A2-b3" in govbus("show", "01A2", "--database", url).stdout
+    assert "transaction a%b_c" in govbus("show", "a%b_", "--database", url).stdout
+    several = govbus("show", "01a2", "--database", url)
+    assert several.exit_code == 1
+    assert [line.split()[0] for line in several.stderr.splitlines()[2:5]] == [
+        "01a2-b1",
+        "01a2-b2",
+        "01a2-b22",
+    ]
+    for wrong in ("01a", "a%%%", "01a2-b4", ""):
+        assert govbus("show", wrong, "--database", url).exit_code == 1
+
+
+def test_a_wide_list_has_whole_ids_and_years(database: str) -> None:
+    """As wide as a pipe is taken to be; a narrow one cuts to what tells the ids apart."""
+    wide = CliRunner(env={"COLUMNS": "120"}).invoke(transactions, ["list", "--database", database]).stdout
+    assert re.search(r"case-2 +20\d\d-\d\d-\d\d \d\d:\d\d:\d\d  stuck", wide)
+    ids = [f"01a231e2-0eff-759c-8d74-{mark}" for mark in ("9e2c01e05b29", "9e2d176040b3", "8c4429b5fe0e")]
+    assert distinguishing(ids) == len("01a231e2-0eff-759c-8d74-9e2c") + 2
+    assert distinguishing(ids[:1]) == 13
 
 
 def test_waterfall_bars_stand_where_their_time_is() -> None:
