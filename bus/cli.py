@@ -31,6 +31,7 @@ from contracts import (
     env_file_variables,
     said_catalog,
     say,
+    suggesting,
     visible_logger,
 )
 
@@ -75,6 +76,17 @@ class Rooms(click.Group):
             raise click.ClickException(msg)
         return None
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of a line.
+
+        Raises:
+            NoSuchCommand: There is none; the message says which is meant.
+        """
+        with suggesting(self, ctx):
+            return super().resolve_command(ctx, args)
+
     def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
         """Write each command with the first line of its docstring, read without loading its module."""
         with formatter.section("Commands"):
@@ -114,7 +126,7 @@ def _set_format(_context: click.Context, _option: click.Parameter, form: str | N
         os.environ["GOVBUS_LOG_FORMAT"] = form
 
 
-@click.group(cls=Rooms)
+@click.group(cls=Rooms, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("govbus"), prog_name="govbus")
 @click.option(
     "-v", "verbose", count=True, expose_value=False, callback=_set_level,
@@ -199,7 +211,7 @@ def _telemetry(arguments: list[str]) -> ExitStack:
     """Set up what the environment asks to export; without such a variable the SDK isn't even loaded."""
     asked = any(name.startswith("OTEL_") and "_EXPORTER" in name for name in os.environ)
     with ExitStack() as stack:
-        if asked and _is_one_of(EXPORTING, arguments) and "--help" not in arguments:
+        if asked and _is_one_of(EXPORTING, arguments) and not {"-h", "--help"} & set(arguments):
             for point in entry_points(group=TELEMETRY):
                 stack.enter_context(point.load()(f"govbus-{arguments[0]}"))
         return stack.pop_all()

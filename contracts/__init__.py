@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         logged_catalog_option,
         said_catalog,
     )
+    from contracts.commands.options import suggesting
     from contracts.contract import (
         Agency,
         ClusterPolicy,
@@ -203,6 +204,7 @@ _HOMES = {
     "settled_growth": "contracts.cluster.growth",
     "shown_address": "contracts.addresses",
     "shown_folder": "contracts.project",
+    "suggesting": "contracts.commands.options",
     "switched_growth": "contracts.cluster.growth",
     "variables": "contracts.project",
     "visible": "contracts.visible_text",
@@ -306,6 +308,7 @@ __all__ = [
     "settled_growth",
     "shown_address",
     "shown_folder",
+    "suggesting",
     "switched_growth",
     "variables",
     "visible",

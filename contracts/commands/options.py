@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, ParamSpec
 
 import click
+from click.exceptions import NoSuchCommand
 
 from contracts.errors import CatalogError, ContractError, DocumentError
 from contracts.finding import Finding
@@ -18,6 +20,16 @@ FINDINGS: Final = 100
 """The exit code of a command that succeeded but has findings."""
 
 P = ParamSpec("P")
+
+
+@contextmanager
+def suggesting(group: click.Group, context: click.Context) -> Iterator[None]:
+    """Say which command is meant where a group has no such one, though its commands are not loaded yet."""
+    try:
+        yield
+    except NoSuchCommand as error:
+        known = group.list_commands(context)
+        raise NoSuchCommand(error.command_name, possibilities=known, ctx=context) from None
 
 
 def failing_plainly(command: Callable[P, None]) -> Callable[P, None]:

@@ -203,6 +203,7 @@ PINNED: dict[str, list[str]] = {
         "settled_growth",
         "shown_address",
         "shown_folder",
+        "suggesting",
         "switched_growth",
         "variables",
         "visible",

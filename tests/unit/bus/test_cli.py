@@ -261,3 +261,54 @@ def test_the_command_refuses_to_start_with_a_stranger(
     monkeypatch.setattr(cli, "room_files", lambda: {**room_files(), "observability": None})
     assert cli.run(["--help"]) == 1
     assert capsys.readouterr().err.startswith("error: the package `observability` has no file of its own")
+
+
+def _commands() -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Yield every command, at every level, with the words that lead to it."""
+    waiting: list[tuple[tuple[str, ...], click.Command]] = [((), cli.govbus)]
+    while waiting:
+        path, command = waiting.pop()
+        yield path, command
+        if isinstance(command, click.Group):
+            context = click.Context(command)
+            found = {name: command.get_command(context, name) for name in command.list_commands(context)}
+            waiting += [((*path, name), each) for name, each in found.items() if each is not None]
+
+
+def test_every_command_answers_h_and_says_what_may_be_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of commands and of options, at every level."""
+    seen = 0
+    for path, command in _commands():
+        assert cli.run([*path, "-h"]) == 0
+        assert f"Usage: govbus {' '.join(path)}".strip() in capsys.readouterr().out
+        assert cli.run([*path, "--hepl"]) == 2
+        assert "'--help'" in capsys.readouterr().err
+        if isinstance(command, click.Group):
+            name = command.list_commands(click.Context(command))[0]
+            assert cli.run([*path, f"{name}x"]) == 2
+            assert f"'{name}'" in capsys.readouterr().err.partition("Did you mean")[2]
+        seen += 1
+    assert seen > 60
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("govbus repl", "replay"), ("govbus contracts prov", "prove"),
+        ("govbus tail health.record-o", "health.record-opened"), ("govbus tail --agency hea", "health"),
+        ("govbus deadletters list --sta", "--state"),
+    ],
+)  # fmt: skip
+def test_a_shell_completes_commands_options_and_names(
+    line: str, expected: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Click asks for it by a variable; names come from the catalogue."""
+    monkeypatch.setenv("_GOVBUS_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", line)
+    monkeypatch.setenv("COMP_CWORD", str(line.count(" ")))
+    monkeypatch.setenv("GOVBUS_CATALOG", "reference")
+    with pytest.raises(SystemExit):
+        cli.run([])
+    captured = capsys.readouterr()
+    assert captured.out == f"plain,{expected}\n"
+    assert captured.err == ""
