@@ -11,6 +11,7 @@ import click
 
 from contracts.commands.options import FINDINGS, failing_plainly
 from contracts.compatibility.verdict import NO_WITNESS, Verdict, decide
+from contracts.documents.json_reader import without_duplicates
 from contracts.terminal import say_json
 
 
@@ -52,7 +53,7 @@ def compare(pairs: BinaryIO, formats: str) -> None:
 
 def _read(line: bytes) -> Any:
     try:
-        return json.loads(line.decode("utf-8-sig"))
+        return json.loads(line.decode("utf-8-sig"), object_pairs_hook=without_duplicates)
     except (ValueError, RecursionError):
         return None
 
@@ -60,7 +61,8 @@ def _read(line: bytes) -> Any:
 def _refusal(pair: Any) -> Verdict | None:
     """The verdict on a line that is not a pair; None for a pair."""
     if not isinstance(pair, dict):
-        return Verdict("undecided", "Expected a JSON object on one line, nested less than 1,000 deep.")
+        expected = "Expected a JSON object on one line, each name once, nested less than 1,000 deep."
+        return Verdict("undecided", expected)
     if "old" not in pair or "new" not in pair:
         return Verdict("undecided", "Expected `old` and `new` in the line.")
     if not isinstance(pair.get("dialect"), str | None):

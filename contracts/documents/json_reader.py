@@ -33,7 +33,7 @@ def read_json_text(text: str, file: str) -> Any:
     if json_depth(text) > MAX_JSON_DEPTH:
         raise DocumentError(rules.TOO_DEEP.at(Place(file), f"nested deeper than {MAX_JSON_DEPTH} levels"))
     try:
-        return json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
+        return json.loads(text, object_pairs_hook=without_duplicates, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         fault = rules.SYNTAX.at(Place(file, error.lineno, error.colno), f"not JSON: {error.msg}")
     except _DuplicateKeyError as error:
@@ -139,7 +139,12 @@ class _DuplicateKeyError(ValueError):
         self.key = key
 
 
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these members, for `json.loads`.
+
+    Raises:
+        ValueError: A name occurs twice: readers differ in which of the two they take.
+    """
     value = dict(pairs)
     if len(value) < len(pairs):
         counts = Counter(key for key, _ in pairs)

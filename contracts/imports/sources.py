@@ -24,6 +24,8 @@ from contracts.schema.walk import subschemas
 _PARTS: Final = ("components/schemas", "components/messages", "definitions")
 _SHOWN: Final = 20
 _DRAFT_OF_OPENAPI: Final = {"3.0": 4}
+_OPENAPI_DIALECTS: Final = "https://spec.openapis.org/oas/3."
+"""How the `$schema` begins that OpenAPI gives to its dialects, each of them 2020-12 with further notes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,9 @@ def import_schema(source: str, folder: Path | None = None) -> ImportedSchema:
 def _whole(schema: dict[str, Any], where: str, files: ImportFolder) -> dict[str, Any]:
     """The schema as it is where a contract may have it; of another draft, or with URIs, as one of 2020-12."""
     uri = str(schema.get("$schema", DRAFT_2020_12)).removesuffix("#")
+    if uri.startswith(_OPENAPI_DIALECTS):
+        root = Resolver({**schema, "$schema": DRAFT_2020_12}, {}, 2020, uri=where, further=files.find).root
+        return bundled(meant(root, files.shown), is_openapi=True, shown=files.shown)
     refers = (str(node["$ref"]) for _, node in subschemas(schema) if "$ref" in node)
     if uri not in DRAFTS or (uri in DIALECTS and all(target.startswith("#") for target in refers)):
         return {"$schema": DRAFT_2020_12, **schema}

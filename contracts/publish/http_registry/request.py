@@ -9,7 +9,7 @@ from typing import Any, Final, NoReturn
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from contracts.documents.document import MAX_JSON_BYTES
-from contracts.documents.json_reader import MAX_JSON_DEPTH, json_depth
+from contracts.documents.json_reader import MAX_JSON_DEPTH, json_depth, without_duplicates
 from contracts.errors import SchemaUnusableError
 from contracts.publish.http_registry import errors
 from contracts.publish.http_registry.holdings import Holdings
@@ -114,11 +114,11 @@ def _json(content: bytes, name: str, refusal: Callable[[str], errors.RegistryErr
         text = content.decode(json.detect_encoding(content))
         if json_depth(text) > MAX_JSON_DEPTH:
             raise refusal(f"Expected {name} to be nested at most {MAX_JSON_DEPTH} levels")
-        value = json.loads(text, parse_constant=_no_constant)
+        value = json.loads(text, object_pairs_hook=without_duplicates, parse_constant=_no_constant)
         json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
         return value
     except ValueError:
-        raise refusal(f"Expected {name} to be JSON") from None
+        raise refusal(f"Expected {name} to be JSON with each name once in its object") from None
 
 
 def _no_constant(_name: str) -> NoReturn:

@@ -68,6 +68,7 @@ def test_a_reference_reaches_the_remotes_and_nothing_else() -> None:
         "nonsense",
         "[]",
         '{"id": 1, "old": {}}',
+        '{"old": true, "new": false, "old": false}',
         pair({}, {}, dialect=7),
         pair({}, {}, remotes={"a": 7}),
         '{"id": ' + "[" * 100_000,

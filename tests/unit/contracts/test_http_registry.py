@@ -277,6 +277,11 @@ BODIES = {
     "not JSON": (b"{", 400, 400),
     "not UTF-8": (b'{"schema": "\xff"}', 400, 400),
     "another kind": (b'{"schema": "{}"}', 422, 42201),
+    "a name twice in the body": (b'{"schema": "{}", "schemaType": "JSON", "schema": "true"}', 400, 400),
+    "a name twice in the schema": (
+        b'{"schema": "{\\"type\\": \\"object\\", \\"type\\": \\"string\\"}", "schemaType": "JSON"}',
+        422, 42201,
+    ),
     "not an object": (sent([]), 422, 42201),
     "no dialect and malformed": (sent({"type": 7}), 422, 42201),
     "unknown dialect": (sent({"$schema": "https://example.org/x"}), 422, 42201),

@@ -15,6 +15,7 @@ from contracts import ContractError
 from contracts.imports.samples import inferred
 from contracts.imports.sources import import_schema
 from contracts.scaffold.documents import event_documents
+from contracts.schema.dialect import DRAFT_2020_12
 
 PERSON: dict[str, Any] = {
     "type": "object",
@@ -151,6 +152,24 @@ def test_a_bundle_is_taken_with_what_is_embedded_in_it(tmp_path: Path, dialect: 
     schema = import_schema(write(tmp_path, "a.json", bundle)).schema
     assert schema["properties"]["reader"] == {"$ref": "#/$defs/name"}
     assert schema["$defs"] == {"name": {"type": "string"}}
+
+
+@pytest.mark.parametrize("dialect", ["3.1/dialect/base", "3.1/dialect/2024-11-10", "3.2/dialect/2025-09-17"])
+def test_a_schema_in_the_dialect_of_openapi_becomes_2020_12(tmp_path: Path, dialect: str) -> None:
+    """OpenAPI 3.1, section 4.8.24: 2020-12, and words that say nothing of what is valid."""
+    schema = {
+        "$schema": f"https://spec.openapis.org/oas/{dialect}",
+        "type": "object",
+        "properties": {"kind": {"type": "string", "example": "a"}, "next": {"$ref": "#/$defs/Next"}},
+        "$defs": {"Next": {"type": "object", "discriminator": {"propertyName": "kind"}}},
+    }
+    found = import_schema(write(tmp_path, "order.json", schema)).schema
+    assert found == {
+        "$schema": DRAFT_2020_12,
+        "type": "object",
+        "properties": {"kind": {"type": "string", "examples": ["a"]}, "next": {"$ref": "#/$defs/Next"}},
+        "$defs": {"Next": {"type": "object"}},
+    }
 
 
 def test_openapi_3_1_keeps_what_stands_beside_a_reference(tmp_path: Path) -> None:
