@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
+from datetime import UTC, datetime
 from importlib.machinery import PathFinder
 from importlib.metadata import EntryPoint, entry_points, version
 from io import StringIO
@@ -37,6 +38,7 @@ from contracts import (
 
 if TYPE_CHECKING:
     from bus.embedded.kafka import EmbeddedKafka
+    from bus.settings import Settings
     from contracts import Catalog
 
 COMMANDS = "govbus.commands"
@@ -236,7 +238,15 @@ def _sentence(error: Exception) -> str:
 @click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Keep events in this folder.")
 @click.option("--port", type=click.IntRange(1, 65_535), help="Listen on this port instead of a free one.")
 @click.option("--nodes", type=click.IntRange(1, 9), default=1, help="Number of nodes in the cluster.")
-@click.option("--sasl", is_flag=True, help="Require SCRAM-SHA-512, and deny what no ACL allows.")
+@click.option(
+    "--sasl",
+    is_flag=False,
+    flag_value="secrets",
+    metavar="[DIR]",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Require SCRAM-SHA-512, deny what no ACL allows, make a user for each agency, and write its "
+    "variables to a file in this folder, `secrets` if none is named.",
+)
 @click.option(
     "--tls",
     type=click.Path(path_type=Path, file_okay=False),
@@ -253,7 +263,7 @@ def up(
     data: Path | None,
     port: int | None,
     nodes: int,
-    sasl: bool,
+    sasl: Path | None,
     tls: Path | None,
     catalog: str | None,
     no_topics: bool,
@@ -262,23 +272,66 @@ def up(
     from bus.embedded.kafka import EmbeddedKafka  # noqa: PLC0415 - keeps `govbus --help` quick
     from contracts import Catalog  # noqa: PLC0415
 
-    needed = not no_topics or tls is not None
-    found = Catalog.open(said_catalog(catalog)) if needed else None
+    needed = not no_topics or tls is not None or sasl is not None
+    root = said_catalog(catalog) if needed else None
+    found = Catalog.open(root) if root else None
     say("starting Apache Kafka", err=True)
-    with EmbeddedKafka(data, nodes=nodes, port=port, sasl=sasl, tls=tls) as kafka:
+    with EmbeddedKafka(data, nodes=nodes, port=port, sasl=sasl is not None, tls=tls) as kafka:
         wait = _until_stopped(kafka)
         environment = kafka.environment()
         if found and not no_topics:
             _apply(environment, found)
+        if root and found and not no_topics and kafka.admin_username:
+            _grant(environment, found, root)
         if found and tls is not None:
             _issue(kafka, found)
+        steps = _OPEN_STEPS
+        users = sasl.absolute() if sasl is not None else None
+        if found and users is not None:
+            environment = _make_users(users, found, environment)
+            steps = _USERS_STEPS
         for name, value in environment.items():
             say(f"{name}={value}")
         kept = f"kept in {data}" if data else "gone when it stops; `--data DIR` keeps them"
         logs = ", ".join(str(file) for file in kafka.log_files)
-        steps = _NEXT_STEPS.split("\n")
-        say(*(line.format(servers=kafka.bootstrap_servers, log=logs, kept=kept) for line in steps))
+        said = {
+            "servers": kafka.bootstrap_servers,
+            "folder": sasl and sasl.absolute(),
+            "log": logs,
+            "kept": kept,
+        }
+        say(*(line.format(**said) for line in (steps + _LAST_STEPS).split("\n")))
         wait()
+
+
+def _grant(variables: dict[str, str], catalog: "Catalog", root: Path) -> None:
+    """Give every agency the rights that the catalogue grants: what none grants is denied here."""
+    from bus.cluster.rollout import Author, Rollout  # noqa: PLC0415 - keeps `govbus --help` quick
+
+    say("giving the rights that the catalogue grants", err=True)
+    rollout = Rollout(root, settings=_settings(variables), catalog=catalog)
+    plan = asyncio.run(rollout.apply(datetime.now(UTC).date(), Author("govbus up")))
+    if plan.refusals:
+        say(
+            f"note: {len(plan.refusals)} changes need your word, so no right was given - "
+            "`govbus contracts plan` shows them",
+            err=True,
+        )
+
+
+def _make_users(folder: Path, catalog: "Catalog", variables: dict[str, str]) -> dict[str, str]:
+    """Write a file of variables for each agency, the monitor and the administrator; return what names it."""
+    from bus.cluster.desired import MONITOR  # noqa: PLC0415 - keeps `govbus --help` quick
+    from bus.cluster.users import make_users, write_variables  # noqa: PLC0415
+
+    own = ("GOVBUS_SASL_USERNAME", "GOVBUS_SASL_PASSWORD", "GOVBUS_SSL_CERTFILE", "GOVBUS_SSL_KEYFILE")
+    shared = {name: value for name, value in variables.items() if name not in own}
+    asyncio.run(make_users(_settings(variables), folder, (*catalog.agencies, MONITOR), shared))
+    write_variables(folder / "admin.env", variables)
+    return {
+        "GOVBUS_BOOTSTRAP_SERVERS": variables["GOVBUS_BOOTSTRAP_SERVERS"],
+        "GOVBUS_ENV_FILE": str(folder / "admin.env"),
+    }
 
 
 def _issue(kafka: "EmbeddedKafka", catalog: "Catalog") -> None:
@@ -288,12 +341,19 @@ def _issue(kafka: "EmbeddedKafka", catalog: "Catalog") -> None:
         kafka.certificate(name)
 
 
-_NEXT_STEPS = """
+_OPEN_STEPS = """
 Next, in the terminal of each agency, set the above:
   export GOVBUS_BOOTSTRAP_SERVERS={servers}
 Then start its program, or `govbus connect run FILE`, `govbus monitor` and
 `govbus console`.
-
+"""
+_USERS_STEPS = """
+Next, in the terminal of each agency, name its file instead:
+  export GOVBUS_ENV_FILE={folder}/AGENCY.env
+Then start its program, or `govbus connect run FILE`, and with
+govbus-monitor.env `govbus monitor`. The files are readable by you alone.
+"""
+_LAST_STEPS = """
 Events: {kept}.
 Log: {log}
 Ctrl-C stops it."""
@@ -333,8 +393,13 @@ def apply_command(root: Path) -> None:
 
 def _apply(variables: dict[str, str], catalog: "Catalog") -> list[str]:
     from bus import apply_topics  # noqa: PLC0415 - keeps `govbus --help` quick
-    from bus.settings import Settings  # noqa: PLC0415
+
+    return asyncio.run(apply_topics(_settings(variables), catalog))
+
+
+def _settings(variables: dict[str, str]) -> "Settings":
+    """Return the settings of this process, with these variables instead of its own."""
+    from bus.settings import Settings  # noqa: PLC0415 - keeps `govbus --help` quick
 
     named = {name.removeprefix("GOVBUS_").lower(): value for name, value in variables.items()}
-    settings = Settings.model_validate({**Settings().model_dump(), **named})
-    return asyncio.run(apply_topics(settings, catalog))
+    return Settings.model_validate({**Settings().model_dump(), **named})

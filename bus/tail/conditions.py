@@ -88,7 +88,8 @@ class Condition:
             return any(self._is(value) for value in _values(event.data, parse_path(self.name)))
         found = {
             "cause": event.causation, "id": event.id, "key": key, "service": event.service,
-            "source": event.source, "transaction": event.transaction, "version": event.written_version,
+            "source": event.source, "transaction": event.transaction or event.id,
+            "version": event.written_version,
         }  # fmt: skip
         return found[self.name] == self.value
 

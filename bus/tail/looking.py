@@ -55,7 +55,7 @@ class RecordView:
         occurred = event.time
         return {
             **facts, "key": key, "version": event.written_version, "id": event.id, "source": event.source,
-            "transaction": event.transaction, "service": event.service, "cause": event.causation,
+            "transaction": event.transaction or event.id, "service": event.service, "cause": event.causation,
             "derived_from": _text(event.attributes.get(envelope.DERIVED_FROM)),
             "occurred": None if occurred is None else occurred.isoformat(),
             "data": masked.data, "hidden": masked.hidden,

@@ -1,8 +1,10 @@
 """The embedded Kafka is a real node that ends with its owner and keeps what it was told to keep."""
 
 import asyncio
+import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -16,9 +18,13 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 
+from bus import Settings, UsageError
+from bus.cli import run
+from bus.cluster.users import make_users
 from bus.embedded.errors import JarError, NodeError
 from bus.embedded.kafka import EmbeddedKafka
 from tests.ports import held_port
+from tests.small_catalog import SmallCountry, case
 
 OWNER = """
 import sys, time
@@ -162,6 +168,57 @@ async def test_the_controller_takes_no_stranger(closed: EmbeddedKafka) -> None:
     )
     with pytest.raises(KafkaError):
         await _connect(line.rpartition("//")[2])
+
+
+def test_govbus_up_makes_a_user_for_each_agency(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each with a file of its own, which alone is needed to do what its agency may, and nothing else."""
+    country = SmallCountry(tmp_path / "catalog")
+    command = [sys.executable, "-m", "bus", "up", "--catalog", str(tmp_path / "catalog"), "--sasl"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as up:
+        try:
+            assert up.stdout is not None
+            said = [up.stdout.readline() for _ in range(2)]
+            users = tmp_path / "secrets"
+            assert said[1] == f"GOVBUS_ENV_FILE={users / 'admin.env'}\n"
+            names = {country.north, country.south, "govbus-monitor", "admin"}
+            assert {file.stem for file in users.glob("*.env")} == names
+            modes = {stat.S_IMODE(file.stat().st_mode) for file in users.glob("*.env")}
+            assert (modes, stat.S_IMODE(users.stat().st_mode)) == ({0o600}, 0o700)
+            assert len({file.read_text() for file in users.glob("*.env")}) == 4
+            assert "PASSWORD" not in "".join(said)
+            monkeypatch.delenv("GOVBUS_BOOTSTRAP_SERVERS", raising=False)
+            monkeypatch.setenv("GOVBUS_CATALOG", str(tmp_path / "catalog"))
+            data = tmp_path / "case.json"
+            data.write_text(json.dumps(case()))
+            monkeypatch.setenv("GOVBUS_ENV_FILE", str(users / f"{country.north}.env"))
+            assert run(["publish", country.opened, "--data", str(data)]) == 0
+            look = ["tail", country.opened, "--agency", country.north, "--no-follow"]
+            assert run(look) == 0
+            monkeypatch.setenv("GOVBUS_ENV_FILE", str(users / f"{country.south}.env"))
+            assert run(look) == 1
+            assert "grants no access" in capsys.readouterr().err
+        finally:
+            up.terminate()
+
+
+async def test_a_user_keeps_the_password_of_its_file(tmp_path: Path, closed: EmbeddedKafka) -> None:
+    """So programs that run go on when Kafka is started again on its folder; a broken file is told."""
+    named = {name.removeprefix("GOVBUS_").lower(): value for name, value in closed.environment().items()}
+    admin = Settings.model_validate(named)
+    users = tmp_path / "users"
+    file = (await make_users(admin, users, ["north"], {"GOVBUS_BOOTSTRAP_SERVERS": "a:1"}))["north"]
+    first = file.read_text()
+    await make_users(admin, users, ["north"], {"GOVBUS_BOOTSTRAP_SERVERS": "a:2"})
+    assert file.read_text() == first.replace("a:1", "a:2")
+    found = dict(line.split("=", 1) for line in first.splitlines())
+    with pytest.raises(KafkaError):
+        await _connect(closed.bootstrap_servers, **_scram("north", "guess"))
+    await _connect(closed.bootstrap_servers, **_scram("north", found["GOVBUS_SASL_PASSWORD"]))
+    file.write_bytes(b"\xff")
+    with pytest.raises(UsageError, match="Remove it for a new one"):
+        await make_users(admin, users, ["north"], {})
 
 
 @pytest.mark.sampled(1)
