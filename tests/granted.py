@@ -129,7 +129,7 @@ class GuardedCountry(SmallCountry):
     async def apply_anyway(self, **more: Any) -> Plan:
         """Apply the folder whatever it takes from others, such as the country of the test before."""
         settings = self.settings(**more)
-        return await Rollout(self.folder, settings=settings, allow_destroy=True).apply(TODAY, AUTHOR)
+        return await Rollout(self.folder, settings=settings, allow_destroy=["all"]).apply(TODAY, AUTHOR)
 
     def bus(self, agency: str, **more: Any) -> Bus:
         """Return a bus of an agency under its own name and password."""

@@ -6,7 +6,7 @@ an `apply` that was killed is finished by the next one. Who began and who finish
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cache, partial
@@ -76,7 +76,7 @@ class Rollout:
         catalog: the same, where it was read already.
         entries: makes its entries of the registry, where it was read already; called at most once.
         settings: the cluster; from the `GOVBUS_*` variables if absent.
-        allow_destroy: allow deleting topics and published versions, and weaker topics.
+        allow_destroy: which changes may take something from others; see `compare_states`.
         grow: allow pausing publishers while the partitions of their events grow.
         grow_seconds: how long one growth may take, pauses included.
         tell: called with who holds a growth up.
@@ -92,7 +92,7 @@ class Rollout:
         catalog: Catalog | None = None,
         entries: Callable[[], Mapping[str, RegistryEntry]] | None = None,
         settings: Settings | None = None,
-        allow_destroy: bool = False,
+        allow_destroy: Collection[str] = (),
         grow: bool = False,
         grow_seconds: float = GROW_SECONDS,
         tell: Callable[[str], None] = lambda _: None,

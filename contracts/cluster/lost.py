@@ -22,6 +22,8 @@ from contracts.cluster.state import Access, ClusterState, RegistryEntry
 ONE_BY_ONE: Final = 2
 """So many documents of a kind are removed by somebody, whichever share they are."""
 EXAMPLES: Final = 3
+LEAVE: Final = "{leave}"
+"""Stands in a refusal for the option that gives leave for the change; a refusal without it is final."""
 _RIGHT_ONE: Final = "is it the right catalogue, and all of it (`--catalog`, `git status`)?"
 _ENDS: Final = {"subscriptions": ", and a past day as `expires` in each document does so without"}
 
@@ -68,8 +70,8 @@ def _other_key(desired: ClusterState, observed: ClusterState) -> Iterator[LostPa
         what = (f"entries that no key in hand has signed: all {len(found) or observed.unread:,}",)
         refusal = (
             "the registry is signed with a key that is not in hand: give it as GOVBUS_REGISTRY_KEY, or both "
-            "public keys as GOVBUS_REGISTRY_PUBLIC_KEY while one replaces the other; `--allow-destroy` goes "
-            "on without it"
+            "public keys as GOVBUS_REGISTRY_PUBLIC_KEY while one replaces the other; "
+            f"`{LEAVE}` goes on without it"
         )
         yield LostPart("signatures", what, refusal)
 
@@ -82,7 +84,7 @@ def _older(desired: ClusterState, observed: ClusterState) -> Iterator[LostPart]:
     there, here = (_time(state.committed) for state in (observed, desired))
     refusal = (
         "the cluster has a commit of the catalogue that this one does not contain: get it first (`git pull`, "
-        "or merge it), or `--allow-destroy` undoes what it brought"
+        f"or merge it), or `{LEAVE}` undoes what it brought"
     )
     yield LostPart("commit", (f"{observed.commit[:12] or 'a commit'} of {there} -> one of {here}",), refusal)
 
@@ -94,7 +96,7 @@ def _time(seconds: int) -> str:
 def _agencies(here: frozenset[str], applied: frozenset[str]) -> Iterator[LostPart]:
     if gone := sorted(applied - here):
         what = (f"{len(gone):,} of {len(applied):,} agencies are gone: {_some(gone)}",)
-        refusal = f"{_RIGHT_ONE} `--allow-destroy` takes all that they may do, and removes their topics"
+        refusal = f"{_RIGHT_ONE} `{LEAVE}` takes all that they may do"
         yield LostPart("agencies", what, refusal)
 
 
@@ -108,9 +110,7 @@ def _many(
         names = sorted(name for owner, name in gone if owner == agency)
         what += _share(f"{kind} of `{agency}`", names, sum(owner == agency for owner, _ in applied))
     if what:
-        yield LostPart(
-            kind, tuple(what), f"{_RIGHT_ONE} `--allow-destroy` withdraws them{_ENDS.get(kind, '')}"
-        )
+        yield LostPart(kind, tuple(what), f"{_RIGHT_ONE} `{LEAVE}` withdraws them{_ENDS.get(kind, '')}")
 
 
 def _share(name: str, gone: Sequence[str], applied: int) -> Iterator[str]:
@@ -131,7 +131,7 @@ def lost_policy(found: RegistryEntry, entry: RegistryEntry) -> str:
     if after or not before:
         return ""
     return (
-        "`cluster.yaml` would be gone, with what it decides: get it back, or `--allow-destroy` goes on with "
+        f"`cluster.yaml` would be gone, with what it decides: get it back, or `{LEAVE}` goes on with "
         "what the cluster has"
     )
 
@@ -150,5 +150,5 @@ def _spared(spared: frozenset[str] | None, strangers: Iterable[Access]) -> Itera
         if spared is not None
         else "no catalogue was applied here before, so this may be an operator's own"
     )
-    refusal = f"{who}: name it in `spared_principals` of `cluster.yaml`, or `--allow-destroy` withdraws this"
+    refusal = f"{who}: name it in `spared_principals` of `cluster.yaml`, or `{LEAVE}` withdraws this"
     yield LostPart("spared_principals", tuple(what), refusal)

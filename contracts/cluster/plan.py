@@ -1,17 +1,18 @@
 """Plans the changes that make a cluster match the catalogue. Pure: two states in, ordered changes out.
 
-Law: nothing that others rely on is reduced or removed without explicit permission, and impossible changes are
+Law: nothing that others rely on is reduced or removed without leave that names it, and impossible changes are
 refused before any change is made. Access that the catalogue does not grant is removed first, without
 permission, unless the catalogue looks like another or a broken one (`contracts.cluster.lost`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from typing import Final, Literal, TypeAlias
 
-from contracts.cluster.lost import LostPart, losses, lost_policy
+from contracts.cluster.lost import LEAVE, LostPart, losses, lost_policy
 from contracts.cluster.state import Access, ClusterState, RegistryEntry, TopicState
 from contracts.cluster.weakening import FOR_EVER, RETENTION, weakenings
 
@@ -20,6 +21,8 @@ Kind: TypeAlias = Literal["catalogue", "topic", "access", "quota", "growth", "en
 
 OFFSETS_RETENTION: Final = "offsets.retention.minutes"
 """How long brokers keep the offsets of a group that has stopped."""
+ALL: Final = "all"
+"""Leave for every change."""
 _NEVER_MINUTES: Final = 2**31 - 1
 """The highest that Kafka takes, 4,085 years."""
 
@@ -35,6 +38,7 @@ class PlannedChange:
         what: Each difference, as `setting: before -> after`.
         why: The reason, or the effect on others.
         refusal: Why the change is refused; empty when it is not.
+        leave: What `--allow-destroy` must name for it; empty where leave changes nothing.
         topic: The desired topic.
         access: The grant to add or remove.
         entry: The entry to write.
@@ -47,6 +51,7 @@ class PlannedChange:
     what: tuple[str, ...] = ()
     why: str = ""
     refusal: str = ""
+    leave: str = ""
     topic: TopicState | None = None
     access: Access | None = None
     quota: Mapping[str, float | None] = field(default_factory=dict)
@@ -58,7 +63,7 @@ class PlannedChange:
         """The change as a flat JSON object."""
         return {
             "action": self.action, "kind": self.kind, "name": self.name, "what": list(self.what),
-            "why": self.why, "refusal": self.refusal or None,
+            "why": self.why, "refusal": self.refusal or None, "leave": self.leave or None,
         }  # fmt: skip
 
 
@@ -120,7 +125,7 @@ def compare_states(
     observed: ClusterState,
     scope: PlanScope,
     *,
-    allow_destroy: bool = False,
+    allow_destroy: Collection[str] = (),
     grow: bool = False,
 ) -> Plan:
     """Return the changes that make the cluster match the catalogue.
@@ -129,8 +134,9 @@ def compare_states(
         desired: The state in the catalogue.
         observed: The state of the cluster.
         scope: What the catalogue manages.
-        allow_destroy: Allow removing topics and versions, what makes a topic keep or protect less, lower
-            quotas, and a catalogue that lost something since it was applied.
+        allow_destroy: Which changes have leave to take something from others, each as `KIND:NAME`, where `*`
+            stands for any text; `all` is leave for all. They are removed topics and versions, what makes a
+            topic keep or protect less, lower quotas, and what a catalogue lost since it was applied.
         grow: Allow pausing publishers while the partitions of their events grow.
     """
     topics = frozenset(name for name in {*desired.topics, *observed.topics} if scope.owns_topic(name))
@@ -140,23 +146,38 @@ def compare_states(
     withdrawn = sorted(found - (wanted or frozenset()))
     changes = [
         *(_revoked(access) for access in withdrawn),
-        *_topics(desired, observed, allow_destroy=allow_destroy),
+        *_topics(desired, observed),
         *(_granted(access) for access in sorted((wanted or frozenset()) - found)),
-        *_quotas(desired, observed, scope, allow_destroy=allow_destroy),
-        *_growths(desired, observed, allow_destroy=allow_destroy, grow=grow),
-        *_entries(desired, observed, allow_destroy=allow_destroy),
-        *(_topic_gone(observed.topics[name], allow_destroy=allow_destroy) for name in gone),
+        *_quotas(desired, observed, scope),
+        *_growths(desired, observed, grow=grow),
+        *_entries(desired, observed),
+        *(_topic_gone(observed.topics[name]) for name in gone),
     ]
     compared = len(desired.topics) + len(wanted or ()) + len(desired.quotas)
     compared += 0 if observed.entries is None else len(desired.entries or ())
     unchanged = compared - sum(change.action != "-" for change in changes)
     strangers = [access for access in withdrawn if access.principal not in scope.principals]
-    lost = [*losses(desired, observed, strangers)] if changes else []
-    notes = tuple(f"{loss.name}: {what}" for loss in lost for what in loss.what) if allow_destroy else ()
-    if not allow_destroy:
-        changes = [*map(_lost, lost), *changes]
+    lost = [_asked(_lost(loss), allow_destroy) for loss in losses(desired, observed, strangers) if changes]
+    notes = [f"{loss.name}: {what}" for loss in lost if not loss.refusal for what in loss.what]
+    asked = [_asked(change, allow_destroy) for change in changes]
+    changes = [*(loss for loss in lost if loss.refusal), *asked]
+    notes += [
+        f"`--allow-destroy {one}` allows nothing of this plan"
+        for one in allow_destroy
+        if one != ALL and not any(fnmatchcase(change.leave, one) for change in (*lost, *asked))
+    ]
     left = (*_added_by_others(desired, observed), *_forgotten_early(desired, observed))
-    return Plan(tuple(changes), unchanged, notes, left)
+    return Plan(tuple(changes), unchanged, tuple(notes), left)
+
+
+def _asked(change: PlannedChange, allowed: Collection[str]) -> PlannedChange:
+    """Give a change the leave that names it, or say how to name it."""
+    if LEAVE not in change.refusal:
+        return change
+    leave = f"{change.kind}:{change.name}"
+    if any(one == ALL or fnmatchcase(leave, one) for one in allowed):
+        return replace(change, refusal="", leave=leave)
+    return replace(change, refusal=change.refusal.replace(LEAVE, f"--allow-destroy {leave}"), leave=leave)
 
 
 def _lost(loss: LostPart) -> PlannedChange:
@@ -174,7 +195,7 @@ def _revoked(access: Access) -> PlannedChange:
     return PlannedChange("-", "access", f"{access.principal} {access.pattern}", what, why, access=access)
 
 
-def _topics(desired: ClusterState, observed: ClusterState, *, allow_destroy: bool) -> Iterator[PlannedChange]:
+def _topics(desired: ClusterState, observed: ClusterState) -> Iterator[PlannedChange]:
     for name, topic in sorted(desired.topics.items()):
         found = observed.topics.get(name)
         if found is None:
@@ -182,13 +203,11 @@ def _topics(desired: ClusterState, observed: ClusterState, *, allow_destroy: boo
             what = [f"partitions: {topic.partitions}", f"replicas: {topic.replicas}", *settings]
             refusal = _impossible(topic, observed)
             yield PlannedChange("+", "topic", name, tuple(what), refusal=refusal, topic=topic)
-        elif change := _changed(topic, found, observed, allow_destroy=allow_destroy):
+        elif change := _changed(topic, found, observed):
             yield change
 
 
-def _changed(
-    topic: TopicState, found: TopicState, observed: ClusterState, *, allow_destroy: bool
-) -> PlannedChange | None:
+def _changed(topic: TopicState, found: TopicState, observed: ClusterState) -> PlannedChange | None:
     keys = sorted({*topic.config, *found.config})
     config = {key: topic.config.get(key) for key in keys if topic.config.get(key) != found.config.get(key)}
     # Fewer partitions than there are do no harm: publishers use those that the catalogue says.
@@ -204,14 +223,12 @@ def _changed(
     weaker = list(dict.fromkeys(weakenings(found.config, topic.config, observed.defaults)))
     if topic.replicas < found.replicas:
         weaker.insert(0, "fewer brokers would hold each event")
-    if not refusal and not allow_destroy and weaker:
-        refusal = f"{', '.join(weaker)}: `--allow-destroy` allows it"
+    if not refusal and weaker:
+        refusal = f"{', '.join(weaker)}: `{LEAVE}` allows it"
     return PlannedChange("~", "topic", topic.name, tuple(what), "", refusal, topic=topic, config=config)
 
 
-def _growths(
-    desired: ClusterState, observed: ClusterState, *, allow_destroy: bool, grow: bool
-) -> Iterator[PlannedChange]:
+def _growths(desired: ClusterState, observed: ClusterState, *, grow: bool) -> Iterator[PlannedChange]:
     registered = observed.entries is not None
     for subject, wanted in sorted(desired.counts.items()):
         found = observed.counts.get(subject, wanted)
@@ -229,11 +246,11 @@ def _growths(
             refusal = "" if grow else "publishers would have to wait: `--grow` allows it"
         else:
             why = "order per key is kept only if publishers are stopped and subscribers have caught up"
-            if not (grow and allow_destroy):
-                refusal = (
-                    "without the registry (GOVBUS_REGISTRY_KEY) nobody can make publishers wait: stop them, "
-                    "let every subscriber catch up, then `--grow --allow-destroy` allows it"
-                )
+            leave = LEAVE if grow else f"--allow-destroy growth:{subject}"
+            refusal = (
+                "without the registry (GOVBUS_REGISTRY_KEY) nobody can make publishers wait: stop them, "
+                f"let every subscriber catch up, then `--grow {leave}` allows it"
+            )
         yield PlannedChange("~", "growth", subject, what, why, refusal, counts=(found, wanted))
 
 
@@ -312,16 +329,12 @@ def duration(milliseconds: int) -> str:
     return f"{milliseconds} ms"
 
 
-def _topic_gone(topic: TopicState, *, allow_destroy: bool) -> PlannedChange:
-    refusal = "" if allow_destroy else "its events would be lost: `--allow-destroy` allows it"
-    return PlannedChange(
-        "-", "topic", topic.name, (), "no contract of the catalogue needs it", refusal, topic=topic
-    )
+def _topic_gone(topic: TopicState) -> PlannedChange:
+    why, refusal = "no contract of the catalogue needs it", f"its events would be lost: `{LEAVE}` allows it"
+    return PlannedChange("-", "topic", topic.name, (), why, refusal, topic=topic)
 
 
-def _quotas(
-    desired: ClusterState, observed: ClusterState, scope: PlanScope, *, allow_destroy: bool
-) -> Iterator[PlannedChange]:
+def _quotas(desired: ClusterState, observed: ClusterState, scope: PlanScope) -> Iterator[PlannedChange]:
     for user in sorted({*desired.quotas, *observed.quotas}):
         if user not in desired.quotas and f"User:{user}" not in scope.principals:
             continue
@@ -332,20 +345,16 @@ def _quotas(
             what = tuple(f"{key}: {before[key]}{_rate(wanted.get(key))}" for key in keys)
             action: Action = "+" if not found else "-" if not wanted else "~"
             lower = any(found[key] > wanted[key] for key in keys if key in found and key in wanted)
-            refusal = "the agency could publish or read less: `--allow-destroy` allows it"
-            yield PlannedChange(
-                action, "quota", f"User:{user}", what, "", "" if allow_destroy or not lower else refusal,
-                quota={key: wanted.get(key) for key in keys},
-            )  # fmt: skip
+            refusal = f"the agency could publish or read less: `{LEAVE}` allows it" if lower else ""
+            quota = {key: wanted.get(key) for key in keys}
+            yield PlannedChange(action, "quota", f"User:{user}", what, "", refusal, quota=quota)
 
 
 def _rate(value: float | None) -> str:
     return "none" if value is None else f"{value:,.0f} bytes/s"
 
 
-def _entries(
-    desired: ClusterState, observed: ClusterState, *, allow_destroy: bool
-) -> Iterator[PlannedChange]:
+def _entries(desired: ClusterState, observed: ClusterState) -> Iterator[PlannedChange]:
     if desired.entries is None or observed.entries is None:
         return
     for key, entry in sorted(desired.entries.items(), key=lambda item: _order(item[0])):
@@ -355,7 +364,7 @@ def _entries(
         elif found.fault:
             yield PlannedChange("~", "entry", key, (), f"{found.fault}: written again", entry=entry)
         elif found.content != entry.content:
-            refusal = "" if allow_destroy else lost_policy(found, entry)
+            refusal = lost_policy(found, entry)
             if found.sha256 != entry.sha256:
                 refusal = "a published version never changes: publish the change as a new version"
             yield PlannedChange("~", "entry", key, (), "", refusal, entry=entry)
@@ -364,9 +373,9 @@ def _entries(
         if found.withdrawn:
             continue
         published = key.startswith("version/") and not found.fault
-        refusal = "a published version would be withdrawn: `--allow-destroy` allows it" if published else ""
+        refusal = f"a published version would be withdrawn: `{LEAVE}` allows it" if published else ""
         why = found.fault or "it is not in the catalogue"
-        yield PlannedChange("-", "entry", key, (), why, "" if allow_destroy else refusal, entry=found)
+        yield PlannedChange("-", "entry", key, (), why, refusal, entry=found)
 
 
 def _order(key: str) -> tuple[int, str]:

@@ -13,6 +13,8 @@ _TITLES: Final[dict[Kind, str]] = {
     "growth": "Partitions", "entry": "Registry",
 }  # fmt: skip
 
+_NAMED_AT_ONCE: Final = 10
+
 _SAME_FOR_ALL: Final = (
     "cleanup.policy: delete", "max.message.bytes", "message.timestamp.type", "retention.bytes",
 )  # fmt: skip
@@ -27,7 +29,15 @@ def render_plan(plan: Plan) -> list[str]:
             lines += [title, *(_access(changes) if kind == "access" else _each(changes)), ""]
     if plan.left:
         lines += ["Left as it is", *_each(list(plan.left)), ""]
-    return [*lines, *(f"Note: {note}" for note in plan.notes), summary(plan)]
+    return [*lines, *(f"Note: {note}" for note in plan.notes), summary(plan), *_command(plan)]
+
+
+def _command(plan: Plan) -> Iterator[str]:
+    """What to type where leave is all that is missing; for many changes each says it for itself."""
+    refused = plan.refusals
+    if 1 < len(refused) <= _NAMED_AT_ONCE and all(change.leave for change in refused):
+        options = " ".join(f"--allow-destroy {change.leave}" for change in refused)
+        yield f"All that is refused has leave by: govbus contracts apply {options}"
 
 
 def line_of(change: PlannedChange) -> str:

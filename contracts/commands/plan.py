@@ -12,13 +12,13 @@ import socket
 from datetime import UTC, date, datetime
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, get_args
 
 import click
 
 from contracts.catalog import Catalog
 from contracts.cluster.drift_rules import drift
-from contracts.cluster.plan import Plan, PlannedChange
+from contracts.cluster.plan import ALL, Kind, Plan, PlannedChange
 from contracts.cluster.plan_text import line_of, render_plan, summary
 from contracts.cluster.registry import entries_of
 from contracts.commands.catalog_option import catalog_option
@@ -58,10 +58,24 @@ def _cluster(root: Path, **options: Any) -> ClusterAdapter:
     raise click.ClickException("no installed package provides access to a cluster - install all of govbus")
 
 
+def _changes(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    for one in given:
+        kind, colon, name = one.partition(":")
+        if one != ALL and not (kind in get_args(Kind) and colon and name):
+            raise click.BadParameter(
+                f"Expected a change as `plan` names it, such as `topic:health.record-opened.v1`, or `{ALL}`, "
+                f"got `{one}`"
+            )
+    return given
+
+
 destroy_option = click.option(
     "--allow-destroy",
-    is_flag=True,
-    help="Allow removing topics and published versions, and every change that takes something from others.",
+    multiple=True,
+    metavar="KIND:NAME",
+    callback=_changes,
+    help="Allow a change that takes something from others, as `plan` names it: a removed topic or version, "
+    "weaker settings. Repeat it for each; `*` in NAME stands for any text, `all` allows all.",
 )
 
 
@@ -78,7 +92,7 @@ grow_option = click.option(
 @destroy_option
 @grow_option
 @failing_plainly
-def plan(root: Path, as_json: bool, allow_destroy: bool, grow: bool) -> None:
+def plan(root: Path, as_json: bool, allow_destroy: tuple[str, ...], grow: bool) -> None:
     """Show what `apply` would change in the cluster. Exits with 100 if a change is refused."""
     cluster = _cluster(
         root,
@@ -114,7 +128,7 @@ def apply(
     root: Path,
     *,
     as_json: bool,
-    allow_destroy: bool,
+    allow_destroy: tuple[str, ...],
     grow: bool,
     grow_seconds: float,
     by: str | None,
@@ -162,7 +176,7 @@ def verify(root: Path, form: Format) -> None:
 
     Prints nothing when they match. Otherwise prints each difference, and exits with 100.
     """
-    found = asyncio.run(_cluster(root, allow_destroy=True).plan(_today()))
+    found = asyncio.run(_cluster(root, allow_destroy=(ALL,)).plan(_today()))
     for note in found.notes:
         say(f"note: {note}", err=True)
     conclude([drift(change) for change in (*found.changes, *found.left)], form, root)

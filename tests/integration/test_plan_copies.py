@@ -36,7 +36,7 @@ async def test_copies_are_added_where_they_lack_and_never_taken(
     assert await _copies(two) == {2}
     assert (await Rollout(folder, settings=two).plan(TODAY)).changes == ()
     (folder / "cluster.yaml").write_text("replication_factor: 1\n")
-    refused = await Rollout(folder, settings=two, allow_destroy=True).apply(TODAY, AUTHOR)
+    refused = await Rollout(folder, settings=two, allow_destroy=["all"]).apply(TODAY, AUTHOR)
     assert country.topic in {change.name for change in refused.refusals}
     assert await _copies(two) == {2}
 

@@ -194,3 +194,12 @@ def test_hashes_keep_the_line_endings(root: Path) -> None:
     assert run("lint", "--catalog", root, "--write-hashes").exit_code == 0
     assert (root / CONTRACT).read_bytes().count(b"\r\n") == text.count("\r\n") + 2
     assert lint(root) == ()
+
+
+@pytest.mark.parametrize("given", ["health.gone.v1", "topics:health.gone.v1", "topic:", ""])
+@pytest.mark.parametrize("command", ["plan", "apply"])
+def test_leave_names_a_change(command: str, given: str) -> None:
+    """Before anything is read: a name without its kind is refused."""
+    result = run(command, "--allow-destroy", given)
+    assert result.exit_code == 2
+    assert "Expected a change as `plan` names it" in result.output

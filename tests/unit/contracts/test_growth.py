@@ -85,12 +85,12 @@ def test_without_a_registry_growth_needs_more_than_leave() -> None:
     """Nobody could make the publishers wait."""
     desired, found = state(6, 6, registry=False), state(3, 3, registry=False)
     assert compare_states(desired, found, SCOPE, grow=True).refusals
-    assert not compare_states(desired, found, SCOPE, grow=True, allow_destroy=True).refusals
+    assert not compare_states(desired, found, SCOPE, grow=True, allow_destroy=["all"]).refusals
 
 
 def test_the_count_in_force_never_shrinks_even_with_leave() -> None:
     """Kafka cannot remove partitions, and keys would move."""
-    plan = compare_states(state(3, 3), state(6, 6), SCOPE, allow_destroy=True, grow=True)
+    plan = compare_states(state(3, 3), state(6, 6), SCOPE, allow_destroy=["all"], grow=True)
     assert ["Kafka cannot remove" in change.refusal for change in plan.refusals] == [True]
 
 

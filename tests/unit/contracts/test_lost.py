@@ -40,7 +40,7 @@ def refused(here: CatalogParts) -> dict[str, tuple[str, ...]]:
     # Its quota differs in any case: a plan without changes has nothing to ask about.
     desired = replace(state(here), quotas={"tax": {"producer_byte_rate": 1.0}})
     plan = compare_states(desired, state(), SCOPE)
-    freed = compare_states(desired, state(), SCOPE, allow_destroy=True)
+    freed = compare_states(desired, state(), SCOPE, allow_destroy=["all"])
     assert freed.refusals == ()
     told = {change.name: change.what for change in plan.refusals}
     assert freed.notes == tuple(f"{name}: {what}" for name, whats in told.items() for what in whats)
@@ -109,7 +109,8 @@ def test_the_refusal_says_what_to_do() -> None:
     assert lines[0] == "Catalogue"
     assert (
         "      ! refused: is it the right catalogue, and all of it (`--catalog`, `git status`)? "
-        "`--allow-destroy` withdraws them, and a past day as `expires` in each document does so without"
+        "`--allow-destroy catalogue:subscriptions` withdraws them, and a past day as `expires` in each "
+        "document does so without"
     ) in lines
 
 

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from contracts import (
     Access,
     Catalog,
+    CatalogParts,
     ClusterState,
     Plan,
     PlanScope,
@@ -79,7 +80,7 @@ def test_changes_come_in_the_order_in_which_they_are_safe() -> None:
     desired = of(topic(), access=frozenset({may("User:tax", TOPIC, "write")}), quotas={"tax": {"q": 1.0}})
     gone = TopicState("health.gone.v1", 1)
     observed = of(gone, access=frozenset({may("User:health", TOPIC)}))
-    plan = compare_states(desired, observed, SCOPE, allow_destroy=True)
+    plan = compare_states(desired, observed, SCOPE, allow_destroy=["all"])
     assert told(plan) == [
         ("-", "access", f"User:health topic {TOPIC}"),
         ("+", "topic", TOPIC),
@@ -99,9 +100,9 @@ def test_changes_come_in_the_order_in_which_they_are_safe() -> None:
     ],
 )
 def test_events_are_not_deleted_earlier_without_leave(before: TopicState, after: TopicState) -> None:
-    """`--allow-destroy` gives it."""
+    """`--allow-destroy`, with the name of the change, gives it."""
     assert compare_states(of(after), of(before), SCOPE).refusals
-    assert not compare_states(of(after), of(before), SCOPE, allow_destroy=True).refusals
+    assert not compare_states(of(after), of(before), SCOPE, allow_destroy=["all"]).refusals
 
 
 ANY = {
@@ -126,7 +127,7 @@ def test_no_setting_gets_weaker_without_leave(setting: str, kind: str) -> None:
     """Whichever it is, and one that nobody judged is taken for the worst; the other way is free."""
     weak, strong = (TopicState(TOPIC, 3, {setting: value}) for value in reversed(ANY[kind]))
     assert compare_states(of(weak), of(strong), SCOPE).refusals
-    assert not compare_states(of(weak), of(strong), SCOPE, allow_destroy=True).refusals
+    assert not compare_states(of(weak), of(strong), SCOPE, allow_destroy=["all"]).refusals
     known = setting in SETTINGS
     assert bool(compare_states(of(strong), of(weak), SCOPE).refusals) is not known
 
@@ -152,7 +153,7 @@ def test_fewer_copies_wait_for_leave_and_more_do_not() -> None:
     plan = compare_states(of(with_copies(2)), found, SCOPE)
     assert [change.what for change in plan.refusals] == [("replicas: 3 -> 2",)]
     assert "fewer brokers" in plan.refusals[0].refusal
-    assert not compare_states(of(with_copies(2)), found, SCOPE, allow_destroy=True).refusals
+    assert not compare_states(of(with_copies(2)), found, SCOPE, allow_destroy=["all"]).refusals
     more = compare_states(of(with_copies(3)), of(with_copies(1), brokers=3), SCOPE)
     assert (told(more), more.refusals) == ([("~", "topic", TOPIC)], ())
 
@@ -162,7 +163,7 @@ def test_fewer_copies_wait_for_leave_and_more_do_not() -> None:
 )
 def test_one_copy_on_several_brokers_is_refused_even_with_leave(observed: ClusterState) -> None:
     """A broker that fails would take the events with it."""
-    plan = compare_states(of(with_copies(1)), observed, SCOPE, allow_destroy=True)
+    plan = compare_states(of(with_copies(1)), observed, SCOPE, allow_destroy=["all"])
     assert ["is lost with its broker" in change.refusal for change in plan.refusals] == [True]
 
 
@@ -197,7 +198,40 @@ def test_a_topic_that_no_contract_needs_is_refused_until_allowed() -> None:
     """Its events would be gone."""
     plan = compare_states(of(), of(topic()), SCOPE)
     assert [change.name for change in plan.refusals] == [TOPIC]
-    assert not compare_states(of(), of(topic()), SCOPE, allow_destroy=True).refusals
+    assert not compare_states(of(), of(topic()), SCOPE, allow_destroy=["all"]).refusals
+
+
+def test_leave_is_for_the_change_that_it_names_and_for_no_other() -> None:
+    """Each refusal says what to type for it; typed, that one is allowed and the others stay refused."""
+    version = RegistryEntry("version/health.x/1.0", b"{}", "1")
+    parts = CatalogParts(agencies=frozenset({"tax", "health"}))
+    desired = of(topic(days=3), quotas={"tax": {"q": 1.0}}, entries={})
+    observed = of(
+        topic(days=7), TopicState("health.gone.v1", 1), TopicState("health.gone.v2", 1),
+        quotas={"tax": {"q": 2.0}}, entries={version.key: version}, parts=parts,
+    )  # fmt: skip
+    refused = compare_states(desired, observed, SCOPE).refusals
+    assert [change.leave for change in refused] == [
+        "catalogue:agencies", f"topic:{TOPIC}", "quota:User:tax", "entry:version/health.x/1.0",
+        "topic:health.gone.v1", "topic:health.gone.v2",
+    ]  # fmt: skip
+    for change in refused:
+        assert f"`--allow-destroy {change.leave}` " in change.refusal
+        plan = compare_states(desired, observed, SCOPE, allow_destroy=[change.leave])
+        assert plan.refusals == tuple(other for other in refused if other != change)
+    some = compare_states(desired, observed, SCOPE, allow_destroy=["topic:health.gone.*"])
+    assert [change.leave for change in some.refusals] == [change.leave for change in refused[:4]]
+
+
+def test_the_plan_ends_with_what_to_type() -> None:
+    """And says which leave was given in vain, as for a name that is mistyped."""
+    gone = of(topic(), TopicState("health.gone.v1", 1))
+    assert render_plan(compare_states(of(), gone, SCOPE))[-1] == (
+        "All that is refused has leave by: govbus contracts apply --allow-destroy topic:health.gone.v1 "
+        f"--allow-destroy topic:{TOPIC}"
+    )
+    plan = compare_states(of(), gone, SCOPE, allow_destroy=["topic:helth.gone.v1", f"topic:{TOPIC}"])
+    assert plan.notes == ("`--allow-destroy topic:helth.gone.v1` allows nothing of this plan",)
 
 
 @pytest.mark.parametrize(
@@ -210,7 +244,7 @@ def test_an_older_commit_undoes_nothing_without_leave(here: int, there: int, ref
     desired, found = of(topic(), committed=here), of(topic(), access=access, committed=there)
     plan = compare_states(desired, found, SCOPE)
     assert ["git pull" in change.refusal for change in plan.refusals] == [True] * refused
-    assert not compare_states(desired, found, SCOPE, allow_destroy=True).refusals
+    assert not compare_states(desired, found, SCOPE, allow_destroy=["all"]).refusals
     assert not compare_states(desired, replace(found, access=frozenset()), SCOPE).changes
 
 
@@ -262,7 +296,9 @@ def test_a_published_version_never_changes() -> None:
         RegistryEntry("version/tax.paid/1.0", b"a", "1"),
         RegistryEntry("version/tax.paid/1.0", b"b", "2"),
     )
-    plan = compare_states(of(entries={old.key: new}), of(entries={old.key: old}), SCOPE, allow_destroy=True)
+    plan = compare_states(
+        of(entries={old.key: new}), of(entries={old.key: old}), SCOPE, allow_destroy=["all"]
+    )
     assert "never changes" in plan.refusals[0].refusal
     deprecated = replace(old, content=b"c")
     plan = compare_states(of(entries={old.key: deprecated}), of(entries={old.key: old}), SCOPE)
@@ -446,7 +482,7 @@ def test_a_lower_quota_waits_for_leave_and_a_higher_one_does_not() -> None:
     )
     plan = compare_states(low, high, SCOPE)
     assert [change.name for change in plan.refusals] == ["User:tax"]
-    assert not compare_states(low, high, SCOPE, allow_destroy=True).refusals
+    assert not compare_states(low, high, SCOPE, allow_destroy=["all"]).refusals
     assert not compare_states(high, low, SCOPE).refusals
     assert not compare_states(high, of(), SCOPE).refusals
 
@@ -462,7 +498,7 @@ def test_a_catalogue_that_lost_its_cluster_yaml_waits_for_leave() -> None:
     one = of(entries=_catalog_entry("waivers.yaml"))
     plan = compare_states(one, both, SCOPE)
     assert ["`cluster.yaml` would be gone" in change.refusal for change in plan.changes] == [True]
-    assert not compare_states(one, both, SCOPE, allow_destroy=True).refusals
+    assert not compare_states(one, both, SCOPE, allow_destroy=["all"]).refusals
     assert not compare_states(both, one, SCOPE).refusals
     assert not compare_states(of(entries=_catalog_entry("cluster.yaml", text="x")), both, SCOPE).refusals
 
@@ -481,7 +517,9 @@ def test_a_registry_is_not_signed_anew_by_another_key_without_leave() -> None:
     plan = compare_states(of(entries=wanted), observed(theirs, theirs, theirs), SCOPE)
     assert [change.name for change in plan.refusals] == ["signatures"]
     assert "GOVBUS_REGISTRY_KEY" in plan.refusals[0].refusal
-    forced = compare_states(of(entries=wanted), observed(theirs, theirs, theirs), SCOPE, allow_destroy=True)
+    forced = compare_states(
+        of(entries=wanted), observed(theirs, theirs, theirs), SCOPE, allow_destroy=["all"]
+    )
     assert told(forced) == [("~", "entry", name) for name in "abc"]
     assert not compare_states(of(entries=wanted), observed(ours, theirs, ours), SCOPE).refusals
     assert not compare_states(of(entries=wanted), of(entries={}), SCOPE).refusals
