@@ -122,6 +122,8 @@ class ExactlyOnce:
         """Commit what is done, unless a commit is on its way: what is done meanwhile goes with the next."""
         if partition.results.are_ready and not partition.is_committing and not self._is_over:
             partition.committing = asyncio.create_task(self.commit(partition))
+            # Whoever looks after the partition tells of its error; at a stop nobody does.
+            partition.committing.add_done_callback(lambda task: task.cancelled() or task.exception())
 
     async def flush(self, partition: PartitionState) -> None:
         """Return when what is done is committed, or could not be."""

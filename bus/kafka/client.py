@@ -1,14 +1,21 @@
 """Connecting to a cluster: aiokafka's arguments from the settings, starting and closing a client.
 
-Law of this file: with a client all its connections end, whoever still asks for one. aiokafka 0.14 opens one
-for any request, also for one that is sent while the client closes or afterwards, and nobody would close that.
+Laws of this file:
+
+- With a client all its connections end, whoever still asks for one. aiokafka 0.14 opens one for any request,
+  also for one that is sent while the client closes or afterwards, and nobody would close that.
+- Whoever waits for a broker waits, and does not ask without end. aiokafka 0.14 tries again at once, as often
+  as the processor can, to reach a broker that is away, and to learn the leader of a partition without one.
 """
 
 import asyncio
 import logging
+import random
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from time import monotonic
 from traceback import walk_tb
 from typing import Any
 
@@ -21,6 +28,7 @@ from bus.kafka.errors import translate
 from bus.kafka.refusal import find_refusal
 from bus.kafka.unpacking import BoundsBatches
 from bus.settings import Settings
+from bus.times.backoff import Backoff
 from bus.times.clock import BrokerClock
 from bus.transport import CLIENT_ID
 
@@ -28,6 +36,9 @@ from bus.transport import CLIENT_ID
 if logging.getLogger("aiokafka").level == logging.NOTSET:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
+AGAIN = Backoff(first_seconds=0.02, longest_seconds=0.5)
+"""Between two attempts to connect to a broker, and two looks at a cluster that lacks something. Java's client
+waits 50 ms to 1 s (`reconnect.backoff.ms`, `retry.backoff.ms`)."""
 PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 TASKS = {
     "_coordinator": (
@@ -137,6 +148,28 @@ class _NoTopics(frozenset[str]):
         return True
 
 
+class Pause:
+    """The growing wait before the next attempt."""
+
+    def __init__(self) -> None:
+        self._attempts = 0
+        self._until = 0.0
+
+    def grow(self) -> None:
+        """Note an attempt that did not help."""
+        self._attempts += 1
+        self._until = monotonic() + AGAIN.wait_seconds(self._attempts, random.random())  # noqa: S311 - jitter
+
+    def end(self) -> None:
+        """Let the next attempt be made at once."""
+        self._attempts, self._until = 0, 0.0
+
+    @property
+    def left_seconds(self) -> float:
+        """Seconds until the next attempt; 0 if it may be made now."""
+        return max(0.0, self._until - monotonic())
+
+
 class Network(AIOKafkaClient):  # type: ignore[misc]
     """What opens the connections of a producer, consumer or admin client; after its end, none."""
 
@@ -146,6 +179,14 @@ class Network(AIOKafkaClient):  # type: ignore[misc]
     is_consumer: bool
     bounds: BoundsBatches
     """What a consumer reads within."""
+    pauses: defaultdict[Any, Pause]
+    """Before the next attempt to connect to each broker."""
+    before_look: Pause
+    """Before another look at the cluster for the same topics."""
+    looked: tuple[frozenset[str], float]
+    """For which topics it looked last, and when."""
+    away: Callable[[], None] | None
+    """Called when no broker answers."""
 
     @classmethod
     def of(cls, client: Any) -> "Network":
@@ -155,6 +196,8 @@ class Network(AIOKafkaClient):  # type: ignore[misc]
             found.__class__ = cls
             found.openings, found.has_ended = set(), False
             found.is_consumer = isinstance(client, AIOKafkaConsumer)
+            found.pauses, found.before_look, found.away = defaultdict(Pause), Pause(), None
+            found.looked = frozenset(), 0.0
         network: Network = found
         return network
 
@@ -185,20 +228,49 @@ class Network(AIOKafkaClient):  # type: ignore[misc]
                         first.close()
                 raise
 
-    async def _metadata_update(self, cluster_metadata: Any, topics: Any) -> Any:
-        """Ask about the topics in use; about all only for a consumer, whose pattern may match any."""
-        if not topics and not self.is_consumer:
-            topics = _NoTopics()
-        return await super()._metadata_update(cluster_metadata, topics)
-
     async def _get_conn(
         self, node_id: Any, *, group: Any = ConnectionGroup.DEFAULT, no_hint: bool = False
     ) -> Any:
         known = self._conns.get((node_id, group))
         if known is not None and known.connected():
             return known
+        pause = self.pauses[node_id]
+        if pause.left_seconds:
+            return None
         async with self._opening():
-            return await super()._get_conn(node_id, group=group, no_hint=no_hint)
+            opened = await super()._get_conn(node_id, group=group, no_hint=no_hint)
+        if opened is None:
+            pause.grow()
+        else:
+            pause.end()
+        return opened
+
+    async def _metadata_update(self, cluster_metadata: Any, topics: Any) -> bool:
+        """Ask, after a pause, about the topics in use; a consumer about all, whose pattern may match any."""
+        is_own = cluster_metadata is self.cluster  # else it is somebody's only look
+        wanted = frozenset(topics or ())
+        await self._wait(wanted if is_own else None)
+        if not topics and not self.is_consumer:
+            topics = _NoTopics()
+        has_answer: bool = await super()._metadata_update(cluster_metadata, topics)
+        if is_own:
+            self.before_look.grow()
+            self.looked = wanted, monotonic()
+        if not has_answer and self.away is not None:
+            self.away()
+        return has_answer
+
+    async def _wait(self, wanted: frozenset[str] | None) -> None:
+        """Wait until a broker may be asked, and asked again about the same topics."""
+        seconds = min(
+            (self.pauses[broker.nodeId].left_seconds for broker in self.cluster.brokers()), default=0.0
+        )
+        if wanted is not None:
+            if wanted != self.looked[0] or monotonic() - self.looked[1] > AGAIN.longest_seconds:
+                self.before_look.end()
+            seconds = max(seconds, self.before_look.left_seconds)
+        if seconds:
+            await asyncio.sleep(seconds)
 
     @asynccontextmanager
     async def _opening(self) -> AsyncIterator[None]:

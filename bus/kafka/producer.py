@@ -17,20 +17,26 @@ from typing import Any
 from aiokafka.errors import KafkaError
 
 from bus.errors import BusError, BusUnavailableError, EnvelopeError, PartitionMissingError, TopicMissingError
-from bus.kafka.client import begin, connection, end
+from bus.kafka.client import Network, begin, connection, end
 from bus.kafka.errors import translate
 from bus.kafka.quorum import count_partitions, require_whole
 from bus.kafka.requests import topic_ids
 from bus.kafka.splitting import BatchParts, SplittingProducer
+from bus.process.outage import Outage
 from bus.record import TopicPartition
 from bus.settings import Settings
 from bus.times.clock import BrokerClock, steady_ns
 from bus.times.group_times import CLOSE_SECONDS
 from bus.topics import partition_of
 from bus.transport import Measure, Outgoing
+from contracts import visible_logger
+
+logger = visible_logger("govbus.producer")
 
 NEW_TOPIC_SECONDS = 1.0
 """How long a topic that was just made may be unknown to a broker."""
+AGAIN_SECONDS = 0.5
+"""Between two looks for a topic while no broker answers."""
 BATCHES_IN_FLIGHT = 2
 """Batches per partition that aiokafka holds at once: one on the wire, one ready to follow."""
 
@@ -48,6 +54,7 @@ class Producer:
         self._unresolved: dict[str, list[Outgoing]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._reviving: asyncio.Task[None] | None = None
+        self._outage = Outage(f"what is published to {settings.bootstrap_servers}")
         self._turn = count()
         self._empty = asyncio.Event()
         """Set when the last record was acknowledged or failed."""
@@ -70,7 +77,12 @@ class Producer:
             transaction_timeout_ms=int(self._settings.transaction_timeout_seconds * 1000),
         )
         await begin(kafka, self._settings, self._settings.bootstrap_servers)
+        Network.of(kafka).away = self._away
         self._kafka = kafka
+
+    def _away(self, why: object = "no broker answers") -> None:
+        if self.unacknowledged and self._transactional_id is None:  # of transactions the subscription tells
+            self._outage.begins(why)
 
     async def _revive(self) -> None:
         """Connect anew where aiokafka's sender has ended, as one to which the broker gives no producer id.
@@ -106,6 +118,12 @@ class Producer:
 
     async def stop(self) -> None:
         """Disconnect; unacknowledged records fail."""
+        if self.unacknowledged and self._transactional_id is None:
+            logger.warning(
+                "stops with %d records that no broker has acknowledged - at %s",
+                self.unacknowledged,
+                self._settings.bootstrap_servers,
+            )
         for task in self._tasks:
             task.cancel()
         error = BusUnavailableError("the bus stopped before the broker acknowledged the event")
@@ -153,11 +171,18 @@ class Producer:
         lane.add(outgoing)
 
     async def _resolve(self, topic: str) -> None:
-        try:
-            partitions = await self.partitions(topic)
-        except BusError as error:
-            self.fail(self._unresolved.pop(topic), error)
-            return
+        until = monotonic() + self._settings.publish_timeout_seconds
+        while True:
+            try:
+                partitions = await self.partitions(topic)
+                break
+            except BusError as error:
+                is_over = self._kafka is None or monotonic() > until
+                if is_over or not isinstance(error, BusUnavailableError):
+                    self.fail(self._unresolved.pop(topic), error)
+                    return
+                self._away(error)
+                await asyncio.sleep(AGAIN_SECONDS)
         for outgoing in self._unresolved.pop(topic):
             if (outgoing.partition or 0) < partitions:
                 self._enqueue(outgoing, partitions)
@@ -172,11 +197,12 @@ class Producer:
             TopicMissingError: it does not exist.
             BusUnavailableError: no broker answers.
         """
-        deadline = monotonic() + NEW_TOPIC_SECONDS
+        missing_since = None
         try:
             async with asyncio.timeout(self._settings.publish_timeout_seconds):
                 while not (found := await self._count(topic)):
-                    if monotonic() > deadline:
+                    missing_since = missing_since or monotonic()  # on a busy machine one look takes seconds
+                    if monotonic() - missing_since > NEW_TOPIC_SECONDS:
                         raise TopicMissingError(topic)
                     await asyncio.sleep(0.1)
                 cluster = self._kafka.client.cluster
@@ -240,6 +266,7 @@ class Producer:
         """Call `acknowledged` of every record of a batch."""
         now_ns = steady_ns()
         self.settled(len(taken))
+        self._outage.ends()
         offset, timestamp = metadata.offset, metadata.timestamp
         if metadata.timestamp_type == 1 and timestamp:
             self._clock.read(sent_ns, timestamp * 1000, now_ns)

@@ -113,7 +113,7 @@ class Publishing:
         system: str | None = None,
         cause: Event[Any] | None = None,
     ) -> "asyncio.Future[Receipt]":
-        """Publish one event without waiting; the future gets the receipt, or the error.
+        """Publish one event without waiting; the future gets the receipt, or the error, as `publish` would.
 
         Args:
             subject: the event's name.
@@ -130,7 +130,11 @@ class Publishing:
         self._require_open()
         future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         waiting = self._waiter(future, cause)
-        self._send(self._stamper(subject, version, system), Draft.of(data), cause, waiting)
+        stamper = self._stamper(subject, version, system)
+        self._send(stamper, Draft.of(data), cause, waiting)
+        if type(waiting) is Waiter and self._publisher.is_open(stamper.subject) and not future.done():
+            waiting.patience = self._publisher.patience
+            waiting.patience.begin(future, subject)
         return future
 
     def _waiter(self, future: "asyncio.Future[Receipt]", cause: Event[Any] | None) -> Waiter:

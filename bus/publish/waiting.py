@@ -12,6 +12,8 @@ from bus.publish.publication import Publication, PublicationWaiter
 
 YIELD_EVERY = 200
 """After so many events other tasks run."""
+LOOK_SECONDS = 0.05
+"""How much longer than said a wait may last: those of this time end together."""
 
 
 class Patience:
@@ -36,21 +38,31 @@ class Patience:
 
     def end(self, future: "asyncio.Future[Receipt]") -> None:
         """Watch a future no longer."""
-        del self._waits[future]
+        self._waits.pop(future, None)
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = None
+        now, over = loop.time(), []
         for future, (until, subject) in self._waits.items():
-            if until > loop.time():
-                self._timer = loop.call_at(until, self._look, loop)
-                return
+            if until > now:
+                self._timer = loop.call_at(until + LOOK_SECONDS, self._look, loop)
+                break
+            over.append(future)
             if not future.done():
-                future.set_exception(
-                    BusUnavailableError(
-                        f"Expected an acknowledgement within {self._seconds} s, got none - {subject}. The "
-                        "event may still arrive: repeat it with the same `id`"
-                    )
+                error = BusUnavailableError(
+                    f"Expected an acknowledgement within {self._seconds} s, got none - {subject}. The "
+                    "event may still arrive: repeat it with the same `id`"
                 )
+                _fail(future, error)
+        for future in over:
+            del self._waits[future]
+
+
+def _fail(future: "asyncio.Future[Receipt]", error: BusError) -> None:
+    """Set the error; of an outage the log tells once, not again for each future that nobody awaits."""
+    future.set_exception(error)
+    if isinstance(error, BusUnavailableError):
+        future.exception()
 
 
 class EventWaiter(PublicationWaiter, Protocol):
@@ -66,11 +78,13 @@ class EventWaiter(PublicationWaiter, Protocol):
 class Waiter:
     """Settles the future of one publication."""
 
-    __slots__ = ("future",)
+    __slots__ = ("future", "patience")
     for_receipt = True
 
     def __init__(self, future: asyncio.Future[Receipt]) -> None:
         self.future = future
+        self.patience: Patience | None = None
+        """Ends the wait, where nobody else does."""
 
     def begin(self) -> None:
         """Note that its event is about to be sent."""
@@ -80,12 +94,14 @@ class Waiter:
 
     def settled(self, publication: Publication, error: BusError | None) -> bool:
         """Set the future, unless it was cancelled."""
+        if self.patience is not None:
+            self.patience.end(self.future)
         if self.future.done():
             return False
         if error is None:
             self.future.set_result(publication.receipt())
         else:
-            self.future.set_exception(error)
+            _fail(self.future, error)
         return True
 
     def has_given_up(self, publication: Publication) -> bool:

@@ -1,19 +1,26 @@
 """The broker away and back: nothing acknowledged is lost, all resume by themselves, waits are bounded."""
 
 import asyncio
+import gc
+import logging
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import aiohttp
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.client import AIOKafkaClient
+from aiokafka.conn import AIOKafkaConnection
 
 from bus import (
+    BufferFullError,
     Bus,
     BusError,
     BusUnavailableError,
@@ -113,6 +120,13 @@ async def _require_whole_account(world: KafkaWorld) -> None:
     assert accounted == {(record.partition, record.offset) for record in records}
 
 
+async def published(bus: Bus, subject: str, number: int) -> Receipt | None:
+    """Publish a case, or return None where a busy broker needs longer than the bus waits."""
+    with suppress(BusUnavailableError):
+        return await bus.publish(subject, case(number), version="1.0")
+    return None
+
+
 async def test_stopping_without_a_broker_is_bounded(world: KafkaWorld, node: EmbeddedKafka) -> None:
     """The process can go while the node is away, and whoever waits for an acknowledgement is told."""
     seen: list[int] = []
@@ -123,7 +137,7 @@ async def test_stopping_without_a_broker_is_bounded(world: KafkaWorld, node: Emb
         seen.append(event.data["number"])
 
     stack = await running(bus)
-    await bus.publish(world.country.opened, case(1), version="1.0")
+    await until(lambda: published(bus, world.country.opened, 1))
     await until(lambda: seen)
     await asyncio.to_thread(node.stop)
     try:
@@ -146,7 +160,7 @@ async def test_a_bus_serves_again_after_a_stop_in_an_outage(world: KafkaWorld, n
     """Stopped while the node was away, the same bus publishes to the same partition once started again."""
     bus = world.bus(world.country.north, publish_timeout_seconds=1.0, stop_timeout_seconds=1.0)
     stack = await running(bus)
-    await bus.publish(world.country.opened, case(1), version="1.0")
+    await until(lambda: published(bus, world.country.opened, 1))
     await asyncio.to_thread(node.stop)
     try:
         futures = [bus.submit(world.country.opened, case(number), version="1.0") for number in range(2000)]
@@ -158,21 +172,109 @@ async def test_a_bus_serves_again_after_a_stop_in_an_outage(world: KafkaWorld, n
     assert stopping.done()
     stopping.result()
     [future.exception() for future in futures if future.done()]
-    async with bus:
-        receipt = await bus.publish(world.country.opened, case(2), version="1.0")
+    again = await running(bus)
+    receipt = await until(lambda: published(bus, world.country.opened, 2))
+    await again.aclose()
     assert receipt.offset > 0
 
 
 async def test_a_publish_waits_out_an_outage(world: KafkaWorld, node: EmbeddedKafka) -> None:
-    """A publish begun while the node is away waits for it within `publish_timeout_seconds`."""
-    async with world.bus(world.country.north, publish_timeout_seconds=60.0) as bus:
-        await bus.publish(world.country.opened, case(1), version="1.0")
+    """Begun while the node is away, within `publish_timeout_seconds`; also the first one to its topic."""
+    north, south = (
+        world.bus(agency, publish_timeout_seconds=60.0)
+        for agency in (world.country.north, world.country.south)
+    )
+    async with north, south:
+        await north.publish(world.country.opened, case(1), version="1.0")
         await asyncio.to_thread(node.stop)
-        waiting = asyncio.create_task(bus.publish(world.country.opened, case(2), version="1.0"))
+        first = asyncio.create_task(south.publish(world.country.closed, case(3), version="1.0"))
+        waiting = asyncio.create_task(north.publish(world.country.opened, case(2), version="1.0"))
         await restart(node, world)
         receipt = await waiting
+        await first
     values = {record.offset: record.value for record in await world.records(world.country.topic)}
     assert values[receipt.offset] == b'{"reference":"case-0001","number":2}'
+
+
+ATTEMPTS = 10
+LEAST_SECONDS = 0.7
+"""How long so many attempts take at least: half of each wait, of which a busy machine may begin one anew."""
+
+
+async def test_a_client_waits_between_looks_for_a_partition_that_has_no_broker(
+    country: SmallCountry, kafka: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a topic that was deleted: the broker answers, and nothing of what it says helps."""
+    looks: list[float] = []
+    look = AIOKafkaClient._metadata_update
+
+    async def counted(self: Any, *arguments: Any) -> bool:
+        looks.append(monotonic())
+        found: bool = await look(self, *arguments)
+        return found
+
+    world = KafkaWorld(country, kafka)
+    await apply_topics(world.settings(), country.catalog)
+    bus = world.bus(country.north, publish_timeout_seconds=1.0)
+    stack = await running(bus)
+    await until(lambda: published(bus, country.opened, 1))
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    try:
+        await admin.start()
+        await admin.delete_topics([country.topic])
+    finally:
+        await admin.close()
+    monkeypatch.setattr(AIOKafkaClient, "_metadata_update", counted)
+    future = bus.submit(country.opened, case(2), version="1.0")
+    await until(lambda: len(looks) >= ATTEMPTS)
+    with pytest.raises(BusUnavailableError):
+        await future
+    await stack.aclose()
+    assert looks[ATTEMPTS - 1] - looks[0] >= LEAST_SECONDS
+
+
+async def test_what_is_sent_in_an_outage_ends_within_its_limits(
+    world: KafkaWorld,
+    node: EmbeddedKafka,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """`submit` too; more than the limit is refused at once. The log says once that it is away, and back.
+
+    Meanwhile it tries to connect after longer and longer waits.
+    """
+    attempts: list[float] = []
+    connect = AIOKafkaConnection.connect
+
+    async def counted(self: Any) -> Any:
+        attempts.append(monotonic())
+        return await connect(self)
+
+    bus = world.bus(world.country.north, publish_timeout_seconds=1.0, max_unacknowledged=1000)
+    stack = await running(bus)
+    await until(lambda: published(bus, world.country.opened, 1))
+    await asyncio.to_thread(node.stop)
+    caplog.clear()
+    try:
+        monkeypatch.setattr(AIOKafkaConnection, "connect", counted)
+        futures = [bus.submit(world.country.opened, case(n), version="1.0") for n in range(1000)]
+        with pytest.raises(BufferFullError):
+            bus.submit(world.country.opened, case(1000), version="1.0")
+        await asyncio.wait(futures)
+        errors = {type(future.exception()) for future in futures[:500]}
+        del futures  # nobody looks at the others
+        gc.collect()
+        await until(lambda: "away" in caplog.text)
+        await until(lambda: len(attempts) >= ATTEMPTS)
+    finally:
+        await restart(node, world)
+    await until(lambda: "back after" in caplog.text)
+    await until(lambda: not bus._transport.unacknowledged)
+    said = [record.name for record in caplog.records if record.levelno >= logging.WARNING]
+    await stack.aclose()
+    assert errors == {BusUnavailableError}
+    assert said == ["govbus.outage"] * 2
+    assert attempts[ATTEMPTS - 1] - attempts[0] >= LEAST_SECONDS
 
 
 async def test_a_bus_that_could_not_start_may_try_again(
