@@ -49,6 +49,8 @@ def check_conversions(entry: LoadedContract, root: Path, count: int = COUNT) -> 
 
 
 def _present(entry: LoadedContract) -> Iterator[Finding]:
+    if any(row.shape.upcast and row.version.upcast is None for row in entry.versions):
+        return  # it is there, and what is wrong with it is reported
     contract = entry.contract
     majors = sorted({version.major for version in contract.versions})
     for older, newer in pairwise(majors):
@@ -63,6 +65,9 @@ def _proved(entry: LoadedContract, proof: ConversionProof) -> Iterator[Finding]:
     if proof.what is None:
         return
     row = next(row for row in entry.versions if row.version is proof.version)
+    conversion = row.version.upcast if proof.kind == "upcast" else row.version.downcast
+    if conversion is not None and conversion.read.faults:
+        return  # `conversion-readable` reports them
     declared = row.shape.upcast if proof.kind == "upcast" else row.shape.downcast
     file = declared.file if declared else ""
     place = proof.place or Place(f"{entry.folder}/{file}")

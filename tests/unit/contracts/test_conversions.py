@@ -10,11 +10,12 @@ import pytest
 
 from contracts import Catalog, Contract, ConversionError
 from contracts.lint.conversion_proof import prove
+from contracts.lint.lint import lint
 from contracts.schema.generated_data import instances
 from contracts.validation import CompiledSchema
 from contracts.versions.conversion import Conversion
 from tests.growing_catalog import GrowingCountry
-from tests.unit.contracts.catalogs import CONTRACT, FOLDER, edit, event, schema, write
+from tests.unit.contracts.catalogs import CONTRACT, FOLDER, edit, event, rehash, schema, write
 
 PERMIT = "municipality.business-permit-issued"
 
@@ -148,6 +149,27 @@ def test_a_conversion_that_does_not_is_found_out(root: Path, up: Any, word: str)
     (proof,) = prove(grown(root, up), 50)
     assert proof.failed == proof.tried == 50
     assert word in (proof.what or "")
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "line"),
+    [
+        ('{\n"$eval" "event"}', "document-syntax", 2),
+        ('{"$eval": "event",\n"$eval": "event"}', "document-duplicate-key", 2),
+        ('{\n"$eval": "str(event"}', "conversion-readable", 2),
+        ('{\n"$find": "event"}', "conversion-readable", 2),
+    ],
+)
+def test_what_cannot_be_read_is_told_once_and_in_its_own_file(
+    root: Path, text: str, code: str, line: int
+) -> None:
+    """Not as absent too, and not as one that fails for each event."""
+    grown(root, {"$eval": "event"})
+    write(root, f"{FOLDER}/up.json", text)
+    rehash(root)
+    found = [(each.code, each.place.line) for each in lint(root) if each.place.file == f"{FOLDER}/up.json"]
+    assert found == [(code, line)]
+    assert "upcast-present" not in {each.code for each in lint(root)}
 
 
 def test_a_minor_conversion_must_be_idempotent(root: Path) -> None:
