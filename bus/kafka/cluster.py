@@ -82,7 +82,7 @@ class Cluster:
         """Return topics, access, quotas and how long offsets live; the registry is read elsewhere."""
         kept = {
             broker: found[OFFSETS_RETENTION]
-            for broker in await self._brokers()
+            for broker in await self.brokers()
             if OFFSETS_RETENTION in (found := await self._broker_numbers(broker, (OFFSETS_RETENTION,)))
         }
         return replace(
@@ -119,7 +119,7 @@ class Cluster:
                     defaults |= {
                         key: value for key, value, _, source, *_ in settings if source != SET_ON_TOPIC
                     }
-        brokers = await self._brokers()
+        brokers = await self.brokers()
         return ClusterState(
             topics={
                 name: TopicState(
@@ -132,7 +132,8 @@ class Cluster:
             defaults=defaults,
         )
 
-    async def _brokers(self) -> list[int]:
+    async def brokers(self) -> list[int]:
+        """Return the numbers of the brokers that are there."""
         return sorted(row["node_id"] for row in (await self._metadata([]))["brokers"])
 
     async def _metadata(self, topics: list[str] | None) -> Mapping[str, Any]:
@@ -227,7 +228,7 @@ class Cluster:
     async def _place(self, topic: TopicState) -> None:
         (row,) = await self._admin.describe_topics([topic.name])
         held = {one["partition"]: one["replicas"] for one in row["partitions"]}
-        placed = placement(held, await self._brokers(), topic.replicas)
+        placed = placement(held, await self.brokers(), topic.replicas)
         partitions: list[Any] = [(partition, brokers, {}) for partition, brokers in sorted(placed.items())]
         request = AlterPartitionReassignmentsRequest(COPY_MS, [(topic.name, partitions, {})], {})
         response = await self._admin._send_to_controller(request)  # noqa: SLF001

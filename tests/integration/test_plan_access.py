@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 import pytest
 from confluent_kafka import Consumer, KafkaError, Producer
+from pydantic import SecretStr
 
 from bus import (
     RECEIPTS_TOPICS,
@@ -23,6 +24,7 @@ from bus import (
     Event,
     Reason,
     Record,
+    Settings,
     checkpoints_topic,
     decode_receipts,
     open_consumer,
@@ -31,12 +33,13 @@ from bus import (
     steady_ns,
 )
 from bus.cluster.desired import MONITOR
+from bus.doctor.examination import examine_cluster
 from bus.kafka.cluster import Cluster
 from bus.kafka.transport import KafkaTransport
 from bus.table import deliver
 from bus.tail.tail import follow
 from bus.topics import AUDIT_TOPIC, CLOCK_TOPIC, REGISTRY_TOPIC, dead_letter_topic
-from contracts import Access
+from contracts import Access, Catalog
 from tests.granted import (
     AUTHOR,
     TODAY,
@@ -195,6 +198,36 @@ async def test_a_topic_is_looked_at_with_the_grant_alone(country: GuardedCountry
     assert [orjson.loads(record.value or b"")["number"] for record in looked.records] == [4]
     with pytest.raises(AccessDeniedError, match=f"topic `{country.closed}.v1`"):
         await follow(country.settings(country.north), [f"{country.closed}.v1"], "start", Looked(1))
+
+
+@ONE_WAY
+async def test_the_doctor_finds_who_may_do_too_little_and_too_much(country: GuardedCountry) -> None:
+    """Rights, a quota and a password, in turn. An agency is told what it may not look at."""
+
+    async def wrong(settings: Settings) -> set[tuple[str, str, str]]:
+        looked = examine_cluster(settings, Catalog.open(country.folder), country.folder)
+        return {(one.state, one.area, one.remedy) async for one in looked if one.state != "ok"}
+
+    assert await wrong(country.settings()) == set()
+    may_read = Access(f"User:{country.south}", "topic", country.topic, False, "read")
+    async with Cluster.open(country.settings()) as cluster:
+        await cluster.revoke([may_read])
+        await cluster.set_quotas(country.north, {"producer_byte_rate": None})
+    give(country.node, f"User:{country.south}", f"{country.north}.parked")
+    looked = examine_cluster(country.settings(), Catalog.open(country.folder), country.folder)
+    said = [one.what for one in [each async for each in looked] if one.state == "fault"]
+    assert len(said) == 3
+    assert any(f"missing: `User:{country.south} topic {country.topic}`" in what for what in said)
+    parked = f"not of the catalogue: `User:{country.south} topic {country.north}.parked`"
+    assert any(parked in what for what in said)
+    assert any(f"`User:{country.north}` (producer_byte_rate" in what for what in said)
+    remedy = "govbus contracts apply"
+    assert await wrong(country.settings()) == {("fault", "access", remedy), ("fault", "quotas", remedy)}
+    stranger = country.settings().model_copy(update={"sasl_password": SecretStr("guess")})
+    ((state, area, remedy),) = await wrong(stranger)
+    assert (state, area) == ("fault", "cluster")
+    assert remedy.startswith("export GOVBUS_ENV_FILE=")
+    assert {state for state, *_ in await wrong(country.settings(country.south))} == {"skipped"}
 
 
 class Looked:

@@ -1,0 +1,1 @@
+"""Looking at settings, cluster and catalogue for what keeps a program from working."""
