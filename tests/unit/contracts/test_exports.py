@@ -136,6 +136,7 @@ def test_what_becomes_a_class_within_a_message_has_a_title_of_its_own(root: Path
         "extra": {"type": "object", "additionalProperties": {"type": "object", "title": "Way"}},
     }
     catalogs.edit(root, catalogs.SCHEMA, lambda schema: schema["properties"].update(kinds))
+    catalogs.edit(root, f"{catalogs.APPROVED}/contract.yaml", lambda other: other.update(title="Refund due"))
     (schema,) = (
         found
         for name, found in asyncapi(Catalog.open(root))["components"]["schemas"].items()
@@ -153,6 +154,19 @@ def test_what_becomes_a_class_within_a_message_has_a_title_of_its_own(root: Path
     assert "title" not in properties["reference"]
     titles = re.findall(r'"title": "([^"]*)"', json.dumps(asyncapi(Catalog.open())["components"]["schemas"]))
     assert len(set(titles)) == len(titles) > 100
+
+
+def test_titles_that_would_name_one_class_are_told_apart(root: Path) -> None:
+    """Of two events with one title a generator keeps one model: they have their names; parts have numbers."""
+    part = {"type": "object"}
+    catalogs.edit(
+        root, catalogs.SCHEMA, lambda schema: schema["properties"].update({"way on": part, "Way-On": part})
+    )
+    schemas = asyncapi(Catalog.open(root))["components"]["schemas"]
+    assert [found["title"] for found in schemas.values()] == ["Tax refund approved", "Tax refund paid"]
+    properties = schemas["tax.refund-paid-1.0"]["properties"]
+    assert properties["way on"]["title"] == "Tax refund paid way on"
+    assert properties["Way-On"]["title"] == "Tax refund paid Way-On 2"
 
 
 EXPRESSED: list[tuple[dict[str, Any], list[Any]]] = [
