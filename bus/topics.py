@@ -26,15 +26,17 @@ REPLAY = ".replay."
 """Stands between a subscription's name and a replay's id in the name of the replay's own subscription."""
 
 DAY_MS = 86_400_000
+BROKER_TIME = {"message.timestamp.type": "LogAppendTime"}
+"""Latency, retention and compaction go by the broker's clock, so every topic has this."""
 BY_TIME_ALONE = {"cleanup.policy": "delete", "retention.bytes": "-1"}
 """What a broker gives to topics that do not say it may remove events before their time."""
 AUDIT_CONFIG = {
     **BY_TIME_ALONE,
+    **BROKER_TIME,
     "max.message.bytes": str(4 * MAX_EVENT_BYTES),
-    "message.timestamp.type": "LogAppendTime",
     "retention.ms": "-1",
 }
-CLOCK_CONFIG = {**BY_TIME_ALONE, "message.timestamp.type": "LogAppendTime", "retention.ms": str(DAY_MS)}
+CLOCK_CONFIG = {**BY_TIME_ALONE, **BROKER_TIME, "retention.ms": str(DAY_MS)}
 DEAD_LETTER_RETENTION_DAYS = 30
 RECEIPT_RETENTION_DAYS = 30
 
@@ -93,10 +95,7 @@ def group_of(agency: str, subscription: str) -> str:
 
 
 def topics_of(catalog: Catalog) -> list[TopicSpec]:
-    """Return every topic a catalogue needs, those of the bus itself included.
-
-    All of them use `LogAppendTime`: latency is measured on the broker's clock.
-    """
+    """Return every topic a catalogue needs, those of the bus itself included."""
     specs = []
     for contract in catalog.contracts.values():
         for major in sorted({version.major for version in contract.versions}):
@@ -109,7 +108,8 @@ def topics_of(catalog: Catalog) -> list[TopicSpec]:
         _spec(receipts_topic(name), RECEIPTS_PARTITIONS, RECEIPT_RETENTION_DAYS) for name in catalog.agencies
     ]
     specs += [
-        TopicSpec(checkpoints_topic(name), 1, {"cleanup.policy": "compact"}) for name in catalog.agencies
+        TopicSpec(checkpoints_topic(name), 1, {**BROKER_TIME, "cleanup.policy": "compact"})
+        for name in catalog.agencies
     ]
     return specs
 
@@ -119,8 +119,8 @@ def _parked(agency: str) -> TopicSpec:
         parked_topic(agency),
         1,  # in one order, what is parked and what is released
         {
+            **BROKER_TIME,
             "cleanup.policy": "compact",
-            "message.timestamp.type": "LogAppendTime",
             # An event as its own topic takes it, and how it stands.
             "max.message.bytes": str(3 * MAX_EVENT_BYTES),
         },
@@ -133,7 +133,7 @@ def _spec(name: str, partitions: int, retention_days: float) -> TopicSpec:
         partitions,
         {
             **BY_TIME_ALONE,
-            "message.timestamp.type": "LogAppendTime",
+            **BROKER_TIME,
             "retention.ms": str(int(retention_days * DAY_MS)),
             "max.message.bytes": str(MAX_RECORD_BYTES),
         },

@@ -13,6 +13,7 @@ from bus.deliver.versions import expectations
 from bus.topics import (
     AUDIT_CONFIG,
     AUDIT_TOPIC,
+    BROKER_TIME,
     CLOCK_CONFIG,
     CLOCK_TOPIC,
     MAX_EVENT_BYTES,
@@ -49,9 +50,9 @@ OWN_TOPICS = frozenset({REGISTRY_TOPIC, AUDIT_TOPIC, CLOCK_TOPIC})
 PUBLISH_BYTES_PER_SECOND, READ_BYTES_PER_SECOND = 10_485_760, 52_428_800
 """Quotas of each agency on each broker, where neither the catalogue nor the cluster says."""
 MIN_INSYNC = "min.insync.replicas"
-_ROOM = {"max.message.bytes": str(4 * MAX_EVENT_BYTES), "message.timestamp.type": "LogAppendTime"}
+_REGISTRY = {**BROKER_TIME, "cleanup.policy": "compact", "max.message.bytes": str(4 * MAX_EVENT_BYTES)}
 OPERATORS_TOPICS = (
-    TopicSpec(REGISTRY_TOPIC, 1, {**_ROOM, "cleanup.policy": "compact"}),
+    TopicSpec(REGISTRY_TOPIC, 1, _REGISTRY),
     TopicSpec(AUDIT_TOPIC, 1, AUDIT_CONFIG),
     TopicSpec(CLOCK_TOPIC, 1, CLOCK_CONFIG),
 )

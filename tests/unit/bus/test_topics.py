@@ -58,7 +58,7 @@ def test_names_follow_the_design() -> None:
 
 
 def test_every_topic_of_a_catalogue_is_on_the_brokers_clock() -> None:
-    """All but the checkpoints; what is a state is compacted; each has room for the largest event."""
+    """What is a state is compacted; each but the checkpoints has room for the largest event."""
     catalog = Catalog.open()
     specs = {spec.name: spec for spec in topics_of(catalog)}
     versions = [version for contract in catalog.contracts.values() for version in contract.versions]
@@ -71,8 +71,10 @@ def test_every_topic_of_a_catalogue_is_on_the_brokers_clock() -> None:
     assert set(specs) == expected | parked | audits | receipts | checkpoints
     assert {specs[name].config["retention.ms"] for name in audits} == {"-1"}
     assert {specs[name].config["cleanup.policy"] for name in parked} == {"compact"}
+    assert {spec.config.get("message.timestamp.type") for spec in (*specs.values(), *OPERATORS_TOPICS)} == {
+        "LogAppendTime"
+    }
     assert {specs.pop(name).config["cleanup.policy"] for name in checkpoints} == {"compact"}
-    assert {spec.config["message.timestamp.type"] for spec in specs.values()} == {"LogAppendTime"}
     assert all(int(spec.config["max.message.bytes"]) > MAX_EVENT_BYTES for spec in specs.values())
     assert {specs[name].partitions for name in receipts} == {4}
 
