@@ -43,14 +43,17 @@ _ATTRIBUTE: Final = re.compile(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", re.MULTILINE)
 
 
 class DocumentedSchema(GenerateJsonSchema):
-    """Makes the JSON Schema of a model; the docstring describes its fields, under `Attributes:`."""
+    """Makes the JSON Schema of a model; docstrings, also its bases', describe fields under `Attributes:`."""
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
         """The schema of one model."""
         made = super().model_schema(schema)
         model = schema["cls"]
-        what, _, attributes = (inspect.getdoc(model) or "").partition("Attributes:\n")
-        told = {name: " ".join(text.split()) for name, text in _ATTRIBUTE.findall(attributes)}
+        what = (inspect.getdoc(model) or "").partition("Attributes:\n")[0]
+        told: dict[str, str] = {}
+        for base in reversed(model.__mro__):
+            attributes = (inspect.getdoc(base) or "").partition("Attributes:\n")[2]
+            told |= {name: " ".join(text.split()) for name, text in _ATTRIBUTE.findall(attributes)}
         for name, field in model.model_fields.items():
             if name in told:
                 made["properties"][field.alias or name]["description"] = told[name]

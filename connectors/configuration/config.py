@@ -101,11 +101,6 @@ class SourceFile(EventSourceFile):
     """The top of a source's file.
 
     Attributes:
-        connector: An installed connector, or `module:Class`.
-        name: Its name, unique within the agency.
-        agency: The agency that publishes.
-        system: The system that is read; part of the source of every event.
-        source: The connector's own options.
         publish: The event that a record becomes.
     """
 

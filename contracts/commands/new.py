@@ -42,6 +42,12 @@ from contracts.terminal import say
 
 LINT = "next: change what does not fit; `govbus contracts lint` checks it"
 
+event_option = click.option(
+    "--event", "subject", metavar="SUBJECT", help="The event; by default the catalogue's first."
+)
+read_event_option = click.option("--event", "subject", metavar="SUBJECT", help="The event to read.")
+reader_option = click.option("--agency", "reader", metavar="NAME", help="The agency that reads.")
+
 
 def target_option(command: Callable[..., None]) -> Callable[..., None]:
     """Add `--catalog FOLDER`; the command gets the folder to write to as `root`, which may be empty."""
@@ -174,8 +180,8 @@ def _close_to(name: str, categories: Mapping[str, str]) -> str:
 
 @click.command()
 @click.argument("purpose")
-@click.option("--event", "subject", metavar="SUBJECT", help="The event to read.")
-@click.option("--agency", "reader", metavar="NAME", help="The agency that reads.")
+@read_event_option
+@reader_option
 @target_option
 @failing_plainly
 def subscription(purpose: str, subject: str | None, reader: str | None, root: Path) -> None:
@@ -220,8 +226,8 @@ def country(name: str | None) -> None:
 
 @click.command()
 @click.argument("name")
-@click.option("--event", "subject", metavar="SUBJECT", help="The event to read.")
-@click.option("--agency", "reader", metavar="NAME", help="The agency that reads.")
+@read_event_option
+@reader_option
 @catalog_option
 @failing_plainly
 def subscriber(name: str, subject: str | None, reader: str | None, root: Path) -> None:
@@ -242,7 +248,7 @@ def subscriber(name: str, subject: str | None, reader: str | None, root: Path) -
 
 @click.command()
 @click.argument("name")
-@click.option("--event", "subject", metavar="SUBJECT", help="The event; by default the catalogue's first.")
+@event_option
 @catalog_option
 @failing_plainly
 def publisher(name: str, subject: str | None, root: Path) -> None:
@@ -257,7 +263,7 @@ def publisher(name: str, subject: str | None, root: Path) -> None:
 
 @click.command()
 @click.argument("name")
-@click.option("--event", "subject", metavar="SUBJECT", help="The event; by default the catalogue's first.")
+@event_option
 @catalog_option
 @failing_plainly
 def connector(name: str, subject: str | None, root: Path) -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from contracts.catalog import Catalog
-from contracts.compatibility.differences import Difference, differences
-from contracts.compatibility.modes import Direction, Pair, is_same, judge
+from contracts.compatibility.differences import Difference
+from contracts.compatibility.modes import Direction, Pair, is_same, judge, version_differences
 from contracts.compatibility.verdict import Verdict
 from contracts.contract import Contract, ContractVersion
 from contracts.visible_text import visible, visible_json
@@ -127,13 +127,7 @@ def _changes(subject: str, before: Contract | None, now: Contract | None) -> Ite
 
 
 def _compared(subject: str, old: ContractVersion, new: ContractVersion) -> Change:
-    found = differences(
-        old.schema,
-        new.schema,
-        old_references=old.references,
-        new_references=new.references,
-        tolerant=old.content_model == new.content_model == "tolerant",
-    )
+    found = version_differences(old, new)
     return Change(subject, old, new, judge(old, new), judge(new, old), found)
 
 

@@ -76,6 +76,17 @@ class Break:
         return f"{_OTHER[self.direction]} and NONE" if self.passes else "NONE alone"
 
 
+def version_differences(old: ContractVersion, new: ContractVersion) -> tuple[Difference, ...]:
+    """Every difference between the schemas of two versions, in the order of the new one."""
+    return differences(
+        old.schema,
+        new.schema,
+        old_references=old.references,
+        new_references=new.references,
+        tolerant=old.content_model == new.content_model == "tolerant",
+    )
+
+
 def judge(writer: ContractVersion, reader: ContractVersion) -> Verdict:
     """Whether everything that may be published under one version can be read under another.
 
@@ -145,13 +156,7 @@ def explain(
         new.compile()
     except SchemaUnusableError:
         return ()  # the verdict says why
-    found = differences(
-        old.schema,
-        new.schema,
-        old_references=old.references,
-        new_references=new.references,
-        tolerant=old.content_model == new.content_model == "tolerant",
-    )
+    found = version_differences(old, new)
     backward = direction == "BACKWARD"
     asserted = (new if backward else old).assert_formats
     able = [
