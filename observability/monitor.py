@@ -3,12 +3,13 @@
 Law of this file: a batch is in the database before its offsets are committed, and the database counts a
 receipt once; so a crash between the two, a rebalance or a replay changes no number. A record that holds no
 receipts is counted, logged by its place, and skipped. While the database does not answer, nothing is
-committed and the same batch is written again. What is away is waited for, and said once.
+committed and the same batch is written again. What is away is waited for, and said once. Between two portions
+of what was read it reads on of the other partitions, and who said little comes first: a flood delays nobody.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -54,6 +55,9 @@ BACKOFF = Backoff(first_seconds=0.5, longest_seconds=30.0)
 PORTION_BYTES = 1_048_576
 """How many bytes of records are read before what they say is in the database."""
 
+WAITING_POLLS = 4
+"""So many times what one poll returns at most may wait."""
+
 WORDS_AT_ONCE = 5_000
 """How many receipts are judged, and written in one transaction."""
 
@@ -90,6 +94,12 @@ class ReceiptConsumer(Protocol):
 
     def assigned(self) -> Collection[TopicPartition]:
         """Return the partitions held."""
+
+    def pause(self, partition: TopicPartition) -> None:
+        """Stop reading a partition."""
+
+    def resume(self, partition: TopicPartition) -> None:
+        """Read a partition again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +146,8 @@ class Monitor:
         self._database = Outage("the monitor's database")
         self._commits = Outage("the monitor's commits")
         self._overdue = Overdue()
+        self._waiting: dict[TopicPartition, list[Record]] = {}
+        """What was read and is not in the database yet; nothing more is read of these partitions."""
         self._uncommitted: dict[TopicPartition, int] = {}
         self._asked: tuple[datetime, Mapping[TopicPartition, int]] | None = None
         self._noted = self._pruned = datetime.min.replace(tzinfo=UTC)
@@ -156,22 +168,37 @@ class Monitor:
             await self.step()
 
     async def step(self) -> int:
-        """Poll once, apply, commit; return how many receipts are new.
+        """Poll once, apply a portion of what waits, commit; return how many receipts are new.
 
         Raises:
             StoreError, BusError: as `run` says.
         """
-        found = await self._poll()
+        await self._read_on()
         await self._check_again()
         new = 0
-        for portion in portions(found):
-            new += await self._take(await asyncio.to_thread(gather, portion))
-            if self._stopping.is_set():
-                break
+        if (portion := first_portion(self._waiting)) and not self._stopping.is_set():
+            new = await self._take(await asyncio.to_thread(gather, portion))
+            self._forget(portion)
         await self._commit()
         await self._look_how_far()
         await self._prune()
         return new
+
+    async def _read_on(self) -> None:
+        """Read of the partitions of which nothing waits."""
+        room = WAITING_POLLS * self._max_records - sum(map(len, self._waiting.values()))
+        if room > 0:
+            for place, records in (await self._poll(min(room, self._max_records))).items():
+                self._waiting.setdefault(place, []).extend(records)
+                self._consumer.pause(place)
+
+    def _forget(self, portion: Mapping[TopicPartition, Sequence[Record]]) -> None:
+        """Note that a portion is in the database, or will be read again after a stop."""
+        for place, records in portion.items():
+            del self._waiting[place][: len(records)]
+            if not self._waiting[place]:
+                del self._waiting[place]
+                self._consumer.resume(place)
 
     async def _take(self, batch: ReceiptBatch) -> int:
         """Return how many receipts of a batch are new; nothing of it counts as read if `stop` comes first."""
@@ -239,9 +266,9 @@ class Monitor:
                 return None
             attempts += 1
 
-    async def _poll(self) -> Mapping[TopicPartition, Sequence[Record]]:
+    async def _poll(self, max_records: int) -> Mapping[TopicPartition, Sequence[Record]]:
         try:
-            found = await self._consumer.poll(POLL_SECONDS, self._max_records)
+            found = await self._consumer.poll(0.0 if self._waiting else POLL_SECONDS, max_records)
         except BusError as error:
             if not error.retriable:
                 raise
@@ -273,7 +300,9 @@ class Monitor:
         at, ends = self._asked
         try:
             for place in self._consumer.assigned():
-                if await self._consumer.position(place) < ends.get(place, 0):
+                waiting = self._waiting.get(place)
+                reached = waiting[0].offset if waiting else await self._consumer.position(place)
+                if reached < ends.get(place, 0):
                     return
         except BusError:
             return  # it is being assigned
@@ -323,24 +352,22 @@ def speaker_of(topic: str) -> str:
     return found[1] if found else ""
 
 
-def portions(
-    found: Mapping[TopicPartition, Sequence[Record]],
-) -> Iterator[Mapping[TopicPartition, Sequence[Record]]]:
-    """Yield what one poll returned in portions of `PORTION_BYTES` or one record, small partitions first.
+def first_portion(
+    waiting: Mapping[TopicPartition, Sequence[Record]],
+) -> Mapping[TopicPartition, Sequence[Record]]:
+    """Return `PORTION_BYTES` of what waits, or one record, of small partitions first.
 
     So a flood in one partition keeps neither the receipts of others waiting nor the event loop busy.
     """
     portion: dict[TopicPartition, list[Record]] = {}
     room = PORTION_BYTES
-    for place, records in sorted(found.items(), key=lambda item: sum(map(_size, item[1]))):
+    for place, records in sorted(waiting.items(), key=lambda item: sum(map(_size, item[1]))):
         for record in records:
             room -= _size(record)
             if room < 0 and portion:
-                yield portion
-                portion, room = {}, PORTION_BYTES - _size(record)
+                return portion
             portion.setdefault(place, []).append(record)
-    if portion:
-        yield portion
+    return portion
 
 
 def _size(record: Record) -> int:

@@ -5,7 +5,8 @@ about it, at once; nor of an offset before the ends of its partition are known. 
 partitions, and a batch asks at most `ROUNDS` times, from the middle of the times claimed: an answer about one
 time refutes whoever claims to be on its other side, so that a flood of lies falls with a few questions. What
 is left over, or could not be asked, is `unchecked` and asked again later. A topic that keeps the times of its
-publishers is asked for no time. The monitor may describe the topics of events, not read them.
+publishers is asked for no time, nor is one that was set back asked for those of the records that it held
+then. The monitor may describe the topics of events, not read them.
 """
 
 import asyncio
@@ -60,6 +61,9 @@ class TopicCheck:
         self._topics: dict[str, int] = {}
         self._undated: dict[str, bool] = {}
         self._told: set[str] = set()
+        """Topics that kept the times of their publishers once."""
+        self._dated_from: dict[TopicPartition, int] = {}
+        """The first offset of a partition of those that may have the broker's time."""
         self._settings_until = 0.0
         self._doubted: Collection[str] = ()
         self._silent_until = 0.0
@@ -138,10 +142,12 @@ class TopicCheck:
         begins, ends = await self._offsets.begins(list(waiting)), await self._offsets.ends(list(waiting))
         left: dict[TopicPartition, dict[Window, list[int]]] = defaultdict(dict)
         for place, windows in waiting.items():
+            dated_from = self._first_dated(place, ends[place], undated)
             for window, indexes in windows.items():
                 for index in indexes:
-                    by_ends = standing_by_ends(publishes[index].offset, begins[place], ends[place])
-                    found[index] = by_ends or ("undated" if undated.get(place.topic) else found[index])
+                    offset = publishes[index].offset
+                    by_ends = standing_by_ends(offset, begins[place], ends[place])
+                    found[index] = by_ends or ("undated" if offset < dated_from else found[index])
                 open_ones = [index for index in indexes if found[index] == "unchecked"]
                 if open_ones and place.topic in undated:
                     left[place][window] = open_ones
@@ -158,6 +164,15 @@ class TopicCheck:
                 for at, first in ((window[0], since[place]), (window[1], until[place])):
                     _refute(publishes, found, left[place], at, first)
         return found
+
+    def _first_dated(self, place: TopicPartition, end: int, undated: Mapping[str, bool]) -> int:
+        """Return the first offset whose time may be the broker's: a topic may have been set back."""
+        if undated.get(place.topic):
+            self._dated_from.pop(place, None)
+            return end
+        if place.topic in self._told and place.topic in undated:
+            return self._dated_from.setdefault(place, end)
+        return 0
 
     async def _at(self, times: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, int]:
         # Kafka takes -1 and -2 for the end and the beginning.

@@ -26,7 +26,7 @@ from observability import Monitor, Store, StoreError
 from observability.clock import BrokerNow
 from observability.evidence.topic_check import TopicCheck
 from observability.identity import AnyReceipt
-from observability.monitor import GROUP, PORTION_BYTES, portions
+from observability.monitor import GROUP, PORTION_BYTES, first_portion
 from tests.unit.observability.country import BORN, MINUTE, SERVICES, START, delivered, whole_birth
 from tests.unit.observability.writing import write
 
@@ -150,7 +150,7 @@ async def test_a_flood_of_one_agency_keeps_no_other_waiting(
     few = [delivered(BORN, "health", START, f"case-{number}") for number in range(3)]
     cluster.append(receipts_topic("health"), encode_receipts(few), partition=1)
     with Noting(f"sqlite:///{tmp_path / 'm.db'}") as store:
-        assert await read_all(cluster, store) == 203
+        assert await read_all(cluster, store, steps=6) == 203
         assert store.batches[0]["health"] == 3
         assert max(batch.total() for batch in store.batches) <= 30
     assert cluster.committed(GROUP) == {
@@ -167,12 +167,40 @@ def test_what_was_polled_is_read_in_portions() -> None:
 
     small, large = TopicPartition(TOPIC, 3), TopicPartition(TOPIC, 0)
     half = PORTION_BYTES // 2
-    found = {large: records(large, half, half, 3 * half, 1), small: records(small, 10)}
-    assert [
-        [(place, [record.offset for record in held]) for place, held in portion.items()]
-        for portion in portions(found)
-    ] == [[(small, [0]), (large, [0])], [(large, [1])], [(large, [2])], [(large, [3])]]
-    assert list(portions({})) == []
+    waiting = {large: records(large, half, half, 3 * half, 1), small: records(small, 10)}
+    taken = []
+    while portion := first_portion(waiting):
+        taken.append([(place, [record.offset for record in held]) for place, held in portion.items()])
+        waiting = {place: waiting[place][len(portion.get(place, ())) :] for place in waiting}
+    assert taken == [[(small, [0]), (large, [0])], [(large, [1])], [(large, [2])], [(large, [3])]]
+
+
+async def test_what_comes_during_a_flood_is_taken_with_the_next_portion(
+    cluster: InMemoryCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not after all that was read before it; nothing of the flood counts as read too early, or is lost."""
+    monkeypatch.setattr("observability.monitor.PORTION_BYTES", 20_000)
+    place = TopicPartition(TOPIC, 1)
+    for record in range(6):
+        flood = [delivered(BORN, "tax", START, f"case-{record}-{number}") for number in range(50)]
+        cluster.append(TOPIC, encode_receipts(flood), partition=1)
+    with Noting(f"sqlite:///{tmp_path / 'm.db'}") as store:
+        async with cluster.open_consumer(group=GROUP, topics=RECEIPTS_TOPICS) as consumer:
+            monitor = Monitor(store, consumer, TopicCheck(cluster.offsets()))
+            while not store.batches:
+                await monitor.step()
+            late = [delivered(BORN, "health", START, "case-late")]
+            cluster.append(receipts_topic("health"), encode_receipts(late), partition=1)
+            await monitor.kafka_fault()
+            began = monitor.read_until
+            assert await monitor.step() > 0
+            assert store.batches[1]["health"] == 1
+            assert (cluster.committed(GROUP).get(place, 0), monitor.read_until) == (0, began)
+            while await monitor.step():
+                pass
+    assert sum(batch.total() for batch in store.batches) == 301
+    assert cluster.committed(GROUP)[place] == 6
+    assert monitor.read_until > began
 
 
 class Scripted:
@@ -210,6 +238,12 @@ class Scripted:
     def assigned(self) -> Collection[TopicPartition]:
         """Return the one partition."""
         return [TopicPartition(TOPIC, 0)]
+
+    def pause(self, partition: TopicPartition) -> None:
+        """Read on all the same."""
+
+    def resume(self, partition: TopicPartition) -> None:
+        """Read on."""
 
 
 def watching(store: Store, consumer: Scripted) -> Monitor:

@@ -69,8 +69,22 @@ async def test_a_topic_with_the_times_of_its_publishers_confirms_and_refutes_no_
         ]  # fmt: skip
         clock.seconds += SETTING_SECONDS
     assert caplog.text.count(f"`{TOPIC}` keeps the times of its publishers") == 1
-    cluster.undated_topics.clear()
-    assert await check.standings([one, late]) == ["confirmed", "wrong-time"]
+
+
+async def test_a_topic_that_is_set_back_keeps_the_publishers_times_of_what_it_holds() -> None:
+    """Its later records have the broker's, until it is changed once more."""
+    cluster, clock = InMemoryCluster(), Clock()
+    check, before = TopicCheck(cluster.offsets(), clock), true(cluster)
+    found = []
+    for is_undated in (True, False, True, False):
+        (cluster.undated_topics.add if is_undated else cluster.undated_topics.discard)(TOPIC)
+        clock.seconds += SETTING_SECONDS
+        found.append(await check.standings([before]))
+        after = true(cluster)
+        late = replace(after, broker_time_us=after.broker_time_us - 3_600 * SECOND)
+        found.append(await check.standings([before, after, late]))
+    without, dated = ["undated"] * 3, ["undated", "confirmed", "wrong-time"]
+    assert found == [["undated"], without, ["undated"], dated] * 2
 
 
 async def test_a_topic_whose_settings_nobody_tells_leaves_its_publishes_unchecked() -> None:
