@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from itertools import chain, count
 from typing import Any, Final
 
 from contracts.catalog import Catalog
@@ -107,13 +108,21 @@ def _properties(contract: Contract, root: Subschema, steps: tuple[Step, ...]) ->
         if id(here.schema) not in above  # a schema that contains itself is shown once
         for name in here.schema.get("properties", {})
     )
-    return [{**_named(name), **_element(contract, root, (*steps, name))} for name in names if name]
+    return [{**named, **_element(contract, root, (*steps, name))} for name, named in _named(names).items()]
 
 
-def _named(name: str) -> dict[str, str]:
-    """Return a name that code may have, and the one of the JSON if that is another."""
-    word = _word(name)
-    return {"name": word} if word == name else {"name": word, "physicalName": name}
+def _named(names: Collection[str]) -> dict[str, dict[str, str]]:
+    """Return for each name one of its own that code may have, and the one of the JSON if that is another."""
+    found: dict[str, dict[str, str]] = {}
+    taken = set(names)
+    for name in filter(None, names):
+        word = _word(name)
+        if word != name:
+            further = (f"{word}_{number}" for number in count(2))
+            word = next(each for each in chain((word,), further) if each not in taken)
+            taken.add(word)
+        found[name] = {"name": word} if word == name else {"name": word, "physicalName": name}
+    return found
 
 
 def _word(name: str) -> str:

@@ -257,14 +257,16 @@ def test_an_odcs_document_says_what_the_contract_says(catalog: Catalog) -> None:
 
 
 def test_odcs_names_are_names_that_code_may_have(root: Path) -> None:
-    """Event and fields; what stands on the wire is the physical name, where that is another."""
-    own = {"first-name": {"type": "string"}, "2nd": {"type": "string"}, "plain": {"type": "string"}}
+    """Event and fields, each once; on the wire stands the physical name, where that is another."""
+    names_there = ("first-name", "first.name", "2nd", "plain", "a b", "a_b")
+    own = {name: {"type": "string"} for name in names_there}
     catalogs.edit(root, catalogs.SCHEMA, lambda schema: schema["properties"].update(own))
     (schema,) = odcs(Catalog.open(root))["tax.refund-paid.v1"]["schema"]
     assert (schema["name"], schema["physicalName"]) == ("refund_paid", "tax.refund-paid.v1")
     names = {field["name"]: field.get("physicalName") for field in schema["properties"]}
-    assert {name: names[name] for name in ("first_name", "_2nd", "plain")} == {
-        "first_name": "first-name", "_2nd": "2nd", "plain": None,
+    assert {name: text for name, text in names.items() if text or name in own} == {
+        "first_name": "first-name", "first_name_2": "first.name", "_2nd": "2nd", "plain": None,
+        "a_b_2": "a b", "a_b": None,
     }  # fmt: skip
 
 
