@@ -204,7 +204,7 @@ class KafkaConsumer:
         self._kafka._client.cluster.add_listener(self._metadata_came)  # noqa: SLF001 - no public way
         try:
             clock = None if self.group is None else self._clock
-            await begin(self._kafka, self._settings, f"group `{self.group}`", clock)
+            await begin(self._kafka, self._settings, self._where, clock)
         except BusError:
             self.require_name()
             raise
@@ -218,7 +218,14 @@ class KafkaConsumer:
 
     def _fault(self, error: BaseException) -> BusError:
         self.require_name()
-        return translate(error, f"group `{self.group}`")
+        return translate(error, self._where)
+
+    @property
+    def _where(self) -> str:
+        """What an error names: the group, or the topics of a reader without one."""
+        if self.group is not None or isinstance(self._topics, re.Pattern):
+            return f"group `{self.group}`"
+        return f"topic {', '.join(f'`{topic}`' for topic in self._topics)}"
 
     def _assignor(self) -> Any:
         # By range, partition n of every topic goes to the same member.
@@ -512,7 +519,7 @@ class KafkaConsumer:
             async with asyncio.timeout(self._settings.publish_timeout_seconds):
                 found = await self._ends()
         except FAULTS as error:
-            raise translate(error, f"group `{self.group}`") from error
+            raise translate(error, self._where) from error
         return {TopicPartition(*place): int(offset) for place, offset in found.items()}
 
     async def _ends(self) -> Mapping[Any, int]:

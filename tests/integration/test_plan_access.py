@@ -198,6 +198,9 @@ async def test_a_topic_is_looked_at_with_the_grant_alone(country: GuardedCountry
     assert [orjson.loads(record.value or b"")["number"] for record in looked.records] == [4]
     with pytest.raises(AccessDeniedError, match=f"topic `{country.closed}.v1`"):
         await follow(country.settings(country.north), [f"{country.closed}.v1"], "start", Looked(1))
+    # Who may know of a topic, as the monitor may, may not read it for that.
+    with pytest.raises(AccessDeniedError, match=f"topic `{country.topic}`"):
+        await follow(country.settings(MONITOR), [country.topic], "start", Looked(1))
 
 
 @ONE_WAY
