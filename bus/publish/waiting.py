@@ -161,6 +161,8 @@ class PublishWindow:
         """Index of the event at hand."""
         self.is_over = False
         """Whether the call has ended."""
+        self._has_waited = False
+        """Whether a wait has lasted `timeout_seconds`."""
         self.failed: tuple[int, BusError] | None = None
         """Index and error of the first event that was not acknowledged."""
 
@@ -219,8 +221,9 @@ class PublishWindow:
 
     async def settle(self) -> None:
         """Wait until it is known what became of the events that were sent, or not in time."""
-        with contextlib.suppress(BusError):
-            await self._wait(0)
+        if not self._has_waited:
+            with contextlib.suppress(BusError):
+                await self._wait(0)
 
     def progress(self) -> PublishProgress:
         """Return how far the call came."""
@@ -237,6 +240,7 @@ class PublishWindow:
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
+            self._has_waited = True
             error = BusUnavailableError(
                 f"Expected acknowledgements within {self._timeout_seconds} s, got none for {self._open} "
                 "events. They may still arrive: repeat them with the same ids"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bus import BusUnavailableError, Receipt
-from bus.publish.waiting import Patience
+from bus.publish.waiting import Patience, PublishWindow
 
 RECEIPT = Receipt("a", "t", 0, 0, 0, "a")
 
@@ -46,3 +46,19 @@ async def test_any_number_of_waits_has_one_timer() -> None:
     assert len(timers()) == 1
     await asyncio.sleep(0.05)
     assert timers() == []
+
+
+async def test_many_events_wait_once_for_a_broker_that_is_away() -> None:
+    """What became of them is not waited for again after a wait that was too long."""
+    waits = []
+
+    async def opened() -> None:
+        waits.append(1)
+
+    window = PublishWindow(10, 0.01, opened)
+    window.sending()
+    with pytest.raises(BusUnavailableError):
+        await window.finish()
+    await window.settle()
+    assert len(waits) == 1
+    assert window.progress().unknown == (0,)
