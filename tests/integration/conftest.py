@@ -1,10 +1,12 @@
-"""The worlds that the bus' scenarios run in."""
+"""The worlds that the bus' scenarios run in, and a PostgreSQL."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bus import apply_topics
+from tests.postgresql import private_server
 from tests.small_catalog import SmallCountry
 from tests.worlds import KafkaWorld, MemoryWorld, World
 
@@ -13,6 +15,13 @@ from tests.worlds import KafkaWorld, MemoryWorld, World
 def country(tmp_path: Path) -> SmallCountry:
     """A small country with names of its own."""
     return SmallCountry(tmp_path / "catalog")
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[str]:
+    """A PostgreSQL server of one module's tests: its URL with `%s` for the name of a database."""
+    with private_server() as url:
+        yield url
 
 
 @pytest.fixture

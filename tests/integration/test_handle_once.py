@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from bus import Draft, Event, HandledEvents, IdReusedError
 from bus.database import handled_events as handled
 from tests.crash.test_kills import evict
-from tests.postgresql import new_database, private_server
+from tests.postgresql import new_database
 from tests.small_catalog import case
 from tests.unit.bus.events import delivered
 from tests.unit.bus.handle_once_promises import DATA, HandleOncePromises
@@ -123,19 +123,12 @@ def two_processes(url: str) -> Iterator[tuple[Process, Process]]:
             process.child.stdout.close()
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """A PostgreSQL of these tests' own."""
-    with private_server() as url:
-        yield url
-
-
 @pytest.fixture(params=["postgresql", "sqlite"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A database on each engine."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'sink.db'}"
-    return new_database(request.getfixturevalue("server"))
+    return new_database(request.getfixturevalue("postgresql"))
 
 
 @pytest.fixture
@@ -158,9 +151,9 @@ class TestPostgresql(HandleOncePromises):
     """Every promise, on PostgreSQL."""
 
     @pytest.fixture
-    def url(self, server: str) -> str:
+    def url(self, postgresql: str) -> str:
         """A database of its own."""
-        return new_database(server)
+        return new_database(postgresql)
 
 
 class TestPostgresqlBySavepoint(TestPostgresql):
@@ -266,9 +259,9 @@ async def _has(world: KafkaWorld, outcome: str) -> Any:
     return next((row for row in await receipts(world) if row.outcome == outcome), None)
 
 
-async def test_a_coroutine_asks_through_its_async_session(server: str) -> None:
+async def test_a_coroutine_asks_through_its_async_session(postgresql: str) -> None:
     """`run_sync` of an AsyncSession and of an AsyncConnection share their transactions."""
-    url = new_database(server)
+    url = new_database(postgresql)
     engine = create_async_engine(url)
     ledger = HandledEvents("open-records")
     event = delivered("e1", DATA)
@@ -286,9 +279,9 @@ async def test_a_coroutine_asks_through_its_async_session(server: str) -> None:
     await engine.dispose()
 
 
-def test_at_a_higher_isolation_level_the_second_fails_and_may_be_tried_again(server: str) -> None:
+def test_at_a_higher_isolation_level_the_second_fails_and_may_be_tried_again(postgresql: str) -> None:
     """Repeatable read cannot see the row it meets; the error is the database's, and is retriable."""
-    engine = create_engine(new_database(server), isolation_level="REPEATABLE READ")
+    engine = create_engine(new_database(postgresql), isolation_level="REPEATABLE READ")
     ledger = HandledEvents("open-records")
     ledger.table.create(engine)
     event = delivered("e1", DATA)

@@ -5,7 +5,6 @@ tests skip with the reason.
 """
 
 import threading
-from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
@@ -17,22 +16,15 @@ from bus import HandledEvents, UsageError
 from connectors.database import Database
 from connectors.errors import ConfigurationError
 from observability import Store, StoreError
-from tests.postgresql import new_database, private_server
+from tests.postgresql import new_database
 from tests.unit.observability.country import SERVICES, whole_birth
 from tests.unit.observability.store_promises import StorePromises
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """The URL of a PostgreSQL server that belongs to these tests, without a database name."""
-    with private_server() as url:
-        yield url
-
-
 @pytest.fixture
-def url(server: str) -> str:
+def url(postgresql: str) -> str:
     """A database of its own for each test."""
-    return new_database(server)
+    return new_database(postgresql)
 
 
 class TestPostgresql(StorePromises):
@@ -73,9 +65,11 @@ def test_monitors_that_meet_do_not_count_twice(url: str) -> None:
 # SQLAlchemy leaves the connection open whose first text it could not read.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
-def test_a_database_that_does_not_take_every_text_is_refused_at_the_start(server: str, encoding: str) -> None:
+def test_a_database_that_does_not_take_every_text_is_refused_at_the_start(
+    postgresql: str, encoding: str
+) -> None:
     """With what came and what to do, by monitor, handled events and the reader of a table."""
-    url = new_database(server, encoding)
+    url = new_database(postgresql, encoding)
     with pytest.raises(
         StoreError, match=f"encoding UTF8.*got {encoding}, to a database of encoding {encoding}"
     ):
@@ -104,8 +98,8 @@ def test_a_database_that_does_not_take_every_text_is_refused_at_the_start(server
         database.close()
 
 
-def test_a_database_of_no_encoding_serves_where_the_url_says_which_one(server: str) -> None:
+def test_a_database_of_no_encoding_serves_where_the_url_says_which_one(postgresql: str) -> None:
     """The remedy that the message gives."""
-    with Store(f"{new_database(server, 'SQL_ASCII')}&client_encoding=utf8", SERVICES) as store:
+    with Store(f"{new_database(postgresql, 'SQL_ASCII')}&client_encoding=utf8", SERVICES) as store:
         store.apply(whole_birth("\u017eivot-\u4e2d"))
         assert [view.id for view in store.transactions()] == ["\u017eivot-\u4e2d"]

@@ -13,15 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from bus import Draft, Outbox, UsageError
 from bus.database.key_order import MOST_KEYS
 from connectors.outbox import OutboxOptions, OutboxSource
-from tests.postgresql import new_database, private_server
+from tests.postgresql import new_database
 from tests.small_catalog import SmallCountry, case
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """A PostgreSQL of these tests' own."""
-    with private_server() as url:
-        yield url
 
 
 @pytest.fixture
@@ -31,9 +24,9 @@ def outbox(country: SmallCountry) -> Outbox:
 
 
 @pytest.fixture
-def url(server: str) -> str:
+def url(postgresql: str) -> str:
     """A database of its own."""
-    return new_database(server)
+    return new_database(postgresql)
 
 
 @pytest.fixture

@@ -10,20 +10,13 @@ from sqlalchemy import Engine, create_engine, text
 from connectors import Batch, MalformedRecord, SourceRecord
 from connectors.sql import SqlOptions, SqlSource
 from connectors.testing import MemoryCheckpoints, acknowledge
-from tests.postgresql import new_database, private_server
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """A PostgreSQL of these tests' own."""
-    with private_server() as url:
-        yield url
+from tests.postgresql import new_database
 
 
 @pytest.fixture
-def url(server: str) -> str:
+def url(postgresql: str) -> str:
     """A database of its own."""
-    return new_database(server)
+    return new_database(postgresql)
 
 
 @pytest.fixture
@@ -137,9 +130,9 @@ async def test_a_view_that_fails_on_rows_gives_the_others(url: str, engine: Engi
     assert places(records, bad=True) == ["1", "10"]
 
 
-async def test_bytes_that_are_no_text_set_only_their_row_aside(server: str) -> None:
+async def test_bytes_that_are_no_text_set_only_their_row_aside(postgresql: str) -> None:
     """A database of encoding SQL_ASCII holds whatever it was given."""
-    url = new_database(server, "SQL_ASCII")
+    url = new_database(postgresql, "SQL_ASCII")
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
         connection.execute(b"CREATE TABLE t (id serial PRIMARY KEY, ref text)")
         connection.execute(b"INSERT INTO t (ref) VALUES ('Zo\xc3\xab'), ('Zo\xeb'), ('Zoe')")
