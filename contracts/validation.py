@@ -63,9 +63,9 @@ class CompiledSchema:
     def __init__(self, schema: Schema, references: Mapping[str, Schema], *, assert_formats: bool) -> None:
         self._documents = (schema, *references.values())
         # Given any function, jsonschema-rs takes half as long again for every event, so only what is needed.
-        named = {name for document in self._documents if assert_formats for name in named_formats(document)}
+        named = {name for document in self._documents for name in named_formats(document)}
         ignored: dict[str, Callable[[Any], bool]] = dict.fromkeys(
-            named.intersection(LEFT_ALONE), lambda _text: True
+            named.intersection(LEFT_ALONE) if assert_formats else (), lambda _text: True
         )
         try:
             validator = _FAST[dialect_of(schema)](

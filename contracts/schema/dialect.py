@@ -10,7 +10,7 @@ import jsonschema_rs
 
 from contracts.errors import SchemaUnusableError
 from contracts.paths import Step
-from contracts.schema.walk import SCALARS, is_mapping
+from contracts.schema.walk import is_mapping
 
 Schema: TypeAlias = Mapping[str, Any]
 Documents: TypeAlias = tuple[Schema, Mapping[str, Schema]]
@@ -72,12 +72,11 @@ def _objects(schema: object) -> Iterator[Mapping[str, Any]]:
     rest = [schema]
     while rest:
         node = rest.pop()
-        if isinstance(node, list):
-            rest.extend(node)
-        elif is_mapping(node):
+        if is_mapping(node):
             yield node
-            # Most values hold nothing; leaving them out here saves a turn for each.
-            rest.extend([value for value in node.values() if type(value) not in SCALARS])
+            rest.extend(node.values())
+        elif isinstance(node, list):
+            rest.extend(node)
 
 
 @cache

@@ -12,8 +12,7 @@ NAMED: Final = (
     *("dependentSchemas", "dependencies"),
 )
 """The keywords that hold schemas by name."""
-SCALARS: Final = frozenset({str, int, float, bool, type(None)})
-"""The classes of what JSON holds, but objects and arrays."""
+_NO_MAPPING: Final = (str, int, float, type(None), list)
 _LISTED: Final = ("allOf", "anyOf", "oneOf", "prefixItems", "items")
 _SINGLE: Final = (
     *("items", "additionalItems", "additionalProperties", "unevaluatedItems", "unevaluatedProperties"),
@@ -62,5 +61,4 @@ def patterns_of(steps: tuple[Step, ...], node: Mapping[str, Any]) -> Iterator[tu
 
 def is_mapping(value: Any) -> TypeGuard[Mapping[str, Any]]:
     """Whether a value is a mapping. What JSON holds is told by its class, as asking a base class is slow."""
-    kind = type(value)
-    return kind is dict or (kind not in SCALARS and kind is not list and isinstance(value, Mapping))
+    return isinstance(value, dict) or (not isinstance(value, _NO_MAPPING) and isinstance(value, Mapping))

@@ -72,7 +72,6 @@ _STYLES: Final = {
 }
 _PLAIN = re.compile(r"[$@_]?[A-Za-z][A-Za-z0-9_-]{0,99}")
 _WORDS = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
-_BETWEEN = re.compile(r"[\W_]+")
 _MONEY: Final = frozenset(
     {
         *("allowance", "amount", "balance", "cost", "fee", "fine", "income", "minor_units", "pension"),
@@ -200,7 +199,7 @@ def _names(view: SchemaView, named: list[Part]) -> Iterator[Finding]:
 
 
 def _letters(text: str) -> str:
-    return _BETWEEN.sub("", text.casefold())
+    return "".join(letter for letter in text.casefold() if letter.isalnum())
 
 
 def _words_of(name: str) -> list[str]:
