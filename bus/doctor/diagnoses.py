@@ -106,9 +106,7 @@ def _remedy(change: PlannedChange) -> str:
     if change.kind == "growth":
         stops = "--allow-destroy" in change.refusal or "cannot" in change.refusal
         return "govbus contracts plan" if stops else MENDED_BY["growth"]
-    if "--allow-destroy" in change.refusal:
-        return "govbus contracts apply --allow-destroy"
-    if change.refusal:
+    if change.refusal:  # the plan says why, and ends with the line that gives leave
         return "govbus contracts plan"
     return "govbus topics apply" if (change.kind, change.action) == ("topic", "+") else MENDED_BY[change.kind]
 
@@ -152,11 +150,11 @@ def of_groups(behind: Mapping[str, int], catalog: Catalog) -> Iterator[Diagnosis
     names = {group_of(consumer, name): consumer for consumer, name in catalog.subscriptions}
     late = {group: count for group, count in sorted(behind.items()) if count}
     for group, count in late.items():
-        what = f"group `{group}` has not read {count} records of more than a minute ago"
+        what = f"group `{group}` has not read {count} record{'s' * (count != 1)} of more than a minute ago"
         if group.startswith(MONITOR_GROUP):
             yield Diagnosis("monitor", "fault", what, "govbus monitor")
         elif group in names:
             remedy = f"govbus run MODULE:BUS  # as {names[group]}"
             yield Diagnosis("subscriptions", "fault", what, remedy)
     if not late:
-        yield Diagnosis("subscriptions", "ok", f"{len(behind)} groups, none behind")
+        yield Diagnosis("subscriptions", "ok", f"{len(behind)} group{'s' * (len(behind) != 1)}, none behind")

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from bus.cli import run
 from bus.doctor.diagnoses import Diagnosis
 from bus.doctor.examination import examine_cluster
 from bus.embedded.folder import free_ports
+from bus.embedded.kafka import EmbeddedKafka
 from bus.kafka.cluster import Cluster
 from bus.kafka.transport import KafkaTransport
 from bus.record import TopicPartition
@@ -38,6 +39,13 @@ def alone(country: SmallCountry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("GOVBUS_PUBLISH_TIMEOUT_SECONDS", "0.5")
     monkeypatch.chdir(country.folder)
     return country
+
+
+@pytest.fixture
+def kafka() -> Iterator[str]:
+    """A broker of its own: it is judged whole, with the registry that another test may have left."""
+    with EmbeddedKafka() as node:
+        yield node.bootstrap_servers
 
 
 def faults(capsys: pytest.CaptureFixture[str]) -> dict[str, tuple[str, str]]:
@@ -171,7 +179,7 @@ async def test_what_is_wrong_in_a_cluster(kafka_world: KafkaWorld) -> None:
         f"published `{country.opened}` within 60 min, and written no receipt": (
             "receipts", f"govbus reconcile {country.opened} --agency {country.north}",
         ),
-        f"group `{country.south}.{name}` has not read 1 records": (
+        f"group `{country.south}.{name}` has not read 1 record ": (
             "subscriptions", f"govbus run MODULE:BUS  # as {country.south}",
         ),
         "this machine's clock is off by +": ("clock", "timedatectl set-ntp true"),
