@@ -108,7 +108,7 @@ class Stamper:
         """Check a service that the program names; that of a cause is known to whoever began it.
 
         Raises:
-            EnvelopeError: the catalogue knows services, and not this one.
+            EnvelopeError: the catalogue does not have it.
         """
         if cause is None or service != cause.service:
             require_service(service, self.services)
@@ -167,17 +167,19 @@ class Companion(NamedTuple):
 
 
 def require_service(service: str | None, services: Collection[str]) -> None:
-    """Check a service, if there is one, against those that a catalogue knows.
+    """Check a service, if there is one, against those that a catalogue has.
 
     Raises:
-        EnvelopeError: it knows services, and not this one.
+        EnvelopeError: it does not have this one.
     """
-    if service is not None and services and service not in services:
-        near = get_close_matches(str(service)[:200], services, n=1)
-        known = ", ".join(f"`{name}`" for name in near or sorted(services))
-        raise EnvelopeError(
-            f"Expected a service of the catalogue, such as {known}, got another - at `service`"
-        )
+    if service is None or service in services:
+        return
+    near = get_close_matches(str(service)[:200], services, n=1)
+    known = ", ".join(f"`{name}`" for name in near or sorted(services))
+    raise EnvelopeError(
+        f"Expected a service of the catalogue{f', such as {known}' if known else ''}, got another - at "
+        f"`service`{'' if known else '. It has none: `govbus new service NAME` makes one'}"
+    )
 
 
 def derived(stamp: Stamp, major: int) -> Stamp:

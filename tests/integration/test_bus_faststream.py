@@ -177,3 +177,25 @@ async def test_health_over_asgi_follows_the_bus(kafka_world: KafkaWorld) -> None
     await app.stop()
     assert serving == 204
     assert await ask(app, "/health") == 500
+
+
+async def test_faststreams_own_subscriber_reads_what_is_not_of_the_catalogue(
+    kafka_world: KafkaWorld,
+) -> None:
+    """Beside the bus, in one application."""
+    south = kafka_world.country.south
+    broker = kafka_world.bus(south).as_broker()
+    seen: list[bytes] = []
+
+    @broker.subscriber(f"{south}.audit", auto_offset_reset="earliest")
+    async def keep(message: bytes) -> None:
+        seen.append(message)
+
+    app = FastStream(broker)
+    await kafka_world.append(f"{south}.audit", b"told")
+    await app.start()
+    try:
+        await until(lambda: seen)
+    finally:
+        await app.stop()
+    assert seen == [b"told"]

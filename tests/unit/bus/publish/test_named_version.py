@@ -1,6 +1,7 @@
 """The version that a program publishes is part of its code: nothing that happens to a cluster changes it."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -177,3 +178,12 @@ async def test_a_service_that_the_catalogue_lacks_is_refused(tmp_path: Path, ser
     outbox = Outbox(country.north, catalog=country.catalog)
     with create_engine("sqlite://").begin() as connection, pytest.raises(EnvelopeError):
         outbox.add(connection, country.opened, case(), version="1.0", service=service)
+
+
+async def test_a_catalogue_without_services_has_none_to_begin(tmp_path: Path) -> None:
+    """The command that makes one is told."""
+    country = SmallCountry(tmp_path / "small")
+    catalog = replace(country.catalog, services={})
+    async with InMemoryBus(country.north, cluster=InMemoryCluster(catalog)) as bus:
+        with pytest.raises(EnvelopeError, match="`govbus new service NAME` makes one"):
+            await bus.publish(country.opened, case(), version="1.0", service="one-case")
