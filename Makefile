@@ -42,7 +42,7 @@ soak: $(READY) ## Run it under faults while events flow, a cluster for 5 min and
 	@$(BIN)/govbus check --soak 5 --nodes 3 $(ARGS)
 	@$(BIN)/govbus check --soak 30 $(ARGS)
 
-backends: $(READY) ## Run the tests against other people's programs: Prometheus, SDKs of CloudEvents, kcat
+backends: $(READY) ## Run the tests against other people's programs: Prometheus, SDKs of CloudEvents, kcat, Celery
 	@$(BIN)/python -m pytest -m backends $(ARGS)
 
 lock: $(READY) ## Renew requirements.lock and the lock of Kafka's jars (ARGS=--upgrade)

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from bus.reconcile.row_counts import RowCounts, RowFate
     from bus.record import Record, StoredRecord, TopicPartition
     from bus.settings import Settings
+    from bus.sync_bus import SyncBus
     from bus.telemetry import trace_headers
     from bus.times.backoff import Backoff
     from bus.times.clock import steady_ns
@@ -107,6 +108,7 @@ _HOMES = {
     "RowFate": "bus.reconcile.row_counts",
     "Settings": "bus.settings",
     "StoredRecord": "bus.record",
+    "SyncBus": "bus.sync_bus",
     "TopicLimitError": "bus.errors",
     "TopicMissingError": "bus.errors",
     "TopicPartition": "bus.record",
@@ -182,6 +184,7 @@ __all__ = [
     "RowFate",
     "Settings",
     "StoredRecord",
+    "SyncBus",
     "TopicLimitError",
     "TopicMissingError",
     "TopicPartition",

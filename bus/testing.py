@@ -9,7 +9,12 @@ import asyncio
 import re
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+)
 from itertools import count
 from time import time_ns
 from typing import Any
@@ -26,10 +31,12 @@ from bus.errors import (
     TopicMissingError,
 )
 from bus.memory.transactional import MemoryTransactional, OpenRecords
+from bus.process.loop_thread import LoopThread
 from bus.receipts.receipts import DeliveryReceipt, PublishReceipt, decode_receipts
 from bus.record import Record, StoredRecord, TopicPartition
 from bus.settings import Settings
 from bus.standing import CommittedOffset, Standing
+from bus.sync_bus import SyncBus
 from bus.times.clock import BrokerClock
 from bus.times.group_times import GroupTimes
 from bus.topics import RECEIPTS_TOPICS, partition_of, topics_of
@@ -610,9 +617,13 @@ class InMemoryBus(Bus):
         )
 
 
-@asynccontextmanager
-async def patched(*buses: Bus, cluster: InMemoryCluster | None = None) -> AsyncIterator[InMemoryCluster]:
+class patched(  # noqa: N801 - it is called as a function
+    AbstractAsyncContextManager[InMemoryCluster], AbstractContextManager[InMemoryCluster]
+):
     """Run the buses of a program in memory, with their own handlers, for the length of the block.
+
+    `async with` runs them in the event loop of the test; `with`, for a program without asyncio, in a thread
+    that has one of its own.
 
     Args:
         buses: the buses, which are not started; afterwards they are as they were.
@@ -621,10 +632,41 @@ async def patched(*buses: Bus, cluster: InMemoryCluster | None = None) -> AsyncI
     Raises:
         UsageError: one of them is started already.
     """
-    cluster = cluster or InMemoryCluster(buses[0].catalog)
+
+    def __init__(self, *buses: Bus | SyncBus, cluster: InMemoryCluster | None = None) -> None:
+        self._inside = _patched(buses, cluster or InMemoryCluster(buses[0].catalog))
+        self._thread: LoopThread[InMemoryCluster] | None = None
+
+    async def __aenter__(self) -> InMemoryCluster:
+        return await self._inside.__aenter__()
+
+    async def __aexit__(self, *error: Any) -> bool | None:
+        return await self._inside.__aexit__(*error)
+
+    def __enter__(self) -> InMemoryCluster:
+        self._thread = LoopThread(self._inside, "govbus-in-memory")
+        self._thread.begin()
+        return self._thread.entered()
+
+    def __exit__(self, *error: object) -> None:
+        if self._thread is not None:
+            self._thread.end()
+
+
+@asynccontextmanager
+async def _patched(
+    buses: Sequence[Bus | SyncBus], cluster: InMemoryCluster
+) -> AsyncIterator[InMemoryCluster]:
     async with AsyncExitStack() as running:
+        started: list[Bus] = []
         for bus in buses:
-            running.callback(bus.use, bus.use(_MemoryTransport(cluster)))
-        for bus in buses:
-            await running.enter_async_context(bus)
+            transport = _MemoryTransport(cluster)
+            if isinstance(bus, SyncBus):
+                started.append(bus.attach(transport))
+                running.callback(bus.stop)
+            else:
+                started.append(bus)
+                running.callback(bus.use, bus.use(transport))
+        for one in started:
+            await running.enter_async_context(one)
         yield cluster

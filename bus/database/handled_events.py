@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
-from bus.database.shared_transaction import Transactional, require_shared, share
+from bus.database.shared_transaction import Shared, Transactional, make_table, require_shared, share
 from bus.errors import IdReusedError
 from bus.event import Event
 
@@ -66,6 +66,10 @@ class HandledEvents:
         """The SQLAlchemy table, for `create` and migrations."""
         self._now = now
 
+    def create_table(self, session: Transactional) -> None:
+        """Make the table, in a migration of Django for example."""
+        make_table(session, self.table)
+
     def once(self, session: Transactional, event: Event[Any]) -> bool:
         """Return whether to handle an event now, and record it in the transaction.
 
@@ -102,20 +106,19 @@ class HandledEvents:
             raise IdReusedError(handled, digest)
         return False
 
-    def _insert(self, connection: Connection, row: dict[str, Any]) -> bool:
-        passing_over = _PASSING_OVER.get(connection.dialect.name)
-        if passing_over is not None:
-            statement: Insert = passing_over(self.table).on_conflict_do_nothing()
-            counted = statement.execution_options(preserve_rowcount=True)
-            return connection.execute(counted, row).rowcount == 1
-        try:
-            with connection.begin_nested():
-                connection.execute(insert(self.table), row)
-        except IntegrityError:
-            return False
-        return True
+    def _insert(self, connection: Shared, row: dict[str, Any]) -> bool:
+        if isinstance(connection, Connection) and connection.dialect.name not in _PASSING_OVER:
+            try:
+                with connection.begin_nested():
+                    connection.execute(insert(self.table), row)
+            except IntegrityError:
+                return False
+            return True
+        statement: Insert = _PASSING_OVER[connection.dialect.name](self.table).on_conflict_do_nothing()
+        counted = statement.execution_options(preserve_rowcount=True)
+        return connection.execute(counted, row).rowcount == 1
 
-    def _hash_of(self, connection: Connection, identity: str) -> str | None:
+    def _hash_of(self, connection: Shared, identity: str) -> str | None:
         query = select(self.table.c.data_hash).where(self.table.c.identity == identity)
         if connection.dialect.name not in _PASSING_OVER:
             # Elsewhere the snapshot may be older than the row; a locking read sees it.

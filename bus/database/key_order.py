@@ -15,7 +15,9 @@ A reader that sees a row then sees every earlier row of its key, whatever is sti
 from collections.abc import Collection
 from zlib import crc32
 
-from sqlalchemy import Connection, Table, text
+from sqlalchemy import Table, text
+
+from bus.database.shared_transaction import Shared
 
 MOST_KEYS = 500
 """More keys at once hold the whole outbox instead: PostgreSQL's memory for locks is bounded."""
@@ -25,7 +27,7 @@ _SHARE_OUTBOX = text("SELECT pg_advisory_xact_lock_shared(:outbox, 0)")
 _HOLD_KEYS = text("SELECT pg_advisory_xact_lock(:outbox, key) FROM unnest(CAST(:keys AS int4[])) AS key")
 
 
-def hold(connection: Connection, table: Table, keys: Collection[str]) -> None:
+def hold(connection: Shared, table: Table, keys: Collection[str]) -> None:
     """Hold keys of an outbox until the transaction ends; waits for other holders.
 
     Args:

@@ -14,7 +14,7 @@ from uuid_utils import uuid7
 
 from bus.database.key_order import hold
 from bus.database.outbox_rows import TABLE, outbox_table, row_of
-from bus.database.shared_transaction import Transactional, require_shared, share
+from bus.database.shared_transaction import Transactional, make_table, require_shared, share
 from bus.draft import Draft, DraftOptions, PublishProgress
 from bus.errors import BusError, EnvelopeError, PublishManyError
 from bus.event import Event
@@ -54,6 +54,10 @@ class Outbox:
         """The SQLAlchemy table, for `create` and migrations."""
         self._stampers = Stampers(catalog or Catalog.open(Settings().catalog), agency, _tell)
 
+    def create_table(self, session: Transactional) -> None:
+        """Make the table, in a migration of Django for example."""
+        make_table(session, self.table)
+
     def add(
         self,
         session: Transactional,
@@ -67,7 +71,7 @@ class Outbox:
         """Write one event with the business rows; it is published after they are committed.
 
         Args:
-            session: the session or connection that writes the business rows.
+            session: the session or connection that writes the business rows, of SQLAlchemy or Django.
             subject: the event's name, such as `health.record-opened`.
             data: what happened: a JSON value, a dataclass or a pydantic model.
             version: the version that the data is written in, such as `1.0`.
@@ -139,7 +143,7 @@ class Outbox:
         if rows:
             connection = share(session, self.table)
             hold(connection, self.table, {row["partition_key"] for row in rows})
-            connection.execute(insert(self.table), rows)
+            connection.execute(insert(self.table).inline(), rows)
             require_shared(connection)
         return [row["id"] for row in rows]
 

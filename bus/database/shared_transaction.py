@@ -8,21 +8,26 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Table
 from sqlalchemy.orm import Session, scoped_session
+from sqlalchemy.schema import CreateTable
 
+from bus.database.django_transaction import DjangoConnection, DjangoTransaction
 from bus.database.encoding import TextFault, text_fault
 from bus.errors import UsageError
 
-Transactional = Session | scoped_session[Any] | Connection
-"""What shares its transaction: a SQLAlchemy session or connection."""
+Transactional = Session | scoped_session[Any] | Connection | DjangoConnection
+"""What shares its transaction: a session or connection of SQLAlchemy, or a connection of Django."""
+
+Shared = Connection | DjangoTransaction
+"""The transaction that is shared."""
 
 
-def share(given: Transactional, table: Table) -> Connection:
-    """Return the connection whose transaction is shared; a session is flushed first.
+def share(given: Transactional, table: Table) -> Shared:
+    """Return the transaction that is shared; a session is flushed first.
 
     Flushing puts the program's own changes, and the locks they take, before what is written for the bus.
 
     Args:
-        given: the session or connection.
+        given: the session or connection; of Django one to PostgreSQL or SQLite.
         table: what will be written to.
 
     Raises:
@@ -38,10 +43,13 @@ def share(given: Transactional, table: Table) -> Connection:
             if fault := _fault_of_new(given.get_bind(clause=table)):
                 raise UsageError(str(fault)) from None
             raise
+    elif hasattr(given, "in_atomic_block"):
+        return _shared_by_django(given)
     else:
         raise UsageError(
-            f"Expected a SQLAlchemy Session or Connection, got `{type(given).__name__}`. "
-            "From an AsyncSession or AsyncConnection call it through `await session.run_sync(...)`"
+            "Expected a Session or Connection of SQLAlchemy, or a connection of Django, got "
+            f"`{type(given).__name__}`. From an AsyncSession or AsyncConnection call it through "
+            "`await session.run_sync(...)`"
         )
     if connection.dialect.name != "sqlite":
         try:
@@ -55,7 +63,19 @@ def share(given: Transactional, table: Table) -> Connection:
     return connection
 
 
-def require_shared(connection: Connection) -> None:
+def _shared_by_django(given: DjangoConnection) -> DjangoTransaction:
+    transaction = DjangoTransaction(given)
+    if fault := text_fault(transaction.driver):
+        raise UsageError(str(fault))
+    return transaction
+
+
+def make_table(given: Transactional, table: Table) -> None:
+    """Make a table, as a migration does; `given` as for `share`."""
+    share(given, table).execute(CreateTable(table))
+
+
+def require_shared(connection: Shared) -> None:
     """Refuse a write that SQLite has committed by itself; its driver shows that only afterwards.
 
     Raises:
@@ -77,7 +97,9 @@ def _fault_of_new(bind: Engine | Connection) -> TextFault | None:
         driver.close()
 
 
-def _driver(connection: Connection) -> Any:
+def _driver(connection: Shared) -> Any:
+    if isinstance(connection, DjangoTransaction):
+        return connection.driver
     return connection.connection.dbapi_connection
 
 

@@ -47,9 +47,10 @@ class Publishing:
             running = None
         if running is not self._loop:
             raise UsageError(
-                "Expected a call in the event loop of the bus, got one in another loop or thread. Let the "
-                "handler be a coroutine function, since a plain one runs in a thread, or give it to the "
-                "loop of the bus by `asyncio.run_coroutine_threadsafe`"
+                "Expected a call in the event loop of the bus, got one in another loop, thread or forked "
+                "process. Let a handler be a coroutine function, since a plain one runs in a thread, or give "
+                "the call to the loop of the bus by `asyncio.run_coroutine_threadsafe`. A program without "
+                "asyncio uses `bus.SyncBus`"
             )
 
     @publishing

@@ -61,6 +61,7 @@ PINNED: dict[str, list[str]] = {
         "RowFate",
         "Settings",
         "StoredRecord",
+        "SyncBus",
         "TopicLimitError",
         "TopicMissingError",
         "TopicPartition",
