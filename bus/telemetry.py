@@ -98,7 +98,7 @@ class PublishSpan:
     def begin(self) -> TraceContext | None:
         """Open the span, and return the trace context that travels."""
         self._span = self._begin()
-        return _carried(trace.set_span_in_context(self._span))
+        return carried(trace.set_span_in_context(self._span))
 
     def end(self, partition: int | None, offset: int, error: Exception | None) -> None:
         """Close the span with the record's place, or with the class of the error."""
@@ -339,7 +339,7 @@ def trace_headers(event: Event[Any]) -> dict[str, str]:
 
     It is that of the current span; without one, that which came with the event.
     """
-    context = _carried()
+    context = carried()
     parent, state = (event.traceparent, event.tracestate) if context is None else context
     named = {envelope.TRACEPARENT: parent, envelope.TRACESTATE: state}
     return {name: text for name, text in named.items() if text is not None}
@@ -378,7 +378,7 @@ def _published(record: Record) -> SpanContext:
     return _of(_context(*(read_trace(record.headers, record.value) or (None, None))))
 
 
-def _carried(context: Context | None = None) -> TraceContext | None:
+def carried(context: Context | None = None) -> TraceContext | None:
     """Return the trace context of the current span, or of one in `context`, as it travels."""
     carrier: dict[str, str] = {}
     _TRACE_CONTEXT.inject(carrier, context)

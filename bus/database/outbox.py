@@ -22,6 +22,7 @@ from bus.publish.stampers import Stampers
 from bus.settings import Settings
 from bus.stages import pipeline
 from bus.stages.stamp import Stamp, Stamper, stamp_of
+from bus.telemetry import carried
 from bus.times.sunsets import tell_of_published
 from contracts import Catalog, ContractError, ContractVersion
 
@@ -75,7 +76,8 @@ class Outbox:
             subject: the event's name, such as `health.record-opened`.
             data: what happened: a JSON value, a dataclass or a pydantic model.
             version: the version that the data is written in, such as `1.0`.
-            cause: the event that caused this one; its transaction, service and trace go on.
+            cause: the event that caused this one; its transaction and service go on, and the trace of the
+                current span, or without one its own.
             **options: the fields of `Draft`: `key`, `id`, `time`, `service`, `transaction`, `ce_subject`.
 
         Returns:
@@ -157,4 +159,5 @@ def _stamp(draft: Draft, cause: Event[Any] | None) -> Stamp:
     stamp = stamp_of(draft, cause, time_ns() // 1000, lambda: str(uuid7()))
     if len(stamp.id) > MAX_ID_CHARACTERS:
         raise EnvelopeError(f"Expected at most {MAX_ID_CHARACTERS} characters, got {len(stamp.id)} - at `id`")
-    return stamp
+    context = None if cause is None else carried()
+    return stamp if context is None else stamp._replace(traceparent=context[0], tracestate=context[1])

@@ -46,6 +46,10 @@ _OF_A_REPOSITORY: Final = (
     *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_PREFIX"),
     *("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_SHALLOW_FILE", "GIT_GRAFT_FILE"),
 )
+_ALL: Final = "origin '+refs/heads/*:refs/remotes/origin/*'"
+"""What `git fetch` is asked for, since a clone may know one branch alone."""
+_LACKING: Final = (b"promisor remote", b"lazy fetching disabled")
+"""What git says of an object that a partial clone has left out."""
 _NAME: Final = re.compile(r"[A-Za-z0-9_.@{}^~/+][A-Za-z0-9_.@{}^~/+-]{0,250}")
 
 
@@ -75,7 +79,7 @@ def merge_base(catalog: Path) -> Revision:
     """
     top = _top(catalog)
     if not _commit(top, "HEAD"):
-        raise GitError("the repository has no commit yet")
+        raise GitError("the repository has no commit yet - commit the catalogue first")
     trunk = next(_trunks(top), None)
     if trunk is not None:
         found = _git(top, "merge-base", "HEAD", trunk, may_fail=True).decode().strip()
@@ -84,14 +88,15 @@ def merge_base(catalog: Path) -> Revision:
     if _is_shallow(top):
         raise GitError(
             "this clone is shallow: it lacks the commit where the branch left the trunk - run `git fetch "
-            "--unshallow origin '+refs/heads/*:refs/remotes/origin/*'`, or set `fetch-depth: 0` (GitHub) or "
-            "`GIT_DEPTH: 0` (GitLab)"
+            f"--unshallow {_ALL}`, or set `fetch-depth: 0` (GitHub) or `GIT_DEPTH: 0` (GitLab)"
         )
     if trunk is None:
-        names = ", ".join(f"`{name}`" for name in TRUNKS)
+        names = f"there is no branch {', '.join(f'`{name}`' for name in TRUNKS)}"
+        if not _has_origin(top):
+            raise GitError(f"{names}, and no remote `origin` to ask for its default")
         raise GitError(
-            f"there is no branch {names}, and `origin` names no default - run `git remote set-head origin "
-            "--auto` after `git fetch origin`"
+            f"{names}, and `origin` names no default - run `git fetch {_ALL}`, then `git remote set-head "
+            "origin --auto`"
         )
     raise GitError("the current branch and the trunk have no commit in common")
 
@@ -189,8 +194,10 @@ def revision(repository: Path, kind: str, name: str, folder: str) -> Revision:
         for prefix in _PREFIXES[kind]:
             if commit := _commit(top, f"{prefix}{name}"):
                 return Revision(top, commit, folder.strip("/"))
-    shallow = ", and this clone is shallow: `git fetch --unshallow` completes it" if _is_shallow(top) else ""
-    raise GitError(f"there is no {_called(kind)} of that name{shallow}")
+    what = f"there is no {_called(kind)} of that name"
+    if _is_shallow(top):
+        raise GitError(f"{what}, and this clone is shallow - run `git fetch --unshallow --tags {_ALL}`")
+    raise GitError(f"{what} - run `git fetch --tags {_ALL}`" if _has_origin(top) else what)
 
 
 def committed_at(repository: Path, commit: str) -> int:
@@ -233,7 +240,9 @@ def write_catalog(source: Revision, target: Path) -> None:
     """
     tree = f"{source.commit}:{source.folder}"
     if b"tree" not in _git(source.repository, "cat-file", "-t", tree, may_fail=True):
-        raise GitError("the catalogue's folder is not in that commit")
+        raise GitError(
+            "the catalogue's folder is not in that commit - name the path that it has there with `subdir=`"
+        )
     listed = _git(source.repository, "ls-tree", "-r", "-z", "-l", "--full-tree", tree)
     files = list(_files(listed.decode("utf-8", "surrogateescape")))
     if len(files) > MAX_FILES or sum(size for _, size, _ in files) > MAX_BYTES:
@@ -286,6 +295,10 @@ def _is_shallow(top: Path) -> bool:
     return _git(top, "rev-parse", "--is-shallow-repository").strip() == b"true"
 
 
+def _has_origin(top: Path) -> bool:
+    return bool(_git(top, "config", "--get", "remote.origin.url", may_fail=True))
+
+
 def _folder(top: Path, catalog: Path) -> str:
     inside = os.path.relpath(catalog.resolve(), top.resolve()).replace(os.sep, "/")
     return "" if inside == "." else inside
@@ -320,9 +333,15 @@ def _git(
                 raise
         output.seek(0)
         errors.seek(0)
+        said = errors.read() if process.returncode else b""
+        if any(told in said for told in _LACKING):
+            raise GitError(
+                "this clone is partial, and lacks files of that commit - run `git fetch --refetch "
+                f"--no-filter {_ALL}`"
+            )
         if process.returncode and not may_fail:
-            said = with_shown_addresses(errors.read().decode(errors="replace").strip())
-            raise GitError(f"git failed: {said[:300]}")
+            text = with_shown_addresses(said.decode(errors="replace").strip())
+            raise GitError(f"git failed: {text[:300]}")
         return b"" if process.returncode else output.read()
 
 

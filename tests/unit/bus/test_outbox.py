@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_span
 from sqlalchemy import Engine, create_engine, func, make_url, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.schema import CreateTable
@@ -234,3 +235,19 @@ def test_data_of_a_row_that_readers_understand_differently_is_refused(data: str,
     with pytest.raises(NotJsonError, match=fault) as told:
         OutboxEvent.read((1, "1", "south.case-opened", "1.0", "k", NOON.isoformat(), data, None))
     assert "551616" not in str(told.value)
+
+
+def test_an_event_goes_on_with_the_span_that_adds_it(
+    engine: Engine, outbox: Outbox, country: SmallCountry
+) -> None:
+    """With tracing that of the handler; without it the context of the cause."""
+    cause = delivered("e1", {})
+    current = SpanContext(0xC, 0xD, is_remote=False, trace_flags=TraceFlags(1))
+    with engine.begin() as connection:
+        outbox.add(connection, country.opened, case(), cause=cause, version="1.0")
+        with use_span(NonRecordingSpan(current)):
+            outbox.add(connection, country.opened, case(), cause=cause, version="1.0")
+    causes = [event.cause for event in events(engine, outbox)]
+    assert [one and one.traceparent for one in causes] == [
+        cause.traceparent, f"00-{'c'.zfill(32)}-{'d'.zfill(16)}-01",
+    ]  # fmt: skip

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import re
+import shlex
 import socket
 import ssl
 import stat
@@ -49,6 +51,14 @@ def refused(root: Path, against: str | None = None) -> str:
     return " ".join(result.stderr.split())
 
 
+def obey(clone: Path, said: str) -> None:
+    """Run the commands that a refusal names, in the clone that it is about."""
+    commands = re.findall(r"`git ([^`]+)`", said)
+    assert commands
+    for words in commands:
+        in_git(clone, *shlex.split(words))
+
+
 def grow(root: Path) -> None:
     """A change that shows: another number of partitions."""
     edit(root, CONTRACT, lambda contract: contract.update(partitions=7))
@@ -86,29 +96,86 @@ def test_a_shallow_clone_gets_the_remedy(root: Path, tmp_path: Path) -> None:
     said = refused(tmp_path / "clone")
     assert "this clone is shallow" in said
     assert "`fetch-depth: 0` (GitHub)" in said
-    in_git(
-        tmp_path / "clone", "fetch", "--quiet", "--unshallow", "origin", "+refs/heads/*:refs/remotes/origin/*"
-    )
+    obey(tmp_path / "clone", said)
     assert found(tmp_path / "clone") == ["partitions-kept"]
 
 
-def test_a_shallow_clone_without_the_named_commit_gets_the_remedy(root: Path, tmp_path: Path) -> None:
-    """A tag or commit that was not fetched."""
-    first = committed(root)
+@pytest.mark.parametrize("options", [("--depth=1",), ("--single-branch",)])
+@pytest.mark.parametrize("name", ["branch=main", "tag=v1", "ref=v1"])
+def test_a_clone_without_what_is_named_gets_the_remedy(
+    root: Path, tmp_path: Path, options: tuple[str, ...], name: str
+) -> None:
+    """A branch, tag or commit that was not fetched; the command that it names fetches it."""
+    committed(root)
+    in_git(root, "tag", "v1")
+    committed(root, "change")
     grow(root)
     committed(root)
-    in_git(tmp_path, "clone", "--quiet", "--depth=1", root.as_uri(), "clone")
-    said = refused(tmp_path / "clone", f"{tmp_path}/clone/.git#ref={first}")
-    assert "this clone is shallow: `git fetch --unshallow` completes it" in said
+    in_git(tmp_path, "clone", "--quiet", "--no-tags", *options, "--branch=change", root.as_uri(), "clone")
+    against = f"{tmp_path}/clone/.git#{name}"
+    obey(tmp_path / "clone", refused(tmp_path / "clone", against))
+    assert found(tmp_path / "clone", against) == ["partitions-kept"]
 
 
-def test_a_clone_of_one_branch_gets_the_remedy(root: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("trunk", ["main", "develop"])
+def test_a_clone_of_one_branch_gets_the_remedy(root: Path, tmp_path: Path, trunk: str) -> None:
     """It has no trunk, and is not shallow."""
+    in_git(root, "init", "--quiet", f"--initial-branch={trunk}")
     committed(root)
     committed(root, "change")
+    grow(root)
+    committed(root)
     in_git(tmp_path, "clone", "--quiet", "--single-branch", "--branch=change", root.as_uri(), "clone")
     in_git(tmp_path / "clone", "remote", "set-head", "origin", "--delete")
-    assert "`git remote set-head origin --auto`" in refused(tmp_path / "clone")
+    in_git(root, "switch", "--quiet", trunk)
+    obey(tmp_path / "clone", refused(tmp_path / "clone"))
+    assert found(tmp_path / "clone") == ["partitions-kept"]
+
+
+def test_a_trunk_of_another_name_without_an_origin_is_to_be_named(root: Path) -> None:
+    """Nothing says which branch is the trunk."""
+    in_git(root, "init", "--quiet", "--initial-branch=develop")
+    committed(root)
+    committed(root, "change")
+    grow(root)
+    said = refused(root)
+    assert "no remote `origin`" in said
+    assert "--against .git#branch=NAME" in said
+    assert found(root, f"{root}/.git#branch=develop") == ["partitions-kept"]
+
+
+@pytest.mark.parametrize("left_out", ["blob:none", "tree:0"])
+def test_a_partial_clone_gets_the_remedy(root: Path, tmp_path: Path, left_out: str) -> None:
+    """It lacks the files of other commits, and comparing fetches nothing."""
+    committed(root)
+    committed(root, "change")
+    grow(root)
+    committed(root)
+    in_git(root, "config", "uploadpack.allowFilter", "true")
+    in_git(root, "config", "uploadpack.allowAnySHA1InWant", "true")
+    in_git(tmp_path, "clone", "--quiet", f"--filter={left_out}", root.as_uri(), "clone")
+    said = refused(tmp_path / "clone")
+    assert "this clone is partial" in said
+    obey(tmp_path / "clone", said)
+    assert found(tmp_path / "clone") == ["partitions-kept"]
+
+
+def test_a_catalogue_that_has_moved_gets_the_remedy(tmp_path: Path) -> None:
+    """Its folder in the earlier commit is another."""
+    sound(tmp_path / "before")
+    committed(tmp_path)
+    committed(tmp_path, "change")
+    (tmp_path / "before").rename(tmp_path / "after")
+    grow(tmp_path / "after")
+    said = refused(tmp_path / "after")
+    assert "name the path that it has there with `subdir=`" in said
+    assert found(tmp_path / "after", f"{tmp_path}/.git#branch=main,subdir=before") == ["partitions-kept"]
+
+
+def test_a_repository_without_a_commit_gets_the_remedy(root: Path) -> None:
+    """There is nothing to compare with yet."""
+    in_git(root, "init", "--quiet", "--initial-branch=main")
+    assert "commit the catalogue first" in refused(root)
 
 
 @pytest.fixture(scope="module")
