@@ -60,9 +60,28 @@ class Language:
 
         Raises:
             TooLargeError: Its automaton is too large.
+            UnsupportedPatternError: It is not a regular language, or not ECMA-262; or validators differ on
+                it.
+        """
+        found = _readings(text)
+        if len(found) > 1:
+            raise UnsupportedPatternError(
+                "Expected a pattern with one meaning in all validators, got `\\b`, or a lookahead with `\\d`,"
+                " `\\s` or `\\w`, which differ on characters beyond ASCII - write `[0-9]`, `[A-Za-z0-9_]`"
+            )
+        return found[0]
+
+    @classmethod
+    def readings(cls, text: str) -> tuple[Language, ...]:
+        r"""What a `pattern` means in ECMA-262 and, only where that differs, in `jsonschema-rs`.
+
+        That takes `\b`, and in a pattern with a lookahead `\d`, `\s` and `\w`, for those of Unicode.
+
+        Raises:
+            TooLargeError: Its automaton is too large.
             UnsupportedPatternError: It is not a regular language, or not ECMA-262.
         """
-        return _pattern(text)
+        return _readings(text)
 
     @classmethod
     def length(cls, low: int, high: int | None) -> Language:
@@ -152,24 +171,17 @@ class Language:
 
 
 @lru_cache(maxsize=512)
-def _pattern(text: str) -> Language:
+def _readings(text: str) -> tuple[Language, ...]:
     parsed = parse(text)
     repeated = _whole_repeat(parsed.node)
-    if repeated is None:
-        automaton = of_pattern(parsed.node)
-        if parsed.disputed:
-            _refuse_differences(text, automaton, unicode=parsed.looks)
-        return Language((_Piece(0, None, automaton),))
-    anywhere = Sequence((Anchor("start"), Repeat(repeated.body, 0, None), Anchor("end")))
-    return Language(tuple(_cut(repeated.low, repeated.high, of_pattern(anywhere))))
-
-
-def _refuse_differences(text: str, automaton: Automaton, *, unicode: bool) -> None:
-    if not of_pattern(parse(text, unicode=unicode).node, unicode_word()).same(automaton):
-        raise UnsupportedPatternError(
-            "Expected a pattern with one meaning in all validators, got `\\b`, or a lookahead with `\\d`,"
-            " `\\s` or `\\w`, which differ on characters beyond ASCII - write `[0-9]`, `[A-Za-z0-9_]`"
-        )
+    if repeated is not None:
+        anywhere = Sequence((Anchor("start"), Repeat(repeated.body, 0, None), Anchor("end")))
+        return (Language(tuple(_cut(repeated.low, repeated.high, of_pattern(anywhere)))),)
+    automata = [of_pattern(parsed.node)]
+    if parsed.disputed:
+        other = of_pattern(parse(text, unicode=parsed.looks).node, unicode_word())
+        automata += [] if other.same(automata[0]) else [other]
+    return tuple(Language((_Piece(0, None, automaton),)) for automaton in automata)
 
 
 def _whole_repeat(node: Node) -> Repeat | None:

@@ -1,17 +1,19 @@
 """Strings: words they must and must not be, lengths, patterns and their complements, asserted formats.
 
 A value found is confirmed or combined later: finding one proves nothing. So a guess is enough for patterns
-that are not understood, while emptiness is concluded only without them. Without a pattern, lengths and words
-decide; with one, regular languages do. A format is a predicate that implies itself; a pattern around it and
-sample words stand in for the rest, each only where it proves something.
+that are not understood, while emptiness is concluded only without them. Of a pattern that validators read in
+two ways, emptiness is concluded for both, and a value is found that both take. Without a pattern, lengths and
+words decide; with one, regular languages do. A format is a predicate that implies itself; a pattern around it
+and sample words stand in for the rest, each only where it proves something.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, reduce
 from itertools import count, product
+from operator import and_
 from string import ascii_lowercase
 from typing import Final
 
@@ -100,11 +102,16 @@ class _Demand:
             and all(has_format(name, word) is wanted for name, wanted in self.formats)
         )
 
-    def language(self) -> Language:
+    def languages(self) -> list[Language]:
+        """What its patterns leave in ECMA-262 and, where one of them is disputed, in the other reading."""
+        is_disputed = any(len(_readings(text)) > 1 for text, _ in self.patterns)
+        return [self._language(index) for index in ((0, -1) if is_disputed else (0,))]
+
+    def _language(self, reading: int) -> Language:
         language = Language.length(self.shortest, self.longest)
         for text, wanted in self.patterns:
-            own = _compiled(text)
-            if own is not None:
+            if readings := _readings(text):
+                own = readings[reading]
                 language = language & (own if wanted else own.complement())
         for name, wanted in self.formats:
             if wanted:
@@ -121,22 +128,23 @@ def has_format(name: str, word: str) -> bool:
 
 
 def matches(pattern: str, word: str) -> bool | None:
-    """Whether a `pattern` finds something in the text; None where the pattern is not understood."""
-    language = _compiled(pattern)
-    return None if language is None else language.accepts(word)
+    """Whether a `pattern` finds something in the text; None where it is not understood, or disputed."""
+    truths = {language.accepts(word) for language in _readings(pattern)}
+    return truths.pop() if len(truths) == 1 else None
 
 
 def is_strange(pattern: str) -> bool:
-    """Whether a pattern is too large for a regular language, or beyond them."""
-    return _compiled(pattern) is None
+    """Whether a pattern is too large for a regular language, beyond them, or two of them."""
+    return len(_readings(pattern)) != 1
 
 
 @lru_cache(maxsize=4096)
-def _compiled(pattern: str) -> Language | None:
+def _readings(pattern: str) -> tuple[Language, ...]:
+    """What a pattern means; nothing where it is not understood."""
     try:
-        return Language.pattern(pattern)
+        return Language.readings(pattern)
     except (UnsupportedPatternError, TooLargeError):
-        return None
+        return ()
 
 
 def may_match(pattern: str, word: str) -> bool:
@@ -255,11 +263,14 @@ def _guessed(demand: _Demand, language: Language, patterns: list[tuple[str, bool
 
 
 def _among_language(demand: _Demand) -> Result:
-    language = demand.language()
-    if language.is_empty():
+    readings = demand.languages()
+    if all(language.is_empty() for language in readings):
         return EMPTY
-    if guessed := [one for one in demand.patterns if _compiled(one[0]) is None]:
+    language = reduce(and_, readings)
+    if guessed := [one for one in demand.patterns if not _readings(one[0])]:
         return _guessed(demand, language, guessed)
+    if len(readings) > 1 and language.is_empty():
+        return Unknown(doubt_of(next(text for text, _ in demand.patterns if is_strange(text))))
     if not demand.formats:
         word = next(iter(language.some(1)), None)
         return Unknown("a `pattern` without a word") if word is None else Found(word)

@@ -168,6 +168,42 @@ def test_schemas_that_apply_many_others_are_counted_once() -> None:
     assert thread_time() - started < 1.5
 
 
+PASSWORD = r"^(?=.*\d)(?=.*[A-Z]).{8,64}$"
+r"""Validators differ on it: to one of them `\d` is any digit of Unicode here."""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "answer"),
+    [
+        (PASSWORD, r"^(?=.*\d)(?=.*[A-Z]).{9,64}$", "incompatible"),
+        (PASSWORD, r"^(?=.*\d)(?=.*[A-Z]).{6,80}$", "compatible"),
+        (PASSWORD, r"[A-Z]", "compatible"),
+        (PASSWORD, r"[0-9]", "undecided"),
+        (r"^[0-9]+$", r"^(?=.*\d)", "compatible"),
+        (r"^(?=.*\d)", r"^(?=.*\d)(?=.*[a-z])", "incompatible"),
+        (r"^(?!.*\s).+$", r"^[!-~]+$", "incompatible"),
+        (r"^(?!.*\s)[ -~]+$", r"^[!-~]+$", "compatible"),
+        (r"\btax\b", r"tax", "compatible"),
+        (r"tax", r"\btax\b", "incompatible"),
+    ],
+)
+def test_a_pattern_that_validators_read_in_two_ways_is_judged_in_both(
+    old: str, new: str, answer: str
+) -> None:
+    """A proof holds in both readings, a witness is one in both; else the pattern is named."""
+    verdict = decide({"type": "string", "pattern": old}, {"type": "string", "pattern": new})
+    assert verdict.answer == answer
+    assert ("one meaning in all validators" in verdict.reason) == (answer == "undecided")
+
+
+def test_a_required_text_of_a_pattern_read_in_two_ways_hides_no_break_elsewhere() -> None:
+    """The witness has a text that all validators take."""
+    old = record(password={"type": "string", "pattern": PASSWORD})
+    old = {**old, "required": [LONG_NAME, "password"]}
+    verdict = decide(old, shorter(old))
+    assert (verdict.answer, verdict.new_path) == ("incompatible", "#/properties/kind/maxLength")
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [

@@ -66,6 +66,29 @@ def test_two_engines_agree_on_what_matches() -> None:
     assert disputed < 80
 
 
+def test_both_readings_of_a_disputed_pattern_are_those_of_an_engine() -> None:
+    """ECMA-262 by `re` with ASCII classes, the other by `jsonschema-rs`; also where the two differ."""
+    draw = random.Random(23)
+    found = 0
+    while found < 60:
+        look = draw.choice(("?=", "?!"))
+        text = f"^({look}.*{draw.choice(CLASSES)}){_pattern(draw, draw.randint(1, 4))}"
+        try:
+            readings = Language.readings(text)
+        except UnsupportedPatternError:
+            continue
+        if len(readings) == 1:
+            continue
+        found += 1
+        ours, other = readings
+        validator = jsonschema_rs.Draft202012Validator({"pattern": text})
+        python = re.compile(text.replace("$", r"\Z"), re.ASCII)
+        for word in (*(ours - other).some(5), *(other - ours).some(5), *(_text(draw) for _ in range(12))):
+            assert other.accepts(word) == validator.is_valid(word), (text, word)
+            if not SPACES.intersection(word):
+                assert ours.accepts(word) == (python.search(word) is not None), (text, word)
+
+
 def test_algebra_agrees_with_membership() -> None:
     """Of both, of either, of one without the other, by pattern and by length."""
     draw = random.Random(21)
