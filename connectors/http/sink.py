@@ -5,7 +5,7 @@ import ssl
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import aiohttp
 import orjson
@@ -26,6 +26,8 @@ _OWN_HEADERS = (
     "content-length", "content-type", "host", "idempotency-key", "traceparent", "tracestate",
     "transfer-encoding",
 )  # fmt: skip
+_UNQUOTED = "!#$&'()*+,/:;<=>?@[\\]^`{|}"
+"""What stands as it is in a header beside letters, digits and `-._~` (HTTP Protocol Binding, 3.1.3.2)."""
 Status = Annotated[int, Field(ge=100, le=599)]
 MOST_ANSWER_BYTES = 65_536
 """The longest body in which an answer is looked for."""
@@ -131,7 +133,7 @@ class HttpSink:
             raise RecordRejectedError("Expected a body that JSON can carry") from None
         headers = {
             "Content-Type": "application/json",
-            "Idempotency-Key": record.id,
+            "Idempotency-Key": quote(record.id, _UNQUOTED),
             **record.trace_headers,
         }
         url = self._options.url.get_secret_value()

@@ -132,6 +132,24 @@ async def test_the_request_bears_key_type_and_headers(office: tuple[Office, str]
 
 
 @pytest.mark.parametrize(
+    ("event_id", "header"),
+    [
+        ("a/b:c~1!#[]", "a/b:c~1!#[]"), (" a ", "%20a%20"), ("Euro € 😀", "Euro%20%E2%82%AC%20%F0%9F%98%80"),
+        ('50%"', "50%25%22"),
+    ],
+)  # fmt: skip
+async def test_an_id_travels_as_cloudevents_asks_of_headers(
+    office: tuple[Office, str], event_id: str, header: str
+) -> None:
+    """So that no two ids are one key, and no server reads it in another encoding."""
+    sink = sink_to(office[1])
+    await sink.connect()
+    await sink.write(replace(RECORD, id=event_id))
+    await sink.close()
+    assert office[0].requests[0].raw_headers.count((b"Idempotency-Key", header.encode())) == 1
+
+
+@pytest.mark.parametrize(
     ("status", "away"),
     [
         (408, False),
