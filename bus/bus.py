@@ -28,7 +28,7 @@ from bus.deliver.subscription import Subscription
 from bus.deliver.versions import expectations, renewed, require_major
 from bus.deliver.watchdog import Watchdog
 from bus.errors import BusError, BusUnavailableError, UsageError
-from bus.kafka.injection import Injection
+from bus.kafka.faststream.injection import Injection
 from bus.kafka.transport import KafkaTransport
 from bus.known_variables import warn_of_unknown
 from bus.outcome import Reason
@@ -53,7 +53,7 @@ from bus.transport import Transport
 from contracts import Catalog, visible_logger
 
 if TYPE_CHECKING:
-    from bus.kafka.faststream import MountedBus
+    from bus.kafka.faststream.mounted import MountedBus
 
 logger = visible_logger("govbus.bus")
 
@@ -144,10 +144,7 @@ class Bus(Publishing, BoundedReading):
         return envelope.moment_of(self._transport.clock.now_us()).date()
 
     def _reads(self) -> list[VersionUse]:
-        return [
-            VersionUse(subscription.expected[subscription.topic].current, name)
-            for name, subscription in self._subscriptions.items()
-        ]
+        return [VersionUse(subscription.version, name) for name, subscription in self._subscriptions.items()]
 
     # Subscribing
 
@@ -307,9 +304,10 @@ class Bus(Publishing, BoundedReading):
             BusUnavailableError: no broker answers.
             TopicMissingError: a topic does not exist yet.
             AccessDeniedError: the cluster refuses this agency.
-            UsageError: the bus is started already.
+            UsageError: the bus is started already, or a handler asks for what only FastStream has.
         """
         self._require_not_started("start")
+        self.injection.require_filled()
         self._started, self._ending = True, None
         self._loop = asyncio.get_running_loop()
         self._make_context()
@@ -476,6 +474,11 @@ class Bus(Publishing, BoundedReading):
             logger.info("%s has stopped", self.agency)
 
     @property
+    def subscriptions(self) -> list[Subscription]:
+        """What it subscribes to."""
+        return list(self._subscriptions.values())
+
+    @property
     def serving(self) -> bool:
         """Whether the bus is started and no subscription has ended by itself."""
         return self._started and not any(subscriber.task.done() for subscriber in self._subscribers)
@@ -537,7 +540,7 @@ class Bus(Publishing, BoundedReading):
 
     def as_broker(self) -> "MountedBus":
         """Return this bus as a broker for `FastStream(...)`: started, stopped and injected by the app."""
-        from bus.kafka.faststream import MountedBus  # noqa: PLC0415 - FastStream loads when it is asked for
+        from bus.kafka.faststream.mounted import MountedBus  # noqa: PLC0415 - loads FastStream
 
         return MountedBus(self)
 

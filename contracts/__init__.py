@@ -93,6 +93,7 @@ if TYPE_CHECKING:
         shown_folder,
         variables,
     )
+    from contracts.publish.exports.asyncapi import asyncapi
     from contracts.schema.event_json import AmbiguousJsonError, read_event_json
     from contracts.schema.references import Subschema
     from contracts.terminal import is_read, say, say_json, visible_console
@@ -168,6 +169,7 @@ _HOMES = {
     "ValueConversionError": "contracts.versions.numbers",
     "Violation": "contracts.validation",
     "VisibleFilter": "contracts.logs",
+    "asyncapi": "contracts.publish.exports.asyncapi",
     "catalog_folder": "contracts.project",
     "catalog_option": "contracts.commands.catalog_option",
     "catalog_schemas": "contracts.json_schemas",
@@ -272,6 +274,7 @@ __all__ = [
     "ValueConversionError",
     "Violation",
     "VisibleFilter",
+    "asyncapi",
     "catalog_folder",
     "catalog_option",
     "catalog_schemas",

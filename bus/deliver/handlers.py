@@ -12,12 +12,13 @@ import contextlib
 import contextvars
 import inspect
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import SimpleNamespace
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
+import orjson
 from pydantic import PydanticUndefinedAnnotation, PydanticUserError, TypeAdapter, ValidationError
 
 from bus.deliver.subscription import Handler
@@ -25,7 +26,8 @@ from bus.errors import UsageError
 from bus.event import Event
 from bus.outcome import DeadLetter, Reason
 
-Inject = Callable[[Callable[..., Any]], Callable[..., Awaitable[Any]]]
+Inject = Callable[[Callable[..., Any]], Callable[[Event[Any], dict[str, Any]], Awaitable[Any]]]
+"""Wraps a function; the result takes the event, and the parameters that are given by name."""
 
 UNKNOWN_PROPERTY = "govbus-unknown-property"
 """A property that no model declares, as a newer minor version may have one."""
@@ -56,15 +58,16 @@ def adapt(function: Callable[..., Any], inject: Inject) -> Handler:
     """
     _require_runnable(function)
     shape = _shape(function)
-    call = inject(function) if shape.injected else _coroutine(function)
     if shape.only_event:
-        return call
+        return _coroutine(function)
+    call = inject(function) if shape.injected else _given_by_name(_coroutine(function))
+    read = None if shape.adapter is None else _reader(shape.adapter)
 
     async def handle(event: Event[Any]) -> Any:
         data = event.data
-        if shape.adapter is not None:
+        if read is not None:
             try:
-                data = shape.adapter.validate_python(data)
+                data = read(data)
             except ValidationError as error:
                 return DeadLetter(Reason.UNTRANSLATABLE, _fault(error), type(error).__name__)
         if shape.typed_event:
@@ -74,9 +77,31 @@ def adapt(function: Callable[..., Any], inject: Inject) -> Handler:
             given[shape.event] = event
         if shape.model is not None:
             given[shape.model] = data
-        return await call(**given)
+        return await call(event, given)
 
     return handle
+
+
+def _given_by_name(
+    function: Callable[..., Awaitable[Any]],
+) -> Callable[[Event[Any], dict[str, Any]], Awaitable[Any]]:
+    return lambda _, given: function(**given)
+
+
+def _reader(adapter: TypeAdapter[Any]) -> Callable[[Any], Any]:
+    """Return what makes a model of the data, which came as JSON.
+
+    A strict model takes a date, a UUID or a decimal as text if it reads JSON, and not otherwise.
+    """
+    if _is_strict(adapter.core_schema):
+        return lambda data: adapter.validate_json(orjson.dumps(data))
+    return adapter.validate_python
+
+
+def _is_strict(schema: Any) -> bool:
+    if isinstance(schema, Mapping):
+        return schema.get("strict") is True or any(map(_is_strict, schema.values()))
+    return isinstance(schema, list | tuple) and any(map(_is_strict, schema))
 
 
 def _coroutine(function: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:

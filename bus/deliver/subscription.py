@@ -9,6 +9,7 @@ from bus.event import Event
 from bus.record import TopicPartition
 from bus.stages.decode import Expected
 from bus.topics import REPLAY
+from contracts import ContractVersion
 
 Handler = Callable[[Event[Any]], Awaitable[Any]]
 """The agency's code, taking an event."""
@@ -47,6 +48,11 @@ class Subscription:
     exactly_once: bool = False
     replay: str | None = None
     ends: Mapping[TopicPartition, int] = field(default_factory=dict)
+
+    @property
+    def version(self) -> ContractVersion:
+        """The latest version of those that it knows."""
+        return self.expected[self.topic].current
 
     @property
     def read_as(self) -> str:

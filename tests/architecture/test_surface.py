@@ -168,6 +168,7 @@ PINNED: dict[str, list[str]] = {
         "ValueConversionError",
         "Violation",
         "VisibleFilter",
+        "asyncapi",
         "catalog_folder",
         "catalog_option",
         "catalog_schemas",

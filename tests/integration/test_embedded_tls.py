@@ -1,5 +1,6 @@
 """Who has the wrong certificate, or none, is refused at once and told why; it is no outage."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
@@ -7,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from faststream import FastStream
 
 from bus import (
     AccessDeniedError,
@@ -20,10 +23,12 @@ from bus import (
 )
 from bus.embedded.errors import NodeError
 from bus.embedded.tls import Authority, ClientCertificate
+from bus.kafka.client import connection
 from contracts import Catalog
 from tests.granted import PASSWORD, GuardedCountry
 from tests.interruptions import TRIALS, Interruption, at_each_wait
 from tests.small_catalog import SmallCountry, case
+from tests.worlds import PATIENCE_SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -172,3 +177,29 @@ def test_the_authority_of_a_folder_stays(tmp_path: Path) -> None:
     (tmp_path / "ca.key.pem").write_text("broken")
     with pytest.raises(NodeError, match="remove both for new ones"):
         Authority.open(tmp_path)
+
+
+async def test_a_mounted_bus_keeps_login_and_tls(both: EmbeddedKafka, tmp_path: Path) -> None:
+    """FastStream's own subscriber and publisher, on topics that no catalogue has, connect as the bus does."""
+    country = SmallCountry(tmp_path / "catalog")
+    settings = _settings(both)
+    await apply_topics(settings, country.catalog)
+    topic = f"own-{country.north}"
+    admin = AIOKafkaAdminClient(**connection(settings))
+    await admin.start()
+    await admin.create_topics([NewTopic(topic, 1, 1)])
+    await admin.close()
+    got: asyncio.Future[dict[str, int]] = asyncio.get_running_loop().create_future()
+    broker = Bus(country.north, settings=settings, catalog=country.catalog).as_broker()
+
+    @broker.subscriber(topic, auto_offset_reset="earliest")
+    async def take(message: dict[str, int]) -> None:
+        got.set_result(message)
+
+    application = FastStream(broker)
+    await application.start()
+    try:
+        await broker.publish({"number": 7}, topic)
+        assert await asyncio.wait_for(got, PATIENCE_SECONDS) == {"number": 7}
+    finally:
+        await application.stop()
