@@ -28,11 +28,11 @@ from bus.process.logs import set_up_logs
 from bus.rooms import room_files, stranger
 from contracts import (
     ContractError,
+    LazyGroup,
     catalog_option,
     env_file_variables,
     said_catalog,
     say,
-    suggesting,
     visible_logger,
 )
 
@@ -53,7 +53,7 @@ INTERRUPTED = 130
 LOOK_SECONDS = 0.5
 
 
-class Rooms(click.Group):
+class Rooms(LazyGroup):
     """The commands that installed packages bring through the entry-point group `govbus.commands`."""
 
     def list_commands(self, _context: click.Context) -> list[str]:
@@ -77,17 +77,6 @@ class Rooms(click.Group):
             msg = f"`govbus {cmd_name}` does not run - {point.value} is no click command - mend its package"
             raise click.ClickException(msg)
         return None
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command of a line.
-
-        Raises:
-            NoSuchCommand: There is none; the message says which is meant.
-        """
-        with suggesting(self, ctx):
-            return super().resolve_command(ctx, args)
 
     def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
         """Write each command with the first line of its docstring, read without loading its module."""

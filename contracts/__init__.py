@@ -52,7 +52,7 @@ if TYPE_CHECKING:
         logged_catalog_option,
         said_catalog,
     )
-    from contracts.commands.options import suggesting
+    from contracts.commands.options import LazyGroup
     from contracts.contract import (
         Agency,
         ClusterPolicy,
@@ -144,6 +144,7 @@ _HOMES = {
     "KeyRule": "contracts.contract",
     "LEASE_MS": "contracts.cluster.growth",
     "Layer": "contracts.project",
+    "LazyGroup": "contracts.commands.options",
     "Mask": "contracts.masking",
     "Milestone": "contracts.contract",
     "NoCatalogError": "contracts.errors",
@@ -206,7 +207,6 @@ _HOMES = {
     "settled_growth": "contracts.cluster.growth",
     "shown_address": "contracts.addresses",
     "shown_folder": "contracts.project",
-    "suggesting": "contracts.commands.options",
     "switched_growth": "contracts.cluster.growth",
     "variables": "contracts.project",
     "visible": "contracts.visible_text",
@@ -251,6 +251,7 @@ __all__ = [
     "Growth",
     "KeyRule",
     "Layer",
+    "LazyGroup",
     "Mask",
     "Milestone",
     "NoCatalogError",
@@ -311,7 +312,6 @@ __all__ = [
     "settled_growth",
     "shown_address",
     "shown_folder",
-    "suggesting",
     "switched_growth",
     "variables",
     "visible",

@@ -10,7 +10,7 @@ from typing import Final
 
 import click
 
-from contracts.commands.options import suggesting
+from contracts.commands.options import LazyGroup
 from contracts.processes import collect_rarely
 
 COMMANDS: Final = {
@@ -35,7 +35,7 @@ COMMANDS: Final = {
 """By name, the function in `contracts.commands`, and what it does."""
 
 
-class Commands(click.Group):
+class Commands(LazyGroup):
     """The group of all commands in the table above."""
 
     def list_commands(self, _context: click.Context) -> list[str]:
@@ -50,17 +50,6 @@ class Commands(click.Group):
         command = getattr(import_module(f"contracts.commands.{module}"), function)
         assert isinstance(command, click.Command)  # noqa: S101 - the table is ours
         return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command of a line.
-
-        Raises:
-            NoSuchCommand: There is none; the message says which is meant.
-        """
-        with suggesting(self, ctx):
-            return super().resolve_command(ctx, args)
 
     def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the summary of each command, without importing it."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, ParamSpec
 
@@ -22,14 +21,22 @@ FINDINGS: Final = 100
 P = ParamSpec("P")
 
 
-@contextmanager
-def suggesting(group: click.Group, context: click.Context) -> Iterator[None]:
-    """Say which command is meant where a group has no such one, though its commands are not loaded yet."""
-    try:
-        yield
-    except NoSuchCommand as error:
-        known = group.list_commands(context)
-        raise NoSuchCommand(error.command_name, possibilities=known, ctx=context) from None
+class LazyGroup(click.Group):
+    """A group whose commands load only when they run; a name that is none of them is told with a near one."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of a line.
+
+        Raises:
+            NoSuchCommand: There is none; the message says which is meant.
+        """
+        try:
+            return super().resolve_command(ctx, args)
+        except NoSuchCommand as error:  # click itself knows only commands that are loaded
+            known = self.list_commands(ctx)
+            raise NoSuchCommand(error.command_name, possibilities=known, ctx=ctx) from None
 
 
 def failing_plainly(command: Callable[P, None]) -> Callable[P, None]:
