@@ -33,6 +33,7 @@ from contracts import (
     env_file_variables,
     said_catalog,
     say,
+    unopened_catalog_option,
     visible_logger,
 )
 
@@ -241,11 +242,7 @@ def _sentence(error: Exception) -> str:
     type=click.Path(path_type=Path, file_okay=False),
     help="Encrypt, deny what no ACL allows, and write a certificate for each agency to this folder.",
 )
-@click.option(
-    "--catalog",
-    metavar="FOLDER",
-    help="Folder of the catalogue, or `reference`; by default GOVBUS_CATALOG, else the project you are in.",
-)
+@unopened_catalog_option
 @click.option("--no-topics", is_flag=True, help="Do not create the catalogue's topics.")
 def up(
     *,

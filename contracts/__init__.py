@@ -46,11 +46,12 @@ if TYPE_CHECKING:
         TopicState,
     )
     from contracts.commands.catalog_option import (
-        AgencyName,
-        EventName,
+        AGENCY_NAME,
+        EVENT_NAME,
         catalog_option,
         logged_catalog_option,
         said_catalog,
+        unopened_catalog_option,
     )
     from contracts.commands.options import LazyGroup
     from contracts.contract import (
@@ -116,7 +117,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Access": "contracts.cluster.state",
     "Agency": "contracts.contract",
-    "AgencyName": "contracts.commands.catalog_option",
+    "AGENCY_NAME": "contracts.commands.catalog_option",
     "AmbiguousJsonError": "contracts.schema.event_json",
     "AppliedCatalog": "contracts.cluster.state",
     "CONVERSION_OPTIONS": "contracts.versions.converters",
@@ -137,7 +138,7 @@ _HOMES = {
     "DataPath": "contracts.paths",
     "Document": "contracts.documents.document",
     "DocumentedSchema": "contracts.json_schemas",
-    "EventName": "contracts.commands.catalog_option",
+    "EVENT_NAME": "contracts.commands.catalog_option",
     "Finding": "contracts.finding",
     "GROWTH": "contracts.cluster.growth",
     "Growth": "contracts.cluster.growth",
@@ -208,6 +209,7 @@ _HOMES = {
     "shown_address": "contracts.addresses",
     "shown_folder": "contracts.project",
     "switched_growth": "contracts.cluster.growth",
+    "unopened_catalog_option": "contracts.commands.catalog_option",
     "variables": "contracts.project",
     "visible": "contracts.visible_text",
     "visible_console": "contracts.terminal",
@@ -219,16 +221,17 @@ _HOMES = {
 }
 
 __all__ = [
+    "AGENCY_NAME",
     "CONVERSION_OPTIONS",
     "CONVERTERS",
     "DIALECT",
+    "EVENT_NAME",
     "GROWTH",
     "LEASE_MS",
     "OFFSETS_RETENTION",
     "REFERENCE",
     "Access",
     "Agency",
-    "AgencyName",
     "AmbiguousJsonError",
     "AppliedCatalog",
     "Catalog",
@@ -246,7 +249,6 @@ __all__ = [
     "DataPath",
     "Document",
     "DocumentedSchema",
-    "EventName",
     "Finding",
     "Growth",
     "KeyRule",
@@ -313,6 +315,7 @@ __all__ = [
     "shown_address",
     "shown_folder",
     "switched_growth",
+    "unopened_catalog_option",
     "variables",
     "visible",
     "visible_console",

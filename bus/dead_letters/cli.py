@@ -19,7 +19,7 @@ from bus.dead_letters.stored import StoredDeadLetter
 from bus.errors import UsageError
 from bus.kafka.transport import KafkaTransport
 from bus.settings import Settings, login
-from contracts import AgencyName, Catalog, said_catalog, say, say_json, visible_console
+from contracts import AGENCY_NAME, Catalog, said_catalog, say, say_json, visible_console
 
 FINDINGS = 100
 _WHEN = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"])
@@ -35,7 +35,7 @@ def _filters(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options that select letters."""
     options = [
         click.argument("letters", nargs=-1, metavar="[AGENCY/OFFSET]..."),
-        click.option("--agency", type=AgencyName(), metavar="NAME", help="Needed unless letters are named."),
+        click.option("--agency", type=AGENCY_NAME, metavar="NAME", help="Needed unless letters are named."),
         click.option("--subscription", help="Only of this subscription."),
         click.option("--reason", help="Only with this reason, such as `handler-failed`."),
         click.option("--key", help="Only of this partition key."),

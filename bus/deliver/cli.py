@@ -18,7 +18,7 @@ from bus.settings import Settings, login
 from bus.table import deliver
 from bus.topics import audit_topic, checkpoints_topic
 from bus.transport import Transport
-from contracts import AgencyName, say
+from contracts import AGENCY_NAME, say
 
 Begin = Literal["recorded", "start", "end"]
 
@@ -39,7 +39,7 @@ async def _connected() -> AsyncIterator[Transport]:
 
 
 @subscriptions.command("list")
-@click.option("--agency", type=AgencyName(), metavar="NAME", required=True, help="The agency.")
+@click.option("--agency", type=AGENCY_NAME, metavar="NAME", required=True, help="The agency.")
 def list_command(agency: str) -> int:
     """List how far each subscription is by the agency's own marks, which survive the offsets of its group."""
 
@@ -56,7 +56,7 @@ def list_command(agency: str) -> int:
 
 @subscriptions.command("go-on")
 @click.argument("name")
-@click.option("--agency", type=AgencyName(), metavar="NAME", required=True, help="The agency.")
+@click.option("--agency", type=AGENCY_NAME, metavar="NAME", required=True, help="The agency.")
 @click.option(
     "--from", "begin", type=click.Choice(["recorded", "start", "end"]), required=True,
     help="Where its own mark is, at the first record, or behind the last one.",

@@ -7,18 +7,14 @@ import click
 
 from bus.doctor.diagnoses import Diagnosis
 from bus.doctor.examination import examine_catalog, examine_cluster, examine_settings
-from contracts import say, say_json
+from contracts import say, say_json, unopened_catalog_option
 
 FINDINGS = 100
 WORDS = {"ok": "ok", "fault": "FAULT", "note": "note", "skipped": "skipped"}
 
 
 @click.command()
-@click.option(
-    "--catalog",
-    metavar="FOLDER",
-    help="Folder of the catalogue, or `reference`; by default GOVBUS_CATALOG, else the project you are in.",
-)
+@unopened_catalog_option
 @click.option("--json", "as_json", is_flag=True, help="JSON lines, one an area.")
 def doctor(*, catalog: str | None, as_json: bool) -> int:
     """Look at settings, catalogue and cluster, and name the command that mends each fault.

@@ -14,7 +14,7 @@ from bus.draft import Draft, Receipt
 from bus.errors import BusError, BusUnavailableError, ContractViolationError
 from bus.from_file.lines import Line, LineError, lines_as_they_come
 from bus.settings import Settings
-from contracts import AgencyName, Catalog, ContractError, EventName, catalog_option, say, say_json
+from contracts import AGENCY_NAME, EVENT_NAME, Catalog, ContractError, catalog_option, say, say_json
 
 if TYPE_CHECKING:
     from bus.bus import Bus
@@ -26,12 +26,12 @@ WINDOW_EVENTS = 1_000
 
 
 @click.command()
-@click.argument("event", type=EventName(), metavar="EVENT")
+@click.argument("event", type=EVENT_NAME, metavar="EVENT")
 @click.option(
     "--data", "file", type=click.File("rb"), required=True, metavar="FILE|-",
     help="Data of one event as JSON, or of many as JSON lines; - is stdin.",
 )  # fmt: skip
-@click.option("--agency", type=AgencyName(), metavar="NAME", help="The agency; by default the event's own.")
+@click.option("--agency", type=AGENCY_NAME, metavar="NAME", help="The agency; by default the event's own.")
 @click.option("--version", help="Version of the contract, such as 1.0; by default the latest.")
 @click.option("--service", metavar="NAME", help="The service whose transaction begins.")
 @click.option("--transaction", metavar="ID", help="The transaction to continue, instead of a new one each.")

@@ -19,7 +19,7 @@ from bus.settings import Settings, login
 from bus.tail.conditions import Condition
 from bus.tail.looking import RecordView, lines
 from bus.tail.tail import Begin, Viewer, audited, follow, masks_for, remedy, topics_for
-from contracts import AgencyName, Catalog, EventName, catalog_option, is_read, say, say_json
+from contracts import AGENCY_NAME, EVENT_NAME, Catalog, catalog_option, is_read, say, say_json
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _AGO = re.compile(r"-([0-9]{1,5})([smhd])")
@@ -45,7 +45,7 @@ class BeginType(click.ParamType[Begin]):
 
 
 @click.command()
-@click.argument("events", nargs=-1, required=True, type=EventName(), metavar="EVENT...")
+@click.argument("events", nargs=-1, required=True, type=EVENT_NAME, metavar="EVENT...")
 @click.option(
     "--from", "begin", type=BeginType(), default="end", show_default=True, metavar="start|end|TIME|-10m",
     help="Begin at the first event, behind the last, at a time (UTC), or so long ago (s, m, h, d).",
@@ -59,7 +59,7 @@ class BeginType(click.ParamType[Begin]):
 @click.option("--json", "as_json", is_flag=True, help="JSON lines, with all attributes.")
 @click.option("--data", is_flag=True, help="Show personal data too; it is audited, and needs --why.")
 @click.option(
-    "--agency", type=AgencyName(), metavar="NAME",
+    "--agency", type=AGENCY_NAME, metavar="NAME",
     help="Look as this agency, whose grants then count; by default GOVBUS_SASL_USERNAME.",
 )  # fmt: skip
 @click.option("--by", default=login, help="Your name in the audit; GOVBUS_OPERATOR or your login.")

@@ -6,9 +6,10 @@ it is stopped. A shell completes names from the folders of the catalogue, withou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
@@ -22,6 +23,13 @@ logger = visible_logger("govbus.catalogue")
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+_CATALOG: Final = partial(
+    click.option,
+    "--catalog",
+    metavar="FOLDER",
+    help=f"Folder of the catalogue, or `reference`; by default {VARIABLE}, else the project you are in.",
+)
+
 
 def catalog_option(command: Command) -> Command:
     """Add `--catalog FOLDER`; the command gets the folder as `root`, and names it on stderr."""
@@ -31,6 +39,11 @@ def catalog_option(command: Command) -> Command:
 def logged_catalog_option(command: Command) -> Command:
     """Add `--catalog FOLDER` to a command that runs until it is stopped; it is named in the log."""
     return _option(command, logger.info)
+
+
+def unopened_catalog_option(command: Command) -> Command:
+    """Add `--catalog FOLDER`; the command gets what was given as `catalog`, and finds the folder itself."""
+    return _CATALOG("catalog")(command)
 
 
 def said_catalog(named: str | None = None) -> Path:
@@ -49,30 +62,38 @@ def said_catalog(named: str | None = None) -> Path:
     return folder
 
 
-class EventName(click.ParamType[str]):
-    """The name of an event, `<agency>.<event>`, which a shell completes."""
+class CatalogName(click.ParamType[str]):
+    """The name of a part of the catalogue, which a shell completes.
 
-    name = "event"
+    Args:
+        name: What is named, in the help of a command.
+        listed: Yields all such names of the catalogue in a folder.
+    """
 
-    def shell_complete(
-        self, context: click.Context, _parameter: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        """Return the events of the catalogue that begin so."""
-        files = _folder(context).glob("agencies/*/*/contract.yaml")
-        return _beginning(incomplete, (f"{file.parts[-3]}.{file.parts[-2]}" for file in files))
-
-
-class AgencyName(click.ParamType[str]):
-    """The name of an agency, which a shell completes."""
-
-    name = "agency"
+    def __init__(self, name: str, listed: Callable[[Path], Iterable[str]]) -> None:
+        self.name = name
+        self._listed = listed
 
     def shell_complete(
         self, context: click.Context, _parameter: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        """Return the agencies of the catalogue that begin so."""
-        files = _folder(context).glob("agencies/*/agency.yaml")
-        return _beginning(incomplete, (file.parent.name for file in files))
+        """Return the names of the catalogue that begin so."""
+        names = sorted(self._listed(_folder(context)))
+        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def _events(root: Path) -> Iterator[str]:
+    return (f"{file.parts[-3]}.{file.parts[-2]}" for file in root.glob("agencies/*/*/contract.yaml"))
+
+
+def _agencies(root: Path) -> Iterator[str]:
+    return (file.parent.name for file in root.glob("agencies/*/agency.yaml"))
+
+
+EVENT_NAME: Final = CatalogName("event", _events)
+"""An argument that is `<agency>.<event>`."""
+AGENCY_NAME: Final = CatalogName("agency", _agencies)
+"""An argument that is an agency."""
 
 
 def _folder(context: click.Context) -> Path:
@@ -83,10 +104,6 @@ def _folder(context: click.Context) -> Path:
         return catalog_folder()
     except ContractError:
         return Path()
-
-
-def _beginning(start: str, names: Iterable[str]) -> list[CompletionItem]:
-    return [CompletionItem(name) for name in sorted(names) if name.startswith(start)]
 
 
 def _option(command: Command, tell: Callable[[str], None]) -> Command:
@@ -101,10 +118,4 @@ def _option(command: Command, tell: Callable[[str], None]) -> Command:
             tell(f"catalogue: {shown_folder(folder)}")
         return folder
 
-    return click.option(
-        "--catalog",
-        "root",
-        metavar="FOLDER",
-        callback=found,
-        help=f"Folder of the catalogue, or `reference`; by default {VARIABLE}, else the project you are in.",
-    )(command)
+    return _CATALOG("root", callback=found)(command)

@@ -10,7 +10,7 @@ import click
 from rich.table import Table
 
 from contracts.catalog import Catalog
-from contracts.commands.catalog_option import EventName, catalog_option
+from contracts.commands.catalog_option import EVENT_NAME, catalog_option
 from contracts.commands.options import (
     echo_json,
     failing_plainly,
@@ -40,7 +40,7 @@ def list_contracts(root: Path, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("subject", type=EventName())
+@click.argument("subject", type=EVENT_NAME)
 @catalog_option
 @json_option
 @failing_plainly
