@@ -55,11 +55,12 @@ if TYPE_CHECKING:
     from bus.telemetry import trace_headers
     from bus.times.backoff import Backoff
     from bus.times.clock import steady_ns
-    from bus.topics import RECEIPTS_TOPICS, checkpoints_topic, is_replay, receipts_topic
+    from bus.topics import MONITOR_GROUP, RECEIPTS_TOPICS, checkpoints_topic, is_replay, receipts_topic
     from bus.transport import Offsets
 
 # Each loads when it is used: a program, or a command, loads what it needs and not the room.
 _HOMES = {
+    "MONITOR_GROUP": "bus.topics",
     "RECEIPTS_TOPICS": "bus.topics",
     "AccessDeniedError": "bus.errors",
     "Ack": "bus.outcome",
@@ -136,6 +137,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "MONITOR_GROUP",
     "RECEIPTS_TOPICS",
     "AccessDeniedError",
     "Ack",

@@ -14,6 +14,9 @@ REGISTRY_TOPIC = "govbus.registry"
 AUDIT_TOPIC = "govbus.audit"
 """Who changed the cluster, when, from which commit, and how; kept for ever."""
 
+MONITOR_GROUP = "govbus.monitor"
+"""The consumer group of monitors; those with the same database share the partitions."""
+
 CLOCK_TOPIC = "govbus.clock"
 """The broker's time of a record to it is the time now, for who has no topic of an agency; nobody reads it."""
 

@@ -22,6 +22,7 @@ from connectors.configuration.schemas import connector_schema
 from connectors.errors import ConfigurationError
 from connectors.reachability import check_reachability
 from contracts import (
+    FINDINGS,
     Catalog,
     ContractError,
     Finding,
@@ -34,7 +35,6 @@ from contracts import (
     visible_console,
 )
 
-FINDINGS = 100
 FAILED = 1
 
 

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
         said_catalog,
         unopened_catalog_option,
     )
-    from contracts.commands.options import LazyGroup
+    from contracts.commands.options import FINDINGS, LazyGroup
     from contracts.contract import (
         Agency,
         ClusterPolicy,
@@ -139,6 +139,7 @@ _HOMES = {
     "Document": "contracts.documents.document",
     "DocumentedSchema": "contracts.json_schemas",
     "EVENT_NAME": "contracts.commands.catalog_option",
+    "FINDINGS": "contracts.commands.options",
     "Finding": "contracts.finding",
     "GROWTH": "contracts.cluster.growth",
     "Growth": "contracts.cluster.growth",
@@ -226,6 +227,7 @@ __all__ = [
     "CONVERTERS",
     "DIALECT",
     "EVENT_NAME",
+    "FINDINGS",
     "GROWTH",
     "LEASE_MS",
     "OFFSETS_RETENTION",

@@ -17,6 +17,7 @@ import orjson
 
 from bus import Environment, Outage, Settings, waited_out
 from contracts import (
+    FINDINGS,
     Catalog,
     catalog_option,
     collect_rarely,
@@ -38,7 +39,6 @@ from observability.views import State, TransactionView
 
 _log = visible_logger(__name__)
 
-FINDINGS = 100
 SHORTEST_START = 4
 """Characters of an id that may stand for all of it, as in git."""
 SHOWN_IDS = 10

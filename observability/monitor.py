@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
 from bus import (
+    MONITOR_GROUP,
     RECEIPTS_TOPICS,
     Backoff,
     BusError,
@@ -42,9 +43,6 @@ from observability.evidence.topic_check import TopicCheck
 from observability.evidence.trust import Word
 from observability.readiness import StoreReadiness, behind
 from observability.receipt_reader import read
-
-GROUP = "govbus.monitor"
-"""The consumer group; monitors with the same database share the partitions."""
 
 POLL_SECONDS = 0.5
 MAX_RECORDS = 500
@@ -116,7 +114,7 @@ class Monitor:
 
     Args:
         store: where receipts are written.
-        consumer: subscribed to the receipts topics, in group `GROUP`.
+        consumer: subscribed to the receipts topics, in group `MONITOR_GROUP`.
         check: asks the topics whether publishes are true.
         max_records: at most this many in one poll; a record holds many receipts.
         clock: the current time, which learns from what is read.
@@ -448,7 +446,7 @@ class MonitorService:
             self._opened(self._store)
         self._clock.learn(await read_broker_offset_us(self._settings))
         consumer = await self._stack.enter_async_context(
-            open_consumer(self._settings, group=GROUP, topics=RECEIPTS_TOPICS)
+            open_consumer(self._settings, group=MONITOR_GROUP, topics=RECEIPTS_TOPICS)
         )
         offsets = await self._stack.enter_async_context(open_offsets(self._settings))
         self._monitor = Monitor(self._store, consumer, TopicCheck(offsets), clock=self._clock)

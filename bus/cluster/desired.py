@@ -17,6 +17,7 @@ from bus.topics import (
     CLOCK_CONFIG,
     CLOCK_TOPIC,
     MAX_EVENT_BYTES,
+    MONITOR_GROUP,
     RECEIPTS_TOPICS,
     REGISTRY_TOPIC,
     TopicSpec,
@@ -208,7 +209,7 @@ def _monitor(catalog: Catalog) -> Iterator[Access]:
             yield from _told_of(topic_of(contract.subject, major))
     yield _may("read", MONITOR, "topic", REGISTRY_TOPIC)
     yield _may("write", MONITOR, "topic", CLOCK_TOPIC)
-    yield _may("read", MONITOR, "group", "govbus.monitor", prefixed=True)
+    yield _may("read", MONITOR, "group", MONITOR_GROUP, prefixed=True)
 
 
 def _told_of(topic: str) -> Iterator[Access]:

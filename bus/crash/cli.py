@@ -9,9 +9,8 @@ import click
 from bus.crash.app_trial import AgencyApp
 from bus.crash.faults import FAULTS, guarantees_of
 from bus.crash.report import CrashRun, report
-from contracts import say
+from contracts import FINDINGS, say
 
-FINDINGS = 100
 SAMPLES = {
     "at-least-once": "bus.crash.sample:at_least_once",
     "exactly-once": "bus.crash.sample:exactly_once",

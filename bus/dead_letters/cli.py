@@ -19,9 +19,8 @@ from bus.dead_letters.stored import StoredDeadLetter
 from bus.errors import UsageError
 from bus.kafka.transport import KafkaTransport
 from bus.settings import Settings, login
-from contracts import AGENCY_NAME, Catalog, said_catalog, say, say_json, visible_console
+from contracts import AGENCY_NAME, FINDINGS, Catalog, said_catalog, say, say_json, visible_console
 
-FINDINGS = 100
 _WHEN = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"])
 _STATES = click.Choice(["open", "redriven", "discarded"])
 

@@ -7,9 +7,8 @@ import click
 
 from bus.doctor.diagnoses import Diagnosis
 from bus.doctor.examination import examine_catalog, examine_cluster, examine_settings
-from contracts import say, say_json, unopened_catalog_option
+from contracts import FINDINGS, say, say_json, unopened_catalog_option
 
-FINDINGS = 100
 WORDS = {"ok": "ok", "fault": "FAULT", "note": "note", "skipped": "skipped"}
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from bus.known_variables import unknown_variables
-from bus.topics import group_of
+from bus.topics import MONITOR_GROUP, group_of
 from contracts import Catalog, Plan, PlannedChange
 
 State = Literal["ok", "fault", "note", "skipped"]
@@ -18,7 +18,6 @@ State = Literal["ok", "fault", "note", "skipped"]
 CLOCK_SECONDS = 2.0
 """How far a machine's clock may be off: NTP keeps it within a small part of that."""
 CERTIFICATE_DAYS = 14
-MONITOR_GROUP = "govbus.monitor"
 SHOWN = 3
 
 AREAS = {

@@ -14,12 +14,11 @@ from bus.draft import Draft, Receipt
 from bus.errors import BusError, BusUnavailableError, ContractViolationError
 from bus.from_file.lines import Line, LineError, lines_as_they_come
 from bus.settings import Settings
-from contracts import AGENCY_NAME, EVENT_NAME, Catalog, ContractError, catalog_option, say, say_json
+from contracts import AGENCY_NAME, EVENT_NAME, FINDINGS, Catalog, ContractError, catalog_option, say, say_json
 
 if TYPE_CHECKING:
     from bus.bus import Bus
 
-FINDINGS = 100
 FAILED = 1
 WINDOW_EVENTS = 1_000
 """How many events may wait for the broker's answer."""

@@ -49,12 +49,11 @@ from connectors.demo.options import DemoError, DemoOptions
 from connectors.demo.processes import GOVBUS, DemoProcesses
 from connectors.demo.result import DemoResult
 from connectors.demo.screen import Screen
-from contracts import REFERENCE, Catalog
+from contracts import FINDINGS, REFERENCE, Catalog
 
-__all__ = ["CLEAN", "FINDINGS", "played", "run_country"]
+__all__ = ["CLEAN", "played", "run_country"]
 
 CLEAN = 0
-FINDINGS = 100
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 STAY_SECONDS = 1.0
 

@@ -19,6 +19,7 @@ from typing import Any
 import click
 
 from bus import (
+    MONITOR_GROUP,
     RECEIPTS_TOPICS,
     DeliveryReceipt,
     PublishReceipt,
@@ -30,7 +31,6 @@ from bus.testing import InMemoryCluster
 from contracts import Milestone, Service
 from observability import Monitor, Store
 from observability.evidence.topic_check import TopicCheck
-from observability.monitor import GROUP
 
 BIRTH = Service(
     name="birth-of-a-child",
@@ -150,7 +150,7 @@ async def _intake(folder: Path, batches: Iterable[list[tuple[str, str]]]) -> tup
     """Return how many receipts were new, and the processor time of the monitor alone."""
     cluster, taken, used = InMemoryCluster(), 0, 0.0
     with Store(f"sqlite:///{folder / 'monitor.db'}", {BIRTH.name: BIRTH}) as store:
-        async with cluster.open_consumer(group=GROUP, topics=RECEIPTS_TOPICS) as consumer:
+        async with cluster.open_consumer(group=MONITOR_GROUP, topics=RECEIPTS_TOPICS) as consumer:
             monitor = Monitor(store, consumer, TopicCheck(SortedOffsets(cluster)))
             for index, batch in enumerate(batches):
                 _write(cluster, batch)

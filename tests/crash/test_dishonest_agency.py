@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from bus import (
+    MONITOR_GROUP,
     RECEIPTS_TOPICS,
     AccessDeniedError,
     BusError,
@@ -36,7 +37,6 @@ from bus.topics import audit_topic, dead_letter_topic, parked_topic
 from observability import Monitor, Store
 from observability.evidence.topic_check import TopicCheck
 from observability.identity import AnyReceipt
-from observability.monitor import GROUP
 from tests.granted import GuardedCountry
 from tests.small_catalog import case
 from tests.worlds import PATIENCE_SECONDS
@@ -194,7 +194,9 @@ async def watch(country: GuardedCountry, store: Store, is_enough: Callable[[], b
     """Run a monitor under its own name until it has enough, and then until nothing new comes."""
     settings = country.settings(MONITOR)
     async with (
-        open_consumer(settings, group=f"{GROUP}.{os.urandom(4).hex()}", topics=RECEIPTS_TOPICS) as consumer,
+        open_consumer(
+            settings, group=f"{MONITOR_GROUP}.{os.urandom(4).hex()}", topics=RECEIPTS_TOPICS
+        ) as consumer,
         open_offsets(settings) as offsets,
     ):
         monitor, quiet = Monitor(store, consumer, TopicCheck(offsets)), 0

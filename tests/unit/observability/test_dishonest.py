@@ -7,12 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from bus import RECEIPTS_TOPICS, DeliveryReceipt, PublishReceipt, encode_receipts, receipts_topic
+from bus import (
+    MONITOR_GROUP,
+    RECEIPTS_TOPICS,
+    DeliveryReceipt,
+    PublishReceipt,
+    encode_receipts,
+    receipts_topic,
+)
 from bus.testing import InMemoryCluster
 from observability import Monitor, Store
 from observability.evidence.topic_check import TopicCheck
 from observability.evidence.trust import Standing
-from observability.monitor import GROUP
 from tests.unit.observability.country import (
     ALLOWANCE,
     BORN,
@@ -47,7 +53,7 @@ def cluster() -> InMemoryCluster:
 
 async def watch(cluster: InMemoryCluster, store: Store) -> None:
     """Run a monitor over all receipts."""
-    async with cluster.open_consumer(group=GROUP, topics=RECEIPTS_TOPICS) as consumer:
+    async with cluster.open_consumer(group=MONITOR_GROUP, topics=RECEIPTS_TOPICS) as consumer:
         monitor = Monitor(store, consumer, TopicCheck(cluster.offsets()))
         for _ in range(4):
             await monitor.step()
@@ -113,7 +119,7 @@ async def test_no_lie_changes_what_others_see(cluster: InMemoryCluster, store: S
     }  # fmt: skip
     about = {(view.fault, view.about) for view in store.refusals()}
     assert {("other-event", "civil-registry"), ("ahead-of-now", "civil-registry")} <= about
-    cluster.commit(GROUP, dict.fromkeys(cluster.committed(GROUP), 0))
+    cluster.commit(MONITOR_GROUP, dict.fromkeys(cluster.committed(MONITOR_GROUP), 0))
     await watch(cluster, store)
     assert {(view.agency, view.fault): view.receipts for view in store.refusals()} == counts
 
@@ -159,7 +165,7 @@ async def test_what_could_not_be_checked_is_checked_later(
             """Know nothing."""
             return ["unchecked"] * len(publishes)
 
-    async with cluster.open_consumer(group=GROUP, topics=RECEIPTS_TOPICS) as consumer:
+    async with cluster.open_consumer(group=MONITOR_GROUP, topics=RECEIPTS_TOPICS) as consumer:
         for _ in range(3):
             await Monitor(store, consumer, Away(cluster.offsets())).step()
     assert (store.summary().unchecked, store.summary().published) == (2, 2)

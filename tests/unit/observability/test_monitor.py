@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from bus import (
+    MONITOR_GROUP,
     RECEIPTS_TOPICS,
     AccessDeniedError,
     BusUnavailableError,
@@ -26,7 +27,7 @@ from observability import Monitor, Store, StoreError
 from observability.clock import BrokerNow
 from observability.evidence.topic_check import TopicCheck
 from observability.identity import AnyReceipt
-from observability.monitor import GROUP, PORTION_BYTES, first_portion
+from observability.monitor import PORTION_BYTES, first_portion
 from tests.unit.observability.country import BORN, MINUTE, SERVICES, START, delivered, whole_birth
 from tests.unit.observability.writing import write
 
@@ -48,7 +49,7 @@ def cluster() -> InMemoryCluster:
 
 async def read_all(cluster: InMemoryCluster, store: Store, steps: int = 3) -> int:
     """Run a monitor for some polls and return how many receipts were news."""
-    async with cluster.open_consumer(group=GROUP, topics=RECEIPTS_TOPICS) as consumer:
+    async with cluster.open_consumer(group=MONITOR_GROUP, topics=RECEIPTS_TOPICS) as consumer:
         monitor = Monitor(store, consumer, TopicCheck(cluster.offsets()))
         return sum([await monitor.step() for _ in range(steps)])
 
@@ -67,7 +68,7 @@ async def test_now_is_the_brokers_where_the_machines_clock_is_wrong(
 ) -> None:
     """As soon as receipts come that were not there before; else every case would be overdue, or none."""
     now = BrokerNow(time_of_day=lambda: time_ns() + hours * 3_600_000_000_000)
-    async with cluster.open_consumer(group=GROUP, topics=RECEIPTS_TOPICS) as consumer:
+    async with cluster.open_consumer(group=MONITOR_GROUP, topics=RECEIPTS_TOPICS) as consumer:
         monitor = Monitor(store, consumer, TopicCheck(cluster.offsets()), clock=now)
         await monitor.step()
         await monitor.kafka_fault()
@@ -85,7 +86,7 @@ async def test_receipts_reach_the_store_and_offsets_are_committed_after(
     write(cluster, whole_birth("case-2"), 3)
     assert await read_all(cluster, store) == 14
     assert store.summary().completed == 2
-    assert cluster.committed(GROUP) == {
+    assert cluster.committed(MONITOR_GROUP) == {
         TopicPartition(receipts_topic(agency), partition): 1
         for agency in ("civil-registry", "health", "tax", "social-security")
         for partition in (0, 3)
@@ -106,7 +107,7 @@ async def test_replay_from_the_start_counts_nothing_twice(cluster: InMemoryClust
     cluster.append(TOPIC, b"rubbish", partition=0)
     assert await read_all(cluster, store) == 8
     before = store.summary()
-    cluster.commit(GROUP, {TopicPartition(TOPIC, 0): 0})
+    cluster.commit(MONITOR_GROUP, {TopicPartition(TOPIC, 0): 0})
     assert await read_all(cluster, store) == 0
     assert store.summary() == before
 
@@ -153,7 +154,7 @@ async def test_a_flood_of_one_agency_keeps_no_other_waiting(
         assert await read_all(cluster, store, steps=6) == 203
         assert store.batches[0]["health"] == 3
         assert max(batch.total() for batch in store.batches) <= 30
-    assert cluster.committed(GROUP) == {
+    assert cluster.committed(MONITOR_GROUP) == {
         TopicPartition(TOPIC, 1): 4,
         TopicPartition(receipts_topic("health"), 1): 1,
     }
@@ -185,7 +186,7 @@ async def test_what_comes_during_a_flood_is_taken_with_the_next_portion(
         flood = [delivered(BORN, "tax", START, f"case-{record}-{number}") for number in range(50)]
         cluster.append(TOPIC, encode_receipts(flood), partition=1)
     with Noting(f"sqlite:///{tmp_path / 'm.db'}") as store:
-        async with cluster.open_consumer(group=GROUP, topics=RECEIPTS_TOPICS) as consumer:
+        async with cluster.open_consumer(group=MONITOR_GROUP, topics=RECEIPTS_TOPICS) as consumer:
             monitor = Monitor(store, consumer, TopicCheck(cluster.offsets()))
             while not store.batches:
                 await monitor.step()
@@ -195,11 +196,11 @@ async def test_what_comes_during_a_flood_is_taken_with_the_next_portion(
             began = monitor.read_until
             assert await monitor.step() > 0
             assert store.batches[1]["health"] == 1
-            assert (cluster.committed(GROUP).get(place, 0), monitor.read_until) == (0, began)
+            assert (cluster.committed(MONITOR_GROUP).get(place, 0), monitor.read_until) == (0, began)
             while await monitor.step():
                 pass
     assert sum(batch.total() for batch in store.batches) == 301
-    assert cluster.committed(GROUP)[place] == 6
+    assert cluster.committed(MONITOR_GROUP)[place] == 6
     assert monitor.read_until > began
 
 

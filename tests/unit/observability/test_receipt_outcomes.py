@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bus import (
+    MONITOR_GROUP,
     RECEIPTS_TOPICS,
     Ack,
     ContractViolationError,
@@ -29,7 +30,6 @@ from bus.testing import InMemoryBus, InMemoryCluster
 from observability import Monitor, Store
 from observability.evidence.topic_check import TopicCheck
 from observability.identity import settle_deliveries, settle_publishes
-from observability.monitor import GROUP
 from tests.small_catalog import SmallCountry, case
 from tests.worlds import until
 
@@ -86,7 +86,7 @@ class Country:
 
     async def monitored(self, caplog: pytest.LogCaptureFixture) -> set[tuple[type, str]]:
         """Run a monitor over all receipts; return what was written, all of which it must have stored."""
-        async with self.cluster.open_consumer(group=GROUP, topics=RECEIPTS_TOPICS) as consumer:
+        async with self.cluster.open_consumer(group=MONITOR_GROUP, topics=RECEIPTS_TOPICS) as consumer:
             monitor = Monitor(self.store, consumer, TopicCheck(self.cluster.offsets()))
             while await monitor.step():
                 pass
