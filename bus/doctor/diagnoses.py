@@ -77,7 +77,7 @@ def of_plan(plan: Plan, *, is_guarded: bool) -> Iterator[Diagnosis]:
     """Judge the differences between a cluster and its catalogue, those of one kind together.
 
     Args:
-        plan: the differences.
+        plan: the differences, where growth has leave: its command has `--grow`.
         is_guarded: whether the cluster has an authorizer; without one nobody has a quota either.
     """
     found: dict[tuple[str, str, str], list[PlannedChange]] = {}
@@ -102,9 +102,6 @@ def _details(change: PlannedChange) -> str:
 
 
 def _remedy(change: PlannedChange) -> str:
-    if change.kind == "growth":
-        stops = "--allow-destroy" in change.refusal or "cannot" in change.refusal
-        return "govbus contracts plan" if stops else MENDED_BY["growth"]
     if change.refusal:  # the plan says why, and ends with the line that gives leave
         return "govbus contracts plan"
     return "govbus topics apply" if (change.kind, change.action) == ("topic", "+") else MENDED_BY[change.kind]

@@ -162,7 +162,7 @@ def _unreachable(settings: Settings, error: BusError) -> Diagnosis:
 async def _compared(settings: Settings, catalog: Catalog, folder: Path) -> AsyncIterator[Diagnosis]:
     async with Cluster.open(settings) as cluster:
         is_guarded = await cluster.access() is not None
-    plan = await Rollout(folder, settings=settings, catalog=catalog).plan(datetime.now(UTC).date())
+    plan = await Rollout(folder, settings=settings, catalog=catalog, grow=True).plan(datetime.now(UTC).date())
     for diagnosis in of_plan(plan, is_guarded=is_guarded):
         yield diagnosis
 

@@ -38,7 +38,8 @@ class PlannedChange:
         what: Each difference, as `setting: before -> after`.
         why: The reason, or the effect on others.
         refusal: Why the change is refused; empty when it is not.
-        leave: What `--allow-destroy` must name for it; empty where leave changes nothing.
+        leave: What `--allow-destroy` must name for it, for a growth with `--grow`; empty where leave changes
+            nothing.
         topic: The desired topic.
         access: The grant to add or remove.
         entry: The entry to write.
@@ -233,7 +234,7 @@ def _growths(desired: ClusterState, observed: ClusterState, *, grow: bool) -> It
     for subject, wanted in sorted(desired.counts.items()):
         found = observed.counts.get(subject, wanted)
         what: tuple[str, ...] = (f"partitions: {found} -> {wanted}",)
-        refusal = ""
+        refusal = leave = ""
         if wanted == found and subject not in observed.paused:
             continue
         if wanted == found:
@@ -246,12 +247,13 @@ def _growths(desired: ClusterState, observed: ClusterState, *, grow: bool) -> It
             refusal = "" if grow else "publishers would have to wait: `--grow` allows it"
         else:
             why = "order per key is kept only if publishers are stopped and subscribers have caught up"
-            leave = LEAVE if grow else f"--allow-destroy growth:{subject}"
+            leave = f"growth:{subject}"
+            option = LEAVE if grow else f"--allow-destroy {leave}"
             refusal = (
                 "without the registry (GOVBUS_REGISTRY_KEY) nobody can make publishers wait: stop them, "
-                f"let every subscriber catch up, then `--grow {leave}` allows it"
+                f"let every subscriber catch up, then `--grow {option}` allows it"
             )
-        yield PlannedChange("~", "growth", subject, what, why, refusal, counts=(found, wanted))
+        yield PlannedChange("~", "growth", subject, what, why, refusal, leave, counts=(found, wanted))
 
 
 def _added_by_others(desired: ClusterState, observed: ClusterState) -> Iterator[PlannedChange]:

@@ -37,6 +37,8 @@ def _command(plan: Plan) -> Iterator[str]:
     refused = plan.refusals
     if 1 < len(refused) <= _NAMED_AT_ONCE and all(change.leave for change in refused):
         options = " ".join(f"--allow-destroy {change.leave}" for change in refused)
+        if any(change.kind == "growth" for change in refused):
+            options = f"--grow {options}"
         yield f"All that is refused has leave by: govbus contracts apply {options}"
 
 

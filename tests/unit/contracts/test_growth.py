@@ -84,7 +84,11 @@ def test_growth_waits_for_leave_and_says_what_it_does() -> None:
 def test_without_a_registry_growth_needs_more_than_leave() -> None:
     """Nobody could make the publishers wait."""
     desired, found = state(6, 6, registry=False), state(3, 3, registry=False)
-    assert compare_states(desired, found, SCOPE, grow=True).refusals
+    for grow in (False, True):
+        plan = compare_states(desired, found, SCOPE, grow=grow)
+        assert [change.leave for change in plan.refusals] == [f"growth:{SUBJECT}"]
+        assert f"`--grow --allow-destroy growth:{SUBJECT}` allows it" in plan.refusals[0].refusal
+    assert compare_states(desired, found, SCOPE, allow_destroy=["all"]).refusals
     assert not compare_states(desired, found, SCOPE, grow=True, allow_destroy=["all"]).refusals
 
 

@@ -230,6 +230,11 @@ def test_the_plan_ends_with_what_to_type() -> None:
         "All that is refused has leave by: govbus contracts apply --allow-destroy topic:health.gone.v1 "
         f"--allow-destroy topic:{TOPIC}"
     )
+    grown = compare_states(of(counts={"tax.x": 6}), replace(gone, counts={"tax.x": 3}), SCOPE)
+    assert render_plan(grown)[-1] == (
+        "All that is refused has leave by: govbus contracts apply --grow --allow-destroy growth:tax.x "
+        f"--allow-destroy topic:health.gone.v1 --allow-destroy topic:{TOPIC}"
+    )
     plan = compare_states(of(), gone, SCOPE, allow_destroy=["topic:helth.gone.v1", f"topic:{TOPIC}"])
     assert plan.notes == ("`--allow-destroy topic:helth.gone.v1` allows nothing of this plan",)
 
