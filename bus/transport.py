@@ -154,7 +154,10 @@ class Offsets(Protocol):
     """
 
     async def partitions(self, topics: Collection[str]) -> Mapping[str, int]:
-        """Return how many partitions each topic has, 0 if there is none that this user may know of."""
+        """Return how many partitions each topic has, 0 if it is not there.
+
+        One of which this user may not know is left out.
+        """
 
     async def begins(self, places: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Return the offset of each partition's first record."""
@@ -301,7 +304,11 @@ class Transport(Sender, Protocol):
         """
 
     async def topic_ids(self, topics: Collection[str]) -> Mapping[str, str]:
-        """Return the id of each topic that exists; a topic that is made again has another one."""
+        """Return the id of each topic that exists; a topic that is made again has another one.
+
+        Raises:
+            AccessDeniedError: this user may not know of one.
+        """
 
     async def bounds(self, topic: str) -> Mapping[TopicPartition, tuple[int, int]]:
         """Return the first offset that each partition still has, and where what is committed ends."""

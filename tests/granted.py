@@ -184,10 +184,25 @@ def give(node: EmbeddedKafka, principal: str, topic: str) -> None:
 @contextmanager
 def denied_to_write(node: EmbeddedKafka, user: str, topic: str) -> Iterator[None]:
     """Deny a user to write to a topic during the block, as an administrator does by hand."""
+    with _entry(node, "DENY", f"User:{user}", "WRITE", ("TOPIC", topic)):
+        yield
+
+
+@contextmanager
+def allowed(node: EmbeddedKafka, user: str, operation: str, kind: str, name: str) -> Iterator[None]:
+    """Allow a user something during the block, as an administrator does by hand."""
+    with _entry(node, "ALLOW", f"User:{user}", operation, (kind, name)):
+        yield
+
+
+@contextmanager
+def _entry(
+    node: EmbeddedKafka, permission: str, principal: str, operation: str, resource: tuple[str, str]
+) -> Iterator[None]:
     kafka, admin = LIBRDKAFKA, administrator(node)
     entry = (
-        kafka.ResourceType.TOPIC, topic, kafka.ResourcePatternType.LITERAL, f"User:{user}", "*",
-        kafka.AclOperation.WRITE, kafka.AclPermissionType.DENY,
+        kafka.ResourceType[resource[0]], resource[1], kafka.ResourcePatternType.LITERAL, principal, "*",
+        kafka.AclOperation[operation], kafka.AclPermissionType[permission],
     )  # fmt: skip
     for done in admin.create_acls([kafka.AclBinding(*entry)]).values():
         done.result(timeout=30)

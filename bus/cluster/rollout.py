@@ -16,7 +16,13 @@ from pathlib import Path
 from uuid_utils import uuid7
 
 from bus.cluster.audit import last_applied, record_apply
-from bus.cluster.desired import counts_in_force, desired_state, parts_in_force, scope_of
+from bus.cluster.desired import (
+    counts_in_force,
+    desired_state,
+    desired_topics,
+    parts_in_force,
+    scope_of,
+)
 from bus.cluster.growing import GROW_SECONDS, Growing
 from bus.cluster.readers import Readers
 from bus.cluster.registry import read_registry
@@ -35,6 +41,7 @@ from contracts import (
     AppliedCatalog,
     Catalog,
     ClusterPolicy,
+    ClusterState,
     Plan,
     PlannedChange,
     RegistryEntry,
@@ -129,7 +136,7 @@ class Rollout:
             return await self._plan(cluster, transport, today)
 
     async def _plan(self, cluster: Cluster, transport: Transport, today: date) -> Plan:
-        observed = await cluster.observe()
+        observed = await cluster.observe(desired_topics(self._catalog, ClusterState()))
         notes = endings(self._catalog, today)
         last = await last_applied(transport)
         registry = await read_registry(transport, self._trusted or TrustedKeys({}))

@@ -5,7 +5,7 @@ Law of this file: where one is away, or closed to this user, the others are look
 
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from bus.clock_watch import learn_time
 from bus.cluster.rollout import Rollout
 from bus.doctor.diagnoses import (
+    SHOWN,
     Diagnosis,
     of_certificate,
     of_clock,
@@ -35,13 +36,13 @@ from bus.kafka.transport import KafkaTransport
 from bus.record import TopicPartition
 from bus.settings import Settings
 from bus.topics import CLOCK_TOPIC, receipts_topic
-from bus.transport import Offsets
 from contracts import Catalog, CatalogError, ContractError, catalog_folder, env_file, env_file_variables
 
 ANSWER_SECONDS = 10.0
 """How long the cluster may take to answer: who asks a doctor knows already that something is wrong."""
 LATE_SECONDS = 60.0
 LATELY_MINUTES = 60
+UNSEEN = "this user may not look at it; an administrator may"
 
 
 def examine_settings() -> tuple[list[Diagnosis], Settings | None]:
@@ -142,7 +143,7 @@ async def examine_cluster(
         except TopicMissingError as error:
             yield Diagnosis(area, "skipped", f"`{error.topic}` is missing")
         except AccessDeniedError:
-            yield Diagnosis(area, "skipped", "this user may not look at it; an administrator may")
+            yield Diagnosis(area, "skipped", UNSEEN)
         except BusError as error:
             yield Diagnosis(area, "fault", str(error).partition("\n")[0], "govbus doctor")
 
@@ -188,7 +189,16 @@ async def _flowing(settings: Settings, catalog: Catalog, late_seconds: float) ->
             for version in contract.versions
         }
         receipts = {receipts_topic(agency): agency for agency in catalog.agencies}
-        places = await _places(offsets, [*events, *receipts])
+        known = await offsets.partitions([*events, *receipts])
+        if hidden := sorted(agency for topic, agency in receipts.items() if topic not in known):
+            what = f"of {', '.join(hidden[:SHOWN])}{' and others' * (len(hidden) > SHOWN)}: {UNSEEN}"
+            yield Diagnosis("receipts", "skipped", what)
+        events = {
+            topic: subject
+            for topic, subject in events.items()
+            if topic in known and receipts_topic(subject.partition(".")[0]) in known
+        }
+        places = [TopicPartition(topic, number) for topic, count in known.items() for number in range(count)]
         ends = await offsets.ends(places)
         now_ms = int(time.time() * 1000)
         since = await offsets.offsets_at(dict.fromkeys(places, now_ms - LATELY_MINUTES * 60_000))
@@ -205,11 +215,6 @@ async def _flowing(settings: Settings, catalog: Catalog, late_seconds: float) ->
         }
         for diagnosis in of_groups(behind, catalog):
             yield diagnosis
-
-
-async def _places(offsets: Offsets, topics: Collection[str]) -> list[TopicPartition]:
-    found = await offsets.partitions(topics)
-    return [TopicPartition(topic, number) for topic, count in found.items() for number in range(count)]
 
 
 def _counts(

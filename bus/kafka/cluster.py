@@ -22,11 +22,11 @@ from aiokafka.protocol.admin import (
     DescribeAclsRequest,
     DescribeClientQuotasRequest,
 )
-from aiokafka.protocol.metadata import MetadataRequest
 
 from bus.errors import BusUnavailableError
 from bus.kafka.client import begin, connection, end
 from bus.kafka.errors import translate
+from bus.kafka.metadata import ask_for_topics, is_hidden
 from bus.kafka.quorum import partitions_at
 from bus.kafka.requests import alter_quotas, alter_topic_config, create_access, delete_access, set_passwords
 from bus.settings import Settings
@@ -78,15 +78,24 @@ class Cluster:
         finally:
             await end(cluster._admin)
 
-    async def observe(self) -> ClusterState:
-        """Return topics, access, quotas and how long offsets live; the registry is read elsewhere."""
+    async def observe(self, wanted: Collection[str] = ()) -> ClusterState:
+        """Return topics, access, quotas and how long offsets live; the registry is read elsewhere.
+
+        Args:
+            wanted: topics that the catalogue needs.
+
+        Raises:
+            AccessDeniedError: this user may not know of one of those, so that none would seem to be there.
+        """
         kept = {
             broker: found[OFFSETS_RETENTION]
             for broker in await self.brokers()
             if OFFSETS_RETENTION in (found := await self._broker_numbers(broker, (OFFSETS_RETENTION,)))
         }
+        state = await self.topics()
+        await self._metadata(sorted(set(wanted) - state.topics.keys()))
         return replace(
-            await self.topics(),
+            state,
             access=await self.access(),
             quotas=await self._quotas(),
             offsets_retention_minutes=kept,
@@ -111,8 +120,8 @@ class Cluster:
             resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in some]
             for response in await self._admin.describe_configs(resources):
                 for code, message, _, name, settings in response.resources:
-                    if for_code(code) is not UnknownTopicOrPartitionError:
-                        _check(code, message)
+                    if code and for_code(code) is not UnknownTopicOrPartitionError:
+                        raise translate(for_code(code)(message), f"topic `{name}`")
                     configs[name] = {
                         key: value for key, value, _, source, *_ in settings if source == SET_ON_TOPIC
                     }
@@ -137,10 +146,17 @@ class Cluster:
         return sorted(row["node_id"] for row in (await self._metadata([]))["brokers"])
 
     async def _metadata(self, topics: list[str] | None) -> Mapping[str, Any]:
-        """Return what a broker says of some topics, of all if None, and of the brokers."""
-        request = MetadataRequest(topics, allow_auto_topic_creation=False)
+        """Return what a broker says of some topics, of all that the user may know of if None, and of brokers.
+
+        Raises:
+            AccessDeniedError: the user may not know of one that is named.
+        """
+        request = ask_for_topics(topics)
         response = await self._admin._send_request(request)  # noqa: SLF001 - its own asks for every topic
         found: Mapping[str, Any] = response.to_object()
+        for row in found["topics"]:
+            if is_hidden(row["error_code"]):
+                raise translate(for_code(row["error_code"])(), f"topic `{row['topic']}`")
         return found
 
     async def _default_copies(self, broker: int) -> Copies:

@@ -348,7 +348,8 @@ class KafkaConsumer:
         self._ids_may_differ = False
         held = self.assigned()
         try:
-            now = await topic_ids(self._kafka._client, {place.topic for place in {*held, *self._ids}})  # noqa: SLF001
+            topics = {place.topic for place in {*held, *self._ids}}
+            now = await topic_ids(self._kafka._client, topics, among_known=True)  # noqa: SLF001
         except BaseException:
             self._ids_may_differ = True
             for place, records in found.items():

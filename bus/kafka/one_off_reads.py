@@ -12,10 +12,8 @@ from aiokafka.errors import (
     KafkaConnectionError,
     KafkaError,
     TopicAuthorizationFailedError,
-    for_code,
 )
 from aiokafka.protocol.admin import DescribeConfigsRequest
-from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.structs import TopicPartition as KafkaPartition
 
 from bus.errors import BusUnavailableError, TopicMissingError
@@ -71,9 +69,10 @@ class OneOffReads:
         return {**later, **await self.ends([place for place in times if place not in later])}
 
     async def partitions(self, topics: Collection[str]) -> Mapping[str, int]:
-        """Return how many partitions each topic has, 0 if there is none that this user may know of.
+        """Return how many partitions each topic has, 0 if it is not there.
 
-        Every broker is asked: the leader of a partition knows of it, and another may not yet.
+        One that this user may not know of is left out. Every broker is asked: the leader of a partition knows
+        of it, and another may not yet.
         """
         wanted = sorted(topics)
 
@@ -87,25 +86,19 @@ class OneOffReads:
             return answers
 
         answers = await self._ask(f"{len(wanted)} topics", ask) if wanted else []
-        return {topic: max(answer.get(topic, 0) for answer in answers) for topic in wanted}
+        known = {topic for answer in answers for topic in answer}
+        return {topic: max(answer.get(topic, 0) for answer in answers) for topic in wanted if topic in known}
 
     async def places(self, topic: str) -> list[TopicPartition]:
         """Return all partitions of a topic.
 
         Raises:
             TopicMissingError: there is none.
-            AccessDeniedError: this user may not know of it, or it may not be there.
+            AccessDeniedError: this user may not know whether it is there.
         """
-
-        async def ask(kafka: Any) -> int:
-            client = kafka._client  # noqa: SLF001 - `partitions_for_topic` does not tell why there are none
-            request = MetadataRequest([topic], allow_auto_topic_creation=False)
-            ((code, *_, partitions),) = (await client.send(client.get_random_node(), request)).topics
-            if for_code(code) is TopicAuthorizationFailedError:
-                raise TopicAuthorizationFailedError
-            return len(partitions)
-
-        count = await self._ask(topic, ask) or (await self.partitions([topic]))[topic]
+        count = (await self.partitions([topic])).get(topic)
+        if count is None:
+            raise translate(TopicAuthorizationFailedError(), f"topic `{topic}`")
         if not count:
             raise TopicMissingError(topic)
         return [TopicPartition(topic, number) for number in range(count)]

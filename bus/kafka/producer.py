@@ -6,8 +6,8 @@ batches, given to aiokafka one after another; aiokafka's idempotence keeps that 
 
 import asyncio
 from collections import deque
-from collections.abc import Collection, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from itertools import count, groupby, islice
 from operator import attrgetter
@@ -171,18 +171,23 @@ class Producer:
         lane.add(outgoing)
 
     async def _resolve(self, topic: str) -> None:
-        until = monotonic() + self._settings.publish_timeout_seconds
-        while True:
-            try:
-                partitions = await self.partitions(topic)
-                break
-            except BusError as error:
-                is_over = self._kafka is None or monotonic() > until
-                if is_over or not isinstance(error, BusUnavailableError):
-                    self.fail(self._unresolved.pop(topic), error)
-                    return
-                self._away(error)
-                await asyncio.sleep(AGAIN_SECONDS)
+        last: BusError | None = None
+        try:
+            async with self._in_time(topic):
+                while True:
+                    try:
+                        partitions = await self._look_for(topic)
+                        break
+                    except BusUnavailableError as error:
+                        last = error
+                        if self._kafka is None:
+                            raise
+                        self._away(error)
+                        await asyncio.sleep(AGAIN_SECONDS)
+        except BusError as error:  # what was seen says more than that the time is over
+            why = last if last is not None and isinstance(error, BusUnavailableError) else error
+            self.fail(self._unresolved.pop(topic), why)
+            return
         for outgoing in self._unresolved.pop(topic):
             if (outgoing.partition or 0) < partitions:
                 self._enqueue(outgoing, partitions)
@@ -195,21 +200,34 @@ class Producer:
 
         Raises:
             TopicMissingError: it does not exist.
+            AccessDeniedError: this user may not know whether it does.
             BusUnavailableError: no broker answers.
         """
-        missing_since = None
+        async with self._in_time(topic):
+            return await self._look_for(topic)
+
+    @asynccontextmanager
+    async def _in_time(self, topic: str) -> AsyncIterator[None]:
+        """Give what is asked about a topic the time that a publish has."""
         try:
             async with asyncio.timeout(self._settings.publish_timeout_seconds):
-                while not (found := await self._count(topic)):
-                    missing_since = missing_since or monotonic()  # on a busy machine one look takes seconds
-                    if monotonic() - missing_since > NEW_TOPIC_SECONDS:
-                        raise TopicMissingError(topic)
-                    await asyncio.sleep(0.1)
-                cluster = self._kafka.client.cluster
-                # aiokafka asserts that it knows a partition; it learns of new ones every few minutes.
-                while len(cluster.partitions_for_topic(topic) or range(found)) < found:
-                    await self._kafka.client.force_metadata_update()
-        except (KafkaError, TimeoutError) as error:
+                yield
+        except TimeoutError as error:
+            raise translate(error, f"topic `{topic}`") from error
+
+    async def _look_for(self, topic: str) -> int:
+        missing_since = None
+        try:
+            while not (found := await self._count(topic)):
+                missing_since = missing_since or monotonic()  # on a busy machine one look takes seconds
+                if monotonic() - missing_since > NEW_TOPIC_SECONDS:
+                    raise TopicMissingError(topic)
+                await asyncio.sleep(0.1)
+            cluster = self._kafka.client.cluster
+            # aiokafka asserts that it knows a partition; it learns of new ones every few minutes.
+            while len(cluster.partitions_for_topic(topic) or range(found)) < found:
+                await self._kafka.client.force_metadata_update()
+        except KafkaError as error:
             raise translate(error, f"topic `{topic}`") from error
         self._partitions[topic] = found
         return found
@@ -218,19 +236,23 @@ class Producer:
         """Return the id of each topic that exists.
 
         Raises:
+            AccessDeniedError: this user may not know of one.
             BusUnavailableError: no broker answers.
         """
         try:
             async with asyncio.timeout(self._settings.publish_timeout_seconds):
                 return await topic_ids(self._kafka.client, topics)
         except (KafkaError, TimeoutError) as error:
-            raise translate(error, self._settings.bootstrap_servers) from error
+            raise translate(error, f"topic {', '.join(f'`{topic}`' for topic in sorted(topics))}") from error
 
     async def require_whole(self, topic: str) -> None:
         """Check that a topic can be read and written; see `bus/kafka/quorum.py`."""
         if self._kafka is None:
             raise BusUnavailableError("there is no connection to the cluster yet, or no longer")
-        await require_whole(self._kafka.client, topic)
+        try:
+            await require_whole(self._kafka.client, topic)
+        except KafkaError as error:
+            raise translate(error, f"topic `{topic}`") from error
 
     async def _count(self, topic: str) -> int:
         if self._kafka is None:

@@ -6,31 +6,15 @@ that are left go on to name the dead as alive, and leaders that were moved in ti
 
 import asyncio
 import random
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from aiokafka.errors import KafkaConnectionError, KafkaError
-from aiokafka.protocol.metadata import MetadataRequest
+from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAuthorizationFailedError
 
 from bus.errors import BusUnavailableError
+from bus.kafka.metadata import PartitionCopies, topics_at
 
 ANSWER_SECONDS = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class PartitionCopies:
-    """Where a partition is, by the numbers of brokers.
-
-    Attributes:
-        leader: who takes and gives its records; -1 if nobody does.
-        replicas: who should have a copy.
-        in_sync: who has one.
-    """
-
-    leader: int
-    replicas: Sequence[int]
-    in_sync: Sequence[int]
 
 
 async def require_whole(client: Any, topic: str) -> None:
@@ -41,17 +25,18 @@ async def require_whole(client: Any, topic: str) -> None:
         topic: one that exists; another is none of this function's business.
 
     Raises:
+        TopicAuthorizationFailedError: this user may not know of it.
         BusUnavailableError: a leader does not answer, or too few copies are left to take an event; the
             message names the brokers.
     """
     known = {broker.nodeId: f"{broker.host}:{broker.port}" for broker in client.cluster.brokers()}
     answers = dict(
-        zip(known, await asyncio.gather(*(_ask(client, node, topic) for node in known)), strict=True)
+        zip(known, await asyncio.gather(*(_answer(client, node, [topic]) for node in known)), strict=True)
     )
     alive = {node: answer for node, answer in answers.items() if answer is not None}
     if not alive:
         raise BusUnavailableError(f"no broker answers - {', '.join(known.values()) or 'none is known'}")
-    lost = missing(next(iter(alive.values())), alive)
+    lost = missing(_described(next(iter(alive.values())), topic), alive)
     if lost:
         names = ", ".join(known.get(node, f"broker {node}") for node in sorted(lost))
         raise BusUnavailableError(
@@ -77,46 +62,41 @@ async def count_partitions(client: Any, topic: str) -> int:
     """Return how many partitions a topic has, as the first broker says that answers; 0 if it knows none.
 
     Raises:
+        TopicAuthorizationFailedError: this user may not know of it.
         KafkaError: no broker answers.
     """
     nodes = [broker.nodeId for broker in client.cluster.brokers()]
     error: KafkaError = KafkaConnectionError("no broker is known")
     for node in random.sample(nodes, len(nodes)):
         try:
-            found = await client.send(node, _asked([topic]))
+            found = await topics_at(client, node, [topic])
         except KafkaError as failed:
             error = failed
         else:
-            return sum(len(partitions) for *_, partitions in found.topics)
+            return len(_described(found, topic))
     raise error
 
 
 async def partitions_at(client: Any, node: int, topics: Sequence[str]) -> dict[str, int] | None:
-    """Return of how many partitions of each topic one broker knows; None if it does not answer."""
-    found = await _metadata(client, node, topics)
-    return None if found is None else {name: len(partitions) for _, name, *_, partitions in found}
+    """Return how many partitions of each topic one broker knows; None if it does not answer.
+
+    A topic of which this user may not know is left out.
+    """
+    found = await _answer(client, node, topics)
+    return None if found is None else {name: len(partitions) for name, partitions in found.items()}
 
 
-async def _ask(client: Any, node: int, topic: str) -> list[PartitionCopies] | None:
-    found = await _metadata(client, node, [topic])
-    if found is None:
-        return None
-    return [
-        PartitionCopies(leader, replicas, in_sync)
-        for *_, partitions in found
-        for _, _, leader, replicas, in_sync, *_ in partitions
-    ]
-
-
-async def _metadata(client: Any, node: int, topics: Sequence[str]) -> Sequence[Any] | None:
+async def _answer(
+    client: Any, node: int, topics: Sequence[str]
+) -> Mapping[str, Sequence[PartitionCopies]] | None:
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
-            found = await client.send(node, _asked(topics))
+            return await topics_at(client, node, topics)
     except (KafkaError, AssertionError, TimeoutError, OSError):
         return None
-    topics_found: Sequence[Any] = found.topics
-    return topics_found
 
 
-def _asked(topics: Sequence[str]) -> MetadataRequest:
-    return MetadataRequest(list(topics), allow_auto_topic_creation=False)
+def _described(found: Mapping[str, Sequence[PartitionCopies]], topic: str) -> Sequence[PartitionCopies]:
+    if topic not in found:
+        raise TopicAuthorizationFailedError(topic)
+    return found[topic]

@@ -6,6 +6,7 @@ from io import BytesIO
 from typing import Any
 from uuid import UUID
 
+from aiokafka.errors import TopicAuthorizationFailedError
 from aiokafka.protocol.admin import (
     CreateAclsRequest_v1,
     DeleteAclsRequest_v1,
@@ -29,6 +30,8 @@ from aiokafka.protocol.types import (
     String,
     TaggedFields,
 )
+
+from bus.kafka.metadata import is_hidden
 
 _TEXT = String("utf-8")
 _SHORT = CompactString("utf-8")
@@ -233,13 +236,22 @@ def ask_for_ids(topics: Iterable[str]) -> Any:
     return _Rows(_Metadata, [(UUID(int=0), topic, {}) for topic in topics], False, False, False, {})
 
 
-async def topic_ids(client: Any, topics: Iterable[str]) -> Mapping[str, str]:
+async def topic_ids(client: Any, topics: Iterable[str], *, among_known: bool = False) -> Mapping[str, str]:
     """Return the id of each of these topics that exists.
 
+    Args:
+        client: aiokafka's network client.
+        topics: their names.
+        among_known: leave out those of which this user may not know.
+
     Raises:
+        TopicAuthorizationFailedError: this user may not know of one.
         KafkaError: no broker answers.
     """
     response = await client.send(client.get_random_node(), ask_for_ids(topics))
+    hidden = [name for code, name, *_ in response.topics if is_hidden(code)]
+    if hidden and not among_known:
+        raise TopicAuthorizationFailedError(*hidden)
     return {name: str(topic_id) for code, name, topic_id, *_ in response.topics if not code and topic_id.int}
 
 

@@ -15,6 +15,8 @@ from aiokafka.protocol.metadata import MetadataRequest
 
 from bus import BusUnavailableError, Event, Settings, apply_topics
 from bus.kafka.client import Network, begin, connection, end
+from bus.kafka.transport import KafkaTransport
+from bus.table import deliver
 from tests.connections import left_open
 from tests.interruptions import TRIALS, Interruption, at_each_wait
 from tests.small_catalog import SmallCountry, case
@@ -51,6 +53,33 @@ async def test_a_start_that_takes_too_long_leaves_nothing(
             await begin(AIOKafkaConsumer(**connection(settings)), settings, "a test")
     await until(lambda: not left_open())
     assert caught.value.retriable
+
+
+async def test_a_topic_is_looked_for_as_long_as_a_publish_may_last(
+    kafka_world: KafkaWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not as long again in the last look, which a broker does not answer."""
+    send, looks = AIOKafkaConnection.send, [0.9]
+
+    async def away(seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        raise KafkaConnectionError
+
+    def failing(self: Any, request: Any, *arguments: Any, **options: Any) -> Any:
+        if not isinstance(request, MetadataRequest):
+            return send(self, request, *arguments, **options)
+        return away(looks.pop()) if looks else asyncio.get_running_loop().create_future()
+
+    transport = KafkaTransport(kafka_world.settings(publish_timeout_seconds=1.0))
+    await transport.start()
+    monkeypatch.setattr(AIOKafkaConnection, "send", failing)
+    told = asyncio.ensure_future(deliver(transport, kafka_world.country.topic, None, b"{}"))
+    done, _ = await asyncio.wait([told], timeout=1.9)
+    await transport.stop()
+    assert not looks
+    assert done
+    assert isinstance(told.exception(), BusUnavailableError)
+    assert "no broker answers" in str(told.exception())
 
 
 async def test_a_stop_that_takes_too_long_leaves_nothing(kafka_world: KafkaWorld) -> None:

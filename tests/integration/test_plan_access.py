@@ -25,14 +25,17 @@ from bus import (
     Reason,
     Record,
     Settings,
+    apply_topics,
     checkpoints_topic,
     decode_receipts,
     open_consumer,
+    open_offsets,
     read_broker_offset_us,
     receipts_topic,
     steady_ns,
 )
 from bus.cluster.desired import MONITOR
+from bus.cluster.rollout import Rollout
 from bus.doctor.examination import examine_cluster
 from bus.kafka.cluster import Cluster
 from bus.kafka.transport import KafkaTransport
@@ -44,9 +47,11 @@ from tests.granted import (
     AUTHOR,
     TODAY,
     GuardedCountry,
+    allowed,
     client,
     denied_to_write,
     give,
+    give_passwords,
     has_open_records,
     until,
 )
@@ -201,6 +206,45 @@ async def test_a_topic_is_looked_at_with_the_grant_alone(country: GuardedCountry
     # Who may know of a topic, as the monitor may, may not read it for that.
     with pytest.raises(AccessDeniedError, match=f"topic `{country.topic}`"):
         await follow(country.settings(MONITOR), [country.topic], "start", Looked(1))
+
+
+@ONE_WAY
+async def test_what_a_user_may_not_know_of_is_never_told_as_missing(country: GuardedCountry) -> None:
+    """Kafka says the same of a topic whether it is there or not, and whoever asks for it says that."""
+    settings, catalog = country.settings(country.south), Catalog.open(country.folder)
+    closed, hidden = f"{country.closed}.v1", f"{country.north}.audit"
+    transport = KafkaTransport(settings)
+    await transport.start()
+    try:
+        for asked in (
+            transport.require_topics([closed, hidden]),
+            transport.topic_ids([closed, hidden]),
+            transport.require_whole(hidden),
+            transport.ends(hidden),
+            transport.bounds(hidden),
+            transport.read_all(hidden),
+            transport.committed(f"{country.south}.x", hidden),
+            apply_topics(settings, catalog),
+        ):
+            with pytest.raises(AccessDeniedError, match="grants no access to this topic - topic `"):
+                await asked
+    finally:
+        await transport.stop()
+    async with open_offsets(settings) as offsets:
+        assert (await offsets.partitions([closed, hidden])).keys() == {closed}
+    async with open_offsets(country.settings()) as offsets:
+        assert await offsets.partitions(["no.such.topic"]) == {"no.such.topic": 0}
+    # Of those who may see the access list, one may see no topic, the other no topic's settings.
+    give_passwords(country.node, "auditor")
+    for user in ("auditor", country.south):
+        with (
+            allowed(country.node, user, "ALL", "BROKER", "kafka-cluster"),
+            pytest.raises(AccessDeniedError, match="grants no access to this topic - topic `"),
+        ):
+            await Rollout(country.folder, settings=country.settings(user)).plan(TODAY)
+    looked = examine_cluster(settings, catalog, country.folder)
+    said = {one.what async for one in looked if one.area == "receipts"}
+    assert f"of {country.north}: this user may not look at it; an administrator may" in said
 
 
 @ONE_WAY

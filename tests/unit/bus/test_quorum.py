@@ -2,7 +2,8 @@
 
 import pytest
 
-from bus.kafka.quorum import PartitionCopies, missing
+from bus.kafka.metadata import PartitionCopies
+from bus.kafka.quorum import missing
 
 
 @pytest.mark.parametrize(
