@@ -50,7 +50,7 @@ from bus.telemetry import Telemetry
 from bus.times.sunsets import SunsetWatch, VersionUse
 from bus.topics import dead_letter_topic, group_of, parked_topic, receipts_topic, topic_of
 from bus.transport import Transport
-from contracts import Catalog, visible_logger
+from contracts import Catalog, meant, visible_logger
 
 if TYPE_CHECKING:
     from bus.kafka.faststream.mounted import MountedBus
@@ -88,8 +88,11 @@ class Bus(Publishing, BoundedReading):
         self.settings = settings or Settings()
         self.catalog = catalog or Catalog.open(self.settings.catalog)
         if agency not in self.catalog.agencies:
-            known = ", ".join(sorted(self.catalog.agencies))
-            raise UsageError(f"Expected an agency of the catalogue ({known}), got another - at `agency`")
+            near = meant(agency, self.catalog.agencies)
+            raise UsageError(
+                f"Expected an agency of the catalogue, got another{near} - at `agency`. `govbus contracts "
+                "list` shows all"
+            )
         self.injection = Injection()
         self.transport: Transport = transport or KafkaTransport(self.settings)
         self._transport: Transport = self.transport

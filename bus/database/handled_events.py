@@ -150,9 +150,6 @@ def handled_table(name: str, metadata: MetaData, schema: str | None = None) -> T
 
     The key is a hash: it has one length for ids of any length, and no collation that takes two for one.
     """
-    known = metadata.tables.get(name if schema is None else f"{schema}.{name}")
-    if known is not None:
-        return known
     return Table(
         name,
         metadata,
@@ -163,6 +160,7 @@ def handled_table(name: str, metadata: MetaData, schema: str | None = None) -> T
         Column("data_hash", String(64), nullable=False),
         Column("handled_at", DateTime(timezone=True), nullable=False),
         schema=schema,
+        keep_existing=True,
     )
 
 

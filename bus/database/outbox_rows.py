@@ -106,9 +106,6 @@ def outbox_table(name: str = TABLE, metadata: MetaData | None = None, schema: st
         schema: its schema.
     """
     metadata = metadata if metadata is not None else MetaData()
-    known = metadata.tables.get(name if schema is None else f"{schema}.{name}")
-    if known is not None:
-        return known
     return Table(
         name,
         metadata,
@@ -122,6 +119,7 @@ def outbox_table(name: str = TABLE, metadata: MetaData | None = None, schema: st
         Column("data", UnicodeText().with_variant(LONGTEXT, "mysql", "mariadb"), nullable=False),
         Column("attributes", UnicodeText, nullable=True),
         schema=schema,
+        keep_existing=True,
         sqlite_autoincrement=True,
     )
 

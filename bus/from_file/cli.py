@@ -2,8 +2,6 @@
 
 import asyncio
 import shlex
-from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -22,6 +20,7 @@ if TYPE_CHECKING:
 FAILED = 1
 WINDOW_EVENTS = 1_000
 """How many events may wait for the broker's answer."""
+WRONG = (BusError, ContractError, LineError)
 
 
 @click.command()
@@ -64,6 +63,7 @@ def publish(event: str, *, file: BinaryIO, dry_run: bool, as_json: bool, root: P
 class _Sent:
     number: int
     future: "asyncio.Future[Receipt]"
+    is_wrong: bool = False
 
 
 class _Sending:
@@ -99,7 +99,7 @@ class _Sending:
                 try:
                     await self._submit(bus, line)
                     good += 1
-                except (BusError, ContractError, LineError) as error:
+                except WRONG as error:
                     wrong += 1
                     _tell(line.number, error)
         say(f"{good} of {good + wrong} would be sent {self._as}; nothing was sent", err=True)
@@ -112,34 +112,49 @@ class _Sending:
             return await self._send_each(bus)
 
     async def _send_each(self, bus: "Bus") -> int:
-        waiting: deque[_Sent] = deque()
-        counted = _Counted(self._show)
-        fault: tuple[int, Exception] | None = None
-        showing = asyncio.create_task(counted.take(waiting))
+        account = _Account()
+        sent: asyncio.Queue[_Sent | None] = asyncio.Queue(WINDOW_EVENTS)
+        reading = asyncio.create_task(self._submit_each(bus, sent, account))
+        try:
+            while (one := await sent.get()) is not None:
+                try:
+                    receipt = await one.future
+                except WRONG as error:
+                    account.add_fault(one.number, error)
+                else:
+                    account.sent += 1
+                    self._show(one.number, receipt)
+            await reading
+        finally:
+            reading.cancel()
+        if account.fault is None:
+            say(f"{account.sent} sent {self._as}", err=True)
+            return 0
+        _tell(*account.fault)
+        self._say_what_was_sent(account.fault[0], account)
+        return FAILED
+
+    async def _submit_each(
+        self, bus: "Bus", sent: "asyncio.Queue[_Sent | None]", account: "_Account"
+    ) -> None:
+        """Submit line after line until one is wrong, or was not taken; None is the end."""
         try:
             async for line in lines_as_they_come(self._file):
-                if counted.failed is not None:
-                    break
-                try:
-                    waiting.append(_Sent(line.number, self._submit(bus, line)))
-                except (BusError, ContractError, LineError) as error:
-                    fault = line.number, error
-                    break
-                counted.more.set()
-                while len(waiting) >= WINDOW_EVENTS:
-                    await asyncio.wait([waiting[0].future])
-                    await asyncio.sleep(0)
+                if account.fault is not None:
+                    return
+                await sent.put(one := self._sent(bus, line))
+                if one.is_wrong:
+                    return
         finally:
-            counted.is_last = True
-            counted.more.set()
-            await showing
-        fault = counted.failed or fault
-        if fault is None:
-            say(f"{counted.sent} sent {self._as}", err=True)
-            return 0
-        _tell(*fault)
-        self._account(fault[0], counted)
-        return FAILED
+            await sent.put(None)
+
+    def _sent(self, bus: "Bus", line: Line) -> "_Sent":
+        try:
+            return _Sent(line.number, self._submit(bus, line))
+        except WRONG as error:
+            wrong = asyncio.get_running_loop().create_future()
+            wrong.set_exception(error)
+            return _Sent(line.number, wrong, is_wrong=True)
 
     def _submit(self, bus: "Bus", line: Line) -> "asyncio.Future[Receipt]":
         if isinstance(line.data, LineError):
@@ -156,50 +171,35 @@ class _Sending:
         else:
             say(f"{place}  id {receipt.id}  transaction {receipt.transaction}")
 
-    def _account(self, number: int, counted: "_Counted") -> None:
+    def _say_what_was_sent(self, number: int, account: "_Account") -> None:
         """Say what was sent before a fault, and how to go on."""
-        say(f"{counted.sent} sent before it {self._as}", err=True)
-        if counted.unknown:
-            shown = ", ".join(str(each) for each in counted.unknown[:10])
-            more = f" and {len(counted.unknown) - 10} more" if len(counted.unknown) > 10 else ""
+        say(f"{account.sent} sent before it {self._as}", err=True)
+        if account.unknown:
+            shown = ", ".join(str(each) for each in account.unknown[:10])
+            more = f" and {len(account.unknown) - 10} more" if len(account.unknown) > 10 else ""
             say(
                 f"not known whether these lines were sent: {shown}{more}; `govbus tail {self._event} --from "
                 "-10m` shows what was",
                 err=True,
             )
-        if counted.sent:
+        if account.sent:
             rest = f"tail -n +{number} {self._name} | govbus publish {self._event} --data -"
             say(f"to go on, with the same options: {rest}", err=True)
 
 
-class _Counted:
-    """What became of what was sent, in its order."""
+class _Account:
+    """What became of what was sent."""
 
-    def __init__(self, show: Callable[[int, Receipt], None]) -> None:
-        self._show = show
-        self.more = asyncio.Event()
-        self.is_last = False
+    def __init__(self) -> None:
         self.sent = 0
-        self.failed: tuple[int, Exception] | None = None
+        self.fault: tuple[int, Exception] | None = None
+        """Of the first line that was wrong or not taken."""
         self.unknown: list[int] = []
 
-    async def take(self, waiting: deque[_Sent]) -> None:
-        while waiting or not self.is_last:
-            if not waiting:
-                self.more.clear()
-                await self.more.wait()
-                continue
-            one = waiting[0]
-            try:
-                receipt = await one.future
-            except BusError as error:
-                self.failed = self.failed or (one.number, error)
-                if isinstance(error, BusUnavailableError):
-                    self.unknown.append(one.number)
-            else:
-                self.sent += 1
-                self._show(one.number, receipt)
-            waiting.popleft()
+    def add_fault(self, number: int, error: Exception) -> None:
+        self.fault = self.fault or (number, error)
+        if isinstance(error, BusUnavailableError):
+            self.unknown.append(number)
 
 
 def _tell(number: int, error: Exception) -> None:

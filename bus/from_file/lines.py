@@ -96,6 +96,9 @@ async def lines_as_they_come(file: BinaryIO) -> AsyncIterator[Line]:
             put(None)
         except OSError as error:
             put(error)
+        except (ValueError, RuntimeError):
+            if not (file.closed or loop.is_closed()):  # else nobody wants the rest
+                raise
 
     # A daemon: a terminal or pipe that says nothing more must not keep the process.
     threading.Thread(target=read, daemon=True).start()

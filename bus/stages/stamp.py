@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Collection
 from datetime import UTC, date, datetime, time, timedelta
-from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from bus import envelope
 from bus.draft import Draft
 from bus.errors import EnvelopeError
 from bus.event import Event
-from contracts import ContractVersion, Route
+from contracts import ContractVersion, Route, meant
 
 NAME = "stamp"
 
@@ -174,12 +173,13 @@ def require_service(service: str | None, services: Collection[str]) -> None:
     """
     if service is None or service in services:
         return
-    near = get_close_matches(str(service)[:200], services, n=1)
-    known = ", ".join(f"`{name}`" for name in near or sorted(services))
-    raise EnvelopeError(
-        f"Expected a service of the catalogue{f', such as {known}' if known else ''}, got another - at "
-        f"`service`{'' if known else '. It has none: `govbus new service NAME` makes one'}"
+    near = meant(str(service), services)
+    remedy = (
+        "`govbus contracts list` shows all"
+        if services
+        else "It has none: `govbus new service NAME` makes one"
     )
+    raise EnvelopeError(f"Expected a service of the catalogue, got another{near} - at `service`. {remedy}")
 
 
 def derived(stamp: Stamp, major: int) -> Stamp:

@@ -3,6 +3,8 @@
 import asyncio
 import io
 import os
+import threading
+from typing import BinaryIO
 
 import pytest
 
@@ -57,3 +59,22 @@ async def test_a_pipe_is_read_as_it_comes() -> None:
         assert await asyncio.wait_for(anext(lines), 60) == Line(2, 2)
         writer.close()
         assert [line async for line in lines] == []
+
+
+def test_what_comes_after_the_last_reader_has_gone_disturbs_nobody() -> None:
+    """A pipe that ends later than the command, as after a line that was wrong."""
+    end, pipe = os.pipe()
+    known = set(threading.enumerate())
+
+    async def first(file: BinaryIO) -> int:
+        async for line in lines_as_they_come(file):
+            return line.number
+        return 0
+
+    with os.fdopen(end, "rb") as file:
+        os.write(pipe, b"{}\n")
+        assert asyncio.run(first(file)) == 1
+        os.write(pipe, b"{}\n")
+        os.close(pipe)
+        for thread in set(threading.enumerate()) - known:
+            thread.join()

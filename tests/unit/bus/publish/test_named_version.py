@@ -151,7 +151,14 @@ def test_a_subscription_names_a_major_version_as_a_number(country: GrowingCountr
 
 @pytest.mark.parametrize(
     ("service", "said"),
-    [("one-caes", "such as `one-case`, got"), ("marriage", "`one-case`"), ("", "`one-case`")],
+    [
+        (
+            "one-caes",
+            "got another; did you mean `one-case`? - at `service`. `govbus contracts list` shows all",
+        ),
+        ("marriage", "got another - at `service`. `govbus contracts list` shows all"),
+        ("", "got another - at `service`"),
+    ],
 )
 async def test_a_service_that_the_catalogue_lacks_is_refused(tmp_path: Path, service: str, said: str) -> None:
     """In every way to publish, since nobody would follow its transaction; the nearest is named."""
