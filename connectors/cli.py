@@ -4,7 +4,6 @@ Exit codes: 0 clean, 100 findings, 1 the tool failed, 2 wrong usage.
 """
 
 import asyncio
-import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +17,6 @@ from connectors.configuration.config import ConnectorConfig
 from connectors.configuration.config_reader import load
 from connectors.configuration.contract_check import check_contracts, check_sunsets
 from connectors.configuration.registry import connectors_available
-from connectors.configuration.schemas import connector_schema
 from connectors.errors import ConfigurationError
 from connectors.reachability import check_reachability
 from contracts import (
@@ -27,7 +25,6 @@ from contracts import (
     ContractError,
     Finding,
     catalog_option,
-    catalog_schemas,
     collect_rarely,
     logged_catalog_option,
     say,
@@ -51,30 +48,6 @@ def _files_argument(command: Callable[..., None]) -> Callable[..., None]:
 @click.group()
 def connect() -> None:
     """Publish records of legacy systems as events, and write events to legacy systems."""
-
-
-@click.command()
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="The folder for the schemas; it is made where it is missing.",
-)
-def schemas(output: Path) -> None:
-    """Write JSON Schemas of all YAML files, for editors.
-
-    One for each kind of document of a catalogue, and one for connectors. Files of these names are replaced.
-    """
-    try:
-        found = {**catalog_schemas(), "connector": connector_schema()}
-    except ConfigurationError as error:
-        raise click.ClickException(str(error)) from None
-    output.mkdir(parents=True, exist_ok=True)
-    for kind, schema in sorted(found.items()):
-        file = output / f"{kind}.schema.json"
-        file.write_text(json.dumps(schema, indent=2, ensure_ascii=False) + "\n", "utf-8")
-        say(f"{file}: {schema['title']}")
 
 
 @connect.command()

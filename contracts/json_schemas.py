@@ -7,8 +7,10 @@ that a file exists; lint says the rest.
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from collections.abc import Mapping
+from importlib.metadata import entry_points
 from typing import Any, Final
 
 from pydantic import TypeAdapter
@@ -38,6 +40,9 @@ DOCUMENTS: Final[Mapping[str, tuple[str, TypeAdapter[Any]]]] = {
     "waivers": ("waivers.yaml", WAIVERS),
 }
 """By kind, where such documents are in a catalogue, and what reads them."""
+
+OTHERS: Final = "govbus.schemas"
+"""Entry points of other rooms: by kind of document, what returns its schema."""
 
 _ATTRIBUTE: Final = re.compile(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", re.MULTILINE)
 
@@ -76,3 +81,14 @@ def catalog_schemas() -> dict[str, dict[str, Any]]:
         schema = adapter.json_schema(by_alias=True, schema_generator=DocumentedSchema)
         found[kind] = {"$schema": DIALECT, **schema, "title": f"govbus: {place}"}
     return found
+
+
+def all_schemas() -> dict[str, dict[str, Any]]:
+    """The JSON Schemas of a catalogue's documents and of those that other rooms read, such as connectors."""
+    others = {point.name: point.load()() for point in entry_points(group=OTHERS)}
+    return {**catalog_schemas(), **others}
+
+
+def schema_text(schema: Mapping[str, Any]) -> str:
+    """The text of a schema's file."""
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from contracts.errors import ContractError
+from contracts.json_schemas import all_schemas
+from contracts.scaffold.editors import FOLDER, for_editors
 from contracts.terminal import say
 
 
 def write_new(root: Path, documents: Mapping[str, str]) -> None:
-    """Write new documents, and say the name of each on stdout.
+    """Write new documents, and say the name of each on stdout; YAML names the schema for editors.
 
     Args:
         root: The folder; it is made if it is missing.
@@ -19,6 +21,10 @@ def write_new(root: Path, documents: Mapping[str, str]) -> None:
     Raises:
         ContractError: One of them is there already, or a link leads out of the folder: nothing was written.
     """
+    schemas_there = {f"{FOLDER}/{file.name}" for file in (root / FOLDER).glob("*.json")}
+    documents = {
+        file: text for file, text in for_editors(documents, all_schemas).items() if file not in schemas_there
+    }
     there = [file for file in documents if (root / file).exists() or (root / file).is_symlink()]
     if there:
         raise ContractError(f"Expected no file at `{there[0]}` - nothing was written; remove the file first")

@@ -14,10 +14,10 @@ from click.testing import CliRunner
 from jsonschema import Draft7Validator
 
 import contracts
-from connectors.cli import schemas as command
 from connectors.configuration.config_reader import load
 from connectors.configuration.schemas import connector_schema
 from contracts import Document, catalog_schemas, read_yaml_documents
+from contracts.commands.schemas import schemas as command
 from contracts.documents.loading import load as load_catalog
 from contracts.json_schemas import DOCUMENTS
 from contracts.lint.config import read_config

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from click.testing import CliRunner, Result
+from jsonschema import Draft7Validator
 
 from contracts import Catalog
 from contracts.cli import contracts as command
@@ -47,6 +48,8 @@ def test_an_event_begins_in_an_empty_folder(here: Path) -> None:
             f"{FOLDER}/v1.0.json",
             f"{FOLDER}/examples/v1/valid/example.json",
             f"{FOLDER}/examples/v1/invalid/incomplete.json",
+            ".schemas/agency.schema.json",
+            ".schemas/contract.schema.json",
         ],
     )
     assert [(finding.code, finding.severity) for finding in lint(here)] == [("event-used", "warning")]
@@ -177,6 +180,10 @@ def test_a_country_and_all_that_is_added_pass_lint_and_their_own_tests(here: Pat
     for words in KINDS:
         result = new(*words)
         assert result.exit_code == 0, result.stderr
+    written = sorted(here.rglob("*.yaml"))
+    assert len(written) == 11
+    for file in written:
+        assert faults_in_editors(file) == [], file
     checked = CliRunner().invoke(command, ["lint"])
     assert (checked.exit_code, checked.stdout) == (0, ""), checked.stdout
     formatted = CliRunner().invoke(command, ["fmt"])
@@ -190,6 +197,14 @@ def test_a_country_and_all_that_is_added_pass_lint_and_their_own_tests(here: Pat
     tested = subprocess.run([*own, "-p", "no:asyncio"], cwd=here, capture_output=True, text=True, check=False)
     assert tested.returncode == 0, tested.stdout
     assert "4 passed" in tested.stdout
+
+
+def faults_in_editors(file: Path) -> list[str]:
+    """What an editor underlines in a file, by the schema that its first line names."""
+    first = file.read_text("utf-8").splitlines()[0]
+    schema = (file.parent / first.removeprefix("# yaml-language-server: $schema=")).read_text("utf-8")
+    validator = Draft7Validator(json.loads(schema))
+    return [error.message for error in validator.iter_errors(yaml.safe_load(file.read_text("utf-8")))]
 
 
 def test_a_country_may_have_a_folder_of_its_own(here: Path) -> None:
