@@ -12,7 +12,7 @@ import yaml
 from click.testing import CliRunner, Result
 from jsonschema import Draft7Validator
 
-from contracts import Catalog
+from contracts import Catalog, Document, read_yaml_documents
 from contracts.cli import contracts as command
 from contracts.commands.new import new as new_command
 from contracts.lint.lint import lint
@@ -204,7 +204,9 @@ def faults_in_editors(file: Path) -> list[str]:
     first = file.read_text("utf-8").splitlines()[0]
     schema = (file.parent / first.removeprefix("# yaml-language-server: $schema=")).read_text("utf-8")
     validator = Draft7Validator(json.loads(schema))
-    return [error.message for error in validator.iter_errors(yaml.safe_load(file.read_text("utf-8")))]
+    (document,) = read_yaml_documents(file.read_bytes(), str(file))
+    assert isinstance(document, Document)
+    return [error.message for error in validator.iter_errors(document.value)]
 
 
 def test_a_country_may_have_a_folder_of_its_own(here: Path) -> None:
