@@ -164,12 +164,11 @@ async def test_a_handler_whose_agency_may_not_write_waits_for_the_grant(
             await north.publish(country.opened, case(1), version="1.0")
             await until(lambda: len(handled) >= 4)
             assert "grants no access" in caplog.text
-        denied = len(handled)
-        await until(lambda: len(handled) > denied)
-    async with open_consumer(country.settings(), group=f"test.{country.north}", topics=[closed]) as consumer:
-        found: list[Record] = []
-        while not found:
-            found = [one for some in (await consumer.poll(0.5, 10)).values() for one in some]
+        # The attempt at hand may have come late enough to be the one that succeeds.
+        group, found = f"test.{country.north}", list[Record]()
+        async with open_consumer(country.settings(), group=group, topics=[closed]) as consumer:
+            while not found:
+                found = [one for some in (await consumer.poll(0.5, 10)).values() for one in some]
     assert len(found) == 1
 
 
