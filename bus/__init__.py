@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from bus.draft import Draft, PublishProgress, Receipt
     from bus.embedded.kafka import EmbeddedKafka
     from bus.envelope import agency_of
-    from bus.environment import Environment
     from bus.errors import (
         AccessDeniedError,
         BufferFullError,
@@ -77,7 +76,6 @@ _HOMES = {
     "Draft": "bus.draft",
     "EmbeddedKafka": "bus.embedded.kafka",
     "EnvelopeError": "bus.errors",
-    "Environment": "bus.environment",
     "Event": "bus.event",
     "EventTooLargeError": "bus.errors",
     "FencedError": "bus.errors",
@@ -154,7 +152,6 @@ __all__ = [
     "Draft",
     "EmbeddedKafka",
     "EnvelopeError",
-    "Environment",
     "Event",
     "EventTooLargeError",
     "FencedError",

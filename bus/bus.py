@@ -50,7 +50,7 @@ from bus.telemetry import Telemetry
 from bus.times.sunsets import SunsetWatch, VersionUse
 from bus.topics import dead_letter_topic, group_of, parked_topic, receipts_topic, topic_of
 from bus.transport import Transport
-from contracts import Catalog, meant, visible_logger
+from contracts import Catalog, catalog_folder, meant, shown_folder, visible_logger
 
 if TYPE_CHECKING:
     from bus.kafka.faststream.mounted import MountedBus
@@ -86,7 +86,9 @@ class Bus(Publishing, BoundedReading):
         self.agency = agency
         self.system = system
         self.settings = settings or Settings()
-        self.catalog = catalog or Catalog.open(self.settings.catalog)
+        self.catalog_folder = None if catalog else catalog_folder(self.settings.catalog)
+        """Where the catalogue was read; None if it was given."""
+        self.catalog = catalog or Catalog.open(self.catalog_folder)
         if agency not in self.catalog.agencies:
             near = meant(agency, self.catalog.agencies)
             raise UsageError(
@@ -349,6 +351,8 @@ class Bus(Publishing, BoundedReading):
         """Return, in one line, what the bus reads, where and as whom."""
         reads = [f"{one.topic} for `{one.purpose}` as {one.group}" for one in self._subscriptions.values()]
         told = f"{self.agency} has started, {'reads ' + '; '.join(reads) if reads else 'reads nothing'} - "
+        if self.catalog_folder is not None:
+            told += f"catalogue {shown_folder(self.catalog_folder)}, "
         if not isinstance(self._transport, KafkaTransport):
             return told + "in memory"
         settings = self.settings

@@ -11,9 +11,17 @@ from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from bus.environment import SUFFIX, Environment
 from bus.errors import UsageError
-from contracts import Layer, env_file, env_file_variables, meant, project_layers, quotable
+from contracts import (
+    FILE_SUFFIX,
+    Environment,
+    Layer,
+    env_file,
+    env_file_variables,
+    meant,
+    project_layers,
+    quotable,
+)
 
 PREFIX = "GOVBUS_"
 SECRETS = ("sasl_password",)
@@ -54,8 +62,8 @@ def chosen(fields: Collection[str]) -> dict[str, Chosen]:
     found: dict[str, Chosen] = {}
     for name in fields:
         variable = PREFIX + name.upper()
-        if os.environ.get(variable + SUFFIX) or in_file.get(variable + SUFFIX):
-            found[name] = Chosen(environment[variable], f"the file of {variable}{SUFFIX}")
+        if os.environ.get(variable + FILE_SUFFIX) or in_file.get(variable + FILE_SUFFIX):
+            found[name] = Chosen(environment[variable], f"the file of {variable}{FILE_SUFFIX}")
         elif (value := os.environ.get(variable)) and value != in_file.get(variable):
             found[name] = Chosen(value, variable)
         elif value := in_file.get(variable):
@@ -74,7 +82,7 @@ def _require_known(layer: Layer, fields: Collection[str]) -> None:
         if name in SECRETS:
             raise UsageError(
                 f"Expected no secret in a file that is shared, got `{name}` - at {layer.origin}. Set "
-                f"{PREFIX}{name.upper()}{SUFFIX} to a file that holds it"
+                f"{PREFIX}{name.upper()}{FILE_SUFFIX} to a file that holds it"
             )
 
 

@@ -66,6 +66,7 @@ if TYPE_CHECKING:
         SubscriptionGrant,
     )
     from contracts.documents.document import Document, read_yaml_documents
+    from contracts.environment import FILE_SUFFIX, Environment
     from contracts.errors import (
         CatalogError,
         ContractError,
@@ -137,6 +138,8 @@ _HOMES = {
     "DIALECT": "contracts.json_schemas",
     "DataPath": "contracts.paths",
     "Document": "contracts.documents.document",
+    "Environment": "contracts.environment",
+    "FILE_SUFFIX": "contracts.environment",
     "DocumentedSchema": "contracts.json_schemas",
     "EVENT_NAME": "contracts.commands.catalog_option",
     "FINDINGS": "contracts.commands.options",
@@ -227,6 +230,7 @@ __all__ = [
     "CONVERTERS",
     "DIALECT",
     "EVENT_NAME",
+    "FILE_SUFFIX",
     "FINDINGS",
     "GROWTH",
     "LEASE_MS",
@@ -251,6 +255,7 @@ __all__ = [
     "DataPath",
     "Document",
     "DocumentedSchema",
+    "Environment",
     "Finding",
     "Growth",
     "KeyRule",

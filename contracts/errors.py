@@ -133,7 +133,7 @@ class PartitionKeyError(ContractError):
 
 
 class ProjectError(ContractError):
-    """The project file cannot be read, or says something that it cannot."""
+    """The project file, or a file of variables, cannot be read, or says something that it cannot."""
 
     reason: ClassVar[str] = "project-unreadable"
 

@@ -22,6 +22,7 @@ from typing import Any, Final
 
 from dotenv import dotenv_values
 
+from contracts.environment import Environment
 from contracts.errors import NoCatalogError, ProjectError
 
 REFERENCE: Final = "reference"
@@ -139,12 +140,13 @@ def env_file_variables() -> dict[str, str]:
 
 
 def variables() -> Mapping[str, str]:
-    """Return the variables of this process over those that stand in a file.
+    """Return the variables of this process over those that stand in a file; each may have one of its own.
 
     Raises:
         ProjectError: As `env_file_variables`.
     """
-    return {**env_file_variables(), **{name: value for name, value in os.environ.items() if value}}
+    own = {name: value for name, value in os.environ.items() if value}
+    return Environment({**env_file_variables(), **own})
 
 
 def shown_folder(folder: Path) -> str:

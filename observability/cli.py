@@ -15,10 +15,11 @@ from typing import Any, TypeVar, get_args
 import click
 import orjson
 
-from bus import Environment, Outage, Settings, waited_out
+from bus import Outage, Settings, waited_out
 from contracts import (
     FINDINGS,
     Catalog,
+    Environment,
     catalog_option,
     collect_rarely,
     listening_options,

@@ -29,7 +29,7 @@ from bus.kafka.transport import KafkaTransport
 from bus.parking.rows import read_row
 from bus.receipts.receipts import DeliveryReceipt, decode_receipts
 from bus.record import Record
-from bus.run.programs import load_bus
+from bus.run.programs import load_named_bus
 from bus.topics import parked_topic, receipts_topic
 from contracts import Catalog
 
@@ -51,7 +51,7 @@ class AgencyApp:
     def __init__(self, name: str, *, events: Path | None = None, count: int = 600) -> None:
         self.name = name
         self.count = count
-        self.bus = load_bus(name)
+        self.bus = load_named_bus(name)
         self.subscriptions: list[Subscription] = list(
             self.bus._subscriptions.values()  # noqa: SLF001 - the room's own, not offered to others
         )
@@ -62,8 +62,7 @@ class AgencyApp:
         for one in self.subscriptions:
             subject, _, major = one.topic.rpartition(".v")
             contract = self.bus.catalog.contract(subject)
-            folder = self.bus.settings.catalog
-            self.samples[one.topic] = samples_for(contract, int(major), folder, given)
+            self.samples[one.topic] = samples_for(contract, int(major), self.bus.catalog_folder, given)
 
     def catalog(self) -> Catalog:
         """Return the part of its catalogue that a run needs: the topics it reads, and the agency's own."""

@@ -8,7 +8,7 @@ import click
 from uuid_utils import uuid7
 
 from bus.replay.replay import ReplayRequest, replay, window
-from bus.run.programs import load_bus
+from bus.run.programs import load_named_bus
 from bus.settings import login
 from contracts import say
 
@@ -37,7 +37,7 @@ def replay_command(subscription: str, app: str, identity: str | None, *, dry_run
         identity or str(uuid7()), _utc(said["since"]), _utc(said["until"]), said["by"],
         said["approved_by"], said["why"], said["rate"],
     )  # fmt: skip
-    bus = load_bus(app)
+    bus = load_named_bus(app)
     if dry_run:
         return asyncio.run(_count(bus, subscription, request))
     request.require_sound()

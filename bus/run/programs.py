@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bus.errors import UsageError
 from bus.rooms import hidden_in
+from contracts import say, shown_folder
 
 if TYPE_CHECKING:
     from bus.bus import Bus
@@ -37,3 +38,11 @@ def load_bus(app: str) -> "Bus":
     if not isinstance(found, Bus):
         raise UsageError(f"Expected `MODULE:BUS` that names a bus, got `{app}` - at `MODULE:BUS`")
     return found
+
+
+def load_named_bus(app: str) -> "Bus":
+    """Return the bus as `load_bus` does, and name its catalogue on stderr."""
+    bus = load_bus(app)
+    if bus.catalog_folder is not None:
+        say(f"catalogue: {shown_folder(bus.catalog_folder)}", err=True)
+    return bus

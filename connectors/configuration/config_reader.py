@@ -9,7 +9,6 @@ from typing import Any, Final, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from bus import Environment
 from connectors.configuration.config import (
     ConnectorConfig,
     EventSourceFile,
@@ -41,6 +40,7 @@ from connectors.translation.translate import EventMapping, RecordMapping
 from contracts import (
     DataPath,
     Document,
+    Environment,
     Finding,
     Place,
     ValueConversionError,

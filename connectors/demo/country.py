@@ -27,7 +27,6 @@ import aiohttp
 from bus import (
     Check,
     EmbeddedKafka,
-    Environment,
     HealthWatch,
     Outage,
     Settings,
@@ -49,7 +48,7 @@ from connectors.demo.options import DemoError, DemoOptions
 from connectors.demo.processes import GOVBUS, DemoProcesses
 from connectors.demo.result import DemoResult
 from connectors.demo.screen import Screen
-from contracts import FINDINGS, REFERENCE, Catalog
+from contracts import FINDINGS, REFERENCE, Catalog, Environment
 
 __all__ = ["CLEAN", "played", "run_country"]
 

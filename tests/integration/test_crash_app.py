@@ -161,6 +161,7 @@ def test_a_bus_with_servers_of_its_own_does_not_run(country: SmallCountry) -> No
     ran = done([sys.executable, "-m", "bus.crash.program", "own:bus"])
     assert ran.returncode == 1
     assert "must not reach the real cluster" in ran.stderr
+    assert "catalogue: " in ran.stderr
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,5 @@ async def test_workers_handle_each_event_once_and_stop_gracefully(world: KafkaWo
     started = [line for line in log.splitlines() if f"{country.south} has started" in line]
     assert started, log
     for line in started:
-        assert (
-            f"reads {country.topic} for `wait` as {country.south}.run - at {world.bootstrap_servers}" in line
-        )
+        reads = f"reads {country.topic} for `wait` as {country.south}.run"
+        assert f"{reads} - catalogue catalog, at {world.bootstrap_servers}" in line

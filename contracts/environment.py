@@ -4,13 +4,15 @@ So a secret need be in no process's environment: a container mounts it as a file
 the file is no part of the value.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from bus.errors import UsageError
+from contracts.errors import ProjectError
 
-SUFFIX = "_FILE"
+FILE_SUFFIX = "_FILE"
 LARGEST_BYTES = 65_536
 
 
@@ -29,17 +31,17 @@ class Environment(Mapping[str, str]):
 
         Raises:
             KeyError: neither `NAME` nor `NAME_FILE` is set.
-            UsageError: both are, or the file cannot be read.
+            ProjectError: both are, or the file cannot be read.
         """
-        file = self._variables.get(name + SUFFIX)
+        file = self._variables.get(name + FILE_SUFFIX)
         if not file:
             return self._variables[name]
         if self._variables.get(name):
-            raise UsageError(f"Expected one of {name} and {name}{SUFFIX}, got both. Unset one of them")
-        return _content(Path(file), name + SUFFIX)
+            raise ProjectError(f"Expected one of {name} and {name}{FILE_SUFFIX}, got both. Unset one of them")
+        return _content(Path(file), name + FILE_SUFFIX)
 
     def __iter__(self) -> Iterator[str]:
-        in_files = {name.removesuffix(SUFFIX) for name in self._variables if name.endswith(SUFFIX)}
+        in_files = {name.removesuffix(FILE_SUFFIX) for name in self._variables if name.endswith(FILE_SUFFIX)}
         return iter({*self._variables, *in_files})
 
     def __len__(self) -> int:
@@ -52,7 +54,11 @@ def _content(file: Path, variable: str) -> str:
             text = opened.read(LARGEST_BYTES + 1)
     except (OSError, ValueError) as error:
         why = type(error).__name__
-        raise UsageError(f"Expected a text file that can be read, got none ({why}) - at {variable}") from None
+        raise ProjectError(
+            f"Expected a text file that can be read, got none ({why}) - at {variable}"
+        ) from None
     if len(text) > LARGEST_BYTES:
-        raise UsageError(f"Expected at most {LARGEST_BYTES} characters, got more - at the file of {variable}")
+        raise ProjectError(
+            f"Expected at most {LARGEST_BYTES} characters, got more - at the file of {variable}"
+        )
     return text.removesuffix("\n").removesuffix("\r")

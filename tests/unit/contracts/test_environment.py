@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bus import Environment, Settings, UsageError
+from bus import Settings
+from contracts import Environment, catalog_folder
+from contracts.errors import ProjectError
 
 
 @pytest.fixture
@@ -32,13 +34,13 @@ def test_a_file_that_cannot_be_read_is_named_by_its_variable(tmp_path: Path, con
     file = tmp_path / "secret"
     if content is not None:
         file.write_bytes(content)
-    with pytest.raises(UsageError, match="PASSWORD_FILE"):
+    with pytest.raises(ProjectError, match="PASSWORD_FILE"):
         _ = Environment({"PASSWORD_FILE": str(file)})["PASSWORD"]
 
 
 def test_a_variable_and_its_file_at_once_are_refused(secret: Path) -> None:
     """Nobody has to guess which one is used."""
-    with pytest.raises(UsageError, match="one of PASSWORD and PASSWORD_FILE"):
+    with pytest.raises(ProjectError, match="one of PASSWORD and PASSWORD_FILE"):
         _ = Environment({"PASSWORD": "x", "PASSWORD_FILE": str(secret)})["PASSWORD"]
 
 
@@ -49,5 +51,19 @@ def test_every_setting_may_stand_in_a_file(secret: Path, monkeypatch: pytest.Mon
     assert found is not None
     assert found.get_secret_value() == " pass word "
     monkeypatch.setenv("GOVBUS_SASL_PASSWORD", "x")
-    with pytest.raises(UsageError):
+    with pytest.raises(ProjectError):
         Settings()
+
+
+def test_the_catalogue_may_be_named_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For commands of contracts as for programs, also where a file of variables names that file."""
+    named = tmp_path / "named"
+    named.write_text("country\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GOVBUS_CATALOG", raising=False)
+    monkeypatch.setenv("GOVBUS_CATALOG_FILE", str(named))
+    assert catalog_folder() == Path("country")
+    monkeypatch.delenv("GOVBUS_CATALOG_FILE")
+    (tmp_path / "govbus.toml").touch()
+    (tmp_path / ".env").write_text(f"GOVBUS_CATALOG_FILE={named}\n")
+    assert catalog_folder() == Path("country")
