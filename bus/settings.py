@@ -2,12 +2,13 @@
 
 import getpass
 import os
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -26,6 +27,40 @@ from contracts import (
 PREFIX = "GOVBUS_"
 SECRETS = ("sasl_password",)
 PATHS = ("registry_key", "registry_public_key", "ssl_cafile", "ssl_certfile", "ssl_keyfile")
+
+PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+SERVER = re.compile(r"(?:\[[0-9A-Fa-f:.%\w]+\]|[\w.-]+):(\d{1,5})")
+LAST_PORT = 65_535
+
+
+def _one_of(names: Collection[str]) -> BeforeValidator:
+    def found(value: Any) -> Any:
+        name = value.strip().upper() if isinstance(value, str) else value
+        if name not in names:
+            raise ValueError(f"one of {', '.join(f'`{name}`' for name in names)}")
+        return name
+
+    return BeforeValidator(found)
+
+
+def _servers(value: str) -> str:
+    for server in value.split(","):
+        found = SERVER.fullmatch(server.strip())
+        if found is None or not 0 < int(found[1]) <= LAST_PORT:
+            raise ValueError("`host:port` of each broker, separated by commas")
+    return value
+
+
+def _compression(value: Any) -> Any:
+    name = value.strip().lower() if isinstance(value, str) else value
+    if name not in ("gzip", "lz4", "none", None):
+        raise ValueError("`gzip`, `lz4` or `none`")
+    return None if name == "none" else name
+
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Limit = Annotated[int, Field(ge=1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +147,8 @@ def _tell(error: ValidationError, given: Mapping[str, Chosen], in_code: Collecti
         name = str(fault["loc"][0])
         if name in given and name not in in_code:
             what = fault["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+            what = what.partition(", unable to")[0]
+            what = what if what.startswith(("a ", "one ", "`", "'")) else f"a value {what}"
             raise UsageError(
                 f"Expected {what}, got another value - at setting `{name}`, from {given[name].origin}"
             ) from None
@@ -154,11 +191,11 @@ class Settings(BaseSettings):
         del env_settings, dotenv_settings, file_secret_settings
         return init_settings, ChosenSettings(settings_cls)
 
-    bootstrap_servers: str = "127.0.0.1:9092"
+    bootstrap_servers: Annotated[str, AfterValidator(_servers)] = "127.0.0.1:9092"
     """`host:port` of one or more brokers, separated by commas."""
-    security_protocol: str = "PLAINTEXT"
+    security_protocol: Annotated[str, _one_of(PROTOCOLS)] = "PLAINTEXT"
     """`PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`."""
-    sasl_mechanism: str = "SCRAM-SHA-512"
+    sasl_mechanism: Annotated[str, _one_of(MECHANISMS)] = "SCRAM-SHA-512"
     """`PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`."""
     sasl_username: str | None = None
     """The agency's user."""
@@ -173,29 +210,29 @@ class Settings(BaseSettings):
     instance: str | None = None
     """Name of this process among those of its agency, kept over restarts, such as `health-2`: a process that
     comes back under its name goes on at once, where the group would wait for the lost one otherwise."""
-    health_port: int | None = None
+    health_port: Annotated[int, Field(ge=0, le=LAST_PORT)] | None = None
     """Port on which a serving process answers `/healthz` and `/livez`; nowhere when absent."""
     health_host: str = "127.0.0.1"
     """Address of that port; `0.0.0.0` where an orchestrator asks from outside of the container."""
     catalog: Path | None = None
     """Folder of the contracts, or `reference`; the project around the working directory when absent."""
-    publish_timeout_seconds: float = 30.0
+    publish_timeout_seconds: Seconds = 30.0
     """How long a publish may wait for the broker before it fails with `BusUnavailableError`."""
-    max_unacknowledged: int = 100_000
+    max_unacknowledged: Limit = 100_000
     """Events that may wait for acknowledgement before `submit` refuses more."""
-    batch_bytes: int = 262_144
+    batch_bytes: Limit = 262_144
     """Size at which a batch to one partition is sent without waiting for more."""
-    compression: str | None = None
+    compression: Annotated[str | None, BeforeValidator(_compression)] = None
     """`gzip`, `lz4` or none."""
-    max_poll_records: int = 200
+    max_poll_records: Limit = 200
     """Records handled between two looks at the broker."""
-    transaction_timeout_seconds: float = 180.0
+    transaction_timeout_seconds: Seconds = 180.0
     """How long a transaction may take before the broker ends it; none is open while a handler works."""
-    max_uncommitted: int = 5_000
+    max_uncommitted: Limit = 5_000
     """Handled events whose offsets the broker may not know yet: the most that come again after a kill."""
-    commit_interval_seconds: float = 0.1
+    commit_interval_seconds: Seconds = 0.1
     """How often receipts are flushed and offsets committed."""
-    stop_timeout_seconds: float = 10.0
+    stop_timeout_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 10.0
     """How long handlers in flight may take to finish when the process is told to stop; a rebalance leaves
     them their own time."""
     registry: Literal["follow", "off"] = "follow"

@@ -39,7 +39,6 @@ if logging.getLogger("aiokafka").level == logging.NOTSET:
 AGAIN = Backoff(first_seconds=0.02, longest_seconds=0.5)
 """Between two attempts to connect to a broker, and two looks at a cluster that lacks something. Java's client
 waits 50 ms to 1 s (`reconnect.backoff.ms`, `retry.backoff.ms`)."""
-PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 TASKS = {
     "_coordinator": (
         "_coordination_task", "_heartbeat_task", "_commit_refresh_task", "_reset_committed_task",
@@ -56,9 +55,7 @@ def connection(settings: Settings) -> dict[str, Any]:
     Raises:
         UsageError: the settings contradict each other; the message names the variables.
     """
-    protocol = settings.security_protocol.upper()
-    if protocol not in PROTOCOLS:
-        raise UsageError(f"Expected one of {', '.join(PROTOCOLS)}, got another - at GOVBUS_SECURITY_PROTOCOL")
+    protocol = settings.security_protocol
     arguments: dict[str, Any] = {
         "bootstrap_servers": settings.bootstrap_servers,
         "security_protocol": protocol,
@@ -305,7 +302,7 @@ async def _reason(error: BaseException, settings: Settings, where: str) -> BusEr
     if isinstance(error, KafkaConnectionError):
         if (refusal := await find_refusal(connection(settings), where)) is not None:
             return refusal
-        where = f"{where} over {settings.security_protocol.upper()}"
+        where = f"{where} over {settings.security_protocol}"
     return translate(error, where)
 
 

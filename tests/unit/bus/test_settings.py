@@ -196,3 +196,43 @@ def test_the_manual_has_the_table_as_the_command_writes_it() -> None:
     """`govbus config --format markdown` writes it; every field says what it means."""
     assert documented() in (Path(bus.__file__).parent / "README.md").read_text("utf-8")
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("security_protocol", "TLS", "Expected one of `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT`, `SASL_SSL`"),
+        ("sasl_mechanism", "SCRAM", "Expected one of `PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512`"),
+        ("bootstrap_servers", "kafka.example", "Expected `host:port` of each broker"),
+        ("bootstrap_servers", "kafka.example:9092;other:9092", "Expected `host:port` of each broker"),
+        ("bootstrap_servers", "kafka.example:90920", "Expected `host:port` of each broker"),
+        ("publish_timeout_seconds", "-1", "Expected a value greater than 0"),
+        ("stop_timeout_seconds", "nan", "Expected a finite number"),
+        ("batch_bytes", "0", "Expected a value greater than or equal to 1"),
+        ("max_poll_records", "ten", "Expected a valid integer, got another value"),
+        ("compression", "zip", "Expected `gzip`, `lz4` or `none`"),
+        ("health_port", "99999", "Expected a value less than or equal to 65535"),
+    ],
+)
+def test_a_value_that_cannot_be_is_told_before_anything_runs(
+    project: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, expected: str
+) -> None:
+    """With what was expected, setting and variable, and not as the first event fails."""
+    monkeypatch.setenv(f"GOVBUS_{name.upper()}", value)
+    with pytest.raises(UsageError) as caught:
+        Settings()
+    assert expected in str(caught.value)
+    assert str(caught.value).endswith(f"at setting `{name}`, from GOVBUS_{name.upper()}")
+
+
+def test_values_are_taken_in_any_case(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And as every broker may be named."""
+    given = {
+        "SECURITY_PROTOCOL": "sasl_ssl", "SASL_MECHANISM": "scram-sha-256", "COMPRESSION": "None",
+        "BOOTSTRAP_SERVERS": "a-1.example:9092, [fe80::1%eth0]:9093,127.0.0.1:9094",
+    }  # fmt: skip
+    for name, value in given.items():
+        monkeypatch.setenv(f"GOVBUS_{name}", value)
+    found = Settings()
+    assert (found.security_protocol, found.sasl_mechanism) == ("SASL_SSL", "SCRAM-SHA-256")
+    assert found.compression is None
