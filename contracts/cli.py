@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "fmt": ("fmt:fmt", "Format the documents of a catalogue."),
     "lint": ("lint:lint", "Check a catalogue."),
     "list": ("show:list_contracts", "List all contracts and services of a catalogue."),
+    "models": ("models:models", "Write typed models of an event: Python or TypeScript."),
     "plan": ("plan:plan", "Show what `apply` would change in the cluster."),
     "prove": ("prove:prove", "Test conversions between versions with generated events."),
     "ls-rules": ("ls_rules:ls_rules", "List all rules."),

@@ -16,7 +16,8 @@ def encode(contract: ContractVersion, data: Any) -> bytes:
 
     Args:
         contract: limits the size.
-        data: a JSON value, a dataclass or a pydantic model; dates and UUIDs become text.
+        data: a JSON value, a dataclass or a pydantic model; dates and UUIDs become text. A model's fields
+            have the names of its aliases; one that is None because nobody set it is absent.
 
     Raises:
         NotJsonError: the data can't be written as JSON.
@@ -40,5 +41,21 @@ def encode(contract: ContractVersion, data: Any) -> bytes:
 
 def _plain(part: Any) -> Any:
     if isinstance(part, BaseModel):
-        return part.model_dump(mode="json")
+        whole, given = (
+            part.model_dump(mode="json", by_alias=True, exclude_unset=unset) for unset in (False, True)
+        )
+        return _without_unset(whole, given)
     raise TypeError
+
+
+def _without_unset(whole: Any, given: Any) -> Any:
+    """Return what a model holds, without each None that stands for a field which nobody set."""
+    if isinstance(whole, dict) and isinstance(given, dict):
+        return {
+            name: _without_unset(value, given.get(name))
+            for name, value in whole.items()
+            if value is not None or name in given
+        }
+    if isinstance(whole, list) and isinstance(given, list):
+        return [_without_unset(*pair) for pair in zip(whole, given, strict=True)]
+    return whole

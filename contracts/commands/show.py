@@ -47,12 +47,22 @@ def list_contracts(root: Path, as_json: bool) -> None:
 def show(subject: str, root: Path, as_json: bool) -> None:
     """Show one contract. SUBJECT is `<agency>.<event>`, optionally followed by `.v<major>`."""
     opened = open_sound(root)
-    is_type = subject not in opened.contracts and _TYPE.fullmatch(subject)
-    version = opened.by_type(subject) if is_type else opened.contract(subject).version()
+    version = version_of(opened, subject)
     if as_json:
         echo_json(contract_json(opened, version))
     else:
         _print_contract(opened, version)
+
+
+def version_of(catalog: Catalog, subject: str) -> ContractVersion:
+    """The version that `<agency>.<event>` or `<agency>.<event>.v<major>` names: the latest, or of that major.
+
+    Raises:
+        UnknownContractError: There is none.
+        UnknownVersionError: It has no such major version.
+    """
+    is_type = subject not in catalog.contracts and _TYPE.fullmatch(subject)
+    return catalog.by_type(subject) if is_type else catalog.contract(subject).version()
 
 
 def catalog_json(catalog: Catalog) -> dict[str, Any]:

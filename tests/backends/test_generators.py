@@ -1,6 +1,7 @@
-"""Code generators of others make named models of what is exported: Modelina, and the Data Contract CLI."""
+"""Code generators of others make named models: Modelina, the Data Contract CLI, and those of `models`."""
 
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -120,3 +121,38 @@ def records(node: Any) -> list[dict[str, Any]]:
     inner = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
     found = [record for child in inner for record in records(child)]
     return [node, *found] if isinstance(node, dict) and node.get("type") == "record" else found
+
+
+def written(language: str, suffix: str, folder: Path, step: int = 1) -> list[Path]:
+    """Write the models of the events and subscriptions of the reference catalogue, of each `step`th."""
+    catalog = Catalog.open()
+    named = [[version.type] for one in catalog.contracts.values() for version in one.versions]
+    named += [
+        [grant.topic, "--subscription", f"{grant.consumer}.{grant.name}"]
+        for grant in catalog.subscriptions.values()
+    ]
+    assert len(named) > 150
+    files = []
+    for words in named[::step]:
+        file = folder / f"{re.sub(r'[^a-z0-9]', '_', '_'.join(words))}{suffix}"
+        result = CliRunner().invoke(command, ["models", *words, "--language", language, "-o", str(file)])
+        assert result.exit_code == 0, result.output
+        files.append(file)
+    return files
+
+
+def test_models_of_python_are_clean_to_a_strict_checker(tmp_path: Path) -> None:
+    """All of them, by mypy."""
+    written("python", ".py", tmp_path)
+    run(sys.executable, "-m", "mypy", "--strict", "--config-file=", str(tmp_path))
+
+
+def test_models_of_typescript_compile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some of them, each of which exports an interface of its event's title."""
+    node = program("node", "nodejs")
+    packages = npm_packages("typescript", [HERE / "typescript" / "package.json"]) / "node_modules"
+    monkeypatch.setenv("PATH", str(packages / ".bin"), prepend=os.pathsep)
+    files = written("typescript", ".ts", tmp_path, step=9)
+    compiler = str(packages / "typescript" / "bin" / "tsc")
+    run(node, compiler, "--noEmit", "--strict", "--skipLibCheck", *map(str, files))
+    assert [file for file in files if "export interface " not in file.read_text("utf-8")] == []

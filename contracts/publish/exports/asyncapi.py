@@ -14,13 +14,13 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from itertools import chain, count
 from typing import Any, Final
 from urllib.parse import unquote
 
 from contracts.catalog import Catalog
 from contracts.contract import Contract, ContractVersion
 from contracts.publish.exports.draft7 import InexpressibleError, as_draft_07
+from contracts.publish.exports.titles import Titles, inside, spelled
 from contracts.schema.dialect import Schema
 
 _ATTRIBUTES: Final = {
@@ -47,7 +47,7 @@ def asyncapi(catalog: Catalog, title: str = "Events of the catalogue") -> dict[s
     """The catalogue as one AsyncAPI document."""
     versions = [version for name in sorted(catalog.contracts) for version in catalog.contracts[name].versions]
     schemas: dict[str, Any] = {}
-    titles = _Titles()
+    titles = Titles()
     named = {version: titles.unique(own) for version, own in _own_titles(versions).items()}
     messages = {
         _message_name(version): _message(version, partial(_schemas, version, named[version], titles), schemas)
@@ -146,33 +146,15 @@ def _message_name(version: ContractVersion) -> str:
     return f"{version.contract.subject}-{version.number}"
 
 
-class _Titles:
-    """Titles that stay apart as names of classes, which have neither punctuation nor, for some, case."""
-
-    def __init__(self) -> None:
-        self._taken: set[str] = set()
-
-    def unique(self, title: str) -> str:
-        """The title, or the next that nothing else has."""
-        further = (f"{title} {number}" for number in count(2))
-        found = next(each for each in chain((title,), further) if _spelled(each) not in self._taken)
-        self._taken.add(_spelled(found))
-        return found
-
-
-def _spelled(title: str) -> str:
-    return re.sub(r"[\W_]+", "", title).casefold()
-
-
 def _own_titles(versions: Sequence[ContractVersion]) -> dict[ContractVersion, str]:
     """The title of each message: that of its event, or the event's name where another has that title."""
     contracts = {version.contract.subject: version.contract for version in versions}
-    told = Counter(_spelled(contract.title) for contract in contracts.values())
+    told = Counter(spelled(contract.title) for contract in contracts.values())
     found = {}
     for version in versions:
         contract = version.contract
         words = re.sub(r"[-.]", " ", contract.subject)
-        title = contract.title if told[_spelled(contract.title)] == 1 else words[:1].upper() + words[1:]
+        title = contract.title if told[spelled(contract.title)] == 1 else words[:1].upper() + words[1:]
         found[version] = title if len(contract.versions) == 1 else f"{title} {version.number}"
     return found
 
@@ -207,7 +189,7 @@ def _protection(contract: Contract) -> dict[str, Any]:
     return found
 
 
-def _schemas(version: ContractVersion, title: str, titles: _Titles) -> dict[str, Any]:
+def _schemas(version: ContractVersion, title: str, titles: Titles) -> dict[str, Any]:
     name = _message_name(version)
     own = version.schema.get("$id")
     places = {uri: f"{name}-reference-{index}" for index, uri in enumerate(sorted(version.references), 1)}
@@ -222,43 +204,7 @@ def _schemas(version: ContractVersion, title: str, titles: _Titles) -> dict[str,
     }
     for place, schema in found.items():
         whose = title if place == name else titles.unique(f"{title} {place.removeprefix(name)}")
-        found[place] = {**_inside(schema, whose, titles), "title": whose}
-    return found
-
-
-_CLASSES: Final = ("properties", "patternProperties", "enum", "oneOf", "anyOf", "allOf")
-"""What a generator makes a class, an enumeration or a union of."""
-_INNER: Final = ("properties", "patternProperties", "definitions")
-_PARTS: Final = ("oneOf", "anyOf", "allOf", "items")
-_ONES: Final = ("items", "additionalItems", "additionalProperties", "if", "then", "else")
-
-
-def _titled(node: Any, title: str, titles: _Titles) -> Any:
-    """Give what becomes a class a title of its own; the texts and names of the contract stay."""
-    if not isinstance(node, Mapping):
-        return node
-    is_class = node.get("type") == "object" or any(word in node for word in _CLASSES)
-    title = titles.unique(title) if is_class else title
-    found = _inside(node, title, titles)
-    return {**found, "title": title} if is_class else found
-
-
-def _inside(node: Mapping[str, Any], title: str, titles: _Titles) -> dict[str, Any]:
-    found = dict(node)
-    for word in _INNER:
-        if isinstance(node.get(word), Mapping):
-            found[word] = {
-                name: _titled(child, f"{title} {name}", titles) for name, child in node[word].items()
-            }
-    for word in _PARTS:
-        if isinstance(node.get(word), list):
-            found[word] = [
-                _titled(child, f"{title} {word} {number}", titles)
-                for number, child in enumerate(node[word], 1)
-            ]
-    for word in _ONES:
-        if isinstance(node.get(word), Mapping):
-            found[word] = _titled(node[word], f"{title} {'item' if word == 'items' else word}", titles)
+        found[place] = {**inside(schema, whose, titles), "title": whose}
     return found
 
 
