@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from contextvars import copy_context
 from datetime import date, datetime
 from functools import partial
@@ -25,9 +25,12 @@ from bus.deliver.refused import RefusedRecords
 from bus.deliver.retry import RetryPolicy
 from bus.deliver.subscriber import Subscriber
 from bus.deliver.subscription import Subscription
-from bus.deliver.versions import expectations, renewed, require_major
+from bus.deliver.versions import renewed, require_major
 from bus.deliver.watchdog import Watchdog
-from bus.errors import BusError, BusUnavailableError, UsageError
+from bus.errors import BusError, BusUnavailableError, NotGrantedError, UsageError
+from bus.grants.rule import EVERYTHING, Reading, fields_for
+from bus.grants.topics import expectations
+from bus.grants.watch import GrantWatch
 from bus.kafka.faststream.injection import Injection
 from bus.kafka.transport import KafkaTransport
 from bus.known_variables import warn_of_unknown
@@ -109,6 +112,7 @@ class Bus(Publishing, BoundedReading):
         self._follower: Follower | None = None
         self._parking: ParkingLog | None = None
         self._watchdog: Watchdog | None = None
+        self._grants = GrantWatch(self._not_granted, self._end)
         self._clock_watch: ClockWatch | None = None
         self._started = False
         self._running = False
@@ -175,7 +179,8 @@ class Bus(Publishing, BoundedReading):
         Args:
             subject: the event's name, such as `civil-registry.birth-registered`.
             version: the major version.
-            purpose: what the data is used for; it is part of every delivery receipt.
+            purpose: what the data is used for, as the catalogue grants it; it is part of every delivery
+                receipt.
             name: the subscription's name, unique within the agency; `<subject>.v<version>` if absent.
             retry: when failures are tried again.
             timeout_seconds: how long one event may take in the handler.
@@ -196,6 +201,7 @@ class Bus(Publishing, BoundedReading):
         self._require_sound(name, purpose, timeout_seconds, concurrency)
 
         def register(function: Function) -> Function:
+            adapted = adapt(function, self.injection)
             self._subscriptions[name] = Subscription(
                 agency=self.agency,
                 name=name,
@@ -203,7 +209,8 @@ class Bus(Publishing, BoundedReading):
                 topic=topic,
                 purpose=purpose,
                 expected=expectations(self.catalog, subject, version, self._today()),
-                handler=adapt(function, self.injection),
+                handler=adapted.call,
+                model=adapted.model,
                 retry=retry or RetryPolicy(),
                 timeout_seconds=timeout_seconds,
                 concurrency=concurrency,
@@ -309,10 +316,13 @@ class Bus(Publishing, BoundedReading):
             BusUnavailableError: no broker answers.
             TopicMissingError: a topic does not exist yet.
             AccessDeniedError: the cluster refuses this agency.
-            UsageError: the bus is started already, or a handler asks for what only FastStream has.
+            NotGrantedError: the catalogue does not grant what a subscription reads, not for its purpose.
+            UsageError: the bus is started already, a handler asks for what only FastStream has, or grants are
+                not to be checked on a guarded cluster.
         """
         self._require_not_started("start")
         self.injection.require_filled()
+        self._require_sound_grants()
         self._started, self._ending = True, None
         self._loop = asyncio.get_running_loop()
         self._make_context()
@@ -324,12 +334,15 @@ class Bus(Publishing, BoundedReading):
                 self._transport, receipts_topic(self.agency), self.settings.publish_timeout_seconds
             )
             await self._clock_watch.start()
-            self._renew()  # which versions are retired is up to the broker's day
+            await self._follow()
+            self._renew()  # which versions are retired is up to the broker's day, as grants are
+            if missing := self._not_granted():
+                raise next(iter(missing.values()))
             await self._transport.require_topics(
                 {topic for subscription in self._subscriptions.values() for topic in subscription.expected}
             )
-            await self._follow()
             self._sunsets.start()
+            self._grants.start()
             if self._subscriptions:
                 self._watchdog = Watchdog(self._at_work, self._telemetry.stalled)
                 self._watchdog.start()
@@ -346,6 +359,48 @@ class Bus(Publishing, BoundedReading):
             await self.stop()
             raise
         logger.info("%s", self._introduction())
+
+    def _require_sound_grants(self) -> None:
+        """Refuse to read without grants where the cluster knows who reads, and say so elsewhere."""
+        if self.settings.grants == "check":
+            return
+        if not self._is_open:
+            raise UsageError(
+                "Expected `check` on a cluster that asks who reads, or has a signed registry, got `off` - at "
+                "setting `grants`"
+            )
+        logger.warning("%s reads without a look at its grants: GOVBUS_GRANTS is off", self.agency)
+
+    @property
+    def _is_open(self) -> bool:
+        """Whether the cluster asks nobody who he is."""
+        settings = self.settings
+        return settings.security_protocol == "PLAINTEXT" and settings.registry_public_key is None
+
+    def _fields_for(self, subscription: Subscription) -> tuple[str, ...]:
+        if self.settings.grants == "off":
+            return EVERYTHING
+        reading = Reading(self.agency, subscription.topic, subscription.purpose)
+        fields = fields_for(self.catalog, reading, self._today())
+        if subscription.model is not None:
+            subscription.model.require_enough(fields, subscription.topic)
+        return fields
+
+    def _not_granted(self) -> dict[str, NotGrantedError]:
+        """Return the subscriptions without a grant in force, and why each has none."""
+        found = {}
+        for name, subscription in self._subscriptions.items():
+            try:
+                self._fields_for(subscription)
+            except NotGrantedError as error:
+                play = ". To play on this cluster without grants: GOVBUS_GRANTS=off" if self._is_open else ""
+                found[name] = NotGrantedError(f"{error}{play}")
+        return found
+
+    def _end(self, name: str, error: NotGrantedError) -> None:
+        for subscriber in self._subscribers:
+            if subscriber.subscription.name == name:
+                subscriber.end(error)
 
     def _introduction(self) -> str:
         """Return, in one line, what the bus reads, where and as whom."""
@@ -381,7 +436,8 @@ class Bus(Publishing, BoundedReading):
     def adopt(self, catalog: Catalog) -> None:
         """Use a newer catalogue; its versions can be published and read at once.
 
-        Which topics a subscription reads, and what the agency may read, changes at the next start.
+        Which topics a subscription reads changes at the next start. Its handler sees what is granted from now
+        on; one without a grant any more ends within a minute.
 
         Args:
             catalog: the newer catalogue; it is ignored if it does not contain this agency.
@@ -396,10 +452,14 @@ class Bus(Publishing, BoundedReading):
         for subscriber in self._subscribers:
             subscriber.adopt(self._subscriptions[subscriber.subscription.name], catalog)
         self._sunsets.tell()
+        self._grants.changed()
 
     def _renew(self) -> None:
         for name, subscription in self._subscriptions.items():
-            self._subscriptions[name] = renewed(subscription, self.catalog, self._today())
+            fields = subscription.fields
+            with suppress(NotGrantedError):  # it is refused at start, or ends
+                fields = self._fields_for(subscription)
+            self._subscriptions[name] = renewed(subscription, self.catalog, self._today(), fields)
 
     def _make_subscriber(self, subscription: Subscription, parking: ParkingLog) -> Subscriber:
         delivery = Delivery(
@@ -453,6 +513,7 @@ class Bus(Publishing, BoundedReading):
         parking, self._parking = self._parking, None
         watch, self._clock_watch = self._clock_watch, None
         self._sunsets.stop()
+        await self._grants.stop()
         if self._watchdog is not None:
             self._watchdog.stop()
         try:
@@ -530,7 +591,8 @@ class Bus(Publishing, BoundedReading):
 
         Raises:
             BusError: a subscription ended by itself, for example because its access was revoked.
-            SystemExit: with 78, where a newer process runs under the `GOVBUS_INSTANCE` of this one.
+            SystemExit: with 78, where a newer process runs under the `GOVBUS_INSTANCE` of this one, or the
+                catalogue does not grant what a subscription reads, or no longer.
             UsageError: it runs already, a handler of this bus calls it, or another event loop than its own.
         """
         if self._is_in_own_handler():

@@ -18,6 +18,7 @@ BusError
 ├── TopicMissingError            apply the catalogue's topics first
 │   └── PartitionMissingError    grow the topic first
 ├── AccessDeniedError            the cluster refuses this agency: ask for the grant
+│   └── NotGrantedError          the catalogue does not grant what the program reads: ask for it
 └── UsageError                   the program is wrong: mend the code
     └── ClusterSettingsError     the cluster takes nothing as things are set: mend the settings
 """
@@ -196,6 +197,10 @@ class AccessDeniedError(BusError):
     """The cluster does not let this agency do that."""
 
     reason = Reason.BUS_UNAVAILABLE
+
+
+class NotGrantedError(AccessDeniedError):
+    """The catalogue does not grant what a subscription reads, not for its purpose, or no longer."""
 
 
 class IdReusedError(RefusedError):

@@ -235,6 +235,9 @@ class Settings(BaseSettings):
     stop_timeout_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 10.0
     """How long handlers in flight may take to finish when the process is told to stop; a rebalance leaves
     them their own time."""
+    grants: Literal["check", "off"] = "check"
+    """`check`: read what the catalogue grants the agency, for the approved purpose. `off`, for play on a
+    cluster that asks nobody who he is: read anything."""
     registry: Literal["follow", "off"] = "follow"
     """`follow`: learn of new contract versions while running, where `registry_public_key` is set."""
     registry_public_key: Path | None = None

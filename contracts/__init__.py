@@ -81,8 +81,8 @@ if TYPE_CHECKING:
     from contracts.finding import Finding, Place
     from contracts.json_schemas import DIALECT, DocumentedSchema, catalog_schemas
     from contracts.logs import VisibleFilter, visible_logger
-    from contracts.masking import Mask
-    from contracts.names import meant, quotable
+    from contracts.masking import GrantedFields, Mask
+    from contracts.names import is_name, meant, quotable
     from contracts.paths import DataPath, parse_path, render_path
     from contracts.processes import collect_rarely
     from contracts.project import (
@@ -145,6 +145,7 @@ _HOMES = {
     "FINDINGS": "contracts.commands.options",
     "Finding": "contracts.finding",
     "GROWTH": "contracts.cluster.growth",
+    "GrantedFields": "contracts.masking",
     "Growth": "contracts.cluster.growth",
     "KeyRule": "contracts.contract",
     "LEASE_MS": "contracts.cluster.growth",
@@ -188,6 +189,7 @@ _HOMES = {
     "growths_of": "contracts.cluster.growth",
     "hidden_parts": "contracts.addresses",
     "is_alone": "contracts.cluster.copies",
+    "is_name": "contracts.names",
     "is_read": "contracts.terminal",
     "listening_options": "contracts.web.listening",
     "logged_catalog_option": "contracts.commands.catalog_option",
@@ -257,6 +259,7 @@ __all__ = [
     "DocumentedSchema",
     "Environment",
     "Finding",
+    "GrantedFields",
     "Growth",
     "KeyRule",
     "Layer",
@@ -297,6 +300,7 @@ __all__ = [
     "growths_of",
     "hidden_parts",
     "is_alone",
+    "is_name",
     "is_read",
     "listening_options",
     "logged_catalog_option",

@@ -40,15 +40,16 @@ class GuardedCountry(SmallCountry):
         super().__init__(folder)
         self.folder = folder
         self.node = node
-        self.grant_file = self.grant()
+        self.withdraw()
+        self.grant_file = self.grant_south()
         if node.admin_password is not None:
             give_passwords(node, self.north, self.south, "govbus-monitor")
 
-    def grant(self, subject: str = "") -> Path:
+    def grant_south(self, subject: str = "") -> Path:
         """Write the document by which `south` may read an event, the opened cases if none is named."""
         subject = subject or self.opened
         document = {
-            "subject": subject, "version": 1, "purpose": "close-cases", "fields": ["$.reference"],
+            "subject": subject, "version": 1, "purpose": "close-cases", "fields": ["$"],
             "approved_by": "An office", "approved_on": "2026-01-01", "expires": "2999-12-31",
             **({} if subject == self.opened else {"name": subject.replace(".", "-")}),
         }  # fmt: skip

@@ -34,7 +34,9 @@ class GrowingCountry(SmallCountry):
         self.moved = f"{self.north}.case-moved"
         first, second, third = _schemas()
         self._contract(folder, self.moved, {"1.0": first})
+        self.grant(self.south, self.moved, "follow-moves")
         self.before = Catalog.open(folder)
+        self.grant(self.south, self.moved, "follow-later-moves", version=2)
         place = folder / "agencies" / self.north / "case-moved"
         (place / "up.json").write_text(json.dumps(UP))
         (place / "down.json").write_text(json.dumps(DOWN))

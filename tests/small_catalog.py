@@ -3,6 +3,7 @@
 import hashlib
 import json
 import random
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -18,7 +19,10 @@ CONSONANTS = "bcdfghjklmnpqrstvwxz"
 
 
 class SmallCountry:
-    """Two agencies, `north` and `south`; a case is opened by one and closed by the other."""
+    """Two agencies, `north` and `south`; a case is opened by one and closed by the other.
+
+    Each is granted to read all that the other publishes, to close cases and to tell the citizen.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -30,9 +34,37 @@ class SmallCountry:
         later = {**_schema(), "properties": {**_schema()["properties"], "note": {"type": "string"}}}
         self._contract(folder, self.opened, {"1.0": _schema(), "1.1": later})
         self._contract(folder, self.closed, {"1.0": _schema()})
+        self.grant(self.south, self.opened, "close-cases")
+        self.grant(self.north, self.closed, "tell-the-citizen")
         (folder / "services").mkdir()
         _write(folder / "services" / "one-case.yaml", self._service())
         self.catalog = Catalog.open(folder)
+
+    def grant(self, consumer: str, subject: str, purpose: str, **said: Any) -> Path:
+        """Write the document by which an agency may read all of an event; return its file.
+
+        Args:
+            consumer: The agency.
+            subject: The event.
+            purpose: What for; another one of the same event, or another `name`, is another document.
+            **said: What else the document says, or says otherwise.
+        """
+        file = (
+            self.folder
+            / "agencies"
+            / consumer
+            / "subscriptions"
+            / f"{subject}.{said.get('name', purpose)}.yaml"
+        )
+        file.parent.mkdir(exist_ok=True)
+        _write(file, {**_grant(subject, purpose), **said})
+        return file
+
+    def withdraw(self) -> None:
+        """Remove all grants, as of a country that has none yet."""
+        for agency in (self.north, self.south):
+            shutil.rmtree(self.folder / "agencies" / agency / "subscriptions", ignore_errors=True)
+        self.catalog = Catalog.open(self.folder)
 
     def mark_personal(self, *paths: str) -> None:
         """Mark fields of opened cases as personal data."""
@@ -79,6 +111,13 @@ class SmallCountry:
 def case(number: int = 1, reference: str = "case-0001", **more: Any) -> dict[str, Any]:
     """Return data that keeps the contract."""
     return {"reference": reference, "number": number, **more}
+
+
+def _grant(subject: str, purpose: str) -> dict[str, Any]:
+    return {
+        "subject": subject, "version": 1, "purpose": purpose, "fields": ["$"],
+        "approved_by": "An office", "approved_on": "2026-01-01", "expires": "2999-12-31",
+    }  # fmt: skip
 
 
 def _agency(name: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 
-from bus.deliver.versions import expectations
+from bus.grants.topics import expectations
 from bus.topics import (
     AUDIT_CONFIG,
     AUDIT_TOPIC,

@@ -55,6 +55,7 @@ class TwoAgencies:
         self.opened, self.closed = f"{self.north}.case-opened", f"{self.south}.case-closed"
         for subject in (self.opened, self.closed):
             _write_agency(folder, subject)
+        _write_grant(folder, self.south, self.opened)
         self.catalog = Catalog.open(folder)
 
     def handle(self, journal: Path, guarantee: str, subscription: str) -> list[str]:
@@ -85,6 +86,16 @@ def _write_agency(folder: Path, subject: str) -> None:
     }  # fmt: skip
     (place / "contract.yaml").write_text(yaml.safe_dump(contract))
     (place.parent / "agency.yaml").write_text(yaml.safe_dump(owner))
+
+
+def _write_grant(folder: Path, reader: str, subject: str) -> None:
+    grant = {
+        "subject": subject, "version": 1, "purpose": "handle-cases", "fields": ["$"],
+        "approved_by": "An office", "approved_on": "2026-01-01", "expires": "2999-12-31",
+    }  # fmt: skip
+    file = folder / "agencies" / reader / "subscriptions" / f"{subject}.yaml"
+    file.parent.mkdir()
+    file.write_text(yaml.safe_dump(grant))
 
 
 def drafts(numbers: range, keys: int = KEYS) -> list[Draft]:
@@ -120,7 +131,7 @@ async def handle(*arguments: str) -> None:
     exactly_once = guarantee == "exactly-once"
     bus = Bus(agency)
     bus.subscribe(
-        opened, version=1, purpose="crash", name=name, exactly_once=exactly_once,
+        opened, version=1, purpose="handle-cases", name=name, exactly_once=exactly_once,
         retry=RetryPolicy((0.3, 0.3, 1.0, 1.0), jitter=0),
     )(journal_handler(journal, closed if exactly_once else None))  # fmt: skip
     await bus.run()

@@ -31,13 +31,13 @@ def _health(guarantee: str) -> Bus:
                 "reference": event.data["reference"],
                 "record_number": "HR-00000001",
                 "practice": "A practice",
-                "opened_on": event.data["registered_on"],
+                "opened_on": event.data["child"]["birth_date"],
                 "vaccination_plan": "standard",
             }
             await event.publish("health.record-opened", record, key=event.key, version="1.0")
 
     bus.subscribe(
-        "civil-registry.birth-registered", version=1, purpose="crash", name=guarantee,
+        "civil-registry.birth-registered", version=1, purpose="open-health-record", name=guarantee,
         retry=RetryPolicy((0.3, 0.3, 1.0, 1.0), jitter=0), exactly_once=exactly_once,
     )(open_record)  # fmt: skip
     return bus

@@ -76,16 +76,20 @@ async def _opened(agency: str) -> AsyncIterator[DeadLetters]:
     transport = KafkaTransport(settings)
     await transport.start()
     try:
-        async with DeadLetters(transport, agency, catalog) as letters:
+        checks = settings.grants == "check"
+        async with DeadLetters(transport, agency, catalog, checks_grants=checks) as letters:
             yield letters
     finally:
         await transport.stop()
 
 
-def _chosen(agency: str, chosen: Filter) -> list[StoredDeadLetter]:
-    async def read() -> list[StoredDeadLetter]:
+def _chosen(agency: str, chosen: Filter) -> list[tuple[StoredDeadLetter, bytes | None]]:
+    """Return letters, and what the agency may see of the bytes of each."""
+
+    async def read() -> list[tuple[StoredDeadLetter, bytes | None]]:
         async with _opened(agency) as opened:
-            return [letter for letter in await opened.read() if chosen.takes(letter)]
+            letters = [letter for letter in await opened.read() if chosen.takes(letter)]
+            return [(letter, opened.shown(letter)) for letter in letters]
 
     return asyncio.run(read())
 
@@ -95,7 +99,7 @@ def _chosen(agency: str, chosen: Filter) -> list[StoredDeadLetter]:
 @click.option("--json", "as_json", is_flag=True, help="JSON lines.")
 def list_command(agency: str, chosen: Filter, as_json: bool) -> int:
     """List dead letters, newest last. Exits with 100 if any is open."""
-    letters = _chosen(agency, chosen)
+    letters = [letter for letter, _ in _chosen(agency, chosen)]
     for letter in letters if as_json else ():
         say_json(_facts(letter))
     if not as_json:
@@ -126,16 +130,19 @@ def _show_table(agency: str, letters: Sequence[StoredDeadLetter]) -> None:
 
 @deadletters.command("show")
 @click.argument("letter", metavar="AGENCY/OFFSET")
-@click.option("--data", is_flag=True, help="Show the event's data too; it may be personal.")
+@click.option("--data", is_flag=True, help="Show the data too, as far as it is granted; it may be personal.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def show_command(letter: str, data: bool, as_json: bool) -> int:
     """Show one dead letter: place, reason, and what was done since."""
     found = _chosen(_agency([letter], None), Filter(names=frozenset({letter})))
     if not found:
         raise UsageError(f"Expected an existing dead letter, found none - `{letter}`")
-    facts = _facts(found[0])
+    ((stored, value),) = found
+    facts = _facts(stored)
     if data:
-        facts["data"] = (found[0].value or b"").decode(errors="backslashreplace")
+        facts["data"] = (value or b"").decode(errors="backslashreplace")
+        if value is None and stored.value is not None:
+            say("the agency is granted nothing of what is in it", err=True)
     if as_json:
         say_json(facts)
         return 0
@@ -186,7 +193,7 @@ def _acting(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--edit",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="JSON file with corrected data for one event; the original is kept.",
+    help="JSON file with corrected data for one event, as `show --data` shows it; the original is kept.",
 )
 def redrive(agency: str, chosen: Filter, edit: Path | None, operator: Operator, dry_run: bool) -> int:
     """Give events back, in order, to the subscription that failed. No other one sees them."""
@@ -241,22 +248,22 @@ def _counts(letters: Iterable[StoredDeadLetter]) -> Counter[tuple[str, str]]:
     "-o", "--output", type=click.Path(path_type=Path), required=True, help="A file that does not exist yet."
 )
 def export(agency: str, chosen: Filter, output: Path) -> int:
-    """Write dead letters as JSON lines, with the bytes of each record."""
+    """Write dead letters as JSON lines, with the bytes of each record, or the granted fields as JSON."""
     letters = _chosen(agency, chosen)
     file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(file, "wb") as lines:
-        for letter in letters:
-            lines.write(orjson.dumps({**_facts(letter), **_bytes(letter)}) + b"\n")
+        for letter, value in letters:
+            lines.write(orjson.dumps({**_facts(letter), **_bytes(letter, value)}) + b"\n")
     say(f"{len(letters)} written; the file holds the events' data, readable by you alone: {output}")
     return 0
 
 
-def _bytes(letter: StoredDeadLetter) -> dict[str, Any]:
+def _bytes(letter: StoredDeadLetter, value: bytes | None) -> dict[str, Any]:
     def text(value: bytes | None) -> str | None:
         return None if value is None else base64.b64encode(value).decode()
 
     return {
         "key_base64": text(letter.key),
-        "value_base64": text(letter.value),
+        "value_base64": text(value),
         "headers_base64": [(name, text(value)) for name, value in letter.headers],
     }

@@ -8,7 +8,7 @@ older, then reads what was done, so that nothing is done to a letter twice.
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from types import TracebackType
 from typing import Self
 
@@ -16,6 +16,7 @@ import orjson
 from uuid_utils import uuid7
 
 from bus.batch_limits import UNREAD, unread
+from bus.dead_letters.shown import shown_value, whole_value
 from bus.dead_letters.stored import (
     STATES,
     Act,
@@ -51,13 +52,17 @@ class DeadLetters:
     Args:
         transport: a started connection with the agency's rights.
         agency: the agency.
-        catalog: the contracts that edited data must keep.
+        catalog: the contracts that edited data must keep, and what the agency is granted.
+        checks_grants: whether the agency sees what it is granted alone.
     """
 
-    def __init__(self, transport: Transport, agency: str, catalog: Catalog) -> None:
+    def __init__(
+        self, transport: Transport, agency: str, catalog: Catalog, *, checks_grants: bool = True
+    ) -> None:
         self._transport = transport
         self._agency = agency
         self._catalog = catalog
+        self._checks_grants = checks_grants
         self._topic = dead_letter_topic(agency)
         self._writer = str(uuid7())
         self._held: Transactional | None = None
@@ -79,6 +84,10 @@ class DeadLetters:
         """
         return read_letters(self._agency, await self._transport.read_all(self._topic))
 
+    def shown(self, letter: StoredDeadLetter) -> bytes | None:
+        """Return what the agency may see of a letter's bytes; None if that is nothing."""
+        return shown_value(letter, self._catalog, _today()) if self._checks_grants else letter.value
+
     async def redrive(
         self, letter: StoredDeadLetter, operator: Operator, edited: bytes | None = None
     ) -> None:
@@ -87,11 +96,11 @@ class DeadLetters:
         Args:
             letter: the letter.
             operator: who acts, and why.
-            edited: corrected data, which must keep the contract.
+            edited: corrected data; with the fields that the agency does not see it must keep the contract.
 
         Raises:
-            UsageError: it is no event of a live subscription, its bytes no longer exist, or an operator has
-                acted on it.
+            UsageError: it is no event of a live subscription, its bytes no longer exist, an operator has
+                acted on it, or the edited data has fields that are not granted.
             ContractViolationError: the edited data breaks the contract; nothing was done.
             FencedError: another operator acts now; nothing was done.
             BusError: it could not be written; repeat it.
@@ -101,6 +110,8 @@ class DeadLetters:
                 f"Expected an event of a live subscription, got one of a replay - {letter.name}. That "
                 "replay is over: correct the handler, and replay the window under a new id"
             )
+        if edited is not None and self._checks_grants:
+            edited = whole_value(letter, edited, self._catalog, _today())
         event = letter.event(edited) or await self._original(letter)
         if edited is not None:
             self._require_valid(letter, edited)
@@ -234,6 +245,10 @@ class DeadLetters:
             "subscription": letter.subscription, "reason": letter.why.get("reason", ""),
         }  # fmt: skip
         await deliver(sender, audit_topic(self._agency), letter.name.encode(), orjson.dumps(said))
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
 
 
 @dataclass(frozen=True, slots=True)

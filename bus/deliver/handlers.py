@@ -16,11 +16,12 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import SimpleNamespace
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
 import orjson
 from pydantic import PydanticUndefinedAnnotation, PydanticUserError, TypeAdapter, ValidationError
 
+from bus.deliver.handler_model import HandlerModel
 from bus.deliver.subscription import Handler
 from bus.errors import UsageError
 from bus.event import Event
@@ -46,8 +47,20 @@ class _Shape:
     """Whether the event is all it takes, given without a name."""
 
 
-def adapt(function: Callable[..., Any], inject: Inject) -> Handler:
-    """Return the function that the bus calls with an event.
+class AdaptedHandler(NamedTuple):
+    """A handler as the bus calls it.
+
+    Attributes:
+        call: Takes the event.
+        model: The type as which it takes the data; None where it takes any.
+    """
+
+    call: Handler
+    model: HandlerModel | None
+
+
+def adapt(function: Callable[..., Any], inject: Inject) -> AdaptedHandler:
+    """Return a handler as the bus calls it with an event.
 
     Args:
         function: the agency's handler.
@@ -59,7 +72,7 @@ def adapt(function: Callable[..., Any], inject: Inject) -> Handler:
     _require_runnable(function)
     shape = _shape(function)
     if shape.only_event:
-        return _coroutine(function)
+        return AdaptedHandler(_coroutine(function), None)
     call = inject(function) if shape.injected else _given_by_name(_coroutine(function))
     read = None if shape.adapter is None else _reader(shape.adapter)
 
@@ -79,7 +92,9 @@ def adapt(function: Callable[..., Any], inject: Inject) -> Handler:
             given[shape.model] = data
         return await call(event, given)
 
-    return handle
+    taking = shape.event if shape.typed_event else shape.model
+    model = None if shape.adapter is None else HandlerModel(shape.adapter, _place(function, taking))
+    return AdaptedHandler(handle, model)
 
 
 def _given_by_name(

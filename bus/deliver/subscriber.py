@@ -106,6 +106,7 @@ class Subscriber:
         """Whether the loop waits for the broker."""
         self._not_committed = Outage(f"the commits of {subscription.group}")
         self._stopping = asyncio.Event()
+        self._ends_with: BusError | None = None
         self._polling: asyncio.Timeout | None = None
         """Ends a poll, for a stop."""
         self._committing: asyncio.Task[None] | None = None
@@ -162,14 +163,22 @@ class Subscriber:
         """The loop; it ends after `stop`, or with the error that ended it."""
         return self._tasks[0]
 
-    async def stop(self) -> None:
-        """Finish or abandon what is in hand, commit exactly what is done, leave the group."""
-        self._stopping.set()
+    def end(self, error: BusError) -> None:
+        """Begin nothing more, and end with an error."""
+        self._ends_with = error
+        self._begin_no_more()
+
+    def _begin_no_more(self) -> None:
         if self._polling is not None:
             self._polling.reschedule(0.0)
             self._polling = None
         for partition in self._partitions.values():
             partition.leave()
+
+    async def stop(self) -> None:
+        """Finish or abandon what is in hand, commit exactly what is done, leave the group."""
+        self._stopping.set()
+        self._begin_no_more()
         if self._tasks:
             await self._finish(
                 list(self._partitions.values()), self._settings.stop_timeout_seconds, also=self._tasks
@@ -201,6 +210,8 @@ class Subscriber:
                 raise
 
     async def _turn(self) -> None:
+        if self._ends_with is not None:
+            raise self._ends_with
         self._consumer.require_name()  # also while there is no room, and nothing is read
         await self._look_after_partitions()
         await self._drop_displaced()

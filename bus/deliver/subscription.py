@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bus.deliver.handler_model import HandlerModel
 from bus.deliver.retry import RetryPolicy
 from bus.event import Event
 from bus.record import TopicPartition
@@ -25,8 +26,10 @@ class Subscription:
         group: its consumer group.
         topic: where events of its version are published.
         purpose: what the data is used for; it stands in every delivery receipt.
+        fields: the paths that its handler sees; see `bus/grants/rule.py`.
         expected: what each topic it reads holds: its own, and those of older versions in use.
         handler: the agency's code, taking an event.
+        model: the type as which it takes the data; None where it takes any.
         retry: when a failed event is tried again.
         timeout_seconds: how long one event may take in the handler.
         concurrency: how many events of a partition are handled at once, each of another key.
@@ -44,6 +47,8 @@ class Subscription:
     handler: Handler
     retry: RetryPolicy
     timeout_seconds: float
+    fields: tuple[str, ...] = ("$",)
+    model: HandlerModel | None = None
     concurrency: int = 1
     exactly_once: bool = False
     replay: str | None = None

@@ -1,34 +1,12 @@
-"""The topics that a subscription reads: those whose events have, or are upcast to, its version.
-
-Law of this file: every event comes once. An event that its publisher derived from a newer version's event
-is left to subscriptions of the older version; the newer topic has the original.
-"""
+"""The version of a subscription: the one it names, and the news of it in a newer catalogue."""
 
 from dataclasses import replace
 from datetime import date
 
 from bus.deliver.subscription import Subscription
 from bus.errors import UsageError
-from bus.stages.convert import TopicConversion
-from bus.stages.decode import Expected
+from bus.grants.topics import cut_to, expectations
 from contracts import Catalog, Contract, ContractError
-
-
-def expectations(catalog: Catalog, subject: str, major: int, today: date) -> dict[str, Expected]:
-    """Return what each topic of a subscription holds, its own topic first.
-
-    Args:
-        catalog: the contracts.
-        subject: the event's name.
-        major: the subscription's major version.
-        today: the date; the topic of a retired version is read until its events have expired.
-
-    Raises:
-        ContractError: the catalogue has no such contract or version.
-    """
-    contract = catalog.contract(subject)
-    majors = (major, *reversed(contract.elder_majors(major, today)))
-    return {contract.version(each).type: _expected(contract, each, major) for each in majors}
 
 
 def require_major(contract: Contract, version: object) -> None:
@@ -45,26 +23,22 @@ def require_major(contract: Contract, version: object) -> None:
         )
 
 
-def renewed(subscription: Subscription, catalog: Catalog, today: date) -> Subscription:
-    """Return a subscription with the versions of a newer catalogue beside those it knows."""
+def renewed(
+    subscription: Subscription, catalog: Catalog, today: date, fields: tuple[str, ...]
+) -> Subscription:
+    """Return a subscription with the versions of a newer catalogue beside those it knows.
+
+    Args:
+        subscription: the subscription.
+        catalog: the newer catalogue.
+        today: the date.
+        fields: the paths that its handler sees from now on.
+    """
     subject, _, major = subscription.topic.rpartition(".v")
     try:
-        news = expectations(catalog, subject, int(major), today)
+        news = expectations(catalog, subject, int(major), today, fields)
     except ContractError:
-        return subscription
-    return replace(subscription, expected={**subscription.expected, **news})
-
-
-def _expected(contract: Contract, major: int, target_major: int) -> Expected:
-    target, current = contract.version(target_major), contract.version(major)
-    versions = [version for version in contract.versions if version.major == major]
-    routes = {version.minor: route for version in versions if (route := contract.upcasts(version, target))}
-    older = major != target_major
-    converts = older or any(route.steps for route in routes.values())
-    return Expected(
-        type=current.type.encode(),
-        versions={version.dataschema.encode(): version for version in versions},
-        current=current,
-        max_bytes=contract.max_bytes,
-        conversion=TopicConversion(target, routes, older) if converts else None,
-    )
+        news = {}
+    granted = cut_to(fields)
+    known = {topic: replace(holds, granted=granted) for topic, holds in subscription.expected.items()}
+    return replace(subscription, fields=fields, expected={**known, **news})

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from bus.errors import InstanceTakenError
+from bus.errors import InstanceTakenError, NotGrantedError
 from bus.process.health import Check, HealthWatch, health_served
 from bus.process.outage import Outage, waited_out
 from bus.settings import Settings
@@ -14,9 +14,10 @@ from contracts import visible_logger
 
 logger = visible_logger("govbus.serving")
 
-NAME_TAKEN = 78
-"""Exit code of a process whose `GOVBUS_INSTANCE` a newer one has taken, EX_CONFIG of `sysexits.h`. Whoever
-restarts processes must leave such a one alone: under its name it would put out the newer one in turn."""
+LEFT_ALONE = 78
+"""Exit code of a process that must not be restarted as it is, EX_CONFIG of `sysexits.h`: a newer one has
+taken its `GOVBUS_INSTANCE`, and would be put out by it in turn, or the catalogue does not grant what it
+reads."""
 
 
 class Serving(Protocol):
@@ -49,7 +50,8 @@ async def serve(service: Serving, settings: Settings) -> None:
         settings: say where its health is answered for.
 
     Raises:
-        SystemExit: with `NAME_TAKEN`, where a newer process runs under the name of this one.
+        SystemExit: with `LEFT_ALONE`, where a newer process runs under the name of this one, or the
+            catalogue does not grant what it reads, or no longer.
     """
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
@@ -61,9 +63,9 @@ async def serve(service: Serving, settings: Settings) -> None:
         async with health_served(settings, watch):
             if await _has_started(service, stop):
                 await _serve(service, watch, stop)
-    except InstanceTakenError as error:
+    except (InstanceTakenError, NotGrantedError) as error:
         logger.critical("%s", error)
-        raise SystemExit(NAME_TAKEN) from error
+        raise SystemExit(LEFT_ALONE) from error
     finally:
         await _end(stop)
         for number in (signal.SIGTERM, signal.SIGINT):

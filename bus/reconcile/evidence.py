@@ -9,8 +9,8 @@ import orjson
 from bus import envelope
 from bus.dead_letters.record import TYPE, origin_of
 from bus.dead_letters.stored import read_letters
-from bus.deliver.versions import expectations
 from bus.errors import EnvelopeError, TopicMissingError, UsageError
+from bus.grants.topics import expectations
 from bus.parking.rows import read_row
 from bus.receipts.receipts import DeliveryReceipt, PublishReceipt, ReceiptFormatError, decode_receipts
 from bus.receipts.soundness import is_sound_receipt

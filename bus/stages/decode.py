@@ -11,7 +11,7 @@ from bus.event import Event
 from bus.outcome import DeadLetter, Reason
 from bus.record import FetchedRecord, Headers, Record
 from bus.stages.convert import TopicConversion
-from contracts import AmbiguousJsonError, ContractVersion, read_event_json
+from contracts import AmbiguousJsonError, ContractVersion, GrantedFields, read_event_json
 
 NAME = "decode"
 
@@ -38,6 +38,8 @@ class Expected:
     max_bytes: int
     conversion: TopicConversion | None = None
     """Conversion to the version of the subscription; None if none is needed."""
+    granted: GrantedFields | None = None
+    """What handlers see of the data; None for everything."""
 
 
 def decode(record: Record, expected: Expected) -> Event[Any] | DeadLetter:

@@ -1,7 +1,7 @@
 """The order of the stages that an event passes. Pure.
 
 Out: encode > validate > stamp, then the topic.
-In: decode > deduplicate > validate > convert, then the handler.
+In: decode > deduplicate > validate > convert, then the handler, which sees the fields of its grant.
 
 A stage's file, span, metric attribute and dead-letter header have the same name.
 """
@@ -119,4 +119,6 @@ def admit(
         fault = convert.convert(event, conversion)
         if fault is not None:
             return RejectedRecord(fault, convert.NAME, event)
+    if expected.granted is not None:
+        event.data = expected.granted.of(event.data)
     return event

@@ -14,11 +14,12 @@ from typing import Any
 import click
 
 from bus.errors import AccessDeniedError
+from bus.grants.rule import remedy
 from bus.record import Record, TopicPartition
 from bus.settings import Settings, login
 from bus.tail.conditions import Condition
 from bus.tail.looking import RecordView, lines
-from bus.tail.tail import Begin, Viewer, audited, follow, masks_for, remedy, topics_for
+from bus.tail.tail import Begin, Viewer, audited, follow, masks_for, topics_for
 from contracts import AGENCY_NAME, EVENT_NAME, Catalog, catalog_option, is_read, say, say_json
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}

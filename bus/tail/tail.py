@@ -13,8 +13,9 @@ from typing import Any, Protocol
 
 import orjson
 
-from bus.deliver.versions import expectations
 from bus.errors import AccessDeniedError, BusUnavailableError, UsageError
+from bus.grants.rule import readable_fields, remedy
+from bus.grants.topics import expectations
 from bus.kafka.consumer import open_reader
 from bus.kafka.one_off_reads import OneOffReads
 from bus.kafka.transport import KafkaTransport
@@ -87,7 +88,9 @@ def topics_for(catalog: Catalog, names: Sequence[str], viewer: Viewer, today: da
         )
         topics = {contract.version(each).type: each for each in majors}
         readable = [
-            topic for topic in topics if not viewer.agency or fields_for(catalog, topic, viewer.agency, today)
+            topic
+            for topic in topics
+            if not viewer.agency or readable_fields(catalog, topic, viewer.agency, today)
         ]
         if not readable:
             raise AccessDeniedError(
@@ -99,40 +102,13 @@ def topics_for(catalog: Catalog, names: Sequence[str], viewer: Viewer, today: da
     return found
 
 
-def fields_for(catalog: Catalog, topic: str, agency: str, today: date) -> frozenset[str]:
-    """Return the paths that an agency may read of a topic: everything of its own, else what is granted."""
-    if topic.partition(".")[0] == agency:
-        return frozenset({"$"})
-    return frozenset(
-        path
-        for grant in catalog.subscriptions.values()
-        if grant.consumer == agency and grant.holds_on(today) and _reads(catalog, grant, topic, today)
-        for path in grant.fields
-    )
-
-
-def _reads(catalog: Catalog, grant: Any, topic: str, today: date) -> bool:
-    if grant.subject != topic.rpartition(".v")[0] or grant.subject not in catalog.contracts:
-        return False
-    return topic in expectations(catalog, grant.subject, grant.major, today)
-
-
-def remedy(catalog: Catalog, subject: str, agency: str) -> str:
-    """Return what an agency does to be granted an event."""
-    contract = catalog.contract(subject)
-    return (
-        f"Ask {contract.owner} ({contract.contact}) for one: `govbus new subscription PURPOSE --event "
-        f"{subject} --agency {agency or 'NAME'}`; once it is approved, `govbus contracts apply`"
-    )
-
-
 def masks_for(
     catalog: Catalog, expected: Mapping[str, Expected], viewer: Viewer, today: date
 ) -> dict[ContractVersion, Mask]:
     """Return what is hidden of each version that the topics may hold."""
     masks = {}
     for topic, holds in expected.items():
-        fields = fields_for(catalog, topic, viewer.agency, today) if viewer.agency else frozenset({"$"})
+        fields = readable_fields(catalog, topic, viewer.agency, today) if viewer.agency else frozenset({"$"})
         for version in holds.versions.values():
             masks[version] = Mask(version, fields, personal=viewer.data)
     return masks

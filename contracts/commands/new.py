@@ -187,28 +187,40 @@ def _close_to(name: str, categories: Mapping[str, str]) -> str:
 def subscription(purpose: str, subject: str | None, reader: str | None, root: Path) -> None:
     """Create a subscription. PURPOSE is what the data is used for, such as `check-residence`.
 
-    Without `--event` and `--agency` it is the first event that another agency does not read yet.
+    Without `--event` or `--agency` it is the first event that another agency does not read yet.
     """
     opened = open_sound(root)
     contract, consumer = _wanted(opened, subject, reader)
     today = datetime.now(UTC).date()
-    write_new(root, subscription_documents(consumer, purpose, Wanted.of(contract.version()), today))
+    if (consumer, purpose) in opened.subscriptions:
+        raise ContractError(
+            f"Expected a purpose that `{consumer}` has no subscription for, got one it has - change it, "
+            f"in agencies/{consumer}/subscriptions"
+        )
+    word = purpose if _is_granted(opened, consumer, contract) else ""
+    write_new(root, subscription_documents(consumer, purpose, Wanted.of(contract.version()), today, word))
     say(LINT, err=True)
 
 
 def _wanted(catalog: Catalog, subject: str | None, reader: str | None) -> tuple[Contract, str]:
-    granted = {(grant.consumer, grant.subject) for grant in catalog.subscriptions.values()}
     if reader is not None and reader not in catalog.agencies:
         raise ContractError(f"Expected an agency of the catalogue - it has {', '.join(catalog.agencies)}")
+    if reader is not None and subject is not None:
+        return catalog.contract(subject), reader
     contracts = [catalog.contract(subject)] if subject else list(catalog.contracts.values())
     for contract in contracts:
         for consumer in [reader] if reader else catalog.agencies:
-            if consumer != contract.agency and (consumer, contract.subject) not in granted:
+            if consumer != contract.agency and not _is_granted(catalog, consumer, contract):
                 return contract, consumer
     raise ContractError(
         "Expected an event that another agency does not read yet, got none - `govbus new event SUBJECT` and "
         "`govbus new agency NAME` make them"
     )
+
+
+def _is_granted(catalog: Catalog, consumer: str, contract: Contract) -> bool:
+    grants = catalog.subscriptions.values()
+    return any((grant.consumer, grant.subject) == (consumer, contract.subject) for grant in grants)
 
 
 @click.command()

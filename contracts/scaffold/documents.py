@@ -233,7 +233,9 @@ class Wanted:
         return cls(contract.subject, version.major, contract.owner, fields or ("$",), is_personal)
 
 
-def subscription_documents(agency: str, purpose: str, wanted: Wanted, today: date) -> dict[str, str]:
+def subscription_documents(
+    agency: str, purpose: str, wanted: Wanted, today: date, word: str = ""
+) -> dict[str, str]:
     """The document of a new subscription, approved today by the office that owns the event, for two years.
 
     Args:
@@ -241,6 +243,7 @@ def subscription_documents(agency: str, purpose: str, wanted: Wanted, today: dat
         purpose: What the data is used for, such as `open-health-record`.
         wanted: What it reads.
         today: The day.
+        word: Distinguishes its file from another one of the agency for this event.
 
     Raises:
         ContractError: The purpose is no name.
@@ -259,7 +262,8 @@ def subscription_documents(agency: str, purpose: str, wanted: Wanted, today: dat
         today=today,
         expires=today + timedelta(days=730),
     )
-    return {f"agencies/{agency}/subscriptions/{wanted.subject}.yaml": text}
+    name = f"{wanted.subject}.{word}" if word else wanted.subject
+    return {f"agencies/{agency}/subscriptions/{name}.yaml": text}
 
 
 _SERVICE: Final = """\

@@ -25,6 +25,7 @@ from bus import (
     receipts_topic,
 )
 from contracts import Catalog
+from tests.grants import with_grant
 from tests.small_catalog import SmallCountry
 from tests.worlds import PATIENCE_SECONDS, KafkaWorld, records_of, until
 
@@ -42,7 +43,7 @@ async def open_record(event: Event) -> None:
         return
     await event.publish("health.record-opened", {
         "reference": event.data["reference"], "record_number": "HR-00418822", "practice": "Port Ellery",
-        "opened_on": event.data["registered_on"], "vaccination_plan": "standard",
+        "opened_on": event.data["child"]["birth_date"], "vaccination_plan": "standard",
     }, id=f"record-{event.id}", version="1.0")
 
 asyncio.run(bus.run())
@@ -83,7 +84,8 @@ async def test_a_birth_opens_a_health_record_and_every_step_is_accounted_for(set
     """Names in any script arrive; one transaction spans both agencies; receipts tell all, and no name."""
     prefix = f"BRT-{uuid4().hex[:12]}"
     answers: dict[str, Event[Any]] = {}
-    registry = Bus("civil-registry", system="births", settings=settings)
+    catalog = with_grant(Catalog.open(), "civil-registry", OPENED, "tell-the-parents")
+    registry = Bus("civil-registry", system="births", settings=settings, catalog=catalog)
 
     @registry.subscribe(OPENED, version=1, purpose="tell-the-parents", name=f"tell-{prefix}")
     async def tell(event: Event[Any]) -> None:

@@ -103,7 +103,9 @@ async def test_a_silent_agency_pages_until_it_receives_again(
         await asyncio.to_thread(wait_for, lambda: "tax" in paged(port))
         tax = Bus("tax", settings=settings)
 
-        @tax.subscribe(BORN, version=1, purpose="assign-a-number", name=f"monitor-test-{time.time_ns()}")
+        @tax.subscribe(
+            BORN, version=1, purpose="assign-taxpayer-number", name=f"monitor-test-{time.time_ns()}"
+        )
         async def assign(event: Event[Any]) -> None:
             """Take it."""
 

@@ -52,6 +52,8 @@ class Country:
             file.write_text(json.dumps(schema()))
             digest = hashlib.sha256(file.read_bytes()).hexdigest()
             _write(place / "contract.yaml", _contract(subject, file.name, digest, partitions))
+        grants = self.folder / "agencies" / self.reader / "subscriptions"
+        _write(grants / f"{self.subject}.yaml", _grant(self.subject))
         (self.folder / "services").mkdir()
         return self.catalog()
 
@@ -147,6 +149,13 @@ def schema() -> dict[str, Any]:
 
 def _object(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+
+def _grant(subject: str) -> dict[str, Any]:
+    return {
+        "subject": subject, "version": 1, "purpose": "benchmark", "fields": ["$"],
+        "approved_by": "An office", "approved_on": "2026-01-01", "expires": "2999-12-31",
+    }  # fmt: skip
 
 
 def _agency(name: str) -> dict[str, Any]:

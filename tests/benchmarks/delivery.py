@@ -37,7 +37,7 @@ from bus import Bus
 
 bus = Bus(os.environ["REPLAYED_AGENCY"])
 
-@bus.subscribe(os.environ["REPLAYED_SUBJECT"], version=1, purpose="bench", name="bench")
+@bus.subscribe(os.environ["REPLAYED_SUBJECT"], version=1, purpose="close-cases", name="bench")
 async def take(event):
     pass
 """
@@ -62,8 +62,8 @@ class Bench:
         """Return a bus whose subscription nobody used before."""
         bus = Bus(self.country.south, settings=self.settings, catalog=self.country.catalog)
         bus.subscribe(
-            self.country.opened, version=1, purpose="bench", name=f"bench-{uuid4().hex[:8]}", retry=POLICY,
-            exactly_once=exactly_once,
+            self.country.opened, version=1, purpose="close-cases", name=f"bench-{uuid4().hex[:8]}",
+            retry=POLICY, exactly_once=exactly_once,
         )(handler)  # fmt: skip
         return bus
 

@@ -65,7 +65,7 @@ async def main(*arguments: str) -> None:
         await handle(event)
 
     bus.subscribe(
-        opened, version=1, purpose="crash", name="crash", exactly_once=exactly_once,
+        opened, version=1, purpose="handle-cases", name="crash", exactly_once=exactly_once,
         retry=RetryPolicy(waits, jitter=0),
         timeout_seconds=limit_seconds, concurrency=CONCURRENCY,
     )(handle_in_time)  # fmt: skip

@@ -23,7 +23,7 @@ from bus.crash.trial import Trial, differences_of, publish_until_acknowledged
 from bus.crash.verdict import Accepted, CrashVerdict, Handling, judge
 from bus.deliver.cli import go_on
 from bus.kafka.transport import KafkaTransport
-from bus.process.serving import NAME_TAKEN
+from bus.process.serving import LEFT_ALONE
 
 KEYS = 240
 """More than are at work at once, and several events of each."""
@@ -87,7 +87,7 @@ async def twin_instances(subscriber: Processes) -> None:
     subscriber.start("one")
     await subscriber.has_handled(subscriber.chance.uniform(1 / 24, 1 / 3))
     subscriber.start("twin", instance="one")
-    await subscriber.ends("one", NAME_TAKEN)
+    await subscriber.ends("one", LEFT_ALONE)
 
 
 OWN_FAULTS: Mapping[str, ProcessFault] = {

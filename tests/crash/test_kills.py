@@ -34,7 +34,7 @@ left = int(kill_after)
 journal = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 bus = Bus(agency)
 
-@bus.subscribe(subject, version=1, purpose="count", name="crash")
+@bus.subscribe(subject, version=1, purpose="close-cases", name="crash")
 async def note(event: Event) -> None:
     global left
     left -= 1

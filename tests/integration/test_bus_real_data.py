@@ -11,6 +11,7 @@ import pytest
 
 from bus import Bus, ContractViolationError, Draft, Event, Receipt, Record, apply_topics, receipts_topic
 from contracts import Catalog, PartitionKeyError
+from tests.grants import with_grant
 from tests.real_catalogs import (
     CLOUD_EVENT,
     FILING,
@@ -38,8 +39,10 @@ class Registered:
     subject: str
 
     def bus(self) -> Bus:
-        """Return a bus of the publisher."""
-        return Bus(self.subject.partition(".")[0], settings=self.world.settings(), catalog=self.catalog)
+        """Return a bus of the publisher, which keeps a copy of what it publishes."""
+        agency = self.subject.partition(".")[0]
+        catalog = with_grant(self.catalog, agency, self.subject, "keep-a-copy")
+        return Bus(agency, settings=self.world.settings(), catalog=catalog)
 
     def examples(self, *, accepted: bool) -> Sequence[RealExample]:
         """Return the examples that the contract takes, or those that it refuses."""

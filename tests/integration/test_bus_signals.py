@@ -49,7 +49,7 @@ def blocking(event: Event) -> None:
         time.sleep(3600)
     print("done", event.offset, flush=True)
 
-bus.subscribe(subject, version=1, purpose="wait", name="signals")(globals()[kind])
+bus.subscribe(subject, version=1, purpose="close-cases", name="signals")(globals()[kind])
 asyncio.run(bus.run())
 """
 
@@ -164,7 +164,7 @@ async def test_a_subscription_that_ends_ends_the_process(kafka_world: KafkaWorld
 
     bus = kafka_world.bus(kafka_world.country.south)
 
-    @bus.subscribe(kafka_world.country.opened, version=1, purpose="wait")
+    @bus.subscribe(kafka_world.country.opened, version=1, purpose="close-cases")
     async def never(event: object) -> None:
         raise AssertionError("never called")
 

@@ -21,6 +21,7 @@ from bus import (
     apply_topics,
 )
 from bus.kafka.cluster import Cluster
+from tests.grants import with_grant
 from tests.ports import held_port
 from tests.small_catalog import SmallCountry, case
 from tests.worlds import KafkaWorld, until
@@ -149,7 +150,8 @@ async def test_the_right_password_serves(
         monkeypatch.setenv(name, value)
     await apply_topics(Settings(), country.catalog)
     seen: list[int] = []
-    bus = Bus(country.north, catalog=country.catalog)
+    catalog = with_grant(country.catalog, country.north, country.opened, "close-cases")
+    bus = Bus(country.north, catalog=catalog)
 
     @bus.subscribe(country.opened, version=1, purpose="close-cases")
     async def keep(event: Event[Any]) -> None:

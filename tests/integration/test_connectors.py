@@ -257,7 +257,7 @@ async def handled_by_a_subscriber(
     handled: Counter[str] = Counter()
     bus = Bus("municipality", system="permits", settings=settings, catalog=catalog)
 
-    @bus.subscribe(EVENT, version=1, purpose="count", name=system)
+    @bus.subscribe(EVENT, version=1, purpose="issue-business-permit", name=system)
     async def count(event: Event[Any]) -> None:
         if event.source.endswith(system):
             handled[event.id] += 1

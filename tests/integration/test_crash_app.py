@@ -28,7 +28,9 @@ from bus import Bus, Event, RetryPolicy
 
 bus = Bus({agency!r})
 
-@bus.subscribe({subject!r}, version=1, purpose="count", name="count", retry=RetryPolicy((0.1,), jitter=0))
+@bus.subscribe(
+    {subject!r}, version=1, purpose="close-cases", name="count", retry=RetryPolicy((0.1,), jitter=0)
+)
 async def count(event: Event) -> None:
     {does}
 """

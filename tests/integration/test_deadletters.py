@@ -12,12 +12,24 @@ from typing import Any
 import orjson
 import pytest
 
-from bus import Bus, ContractViolationError, Draft, Event, FencedError, Reason, RetryPolicy, UsageError
+from bus import (
+    Bus,
+    ContractViolationError,
+    DeadLetter,
+    Draft,
+    Event,
+    FencedError,
+    Reason,
+    RetryPolicy,
+    UsageError,
+)
 from bus.dead_letters.operations import DeadLetters, Filter, Operator, in_source_order
 from bus.topics import audit_topic
+from contracts import Catalog
 from observability import Store
+from tests.deliveries import envelope_of
 from tests.small_catalog import SmallCountry, case
-from tests.worlds import KafkaWorld, World, receipts, until
+from tests.worlds import KafkaWorld, MemoryWorld, World, receipts, until
 
 ONCE = RetryPolicy((0.02,), jitter=0)
 MAE = Operator("mae", "the register is mended")
@@ -42,7 +54,7 @@ def subscribed(world: World, *handlers: tuple[str, Callable[[Event[Any]], Any]])
     """Return a bus with a subscription of each name."""
     bus = world.bus(world.country.south)
     for name, handler in handlers:
-        bus.subscribe(world.country.opened, version=1, purpose="close", name=name, retry=ONCE)(handler)
+        bus.subscribe(world.country.opened, version=1, purpose="close-cases", name=name, retry=ONCE)(handler)
     return bus
 
 
@@ -223,6 +235,36 @@ async def test_an_edited_event_is_handled_and_the_original_is_kept(world: World)
     assert orjson.loads(letter.value or b"") == case(1)
     assert letter.acts[0].edited
     assert len(set(letter.acts[0].hashes)) == 2
+
+
+async def test_of_a_letter_the_granted_fields_are_shown_and_edited(country: SmallCountry) -> None:
+    """The letter holds the whole event; what is edited keeps the rest of it."""
+    country.grant(country.south, country.opened, "close-cases", fields=["$.number", "$.padding"])
+    country.catalog = Catalog.open(country.folder)
+    world, seen = MemoryWorld(country), list[Any]()
+
+    async def take(event: Event[Any]) -> DeadLetter | None:
+        seen.append(event.data)
+        return DeadLetter(Reason.HANDLER_FAILED) if event.data["number"] == 1 else None
+
+    south = subscribed(world, ("office", take))
+    async with south, world.bus(country.north) as north:
+        whole = case(1, "case-of-ada", padding="x")
+        await north.publish(country.opened, whole, version="1.0")
+        await world.append(country.topic, b'{"reference": "case-of-ada"}', headers=envelope_of(world))
+        await until(lambda: len(world.cluster.records(f"{country.south}.dead-letters")) == 2)
+        async with letters_of(world) as opened:
+            letter, broken = await opened.read()
+            if letter.value == b'{"reference": "case-of-ada"}':
+                letter, broken = broken, letter
+            assert orjson.loads(letter.value or b"") == whole
+            assert orjson.loads(opened.shown(letter) or b"") == {"number": 1, "padding": "x"}
+            assert opened.shown(broken) in (None, b"{}")
+            with pytest.raises(UsageError, match=r"granted fields alone \(\$\.number, \$\.padding\)"):
+                await opened.redrive(letter, MAE, orjson.dumps({**whole, "number": 7}))
+            await opened.redrive(letter, MAE, orjson.dumps({"number": 7}))
+            await until(lambda: len(seen) == 2)
+    assert seen == [{"number": 1, "padding": "x"}, {"number": 7}]
 
 
 async def test_what_a_source_set_aside_cannot_be_redriven(world: World) -> None:

@@ -152,7 +152,7 @@ async def found_in(world: KafkaWorld, ahead_seconds: float = 0.0) -> list[Diagno
 async def test_what_is_wrong_in_a_cluster(kafka_world: KafkaWorld) -> None:
     """Nothing at first; then six faults at once: topics, receipts, a stopped subscriber, the clock."""
     country, world = kafka_world.country, kafka_world
-    name = _subscribed(country)
+    name = "close-cases"
     async with world.bus(country.south) as bus:
         await bus.publish(country.closed, case(1), version="1.0")
     assert [one.what for one in await found_in(world) if one.state == "fault"] == []
@@ -187,19 +187,6 @@ async def test_what_is_wrong_in_a_cluster(kafka_world: KafkaWorld) -> None:
     told = {text: (area, remedy) for text in expected for area, what, remedy in faulty if text in what}
     assert told == expected
     assert len(faulty) == len(expected)
-
-
-def _subscribed(country: SmallCountry) -> str:
-    """Write the grant of the south to read opened cases; return the subscription's name."""
-    file = country.folder / "agencies" / country.south / "subscriptions" / f"{country.opened}.yaml"
-    file.parent.mkdir()
-    document = {
-        "subject": country.opened, "version": 1, "purpose": "close-cases", "fields": ["$"],
-        "approved_by": "An office", "approved_on": "2026-01-01", "expires": "2999-12-31",
-    }  # fmt: skip
-    file.write_text(yaml.safe_dump(document))
-    ((_, name),) = Catalog.open(country.folder).subscriptions
-    return name
 
 
 async def _read_nothing(world: KafkaWorld, group: str) -> None:

@@ -47,7 +47,7 @@ from bus import Bus, Event, RetryPolicy
 agency, opened, closed = sys.argv[1:]
 bus = Bus(agency)
 
-@bus.subscribe(opened, version=1, purpose="relay", name="relay", exactly_once=True,
+@bus.subscribe(opened, version=1, purpose="close-cases", name="relay", exactly_once=True,
                retry=RetryPolicy((0.2, 0.2), jitter=0))
 async def relay(event: Event) -> None:
     if event.data["number"] % 50 == 0:
@@ -63,7 +63,7 @@ asyncio.run(bus.run())
 def relaying(world: World, handler: Callable[[Event[Any]], Any], **options: Any) -> Bus:
     """Return a bus with one exactly-once subscription."""
     bus = world.bus(world.country.south)
-    options = {"retry": SOON, "purpose": "relay", "name": NAME, **options}
+    options = {"retry": SOON, "purpose": "close-cases", "name": NAME, **options}
     bus.subscribe(world.country.opened, version=1, exactly_once=True, **options)(handler)
     return bus
 

@@ -63,7 +63,7 @@ def maybe_die(here):
         if left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
-@bus.subscribe(subject, version=1, purpose="count", name="once")
+@bus.subscribe(subject, version=1, purpose="close-cases", name="once")
 def close_case(event: Event) -> None:
     with Session(engine) as session, session.begin():
         if handled.once(session, event):
@@ -235,7 +235,7 @@ async def test_an_id_that_comes_again_with_other_data_is_a_dead_letter(
     ledger = HandledEvents("close-cases")
     bus = kafka_world.bus(kafka_world.country.south)
 
-    @bus.subscribe(kafka_world.country.opened, version=1, purpose="count")
+    @bus.subscribe(kafka_world.country.opened, version=1, purpose="close-cases")
     def close_case(event: Event[Any]) -> None:
         with engine.begin() as connection:
             ledger.once(connection, event)
@@ -248,7 +248,7 @@ async def test_an_id_that_comes_again_with_other_data_is_a_dead_letter(
     async with kafka_world.bus(kafka_world.country.north) as north:
         await north.publish(kafka_world.country.opened, case(2), id="reused", key="a", version="1.0")
     again = kafka_world.bus(kafka_world.country.south)
-    again.subscribe(kafka_world.country.opened, version=1, purpose="count")(close_case)
+    again.subscribe(kafka_world.country.opened, version=1, purpose="close-cases")(close_case)
     async with again:
         row = await until(lambda: _has(kafka_world, "dead-letter"))
     engine.dispose()

@@ -136,7 +136,7 @@ async def test_nobody_asks_about_every_topic(
     bus = world.bus(country.south)
     handled = asyncio.Event()
 
-    @bus.subscribe(country.opened, version=1, purpose="count")
+    @bus.subscribe(country.opened, version=1, purpose="close-cases")
     async def count(event: Event[Any]) -> None:
         handled.set()
 

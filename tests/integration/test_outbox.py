@@ -176,7 +176,7 @@ def sink(world: KafkaWorld, register: Register) -> Bus:
     bus = world.bus(world.country.south)
     ledger = HandledEvents("count")
 
-    @bus.subscribe(world.country.opened, version=1, purpose="count")
+    @bus.subscribe(world.country.opened, version=1, purpose="close-cases")
     def apply(event: Event[Any]) -> None:
         with register.engine.begin() as connection:
             if ledger.once(connection, event):

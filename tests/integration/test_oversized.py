@@ -30,7 +30,9 @@ async def _set_aside(
         await producer.stop()
     bus = world.bus(world.country.south)
 
-    @bus.subscribe(world.country.opened, version=1, purpose="test", name="edge", exactly_once=exactly_once)
+    @bus.subscribe(
+        world.country.opened, version=1, purpose="close-cases", name="edge", exactly_once=exactly_once
+    )
     async def note(event: Event[Any]) -> None:
         seen.append(event.data["number"])
 
@@ -84,7 +86,7 @@ async def test_what_no_row_of_parked_events_could_hold_is_set_aside_at_once(
         await producer.stop()
     bus = world.bus(world.country.south)
 
-    @bus.subscribe(world.country.opened, version=1, purpose="test", name="edge")
+    @bus.subscribe(world.country.opened, version=1, purpose="close-cases", name="edge")
     async def fail(event: Event[Any]) -> None:
         raise RuntimeError
 
@@ -116,7 +118,9 @@ async def test_a_record_that_would_fill_the_memory_is_a_dead_letter(
     await world.append(world.country.topic, orjson.dumps(case(2)), key=b"k", headers=envelope_of(world))
     bus = world.bus(world.country.south)
 
-    @bus.subscribe(world.country.opened, version=1, purpose="test", name="edge", exactly_once=exactly_once)
+    @bus.subscribe(
+        world.country.opened, version=1, purpose="close-cases", name="edge", exactly_once=exactly_once
+    )
     async def note(event: Event[Any]) -> None:
         seen.append(event.data["number"])
 

@@ -27,7 +27,9 @@ def subscribed(world: World, seen: Seen, *, exactly_once: bool = False) -> Bus:
     """Return a bus whose subscription notes the number of each event."""
     bus = world.bus(world.country.south)
 
-    @bus.subscribe(world.country.opened, version=1, purpose="close", name=NAME, exactly_once=exactly_once)
+    @bus.subscribe(
+        world.country.opened, version=1, purpose="close-cases", name=NAME, exactly_once=exactly_once
+    )
     async def handle(event: Event[Any]) -> None:
         seen.append(event.data["number"])
 

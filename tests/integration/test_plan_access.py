@@ -333,7 +333,7 @@ async def test_a_catalogue_that_lost_something_takes_nothing_from_anyone(country
     """Without a registry, the cluster itself says what was applied: all is as it was until there is leave."""
     folder, agencies = country.folder, country.folder / "agencies"
     country.add_agency("lender", 3)
-    grants = [country.grant(f"lender.event-{number}") for number in range(3)]
+    grants = [country.grant_south(f"lender.event-{number}") for number in range(3)]
     policy = folder / "cluster.yaml"
     policy.write_text("publish_bytes_per_second: 20000000\nspared_principals: [User:backup]\n")
     give(country.node, "User:backup", "*")

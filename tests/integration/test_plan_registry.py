@@ -116,7 +116,7 @@ async def test_a_shorter_retention_waits_for_leave(country: GuardedCountry, keys
         assert [change.kind for change in again.changes] == [change.kind for change in plan.changes]
     finally:
         place.write_text(before)
-        country.grant()
+        country.grant_south()
 
 
 async def test_an_older_commit_is_not_applied_over_a_newer_one(
@@ -163,7 +163,7 @@ async def test_who_has_no_key_leaves_no_registry_behind(
         assert [change.name for change in plan.refusals] == ["signatures"]
         assert not (await country.rollout(**keys).plan(TODAY)).refusals
     finally:
-        country.grant()
+        country.grant_south()
 
 
 async def test_a_wrong_clock_takes_nothing_from_anyone(

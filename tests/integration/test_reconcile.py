@@ -50,7 +50,7 @@ async def test_offsets_receipts_and_deliveries_are_compared(
     world, seen = kafka_world, list[str]()
     south = world.bus(country.south)
 
-    @south.subscribe(country.opened, version=1, purpose="close", name="close")
+    @south.subscribe(country.opened, version=1, purpose="close-cases", name="close-cases")
     async def close(event: Event[Any]) -> None:
         seen.append(event.id)
 
@@ -72,7 +72,7 @@ async def test_offsets_receipts_and_deliveries_are_compared(
     assert (topic["events"], topic["receipts"]) == (6, 6)
     assert topic["others"] >= 3  # one aborted record, and the markers of two transactions
     (reader,) = found["subscribers"]
-    assert (reader["subscription"], reader["handled"]) == (f"{country.south}/close", 6)
+    assert (reader["subscription"], reader["handled"]) == (f"{country.south}/close-cases", 6)
 
     await world.append(country.topic, b"{}", key=b"k")
     code, said = await reconcile(country.topic)
@@ -104,12 +104,12 @@ async def test_what_others_have_published_is_known_as_its_subscribers_know_it(
     await append_with_odd_name(world)
     bus = world.bus(country.south)
 
-    @bus.subscribe(country.opened, version=1, purpose="close", name="close")
+    @bus.subscribe(country.opened, version=1, purpose="close-cases", name="close-cases")
     async def close(event: Event[Any]) -> None:
         """Take it."""
 
     async with bus:
-        await until(lambda: _are_committed(world, f"{country.south}.close", 8))
+        await until(lambda: _are_committed(world, f"{country.south}.close-cases", 8))
     _, said = await reconcile(country.opened, "--agency", country.south, "--json")
     found = orjson.loads(said)
     (reader,) = found["subscribers"]

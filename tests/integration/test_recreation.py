@@ -50,7 +50,7 @@ def subscribed(world: World, seen: Seen, failing: Seen, *, exactly_once: bool = 
     @bus.subscribe(
         world.country.opened,
         version=1,
-        purpose="close",
+        purpose="close-cases",
         name="office",
         retry=LATER,
         exactly_once=exactly_once,

@@ -32,7 +32,7 @@ def subscribed(world: World, seen: Seen) -> Bus:
     """Return a bus that notes number and replay of each event, and cannot take case 13 again."""
     bus = world.bus(world.country.south)
 
-    @bus.subscribe(world.country.opened, version=1, purpose="count", name="edge")
+    @bus.subscribe(world.country.opened, version=1, purpose="close-cases", name="edge")
     async def note(event: Event[Any]) -> None:
         if event.replay and event.data["number"] == 13:
             raise RuntimeError
@@ -135,7 +135,7 @@ async def test_an_id_belongs_to_one_subscription(world: World) -> None:
     await replay(subscribed(world, []), "edge", request(since, end))
     bus, seen = world.bus(world.country.south), Seen()
 
-    @bus.subscribe(world.country.closed, version=1, purpose="count", name="other")
+    @bus.subscribe(world.country.closed, version=1, purpose="tell-the-citizen", name="other")
     async def note(event: Event[Any]) -> None:
         seen.append((event.data["number"], event.replay))
 

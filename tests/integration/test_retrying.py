@@ -120,7 +120,7 @@ async def test_a_handler_that_hangs_is_interrupted(world: World) -> None:
     seen: list[int] = []
     bus = world.bus(world.country.south)
 
-    @bus.subscribe(world.country.opened, version=1, purpose="x", retry=QUICK, timeout_seconds=0.2)
+    @bus.subscribe(world.country.opened, version=1, purpose="close-cases", retry=QUICK, timeout_seconds=0.2)
     async def hangs(event: Event[Any]) -> None:
         seen.append(event.attempt)
         if event.attempt == 1:

@@ -21,7 +21,7 @@ from bus import Bus, Event
 bus = Bus("{agency}")
 
 
-@bus.subscribe("{subject}", version=1, purpose="wait", name="run")
+@bus.subscribe("{subject}", version=1, purpose="close-cases", name="run")
 async def handle(event: Event) -> None:
     print("handled", event.data["number"], gc.get_threshold()[0], flush=True)
 """
@@ -54,5 +54,5 @@ async def test_workers_handle_each_event_once_and_stop_gracefully(world: KafkaWo
     started = [line for line in log.splitlines() if f"{country.south} has started" in line]
     assert started, log
     for line in started:
-        reads = f"reads {country.topic} for `wait` as {country.south}.run"
+        reads = f"reads {country.topic} for `close-cases` as {country.south}.run"
         assert f"{reads} - catalogue catalog, at {world.bootstrap_servers}" in line

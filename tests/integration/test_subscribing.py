@@ -121,7 +121,7 @@ async def test_handlers_may_take_typed_models(world: World) -> None:
 
     bus, publisher = world.bus(world.country.south), world.bus(world.country.north)
     for handler in (model, both, typed_event, plain_dict, in_a_thread):
-        bus.subscribe(world.country.opened, version=1, purpose="close", name=handler.__name__)(handler)
+        bus.subscribe(world.country.opened, version=1, purpose="close-cases", name=handler.__name__)(handler)
     async with bus, publisher:
         await publisher.publish(world.country.opened, case(3), version="1.0")
         await until(lambda: len(seen) == 5)
@@ -243,9 +243,9 @@ async def test_a_subscription_is_checked_when_it_is_made(world: World) -> None:
     """A doubled name, an empty purpose, an unclear parameter and a late subscription are named at once."""
     bus = world.bus(world.country.south)
     opened = world.country.opened
-    bus.subscribe(opened, version=1, purpose="x")(never)
+    bus.subscribe(opened, version=1, purpose="close-cases")(never)
     with pytest.raises(UsageError, match="name="):
-        bus.subscribe(opened, version=1, purpose="x")
+        bus.subscribe(opened, version=1, purpose="close-cases")
     with pytest.raises(UsageError, match="purpose"):
         bus.subscribe(opened, version=1, purpose=" ", name="other")
 
@@ -253,10 +253,10 @@ async def test_a_subscription_is_checked_when_it_is_made(world: World) -> None:
         """Take two of the same."""
 
     with pytest.raises(UsageError, match="second"):
-        bus.subscribe(opened, version=1, purpose="x", name="other")(unclear)
+        bus.subscribe(opened, version=1, purpose="close-cases", name="other")(unclear)
     async with bus:
         with pytest.raises(UsageError, match="before the bus starts"):
-            bus.subscribe(opened, version=1, purpose="x", name="late")
+            bus.subscribe(opened, version=1, purpose="close-cases", name="late")
 
 
 async def test_a_stop_waits_for_no_record(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

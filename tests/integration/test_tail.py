@@ -92,6 +92,7 @@ def test_who_sees_personal_data_stands_in_the_audit_before(
     """Who, why, which topics, from where; no value. Nobody else's grant is used."""
     asyncio.run(publish(world, 1))
     country = world.country
+    country.withdraw()
     where = ["tail", country.opened, "--from", "-1h", "--no-follow", "--data", "--by", "mae"]
     assert run([*where, "--agency", country.north]) == 1
     assert run([*where, "--agency", country.south, "--why", "look"]) == 1

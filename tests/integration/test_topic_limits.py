@@ -172,7 +172,7 @@ async def test_what_an_exactly_once_handler_publishes_in_vain_is_a_dead_letter_o
     topic, group = f"{world.country.closed}.v1", f"{world.country.south}.relay"
     bus, handled = world.bus(world.country.south, compression=None), Counter[int]()
 
-    @bus.subscribe(world.country.opened, version=1, purpose="relay", name="relay", exactly_once=True)
+    @bus.subscribe(world.country.opened, version=1, purpose="close-cases", name="relay", exactly_once=True)
     async def relay(event: Event[Any]) -> None:
         number = event.data["number"]
         handled[number] += 1

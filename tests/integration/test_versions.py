@@ -20,7 +20,7 @@ from bus import (
     VersionRetiredError,
 )
 from bus.dead_letters.record import PREFIX
-from bus.deliver.versions import expectations
+from bus.grants.topics import expectations
 from bus.publish import publisher
 from bus.stages.pipeline import require_in_force
 from bus.stages.stamp import Stamper
@@ -49,7 +49,9 @@ def reader(bus: Bus, subject: str, version: int, name: str) -> list[Event[Any]]:
     """Subscribe and return the list that every event handled is added to."""
     seen: list[Event[Any]] = []
 
-    @bus.subscribe(subject, version=version, purpose="test", name=name)
+    purpose = "follow-moves" if version == 1 else "follow-later-moves"
+
+    @bus.subscribe(subject, version=version, purpose=purpose, name=name)
     async def take(event: Event[Any]) -> None:
         seen.append(event)
 

@@ -33,6 +33,7 @@ def _read(user: str, topic: str) -> Access:
 def test_an_agency_is_granted_its_own_and_nothing_else(tmp_path: Path) -> None:
     """Without a subscription it reads no event, its own included."""
     country = SmallCountry(tmp_path)
+    country.withdraw()
     access = desired_state(country.catalog, TODAY).access or frozenset()
     north = {(one.operation, one.pattern) for one in access if one.principal == f"User:{country.north}"}
     assert north == {
@@ -71,13 +72,10 @@ def test_the_monitor_reads_no_event(tmp_path: Path) -> None:
 def until_december(folder: Path) -> tuple[SmallCountry, Catalog]:
     """The small catalogue in which `south` may read the opened cases from 1 March to 31 December 2026."""
     country = SmallCountry(folder)
-    document = {
-        "subject": country.opened, "version": 1, "purpose": "close-cases", "fields": ["$"],
-        "approved_by": "An office", "approved_on": "2026-03-01", "expires": "2026-12-31",
-    }  # fmt: skip
-    place = folder / "agencies" / country.south / "subscriptions"
-    place.mkdir()
-    (place / f"{country.opened}.yaml").write_text(yaml.safe_dump(document))
+    country.withdraw()
+    country.grant(
+        country.south, country.opened, "close-cases", approved_on="2026-03-01", expires="2026-12-31"
+    )
     return country, Catalog.open(folder)
 
 

@@ -155,7 +155,9 @@ async def test_a_subscriber_whose_commits_fail_is_ill(
 
     monkeypatch.setattr(memory_class(exactly_once), "commit", commit)
 
-    @bus.subscribe(world.country.opened, version=1, purpose="test", name="edge", exactly_once=exactly_once)
+    @bus.subscribe(
+        world.country.opened, version=1, purpose="close-cases", name="edge", exactly_once=exactly_once
+    )
     async def note(event: Event[Any]) -> None:
         seen.append(event.data["number"])
 
@@ -187,7 +189,7 @@ async def test_a_dead_letter_that_cannot_be_written_is_an_illness(
     monkeypatch.setattr("bus.deliver.delivery.WITHOUT_BROKER_SECONDS", 0.01)
     world = MemoryWorld(SmallCountry(tmp_path))
     bus = world.bus(world.country.south)
-    bus.subscribe(world.country.opened, version=1, purpose="test", name="edge")(never)
+    bus.subscribe(world.country.opened, version=1, purpose="close-cases", name="edge")(never)
     letters = f"{world.country.south}.dead-letters"
     async with bus:
         world.cluster.delete_topic(letters)

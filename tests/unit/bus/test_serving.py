@@ -8,7 +8,7 @@ import pytest
 
 from bus import InstanceTakenError, Settings
 from bus.process.health import Check
-from bus.process.serving import NAME_TAKEN, serve
+from bus.process.serving import LEFT_ALONE, serve
 
 
 class Taken:
@@ -35,7 +35,7 @@ def test_a_process_whose_name_is_taken_exits_with_a_code_of_its_own(
     service = Taken()
     with pytest.raises(SystemExit) as ended:
         asyncio.run(serve(service, Settings()))
-    assert (ended.value.code, service.stopped) == (NAME_TAKEN, True)
+    assert (ended.value.code, service.stopped) == (LEFT_ALONE, True)
     (record,) = caplog.records
     assert "`south-1`" in record.message
     assert "`south.edge`" in record.message

@@ -45,7 +45,7 @@ async def test_a_handler_may_ask_for_the_end(
     bus = InMemoryBus(country.south, cluster=cluster)
     after = False
 
-    @bus.subscribe(country.opened, version=1, purpose="test", exactly_once=exactly_once)
+    @bus.subscribe(country.opened, version=1, purpose="close-cases", exactly_once=exactly_once)
     async def handler(event: Event[Any]) -> None:
         nonlocal after
         await act(bus)
@@ -70,7 +70,7 @@ async def test_a_plain_handler_may_ask_too(country: SmallCountry) -> None:
     cluster, loop = InMemoryCluster(country.catalog), asyncio.get_running_loop()
     bus = InMemoryBus(country.south, cluster=cluster)
 
-    @bus.subscribe(country.opened, version=1, purpose="test")
+    @bus.subscribe(country.opened, version=1, purpose="close-cases")
     def handler(event: Event[Any]) -> None:
         asyncio.run_coroutine_threadsafe(bus.stop(), loop).result()
 
@@ -87,7 +87,7 @@ async def test_a_handler_stops_another_bus_as_anybody_does(country: SmallCountry
     bus = InMemoryBus(country.south, cluster=cluster)
     served: list[bool] = []
 
-    @bus.subscribe(country.opened, version=1, purpose="test")
+    @bus.subscribe(country.opened, version=1, purpose="close-cases")
     async def handler(event: Event[Any]) -> None:
         await other.stop()
         served.append(other.serving)
@@ -105,7 +105,7 @@ async def test_what_would_wait_for_its_own_handler_is_refused(country: SmallCoun
     cluster = InMemoryCluster(country.catalog)
     bus = InMemoryBus(country.south, cluster=cluster)
 
-    @bus.subscribe(country.opened, version=1, purpose="test")
+    @bus.subscribe(country.opened, version=1, purpose="close-cases")
     async def handler(event: Event[Any]) -> None:
         if event.data["number"] == 1:
             await getattr(bus, method)()

@@ -111,7 +111,7 @@ async def test_programs_are_told_at_their_start_and_at_their_first_publish(
     cluster = InMemoryCluster(country.catalog)
     north, south = [InMemoryBus(agency, cluster=cluster) for agency in (country.north, country.south)]
 
-    @south.subscribe(country.moved, version=1, purpose="test", name="moves")
+    @south.subscribe(country.moved, version=1, purpose="follow-moves", name="moves")
     async def take(event: Event[Any]) -> None:
         """Take it."""
 
@@ -133,7 +133,7 @@ async def test_after_the_last_day_a_subscriber_reads_why_nothing_comes(
     cluster = InMemoryCluster(country.catalog)
     north, south = [InMemoryBus(agency, cluster=cluster) for agency in (country.north, country.south)]
 
-    @south.subscribe(country.moved, version=1, purpose="test", name="moves")
+    @south.subscribe(country.moved, version=1, purpose="follow-moves", name="moves")
     async def take(event: Event[Any]) -> None:
         """Take it."""
 
@@ -165,7 +165,7 @@ async def test_which_versions_are_read_is_up_to_the_day_of_the_broker(
     south = InMemoryBus(country.south, cluster=InMemoryCluster(country.catalog))
     south.transport.clock = BrokerClock(time_of_day=lambda: time_ns() + 3 * 366 * 86_400_000_000_000)
 
-    @south.subscribe(country.moved, version=2, purpose="count moves", name="moves")
+    @south.subscribe(country.moved, version=2, purpose="follow-later-moves", name="moves")
     async def count(event: Event[Any]) -> None:
         del event
 

@@ -129,7 +129,7 @@ async def test_a_call_in_an_event_loop_is_refused(north: SyncBus, country: Small
     seen = asyncio.Queue[str]()
     south = InMemoryBus(country.south, catalog=country.catalog)
 
-    @south.subscribe(country.opened, version=1, purpose="test")
+    @south.subscribe(country.opened, version=1, purpose="close-cases")
     async def keep(event: Event[object]) -> None:
         seen.put_nowait(event.id)
 

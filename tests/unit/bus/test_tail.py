@@ -138,6 +138,7 @@ def test_personal_data_needs_an_agency_and_a_reason(country: SmallCountry) -> No
 
 def test_an_agency_without_a_grant_is_told_how_to_get_one(country: SmallCountry) -> None:
     """Before the cluster is asked: an open one would let it read."""
+    country.withdraw()
     with pytest.raises(AccessDeniedError) as told:
         topics_for(country.catalog, [country.opened], Viewer(country.south), TODAY)
     assert f"govbus new subscription PURPOSE --event {country.opened} --agency {country.south}" in str(

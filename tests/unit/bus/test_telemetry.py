@@ -49,7 +49,7 @@ async def main():
     sender = InMemoryBus("civil-registry", cluster=cluster, settings=settings)
     taker = InMemoryBus("health", cluster=cluster, settings=settings)
 
-    @taker.subscribe(EVENT, version=1, purpose="open-record", name="opener",
+    @taker.subscribe(EVENT, version=1, purpose="open-health-record", name="opener",
                      retry=RetryPolicy((0.01, 0.01), jitter=0), exactly_once=MODE["exactly_once"])
     async def open_record(event: Event):
         attempts[event.id] = attempts.get(event.id, 0) + 1

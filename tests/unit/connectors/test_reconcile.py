@@ -57,7 +57,7 @@ async def handle(cluster: InMemoryCluster, count: int) -> None:
     handled: list[str] = []
     bus = InMemoryBus("municipality", cluster=cluster)
 
-    @bus.subscribe(EVENT, version=1, purpose="count", name="permits")
+    @bus.subscribe(EVENT, version=1, purpose="issue-business-permit", name="permits")
     async def take(event: Event[Any]) -> None:
         handled.append(event.id)
 

@@ -189,7 +189,7 @@ async def test_a_fact_written_twice_is_one_event_where_the_file_names_its_identi
     handled: list[str] = []
     bus = InMemoryBus("municipality", cluster=cluster)
 
-    @bus.subscribe(EVENT, version=1, purpose="count")
+    @bus.subscribe(EVENT, version=1, purpose="issue-business-permit")
     async def count(event: Event[Any]) -> None:
         handled.append(event.id)
 

@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from contracts import Catalog, Contract, ContractVersion, KeyRule, Mask
+from contracts import Catalog, Contract, ContractVersion, DataPath, GrantedFields, KeyRule, Mask, parse_path
 from contracts.project import REFERENCE_FOLDER
 
 
@@ -116,3 +118,103 @@ def _at(data: Any, path: str) -> list[Any]:
         else:
             found = [value[step] for value in found if isinstance(value, dict) and step in value]
     return found
+
+
+ADA = {"name": "Ada", "city": "C"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "data", "seen"),
+    [
+        ((), {"a": 1}, {"a": 1}),
+        (("$",), {"a": 1}, {"a": 1}),
+        (("$.a",), {"b": 2, "a": [ADA], "c": 3}, {"a": [ADA]}),
+        (("$.a", "$"), {"a": 1, "b": 2}, {"a": 1, "b": 2}),
+        (("$.p.name", "$.p.city"), {"p": {**ADA, "age": 1}}, {"p": ADA}),
+        (("$.p.name", "$.p"), {"p": ADA}, {"p": ADA}),
+        (("$.p", "$.p.name"), {"p": ADA}, {"p": ADA}),
+        (("$.p.name",), {"p": {"city": "C"}}, {"p": {}}),
+        (("$.p.name",), {"p": None}, {"p": None}),
+        # Where something else stands than an object: a text, a number, a list.
+        (("$.p.name",), {"p": "Ada"}, {}),
+        (("$.p.name",), {"p": 7}, {}),
+        (("$.p.name",), {"p": [ADA]}, {}),
+        (
+            ("$.l[*].name",),
+            {"l": [ADA, {"city": "C"}, "Eve", None]},
+            {"l": [{"name": "Ada"}, {}, None, None]},
+        ),
+        (("$.l[*].name",), {"l": ADA}, {"l": {}}),
+        (("$.l[*]",), {"l": [1, 2]}, {"l": [1, 2]}),
+        (("$.l[1].name",), {"l": [ADA, ADA, ADA]}, {"l": [None, {"name": "Ada"}]}),
+        (("$.l[1]", "$.l[*].name"), {"l": [ADA, ADA]}, {"l": [{"name": "Ada"}, ADA]}),
+        (("$.l[5]",), {"l": [ADA]}, {"l": [None]}),
+        (("$['full name']",), {"full name": 1, "a": 2}, {"full name": 1}),
+        (("$.a",), {}, {}),
+    ],
+)
+def test_a_program_sees_the_fields_of_its_grant(fields: Any, data: Any, seen: Any) -> None:
+    """And of others not even the names; whoever looks sees no more of them."""
+    granted = GrantedFields(fields)
+    assert granted.of(data) == seen
+    assert granted.is_everything == (seen == data and "$" in granted.paths)
+
+
+VALUES = st.recursive(
+    st.none() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+)
+PATHS = st.sampled_from(["$.a", "$.a.b", "$.a[*]", "$.a[1].c", "$.b[*].a", "$.c[0]", "$.b.c"])
+
+
+@given(VALUES, st.lists(PATHS, min_size=1))
+def test_nothing_is_seen_that_was_not_there_or_not_granted(inner: Any, fields: list[str]) -> None:
+    """To see twice is to see the same; more fields never show less; the data itself stays as it is."""
+    data = {"a": inner, "b": inner, "c": inner}
+    before = json.dumps(data)
+    granted = GrantedFields(fields)
+    seen = granted.of(data)
+    assert json.dumps(data) == before
+    assert granted.of(seen) == seen
+    assert granted.within(data, seen) == data
+    assert seen.keys() <= {parse_path(path)[0] for path in fields}
+    for path in fields:
+        if "*" not in path:
+            there = DataPath.parse(path)
+            assert there.look_up(seen) == there.look_up(data)
+
+
+@pytest.mark.parametrize(
+    ("fields", "whole", "edited", "result"),
+    [
+        (("$",), {"a": 1}, {"b": 2}, {"b": 2}),
+        (("$.a",), {"a": 1, "b": 2}, {"a": 3}, {"a": 3, "b": 2}),
+        (("$.a",), {"a": 1, "b": 2}, {}, {"b": 2}),
+        (("$.p.name",), {"p": ADA}, {"p": {"name": "Eve"}}, {"p": {"name": "Eve", "city": "C"}}),
+        (("$.p.name",), {"p": ADA}, {}, {"p": {"city": "C"}}),
+        (("$.p.name",), {"p": "Ada"}, {}, {"p": "Ada"}),
+        (("$.p.name",), {}, {"p": {"name": "Eve"}}, {"p": {"name": "Eve"}}),
+        (
+            ("$.l[*].name",),
+            {"l": [ADA, ADA]},
+            {"l": [{"name": "Eve"}]},
+            {"l": [{"name": "Eve", "city": "C"}]},
+        ),
+        (("$.l[0].name",), {"l": [ADA, 7]}, {"l": [{"name": "Eve"}]}, {"l": [{**ADA, "name": "Eve"}, 7]}),
+    ],
+)
+def test_what_is_edited_leaves_other_fields_as_they_are(
+    fields: Any, whole: Any, edited: Any, result: Any
+) -> None:
+    """Those that are not granted; one that is granted may be changed, added and removed."""
+    assert GrantedFields(fields).within(whole, edited) == result
+
+
+def test_whoever_looks_sees_the_granted_item_alone() -> None:
+    """As a program does."""
+    version = version_of({"l": {"type": "array", "items": PERSON}}, {})
+    mask = Mask(version, ("$.l[1].name",))
+    assert mask.apply({"l": [ADA, ADA]}).data == {
+        "l": [{"name": "***", "city": "***"}, {"name": "Ada", "city": "***"}]
+    }
+    assert [mask.hides(path) for path in ("$.l[1].name", "$.l[0].name", "$.l[*].name")] == [False, True, True]

@@ -209,6 +209,21 @@ def faults_in_editors(file: Path) -> list[str]:
     return [error.message for error in validator.iter_errors(document.value)]
 
 
+def test_an_event_is_read_for_another_purpose_and_by_its_own_agency(here: Path) -> None:
+    """Where event and agency are named; each is a document of its own, and none is written twice."""
+    new("country")
+    shop, reads = "business-register.shop-registered", "licensing-office"
+    for reader in (reads, "business-register"):
+        result = new("subscription", "count-shops", "--event", shop, "--agency", reader)
+        assert result.exit_code == 0, result.stderr
+    again = new("subscription", "count-shops", "--event", shop, "--agency", reads)
+    assert (again.exit_code, "change it" in again.stderr) == (1, True)
+    granted = {key for key, one in Catalog.open(here).subscriptions.items() if one.subject == shop}
+    assert granted == {
+        (reads, "issue-licence"), (reads, "count-shops"), ("business-register", "count-shops"),
+    }  # fmt: skip
+
+
 def test_a_country_may_have_a_folder_of_its_own(here: Path) -> None:
     """Its name is the folder's; the folder is the project."""
     assert new("country", "atlantis").exit_code == 0

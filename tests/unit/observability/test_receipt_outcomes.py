@@ -53,7 +53,7 @@ class Country:
         bus = self.bus(self.country.south)
 
         @bus.subscribe(
-            self.country.opened, version=1, purpose="close", name="office", exactly_once=exactly_once,
+            self.country.opened, version=1, purpose="close-cases", name="office", exactly_once=exactly_once,
             retry=RetryPolicy((0.02,), jitter=0),
         )  # fmt: skip
         async def take(event: Event[Any]) -> Ack | Retry | DeadLetter:

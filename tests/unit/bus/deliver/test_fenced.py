@@ -27,7 +27,7 @@ def relaying(world: MemoryWorld, handled: Counter[int], gate: asyncio.Event) -> 
     """Return a bus with an exactly-once subscription, whose handler waits."""
     bus = world.bus(world.country.south)
 
-    @bus.subscribe(world.country.opened, version=1, purpose="relay", name=NAME, exactly_once=True)
+    @bus.subscribe(world.country.opened, version=1, purpose="close-cases", name=NAME, exactly_once=True)
     async def relay(event: Event[Any]) -> None:
         handled[event.data["number"]] += 1
         await gate.wait()

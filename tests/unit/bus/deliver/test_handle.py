@@ -22,7 +22,9 @@ async def outcomes(folder: Path, handler: Any, count: int = 1) -> tuple[list[tup
     country = SmallCountry(folder / "catalog")
     cluster = InMemoryCluster(country.catalog)
     north, south = [InMemoryBus(agency, cluster=cluster) for agency in (country.north, country.south)]
-    south.subscribe(country.opened, version=1, purpose="test", retry=RetryPolicy((0.01,), jitter=0))(handler)
+    south.subscribe(country.opened, version=1, purpose="close-cases", retry=RetryPolicy((0.01,), jitter=0))(
+        handler
+    )
 
     def rows() -> list[DeliveryReceipt]:
         return [row for row in cluster.receipts() if isinstance(row, DeliveryReceipt)]
@@ -428,7 +430,7 @@ async def test_a_cancellation_left_behind_meets_no_other_event(tmp_path: Path) -
     cluster = InMemoryCluster(country.catalog)
     north, south = [InMemoryBus(agency, cluster=cluster) for agency in (country.north, country.south)]
 
-    @south.subscribe(country.opened, version=1, purpose="test", concurrency=1)
+    @south.subscribe(country.opened, version=1, purpose="close-cases", concurrency=1)
     async def handler(event: Event[Any]) -> None:
         await asyncio.sleep(0)
         task = asyncio.current_task()

@@ -38,9 +38,9 @@ async def lines_of(
     """Return what is logged of the bus while a handler has some events."""
     caplog.set_level(level, logger="govbus")
     health = InMemoryBus("health", catalog=CATALOG)
-    health.subscribe(BIRTH, version=1, purpose="test", name="logs", retry=RetryPolicy((3600.0,), jitter=0))(
-        handler
-    )
+    health.subscribe(
+        BIRTH, version=1, purpose="open-health-record", name="logs", retry=RetryPolicy((3600.0,), jitter=0)
+    )(handler)
     async with health, InMemoryBus("civil-registry", cluster=health.cluster) as registry:
         for number in range(count):
             data = {**json.loads(DATA.read_text()), "reference": f"BRT-2026-00{number:04d}"}

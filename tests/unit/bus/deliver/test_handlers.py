@@ -147,12 +147,12 @@ MODEL = CaseModel(reference="case-0001", number=4)
 )
 async def test_a_parameter_takes_what_its_annotation_says(handler: Any, expected: Any) -> None:
     """The event, its data as a model, dataclass, typed dict or dict, or both."""
-    assert await adapt(handler, no_injection)(event()) == expected
+    assert await adapt(handler, no_injection).call(event()) == expected
 
 
 async def test_data_that_the_model_does_not_take_is_untranslatable() -> None:
     """The fault names places and kinds, never a value."""
-    found = await adapt(by_model, no_injection)(event({"reference": 7, "number": "Ada Lovelace"}))
+    found = await adapt(by_model, no_injection).call(event({"reference": 7, "number": "Ada Lovelace"}))
     assert isinstance(found, DeadLetter)
     assert found.reason is Reason.UNTRANSLATABLE
     assert "int_parsing" in found.detail
@@ -182,4 +182,4 @@ async def test_a_cached_function_is_a_handler() -> None:
     def cached(event: Event[Any]) -> Any:
         return event.data
 
-    assert await adapt(cached, no_injection)(event()) == DATA
+    assert await adapt(cached, no_injection).call(event()) == DATA

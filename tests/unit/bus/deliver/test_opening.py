@@ -57,7 +57,7 @@ async def test_what_a_partition_left_open_is_ended_while_another_waits_for_it(
     retry = RetryPolicy((0.05,), jitter=0)
 
     @bus.subscribe(
-        world.country.opened, version=1, purpose="relay", name=NAME, exactly_once=True, retry=retry
+        world.country.opened, version=1, purpose="close-cases", name=NAME, exactly_once=True, retry=retry
     )
     async def relay(event: Event[Any]) -> Retry | None:
         return Retry(Reason.HANDLER_FAILED) if event.attempt == 1 else None

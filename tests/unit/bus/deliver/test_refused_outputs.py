@@ -47,7 +47,7 @@ def relaying(
     bus = world.bus(world.country.south)
 
     @bus.subscribe(
-        world.country.opened, version=1, purpose="relay", name=NAME, exactly_once=exactly_once,
+        world.country.opened, version=1, purpose="close-cases", name=NAME, exactly_once=exactly_once,
         retry=RetryPolicy((0.01,) * 3, jitter=0),
     )  # fmt: skip
     async def relay(event: Event[Any]) -> Retry | None:

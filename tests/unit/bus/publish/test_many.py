@@ -188,7 +188,7 @@ async def test_what_a_handler_publishes_exactly_once_is_checked_first_too(
     said: list[Any] = []
     south, north = [InMemoryBus(agency, cluster=cluster) for agency in (country.south, country.north)]
 
-    @south.subscribe(country.opened, version=1, purpose="test", exactly_once=True)
+    @south.subscribe(country.opened, version=1, purpose="close-cases", exactly_once=True)
     async def close(event: Event[Any]) -> None:
         assert event.bus is not None
         publish_many: Any = event.bus.publish_many  # type: ignore[attr-defined]

@@ -65,7 +65,7 @@ async def test_a_handler_goes_on_as_newer_versions_come(country: GrowingCountry)
     south = InMemoryBus(country.south, cluster=cluster)
     north = InMemoryBus(country.north, cluster=cluster, catalog=country.before)
 
-    @north.subscribe(country.closed, version=1, purpose="test")
+    @north.subscribe(country.closed, version=1, purpose="tell-the-citizen")
     async def move(event: Event[Any]) -> None:
         await event.publish(country.moved, event.data, version="1.0")
 
@@ -146,7 +146,7 @@ def test_a_subscription_names_a_major_version_as_a_number(country: GrowingCountr
     """`True` and 1.0 equal 1, and would read a topic that nobody has; None read the latest."""
     bus = InMemoryBus(country.north, cluster=InMemoryCluster(country.catalog))
     with pytest.raises(UsageError, match="whole number"):
-        bus.subscribe(country.moved, version=written, purpose="test")
+        bus.subscribe(country.moved, version=written, purpose="close-cases")
 
 
 @pytest.mark.parametrize(

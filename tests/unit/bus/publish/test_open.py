@@ -110,7 +110,7 @@ async def test_a_plain_handler_that_publishes_by_itself_is_told(country: SmallCo
     cluster = InMemoryCluster(country.catalog)
     north, south = [InMemoryBus(agency, cluster=cluster) for agency in (country.north, country.south)]
 
-    @south.subscribe(country.opened, version=1, purpose="test")
+    @south.subscribe(country.opened, version=1, purpose="close-cases")
     def handler(event: Event[Any]) -> None:
         if submit:
             event.submit(country.closed, case(), version="1.0")
@@ -151,7 +151,7 @@ async def test_exactly_once_takes_nothing_of_a_handler_that_has_ended(country: S
     north, south = [InMemoryBus(agency, cluster=cluster) for agency in (country.north, country.south)]
     left: list[Event[Any]] = []
 
-    @south.subscribe(country.opened, version=1, purpose="test", exactly_once=True)
+    @south.subscribe(country.opened, version=1, purpose="close-cases", exactly_once=True)
     async def handler(event: Event[Any]) -> None:
         left.append(event)
 

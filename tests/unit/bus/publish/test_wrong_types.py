@@ -63,7 +63,7 @@ async def test_a_handler_that_passes_another_type_has_a_dead_letter(
     cluster = InMemoryCluster(country.catalog)
     north, south = [InMemoryBus(agency, cluster=cluster) for agency in (country.north, country.south)]
 
-    @south.subscribe(country.opened, version=1, purpose="test")
+    @south.subscribe(country.opened, version=1, purpose="close-cases")
     async def handler(event: Event[Any]) -> None:
         called: dict[str, Any] = {"version": "1.0", name: value}
         await event.publish(country.closed, case(), **called)
