@@ -34,6 +34,7 @@ from bus import (
 from bus.kafka import transactional
 from bus.table import deliver
 from contracts import Catalog
+from tests.grants import with_grant
 from tests.ports import held_port
 from tests.postgresql import new_database, private_server, turn
 from tests.small_catalog import SmallCountry, case
@@ -130,6 +131,8 @@ async def published(bus: Bus, subject: str, number: int) -> Receipt | None:
 async def test_stopping_without_a_broker_is_bounded(world: KafkaWorld, node: EmbeddedKafka) -> None:
     """The process can go while the node is away, and whoever waits for an acknowledgement is told."""
     seen: list[int] = []
+    country = world.country
+    country.catalog = with_grant(country.catalog, country.north, country.opened, "close-cases")
     bus = world.bus(world.country.north, publish_timeout_seconds=1.0, stop_timeout_seconds=1.0)
 
     @bus.subscribe(world.country.opened, version=1, purpose="close-cases", name="outage")
