@@ -50,6 +50,7 @@ from bus.settings import Settings
 from bus.stages.stamp import require_service
 from bus.table import Table, deliver
 from bus.telemetry import Telemetry
+from bus.times.limits import in_time
 from bus.times.sunsets import SunsetWatch, VersionUse
 from bus.topics import dead_letter_topic, group_of, parked_topic, receipts_topic, topic_of
 from bus.transport import Transport
@@ -280,7 +281,7 @@ class Bus(Publishing, BoundedReading):
             When the broker took it.
 
         Raises:
-            BusUnavailableError: the broker did not acknowledge it.
+            BusUnavailableError: no acknowledgement of it and its receipt within `publish_timeout_seconds`.
             EnvelopeError: `intended` names a service that the catalogue lacks.
             UsageError: the bus has not started, or has stopped.
         """
@@ -292,9 +293,11 @@ class Bus(Publishing, BoundedReading):
             detail,
             {"agency": self.agency, "system": self.system, **(where or {}), **intended.facts},
         )
-        place = await self._set_aside(DeadLetterRecord(key, value, (*headers, *added)))
-        self._publisher.dead_letter(place, reason.value, value or b"", intended, origin_of(where or {}))
-        await self._receipts.flush()
+        letter = DeadLetterRecord(key, value, (*headers, *added))
+        async with in_time(self._transport.answer_seconds, f"topic `{dead_letter_topic(self.agency)}`"):
+            place = await self._set_aside(letter)
+            self._publisher.dead_letter(place, reason.value, value or b"", intended, origin_of(where or {}))
+            await self._receipts.flush()
         return envelope.moment_of(place.timestamp * 1000)
 
     async def _set_aside(self, letter: DeadLetterRecord) -> Position:
@@ -330,9 +333,7 @@ class Bus(Publishing, BoundedReading):
             await self._transport.start(self._telemetry.sent if self._telemetry.metering else None)
             own = {receipts_topic(self.agency), dead_letter_topic(self.agency), parked_topic(self.agency)}
             await self._transport.require_topics(own)
-            self._clock_watch = ClockWatch(
-                self._transport, receipts_topic(self.agency), self.settings.publish_timeout_seconds
-            )
+            self._clock_watch = ClockWatch(self._transport, receipts_topic(self.agency))
             await self._clock_watch.start()
             await self._follow()
             self._renew()  # which versions are retired is up to the broker's day, as grants are

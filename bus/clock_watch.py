@@ -2,7 +2,7 @@
 
 import asyncio
 
-from bus.errors import BusError, BusUnavailableError
+from bus.errors import BusError
 from bus.kafka.transport import KafkaTransport
 from bus.receipts.receipts import encode_groups
 from bus.settings import Settings
@@ -24,12 +24,10 @@ class ClockWatch:
     Args:
         transport: the cluster, started.
         topic: the topic of receipts, which takes records that hold none.
-        timeout_seconds: how long the broker may take to acknowledge one.
     """
 
-    def __init__(self, transport: Transport, topic: str, timeout_seconds: float) -> None:
+    def __init__(self, transport: Transport, topic: str) -> None:
         self._transport = transport
-        self._timeout_seconds = timeout_seconds
         self._topic = topic
         self._task: asyncio.Task[None] | None = None
 
@@ -65,27 +63,21 @@ class ClockWatch:
                     logger.warning("the broker's time could not be read yet: %s", error)
 
     async def _learn(self) -> None:
-        await learn_time(self._transport, self._topic, self._timeout_seconds)
+        await learn_time(self._transport, self._topic)
 
 
-async def learn_time(transport: Transport, topic: str, timeout_seconds: float) -> None:
+async def learn_time(transport: Transport, topic: str) -> None:
     """Read the broker's time into the clock of a transport.
 
     Args:
         transport: the cluster, started.
         topic: a topic of receipts, which takes records that hold none, or `CLOCK_TOPIC`.
-        timeout_seconds: how long the broker may take to acknowledge one.
 
     Raises:
         BusError: the broker did not acknowledge a record.
     """
     for _ in range(READINGS):
-        try:
-            async with asyncio.timeout(timeout_seconds):
-                await deliver(transport, topic, None, encode_groups(()), partition=0)
-        except TimeoutError:
-            why = f"the broker did not acknowledge a record in time - topic `{topic}`"
-            raise BusUnavailableError(why) from None
+        await deliver(transport, topic, None, encode_groups(()), partition=0)
 
 
 async def read_broker_offset_us(settings: Settings) -> int:
@@ -99,7 +91,7 @@ async def read_broker_offset_us(settings: Settings) -> int:
     transport = KafkaTransport(settings)
     await transport.start()
     try:
-        await learn_time(transport, CLOCK_TOPIC, settings.publish_timeout_seconds)
+        await learn_time(transport, CLOCK_TOPIC)
     finally:
         await transport.stop()
     return transport.clock.at_us(0)

@@ -5,6 +5,7 @@ import asyncio
 from bus.caused import publishing
 from bus.errors import BusError
 from bus.record import Position
+from bus.times.limits import in_time
 from bus.transport import Outgoing, Sender, Transport
 
 
@@ -80,11 +81,12 @@ async def deliver(
     """Send one record and return its place when the broker has it.
 
     Raises:
-        BusError: the broker did not acknowledge it.
+        BusError: the broker did not acknowledge it, or not within `publish_timeout_seconds`.
     """
     outgoing = _Awaited(topic, key, value, headers or [], partition)
     transport.send(outgoing)
-    return await outgoing.done
+    async with in_time(transport.answer_seconds, f"topic `{topic}`"):
+        return await outgoing.done
 
 
 class _Awaited(Outgoing):

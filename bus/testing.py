@@ -485,6 +485,8 @@ class _MemoryOffsets:
 class _MemoryTransport:
     """A cluster in memory; see `bus.transport.Transport`."""
 
+    answer_seconds = 30.0
+
     def __init__(self, cluster: InMemoryCluster) -> None:
         self.clock = BrokerClock()
         self._cluster = cluster

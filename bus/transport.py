@@ -176,7 +176,13 @@ class Offsets(Protocol):
 
 
 class Sender(Protocol):
-    """Sends records."""
+    """Sends records.
+
+    Attributes:
+        answer_seconds: how long whoever waits for an acknowledgement waits: `publish_timeout_seconds`.
+    """
+
+    answer_seconds: float
 
     @property
     def unacknowledged(self) -> int:

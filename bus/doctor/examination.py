@@ -174,7 +174,7 @@ async def _clock(settings: Settings, agency: str, now: Callable[[], float]) -> A
     try:
         topic = receipts_topic(agency) if agency else CLOCK_TOPIC
         await transport.require_topics([topic])
-        await learn_time(transport, topic, settings.publish_timeout_seconds)
+        await learn_time(transport, topic)
         yield of_clock(now() - transport.clock.now_us() / 1e6)
     finally:
         await transport.stop()

@@ -39,6 +39,9 @@ if logging.getLogger("aiokafka").level == logging.NOTSET:
 AGAIN = Backoff(first_seconds=0.02, longest_seconds=0.5)
 """Between two attempts to connect to a broker, and two looks at a cluster that lacks something. Java's client
 waits 50 ms to 1 s (`reconnect.backoff.ms`, `retry.backoff.ms`)."""
+REQUEST_SECONDS = 40.0
+"""How long a request is at least waited for, as aiokafka does: repeating it makes a busy broker slower.
+Whoever waits for a broker is told after `publish_timeout_seconds`; aiokafka gives nothing up before that."""
 TASKS = {
     "_coordinator": (
         "_coordination_task", "_heartbeat_task", "_commit_refresh_task", "_reset_committed_task",
@@ -60,6 +63,7 @@ def connection(settings: Settings) -> dict[str, Any]:
         "bootstrap_servers": settings.bootstrap_servers,
         "security_protocol": protocol,
         "client_id": CLIENT_ID,
+        "request_timeout_ms": int(max(REQUEST_SECONDS, settings.publish_timeout_seconds) * 1000),
     }
     if protocol.startswith("SASL"):
         if not settings.sasl_username or settings.sasl_password is None:

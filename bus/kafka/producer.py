@@ -56,6 +56,9 @@ class Producer:
         self._reviving: asyncio.Task[None] | None = None
         self._outage = Outage(f"what is published to {settings.bootstrap_servers}")
         self._turn = count()
+        self._look: asyncio.TimerHandle | None = None
+        self._progress_at = 0.0
+        """When the last record was acknowledged or failed, or the first one began to wait."""
         self._empty = asyncio.Event()
         """Set when the last record was acknowledged or failed."""
         self.unacknowledged = 0
@@ -124,6 +127,9 @@ class Producer:
                 self.unacknowledged,
                 self._settings.bootstrap_servers,
             )
+        if self._look is not None:
+            self._look.cancel()
+            self._look = None
         for task in self._tasks:
             task.cancel()
         error = BusUnavailableError("the bus stopped before the broker acknowledged the event")
@@ -144,6 +150,10 @@ class Producer:
 
     def send(self, outgoing: Outgoing) -> None:
         """Put a record into its partition's queue; see `Transport.send`."""
+        if not self.unacknowledged:
+            self._progress_at = monotonic()
+            if self._look is None:
+                self._look_after(self._settings.publish_timeout_seconds)
         self.unacknowledged += 1
         lane = self._lanes.get((outgoing.topic, outgoing.partition))  # type: ignore[arg-type] # None has none
         if lane is not None:
@@ -263,8 +273,23 @@ class Producer:
     def settled(self, records: int) -> None:
         """Note records that are acknowledged or failed."""
         self.unacknowledged -= records
+        self._progress_at = monotonic()
         if not self.unacknowledged:
             self._empty.set()
+
+    def _look_after(self, seconds: float) -> None:
+        self._look = asyncio.get_running_loop().call_later(seconds, self._look_for_progress)
+
+    def _look_for_progress(self) -> None:
+        """Tell of a broker that acknowledges nothing: one that is frozen closes no connection."""
+        self._look = None
+        if not self.unacknowledged:
+            return
+        limit = self._settings.publish_timeout_seconds
+        left = self._progress_at + limit - monotonic()
+        if left <= 0:
+            self._away(f"no acknowledgement within {limit:g} s")
+        self._look_after(left if left > 0 else limit)
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.create_task(work)

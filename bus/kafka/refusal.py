@@ -46,7 +46,8 @@ async def _fault(host: str, port: int, arguments: dict[str, Any]) -> BaseExcepti
     try:
         if (context := arguments.get("ssl_context")) is not None:
             await _shake_hands(host, port, context)
-        connection = await create_conn(host, port, request_timeout_ms=int(PROBE_SECONDS * 1000), **arguments)
+        arguments = {**arguments, "request_timeout_ms": int(PROBE_SECONDS * 1000)}
+        connection = await create_conn(host, port, **arguments)
         connection.close()
     except (KafkaError, OSError) as error:
         return error

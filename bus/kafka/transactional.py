@@ -39,6 +39,7 @@ class KafkaTransactional:
     def __init__(
         self, settings: Settings, clock: BrokerClock, identity: str, beside: Producer | None = None
     ) -> None:
+        self.answer_seconds = settings.publish_timeout_seconds
         self._settings = settings
         self._identity = identity
         self._producer = Producer(settings, clock, identity)
@@ -120,6 +121,8 @@ class KafkaTransactional:
     async def abort(self) -> None:
         """Abort, if possible."""
         self._begun = False
+        if self._producer.kafka is None:
+            return
         with contextlib.suppress(BusError, AssertionError, TimeoutError):
             async with asyncio.timeout(ABORT_SECONDS):
                 if self._producer.kafka._txn_manager.state is TransactionState.ABORTABLE_ERROR:  # noqa: SLF001

@@ -28,6 +28,7 @@ class KafkaTransport:
 
     def __init__(self, settings: Settings) -> None:
         self.clock = BrokerClock()
+        self.answer_seconds = settings.publish_timeout_seconds
         self._settings = settings
         self._producer = Producer(settings, self.clock)
         self._one_off_reads = OneOffReads(settings)

@@ -66,6 +66,8 @@ class OpenRecords:
 class MemoryTransactional:
     """See `bus.transport.Transactional`."""
 
+    answer_seconds = 30.0
+
     def __init__(self, identity: str, records: OpenRecords, append: Append, commit: Commit) -> None:
         self.unacknowledged = 0
         self._identity = identity

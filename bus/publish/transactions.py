@@ -12,13 +12,17 @@ from uuid_utils import uuid7
 
 from bus.call import Call
 from bus.caused import publishing
-from bus.errors import BusError, UsageError
+from bus.errors import BusUnavailableError, UsageError
 from bus.publish.context import BusContext
 from bus.publish.surface import Publishing
 from bus.receipts.writer import ReceiptLog
 from bus.table import Table, deliver
+from bus.times.limits import in_time
 from bus.topics import receipts_topic
 from bus.transport import Sender, Transactional
+from contracts import visible_logger
+
+logger = visible_logger("govbus.transactions")
 
 
 class Transaction(Publishing):
@@ -77,11 +81,12 @@ class Transaction(Publishing):
             raise call.forgotten()
         self._loop = None  # what comes from now on would join, or miss, the commit by chance
         await self._publisher.released(self.settings.publish_timeout_seconds)
-        while self._transactional.unacknowledged:
-            await self._transactional.drain()
+        async with in_time(self.settings.publish_timeout_seconds, "a transaction"):
+            while self._transactional.unacknowledged:
+                await self._transactional.drain()
+                await self._receipts.flush()
             await self._receipts.flush()
-        await self._receipts.flush()
-        await self._transactional.commit("", {})
+            await self._transactional.commit("", {})
         for table, key, value in self._written:
             table.keep(key, value)
 
@@ -94,47 +99,84 @@ class Transactions:
         self._refusals = refusals
         self._idle: dict[str, list[Transactional]] = {}
         self._busy: set[str] = set()
+        self._leaving: dict[asyncio.Task[None], str | None] = {}
+        """What is aborted without anybody who waits for it, and its name."""
 
     @asynccontextmanager
     async def open(self, name: str | None) -> AsyncIterator[Transaction]:
         """Open one; see `Bus.transaction`."""
         if name in self._busy:
             raise UsageError(f"Expected one transaction at a time, got a second one - at `name` ({name})")
-        transactional = await self._take(name)
         if name is not None:
             self._busy.add(name)
-        transaction = Transaction(self._context, transactional, self._refusals)
         try:
-            await transactional.begin()
-            yield transaction
-            await transaction.commit()
-        except BaseException:
-            transaction.ended()
-            await transactional.abort()
-            await transactional.stop()
-            raise
-        else:
-            self._idle.setdefault(name or "", []).append(transactional)
+            async with self._opened(name) as transaction:
+                yield transaction
         finally:
             self._busy.discard(name or "")
 
-    async def _take(self, name: str | None) -> Transactional:
-        idle = self._idle.get(name or "")
-        if idle:
-            return idle.pop()
+    @asynccontextmanager
+    async def _opened(self, name: str | None) -> AsyncIterator[Transaction]:
+        seconds = self._context.settings.publish_timeout_seconds
+        transactional = await self._begun(name, seconds)
+        transaction = Transaction(self._context, transactional, self._refusals)
+        try:
+            yield transaction
+            await transaction.commit()
+        except BaseException as error:
+            transaction.ended()
+            # Where the broker is away it would not be told either, and aborts by itself in the end.
+            await self._leave(transactional, name, 0.0 if isinstance(error, BusUnavailableError) else seconds)
+            raise
+        self._idle.setdefault(name or "", []).append(transactional)
+
+    async def _begun(self, name: str | None, seconds: float) -> Transactional:
+        async with in_time(seconds, "a transaction"):
+            # The id of a name is taken over by whoever starts with it, as an abort may have to.
+            leaving = [task for task, whose in self._leaving.items() if whose == name]
+            if name is not None and leaving:
+                await asyncio.wait(leaving)
+            idle = self._idle.get(name or "")
+            is_new = not idle
+            transactional = idle.pop() if idle else self._new(name)
+            try:
+                if is_new:
+                    await transactional.start()
+                await transactional.begin()
+            except BaseException:
+                await self._leave(transactional, name, 0.0)
+                raise
+        return transactional
+
+    def _new(self, name: str | None) -> Transactional:
         agency = self._context.agency
         identity = f"{agency}.once.{uuid7()}" if name is None else f"{agency}.named.{name}"
-        transactional = self._context.transport.transactional(identity)
-        try:
-            await transactional.start()
-        except BusError:
-            await transactional.stop()
-            raise
-        return transactional
+        return self._context.transport.transactional(identity)
+
+    async def _leave(self, transactional: Transactional, name: str | None, seconds: float) -> None:
+        """Abort and disconnect; after so long, without anybody who waits for it."""
+        task = asyncio.create_task(_end(transactional))
+        self._leaving[task] = name
+        task.add_done_callback(self._left)
+        await asyncio.wait([task], timeout=seconds)
+
+    def _left(self, task: asyncio.Task[None]) -> None:
+        del self._leaving[task]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.warning("a transaction was left with an error (%s)", type(error).__name__)
 
     async def stop(self) -> None:
         """Disconnect."""
+        if self._leaving:
+            await asyncio.wait(list(self._leaving))
         idle, self._idle = self._idle, {}
         for transactionals in idle.values():
             for transactional in transactionals:
                 await transactional.stop()
+
+
+async def _end(transactional: Transactional) -> None:
+    try:
+        await transactional.abort()
+    finally:
+        await transactional.stop()

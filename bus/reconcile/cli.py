@@ -82,7 +82,7 @@ async def _account(
     topic = CLOCK_TOPIC if agency is None else receipts_topic(agency)  # each may write there
     await transport.start()
     try:
-        await learn_time(transport, topic, settings.publish_timeout_seconds)
+        await learn_time(transport, topic)
         now = envelope.moment_of(transport.clock.now_us())
         return account(await reader.read(latest=now - settled))
     finally:

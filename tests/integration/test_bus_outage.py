@@ -27,6 +27,7 @@ from bus import (
     DeliveryReceipt,
     EmbeddedKafka,
     Event,
+    Reason,
     Receipt,
     Settings,
     apply_topics,
@@ -278,6 +279,53 @@ async def test_what_is_sent_in_an_outage_ends_within_its_limits(
     assert errors == {BusUnavailableError}
     assert said == ["govbus.outage"] * 2
     assert attempts[ATTEMPTS - 1] - attempts[0] >= LEAST_SECONDS
+
+
+async def test_whoever_waits_for_a_frozen_broker_is_told_within_the_limit(
+    world: KafkaWorld, node: EmbeddedKafka, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It closes no connection, and aiokafka waits for its answers for 40 s. A name goes on afterwards."""
+    bus = world.bus(world.country.north, publish_timeout_seconds=1.0)
+    checkpoints = bus.table(f"{world.country.north}.checkpoints")
+
+    async def together(name: str | None) -> None:
+        async with bus.transaction(name) as transaction:
+            await transaction.put(checkpoints, "x", b"1")
+            await transaction.publish(world.country.opened, case(1), version="1.0")
+
+    async def repeated() -> bool:
+        with suppress(BusUnavailableError):
+            await together("one")
+            return True
+        return False
+
+    stack = await running(bus)
+    await until(lambda: published(bus, world.country.opened, 1))
+    await until(repeated)
+    caplog.clear()
+    node.pause()
+    try:
+        waiting = [
+            asyncio.ensure_future(one)
+            for one in (
+                bus.publish(world.country.opened, case(2), version="1.0"),
+                bus.dead_letter(b"", reason=Reason.MALFORMED_RECORD, stage="read"),
+                checkpoints.put("y", b"1"),
+                together("one"),
+                together("another"),
+                together(None),
+            )
+        ]
+        _, late = await asyncio.wait(waiting, timeout=6.0)
+        await until(lambda: "away, waiting for it: no acknowledgement within 1 s" in caplog.text)
+    finally:
+        node.resume()
+    await until(lambda: "back after" in caplog.text)
+    await until(repeated)
+    assert await checkpoints.get("x") == b"1"
+    await stack.aclose()
+    assert not late
+    assert {type(one.exception()) for one in waiting} == {BusUnavailableError}
 
 
 async def test_a_bus_that_could_not_start_may_try_again(

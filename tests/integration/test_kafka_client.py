@@ -13,10 +13,10 @@ from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
-from bus import BusUnavailableError, Event, Settings, apply_topics
+from bus import BusError, BusUnavailableError, Event, Settings, apply_topics
 from bus.kafka.client import Network, begin, connection, end
 from bus.kafka.transport import KafkaTransport
-from bus.table import deliver
+from bus.transport import Outgoing
 from tests.connections import left_open
 from tests.interruptions import TRIALS, Interruption, at_each_wait
 from tests.small_catalog import SmallCountry, case
@@ -55,6 +55,20 @@ async def test_a_start_that_takes_too_long_leaves_nothing(
     assert caught.value.retriable
 
 
+class Noted(Outgoing):
+    """A record that keeps the error of its sending."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.done: asyncio.Future[BusError] = asyncio.get_running_loop().create_future()
+
+    def acknowledged(self, partition: int, offset: int, timestamp: int) -> None:
+        raise AssertionError("never acknowledged")
+
+    def failed(self, error: BusError) -> None:
+        self.done.set_result(error)
+
+
 async def test_a_topic_is_looked_for_as_long_as_a_publish_may_last(
     kafka_world: KafkaWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -73,13 +87,12 @@ async def test_a_topic_is_looked_for_as_long_as_a_publish_may_last(
     transport = KafkaTransport(kafka_world.settings(publish_timeout_seconds=1.0))
     await transport.start()
     monkeypatch.setattr(AIOKafkaConnection, "send", failing)
-    told = asyncio.ensure_future(deliver(transport, kafka_world.country.topic, None, b"{}"))
-    done, _ = await asyncio.wait([told], timeout=1.9)
+    transport.send(sent := Noted(kafka_world.country.topic, None, b"{}", []))
+    done, _ = await asyncio.wait([sent.done], timeout=1.9)
     await transport.stop()
     assert not looks
     assert done
-    assert isinstance(told.exception(), BusUnavailableError)
-    assert "no broker answers" in str(told.exception())
+    assert "no broker answers" in str(sent.done.result())
 
 
 async def test_a_stop_that_takes_too_long_leaves_nothing(kafka_world: KafkaWorld) -> None:

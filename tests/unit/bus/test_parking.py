@@ -184,6 +184,8 @@ def test_a_foreign_row_says_nothing(key: bytes | None, headers: tuple[tuple[str,
 class Held:
     """A broker that acknowledges when told to."""
 
+    answer_seconds = 30.0
+
     unacknowledged = 0
 
     def __init__(self) -> None:

@@ -18,6 +18,8 @@ SOON = 0.001
 class Broker:
     """Takes records, and acknowledges them when the test does."""
 
+    answer_seconds = 30.0
+
     def __init__(self) -> None:
         self.taken: list[Outgoing] = []
 

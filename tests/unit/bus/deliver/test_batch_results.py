@@ -25,6 +25,8 @@ PARKED = "south.parked"
 class Broker:
     """A broker that acknowledges at once, and remembers the order."""
 
+    answer_seconds = 30.0
+
     unacknowledged = 0
 
     def __init__(self) -> None:

@@ -30,6 +30,8 @@ RECORD = StoredRecord("t", 0, 4, 0, b"k", b"{}")
 class SlowSender:
     """Takes records, and acknowledges them when the test does."""
 
+    answer_seconds = 30.0
+
     def __init__(self) -> None:
         self.sent: list[Outgoing] = []
 
