@@ -449,7 +449,7 @@ class MonitorService:
             open_consumer(self._settings, group=MONITOR_GROUP, topics=RECEIPTS_TOPICS)
         )
         offsets = await self._stack.enter_async_context(open_offsets(self._settings))
-        self._monitor = Monitor(self._store, consumer, TopicCheck(offsets), clock=self._clock)
+        self._monitor = Monitor(self._store, consumer, TopicCheck(offsets, self._store), clock=self._clock)
         self._running = asyncio.create_task(self._monitor.run())
         return self
 

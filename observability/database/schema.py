@@ -36,7 +36,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from bus import text_fault
 from observability.errors import StoreError
 
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 10
 """Raise it with every change of a table; a database of another version is refused."""
 
 BUSY_SECONDS = 30
@@ -242,6 +242,18 @@ unchecked = Table(
     _whole("written_us"),
     Column("undated", Boolean, nullable=False),
 )
+
+undated_topics = Table("undated_topics", metadata, _text("topic", primary_key=True))
+"""Topics that kept the times of their publishers once."""
+
+dated_from = Table(
+    "dated_from",
+    metadata,
+    _text("topic", primary_key=True),
+    Column("partition", Integer, primary_key=True, autoincrement=False),
+    _whole("offset"),
+)
+"""The first offset of a partition of such a topic that has the broker's time, since it was set back."""
 
 schema_version = Table("schema_version", metadata, Column("version", Integer, primary_key=True))
 

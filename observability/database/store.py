@@ -13,12 +13,13 @@ from typing import Self, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
-from bus import Backoff, PublishReceipt
+from bus import Backoff, PublishReceipt, TopicPartition
 from contracts import Catalog, Service
-from observability.database import beliefs, gone, intake, queries, reading, retention
+from observability.database import beliefs, dating, gone, intake, queries, reading, retention
 from observability.database.intake import Place
 from observability.database.schema import open_engine
 from observability.errors import StoreError
+from observability.evidence.dating import Dating
 from observability.evidence.silence import SILENT_AFTER_SECONDS, Addressee
 from observability.evidence.trust import Fault, Refusal, Word
 from observability.identity import AnyReceipt, PublishKey, publish_key, stored_text
@@ -157,7 +158,23 @@ class Store:
 
         self._write(write)
 
-    def _write(self, write: Callable[[Connection], int]) -> int:
+    def dating(self) -> Dating:
+        """Return which topics kept the times of their publishers, and since when they do not."""
+        return self._read(dating.read_dating)
+
+    def keep_dating(self, seen: Dating, dropped: Collection[TopicPartition] = ()) -> Dating:
+        """Keep what a monitor saw of that, and return all that is known; what another saw first counts.
+
+        Args:
+            seen: what it saw.
+            dropped: places that have the broker's time no more.
+
+        Raises:
+            StoreError: the database failed, and nothing of it was written.
+        """
+        return self._write(lambda connection: dating.keep_dating(connection, seen, dropped))
+
+    def _write(self, write: Callable[[Connection], Answer]) -> Answer:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return self._in_one_transaction(write)
@@ -326,7 +343,7 @@ class Store:
         with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
             yield connection
 
-    def _in_one_transaction(self, write: Callable[[Connection], int]) -> int:
+    def _in_one_transaction(self, write: Callable[[Connection], Answer]) -> Answer:
         with self._writing() as connection:
             if not self._is_current:
                 intake.follow(connection, self._definitions, self._grants)

@@ -6,7 +6,8 @@ partitions, and a batch asks at most `ROUNDS` times, from the middle of the time
 time refutes whoever claims to be on its other side, so that a flood of lies falls with a few questions. What
 is left over, or could not be asked, is `unchecked` and asked again later. A topic that keeps the times of its
 publishers is asked for no time, nor is one that was set back asked for those of the records that it held
-then. The monitor may describe the topics of events, not read them.
+then; what was seen of that is kept before anything is said by it. The monitor may describe the topics of
+events, not read them.
 """
 
 import asyncio
@@ -14,9 +15,12 @@ import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Protocol
 
 from bus import BusError, Offsets, PublishReceipt, TopicPartition
 from contracts import visible_logger
+from observability.errors import StoreError
+from observability.evidence.dating import Dating
 from observability.evidence.trust import (
     Bounds,
     Standing,
@@ -47,23 +51,33 @@ Window = tuple[int, int]
 """The times at which to ask, in milliseconds since the epoch."""
 
 
+class Memory(Protocol):
+    """Where it is kept which topics had the times of their publishers: `Store`."""
+
+    def dating(self) -> Dating:
+        """Return what is known."""
+
+    def keep_dating(self, seen: Dating, dropped: Collection[TopicPartition] = ()) -> Dating:
+        """Keep what was seen; return all that is known."""
+
+
 class TopicCheck:
     """Checks publishes against their topics.
 
     Args:
         offsets: what the cluster says of its topics.
+        memory: keeps which topics had the times of their publishers, over a restart too.
         clock: seconds that never go back.
     """
 
-    def __init__(self, offsets: Offsets, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, offsets: Offsets, memory: Memory, clock: Callable[[], float] = time.monotonic) -> None:
         self._offsets = offsets
+        self._memory = memory
         self._clock = clock
         self._topics: dict[str, int] = {}
         self._undated: dict[str, bool] = {}
-        self._told: set[str] = set()
-        """Topics that kept the times of their publishers once."""
-        self._dated_from: dict[TopicPartition, int] = {}
-        """The first offset of a partition of those that may have the broker's time."""
+        self._dating: Dating | None = None
+        """Whose times topics kept; None until it was read."""
         self._settings_until = 0.0
         self._doubted: Collection[str] = ()
         self._silent_until = 0.0
@@ -82,7 +96,9 @@ class TopicCheck:
             async with asyncio.timeout(ANSWER_SECONDS):
                 undated = await self._are_undated({place.topic for place in asked})
                 return await self._ask(publishes, found, asked, undated)
-        except (BusError, TimeoutError) as error:
+        except (BusError, StoreError, TimeoutError) as error:
+            if isinstance(error, StoreError) and not error.retriable:
+                raise
             self._silent_until = self._clock() + PAUSE_SECONDS
             self._doubted = {place.topic for place in asked}  # one of them may be gone
             _log.warning("publishes not checked against their topics for now: %s", type(error).__name__)
@@ -107,8 +123,12 @@ class TopicCheck:
             self._settings_until = self._clock() + SETTING_SECONDS
         found = await self._offsets.are_undated(set(topics) - self._undated.keys())
         self._undated |= found
-        for topic in sorted({topic for topic in found if found[topic]} - self._told):
-            self._told.add(topic)
+        if self._dating is None:
+            self._dating = await asyncio.to_thread(self._memory.dating)
+        new = {topic for topic in found if found[topic]} - self._dating.topics
+        if new:
+            self._dating = await asyncio.to_thread(self._memory.keep_dating, Dating(frozenset(new)))
+        for topic in sorted(new):
             _log.warning(
                 "topic `%s` keeps the times of its publishers (message.timestamp.type=CreateTime): what they "
                 "say of the time of its events is not checked. Run `govbus contracts apply`", topic,
@@ -140,9 +160,10 @@ class TopicCheck:
     ) -> list[Standing]:
         found = list(without)
         begins, ends = await self._offsets.begins(list(waiting)), await self._offsets.ends(list(waiting))
+        since = await self._dated_since(ends, undated)
         left: dict[TopicPartition, dict[Window, list[int]]] = defaultdict(dict)
         for place, windows in waiting.items():
-            dated_from = self._first_dated(place, ends[place], undated)
+            dated_from = since.get(place, 0)
             for window, indexes in windows.items():
                 for index in indexes:
                     offset = publishes[index].offset
@@ -165,14 +186,22 @@ class TopicCheck:
                     _refute(publishes, found, left[place], at, first)
         return found
 
-    def _first_dated(self, place: TopicPartition, end: int, undated: Mapping[str, bool]) -> int:
-        """Return the first offset whose time may be the broker's: a topic may have been set back."""
-        if undated.get(place.topic):
-            self._dated_from.pop(place, None)
-            return end
-        if place.topic in self._told and place.topic in undated:
-            return self._dated_from.setdefault(place, end)
-        return 0
+    async def _dated_since(
+        self, ends: Mapping[TopicPartition, int], undated: Mapping[str, bool]
+    ) -> Mapping[TopicPartition, int]:
+        """Return the first offset that may have the broker's time, where it is not the first of all."""
+        known = self._dating or Dating()
+        now = {place for place in ends if undated.get(place.topic)}
+        was = {place for place in ends if place.topic in known.topics and place.topic in undated} - now
+        # A topic that ends before what it held then was made again since, with the broker's times.
+        anew = {place for place in was if known.since.get(place, 0) > ends[place]}
+        dropped = anew | (now & known.since.keys())
+        seen = {place: 0 if place in anew else ends[place] for place in anew | (was - known.since.keys())}
+        if dropped or seen:
+            self._dating = known = await asyncio.to_thread(
+                self._memory.keep_dating, Dating(since=seen), dropped
+            )
+        return {**known.since, **{place: ends[place] for place in now}}
 
     async def _at(self, times: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, int]:
         # Kafka takes -1 and -2 for the end and the beginning.

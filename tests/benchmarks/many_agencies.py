@@ -63,7 +63,7 @@ async def _measure(settings: Settings, folder: Path, agencies: int) -> None:
     async with AsyncExitStack() as stack:
         store = stack.enter_context(Store(f"sqlite:///{folder / 'monitor.db'}", {}))
         first, seconds = await _joined(stack, settings, partitions)
-        check = TopicCheck(await stack.enter_async_context(open_offsets(settings)))
+        check = TopicCheck(await stack.enter_async_context(open_offsets(settings)), store)
         running = asyncio.create_task(_run(monitor := Monitor(store, first, check)))
         _say(f"joined after {seconds:.1f} s")
         started, used = time.monotonic(), time.process_time()

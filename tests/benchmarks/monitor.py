@@ -151,7 +151,7 @@ async def _intake(folder: Path, batches: Iterable[list[tuple[str, str]]]) -> tup
     cluster, taken, used = InMemoryCluster(), 0, 0.0
     with Store(f"sqlite:///{folder / 'monitor.db'}", {BIRTH.name: BIRTH}) as store:
         async with cluster.open_consumer(group=MONITOR_GROUP, topics=RECEIPTS_TOPICS) as consumer:
-            monitor = Monitor(store, consumer, TopicCheck(SortedOffsets(cluster)))
+            monitor = Monitor(store, consumer, TopicCheck(SortedOffsets(cluster), store))
             for index, batch in enumerate(batches):
                 _write(cluster, batch)
                 started = time.process_time()

@@ -199,7 +199,7 @@ async def watch(country: GuardedCountry, store: Store, is_enough: Callable[[], b
         ) as consumer,
         open_offsets(settings) as offsets,
     ):
-        monitor, quiet = Monitor(store, consumer, TopicCheck(offsets)), 0
+        monitor, quiet = Monitor(store, consumer, TopicCheck(offsets, store)), 0
         async with asyncio.timeout(PATIENCE_SECONDS):
             while quiet < 3 or not is_enough():
                 before = judged(store)

@@ -73,7 +73,7 @@ async def test_a_topic_is_looked_for_as_long_as_a_publish_may_last(
     kafka_world: KafkaWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not as long again in the last look, which a broker does not answer."""
-    send, looks = AIOKafkaConnection.send, [0.9]
+    send, looks = AIOKafkaConnection.send, [1.8]
 
     async def away(seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -84,11 +84,11 @@ async def test_a_topic_is_looked_for_as_long_as_a_publish_may_last(
             return send(self, request, *arguments, **options)
         return away(looks.pop()) if looks else asyncio.get_running_loop().create_future()
 
-    transport = KafkaTransport(kafka_world.settings(publish_timeout_seconds=1.0))
+    transport = KafkaTransport(kafka_world.settings(publish_timeout_seconds=2.0))
     await transport.start()
     monkeypatch.setattr(AIOKafkaConnection, "send", failing)
     transport.send(sent := Noted(kafka_world.country.topic, None, b"{}", []))
-    done, _ = await asyncio.wait([sent.done], timeout=1.9)
+    done, _ = await asyncio.wait([sent.done], timeout=3.8)
     await transport.stop()
     assert not looks
     assert done

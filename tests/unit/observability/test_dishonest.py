@@ -54,7 +54,7 @@ def cluster() -> InMemoryCluster:
 async def watch(cluster: InMemoryCluster, store: Store) -> None:
     """Run a monitor over all receipts."""
     async with cluster.open_consumer(group=MONITOR_GROUP, topics=RECEIPTS_TOPICS) as consumer:
-        monitor = Monitor(store, consumer, TopicCheck(cluster.offsets()))
+        monitor = Monitor(store, consumer, TopicCheck(cluster.offsets(), store))
         for _ in range(4):
             await monitor.step()
 
@@ -167,7 +167,7 @@ async def test_what_could_not_be_checked_is_checked_later(
 
     async with cluster.open_consumer(group=MONITOR_GROUP, topics=RECEIPTS_TOPICS) as consumer:
         for _ in range(3):
-            await Monitor(store, consumer, Away(cluster.offsets())).step()
+            await Monitor(store, consumer, Away(cluster.offsets(), store)).step()
     assert (store.summary().unchecked, store.summary().published) == (2, 2)
     await watch(cluster, store)
     assert (store.summary().unchecked, store.summary().published) == (0, 1)

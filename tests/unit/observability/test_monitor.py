@@ -50,7 +50,7 @@ def cluster() -> InMemoryCluster:
 async def read_all(cluster: InMemoryCluster, store: Store, steps: int = 3) -> int:
     """Run a monitor for some polls and return how many receipts were news."""
     async with cluster.open_consumer(group=MONITOR_GROUP, topics=RECEIPTS_TOPICS) as consumer:
-        monitor = Monitor(store, consumer, TopicCheck(cluster.offsets()))
+        monitor = Monitor(store, consumer, TopicCheck(cluster.offsets(), store))
         return sum([await monitor.step() for _ in range(steps)])
 
 
@@ -69,7 +69,7 @@ async def test_now_is_the_brokers_where_the_machines_clock_is_wrong(
     """As soon as receipts come that were not there before; else every case would be overdue, or none."""
     now = BrokerNow(time_of_day=lambda: time_ns() + hours * 3_600_000_000_000)
     async with cluster.open_consumer(group=MONITOR_GROUP, topics=RECEIPTS_TOPICS) as consumer:
-        monitor = Monitor(store, consumer, TopicCheck(cluster.offsets()), clock=now)
+        monitor = Monitor(store, consumer, TopicCheck(cluster.offsets(), store), clock=now)
         await monitor.step()
         await monitor.kafka_fault()
         write(cluster, whole_birth())
@@ -187,7 +187,7 @@ async def test_what_comes_during_a_flood_is_taken_with_the_next_portion(
         cluster.append(TOPIC, encode_receipts(flood), partition=1)
     with Noting(f"sqlite:///{tmp_path / 'm.db'}") as store:
         async with cluster.open_consumer(group=MONITOR_GROUP, topics=RECEIPTS_TOPICS) as consumer:
-            monitor = Monitor(store, consumer, TopicCheck(cluster.offsets()))
+            monitor = Monitor(store, consumer, TopicCheck(cluster.offsets(), store))
             while not store.batches:
                 await monitor.step()
             late = [delivered(BORN, "health", START, "case-late")]
@@ -249,7 +249,7 @@ class Scripted:
 
 def watching(store: Store, consumer: Scripted) -> Monitor:
     """Return a monitor of a cluster without events, which it has no reason to ask about."""
-    return Monitor(store, consumer, TopicCheck(InMemoryCluster().offsets()))
+    return Monitor(store, consumer, TopicCheck(InMemoryCluster().offsets(), store))
 
 
 async def test_commit_that_fails_for_now_is_only_logged(

@@ -87,7 +87,7 @@ class Country:
     async def monitored(self, caplog: pytest.LogCaptureFixture) -> set[tuple[type, str]]:
         """Run a monitor over all receipts; return what was written, all of which it must have stored."""
         async with self.cluster.open_consumer(group=MONITOR_GROUP, topics=RECEIPTS_TOPICS) as consumer:
-            monitor = Monitor(self.store, consumer, TopicCheck(self.cluster.offsets()))
+            monitor = Monitor(self.store, consumer, TopicCheck(self.cluster.offsets(), self.store))
             while await monitor.step():
                 pass
         complaints = [record for record in caplog.records if record.name.startswith("observability")]

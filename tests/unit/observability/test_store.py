@@ -89,7 +89,7 @@ def test_other_schema_version_is_refused_with_the_way_out(tmp_path: Path) -> Non
     connection.execute("UPDATE schema_version SET version = 99")
     connection.commit()
     connection.close()
-    with pytest.raises(StoreError, match="expected schema version 9, got 99 - start with an empty") as caught:
+    with pytest.raises(StoreError, match="expected schema version 10, got 99 - start with an") as caught:
         Store(f"sqlite:///{file}", SERVICES)
     assert (caught.value.reason, caught.value.retriable) == ("schema-version", False)
 

@@ -1,16 +1,26 @@
 """Publishes checked against topics in memory."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from bus import BusUnavailableError, Offsets, PublishReceipt, TopicPartition
 from bus.testing import InMemoryCluster
+from observability.database.store import Store
+from observability.evidence.dating import Dating
 from observability.evidence.topic_check import PAUSE_SECONDS, ROUNDS, SETTING_SECONDS, TopicCheck
 from tests.unit.observability.country import BORN, RECORD, SECOND, START, published
 
 TOPIC = f"{RECORD}.v1"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """Where the monitor keeps what it saw."""
+    with Store(f"sqlite:///{tmp_path / 'monitor.db'}", {}) as found:
+        yield found
 
 
 class Clock:
@@ -29,7 +39,7 @@ def true(cluster: InMemoryCluster, subject: str = RECORD) -> PublishReceipt:
     return published(subject, START, offset=record.offset, broker_time_us=record.timestamp * 1000)
 
 
-async def test_a_topic_confirms_what_it_holds_and_refutes_the_rest() -> None:
+async def test_a_topic_confirms_what_it_holds_and_refutes_the_rest(store: Store) -> None:
     """Offset, time and place each on their own."""
     cluster = InMemoryCluster()
     one, two = true(cluster), true(cluster, BORN)
@@ -49,18 +59,19 @@ async def test_a_topic_confirms_what_it_holds_and_refutes_the_rest() -> None:
         ],
     }
     for expected, said in claims.items():
-        check = TopicCheck(cluster.offsets())
+        check = TopicCheck(cluster.offsets(), store)
         assert await check.standings(said) == [expected] * len(said)
 
 
 async def test_a_topic_with_the_times_of_its_publishers_confirms_and_refutes_no_time(
+    store: Store,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """It is asked about offsets alone, and said once; the others are as they were."""
     cluster, clock = InMemoryCluster(), Clock()
     one, other = true(cluster), true(cluster, BORN)
     cluster.undated_topics.add(TOPIC)
-    check = TopicCheck(cluster.offsets(), clock)
+    check = TopicCheck(cluster.offsets(), store, clock)
     late = replace(one, broker_time_us=one.broker_time_us - 3_600 * SECOND)
     missing = replace(one, offset=one.offset + 1)
     for _ in range(2):
@@ -71,10 +82,10 @@ async def test_a_topic_with_the_times_of_its_publishers_confirms_and_refutes_no_
     assert caplog.text.count(f"`{TOPIC}` keeps the times of its publishers") == 1
 
 
-async def test_a_topic_that_is_set_back_keeps_the_publishers_times_of_what_it_holds() -> None:
+async def test_a_topic_that_is_set_back_keeps_the_publishers_times_of_what_it_holds(store: Store) -> None:
     """Its later records have the broker's, until it is changed once more."""
     cluster, clock = InMemoryCluster(), Clock()
-    check, before = TopicCheck(cluster.offsets(), clock), true(cluster)
+    check, before = TopicCheck(cluster.offsets(), store, clock), true(cluster)
     found = []
     for is_undated in (True, False, True, False):
         (cluster.undated_topics.add if is_undated else cluster.undated_topics.discard)(TOPIC)
@@ -87,7 +98,26 @@ async def test_a_topic_that_is_set_back_keeps_the_publishers_times_of_what_it_ho
     assert found == [["undated"], without, ["undated"], dated] * 2
 
 
-async def test_a_topic_whose_settings_nobody_tells_leaves_its_publishes_unchecked() -> None:
+async def test_a_restarted_monitor_knows_which_topic_was_set_back(store: Store) -> None:
+    """Whether it ended before that, or after. A topic that ends before what it held then was made again."""
+    cluster, place = InMemoryCluster(), TopicPartition(TOPIC, 0)
+    before = true(cluster)
+    cluster.undated_topics.add(TOPIC)
+    assert await TopicCheck(cluster.offsets(), store).standings([before]) == ["undated"]
+    cluster.undated_topics.discard(TOPIC)
+    assert await TopicCheck(cluster.offsets(), store).standings([before]) == ["undated"]
+    after = true(cluster)
+    late = replace(after, broker_time_us=after.broker_time_us - 3_600 * SECOND)
+    for _ in range(2):
+        assert await TopicCheck(cluster.offsets(), store).standings([before, after, late]) == [
+            "undated", "confirmed", "wrong-time",
+        ]  # fmt: skip
+    store.keep_dating(Dating(since={place: 9}), [place])
+    for _ in range(2):
+        assert await TopicCheck(cluster.offsets(), store).standings([after]) == ["confirmed"]
+
+
+async def test_a_topic_whose_settings_nobody_tells_leaves_its_publishes_unchecked(store: Store) -> None:
     """Whose times it keeps is not known."""
 
     class Silent(Counting):
@@ -100,15 +130,15 @@ async def test_a_topic_whose_settings_nobody_tells_leaves_its_publishes_unchecke
 
     cluster = InMemoryCluster()
     one = true(cluster)
-    assert await TopicCheck(Silent(cluster.offsets())).standings([one, replace(one, offset=9)]) == [
+    assert await TopicCheck(Silent(cluster.offsets()), store).standings([one, replace(one, offset=9)]) == [
         "unchecked", "no-such-offset",
     ]  # fmt: skip
 
 
-async def test_a_cluster_that_is_away_leaves_publishes_unchecked_until_it_answers() -> None:
+async def test_a_cluster_that_is_away_leaves_publishes_unchecked_until_it_answers(store: Store) -> None:
     """It is not asked at every batch meanwhile."""
     cluster, clock = InMemoryCluster(), Clock()
-    check, said = TopicCheck(cluster.offsets(), clock), [true(cluster)]
+    check, said = TopicCheck(cluster.offsets(), store, clock), [true(cluster)]
     assert await check.standings(said) == ["confirmed"]
     cluster.available = False
     assert await check.standings(said) == ["unchecked"]
@@ -118,10 +148,10 @@ async def test_a_cluster_that_is_away_leaves_publishes_unchecked_until_it_answer
     assert await check.standings(said) == ["confirmed"]
 
 
-async def test_nothing_is_said_of_an_unknown_place_before_the_cluster_was_asked() -> None:
+async def test_nothing_is_said_of_an_unknown_place_before_the_cluster_was_asked(store: Store) -> None:
     """Neither that it is there nor that it is not."""
     cluster = InMemoryCluster()
-    check, one = TopicCheck(cluster.offsets()), true(cluster)
+    check, one = TopicCheck(cluster.offsets(), store), true(cluster)
     cluster.available = False
     with pytest.raises(BusUnavailableError):
         await check.standings([one])
@@ -129,10 +159,10 @@ async def test_nothing_is_said_of_an_unknown_place_before_the_cluster_was_asked(
     assert await check.standings([one]) == ["confirmed"]
 
 
-async def test_an_unknown_topic_or_partition_is_looked_up_at_once() -> None:
+async def test_an_unknown_topic_or_partition_is_looked_up_at_once(store: Store) -> None:
     """However short ago another was: no lie lives until the next look, and no true word is refuted by one."""
     cluster, clock = InMemoryCluster(), Clock()
-    check, old = TopicCheck(cluster.offsets(), clock), true(cluster)
+    check, old = TopicCheck(cluster.offsets(), store, clock), true(cluster)
     ghost = published("health.ghost", START)
     assert await check.standings([old]) == ["confirmed"]
     lies = [ghost, replace(old, partition=77), replace(old, topic="../etc", type="../etc")]
@@ -144,7 +174,7 @@ async def test_an_unknown_topic_or_partition_is_looked_up_at_once() -> None:
     ]  # fmt: skip
 
 
-async def test_without_the_right_to_describe_topics_nothing_is_refuted() -> None:
+async def test_without_the_right_to_describe_topics_nothing_is_refuted(store: Store) -> None:
     """The cluster then seems to have none of them."""
 
     class Blind:
@@ -166,15 +196,15 @@ async def test_without_the_right_to_describe_topics_nothing_is_refuted() -> None
         offsets_at = begins
 
     offsets: Offsets = Nothing()  # type: ignore[assignment] # narrower arguments
-    assert await TopicCheck(offsets).standings([published(RECORD, START)]) == ["unchecked"]
+    assert await TopicCheck(offsets, store).standings([published(RECORD, START)]) == ["unchecked"]
 
 
-async def test_a_batch_asks_a_bounded_number_of_times() -> None:
+async def test_a_batch_asks_a_bounded_number_of_times(store: Store) -> None:
     """A flood of times of one topic delays nobody's receipts for long; the rest is asked again later."""
     cluster = InMemoryCluster()
     one = true(cluster)
     lies = [replace(one, broker_time_us=one.broker_time_us - n * SECOND) for n in range(3, 3 + 4 * ROUNDS)]
-    found = await TopicCheck(cluster.offsets()).standings(lies)
+    found = await TopicCheck(cluster.offsets(), store).standings(lies)
     assert found == ["wrong-time"] * len(lies)
 
 
@@ -196,7 +226,9 @@ class Counting:
 
 
 @pytest.mark.parametrize("sign", [-1, 1])
-async def test_a_flood_of_real_offsets_with_wrong_times_falls_with_a_few_questions(sign: int) -> None:
+async def test_a_flood_of_real_offsets_with_wrong_times_falls_with_a_few_questions(
+    store: Store, sign: int
+) -> None:
     """Each answer refutes whoever claims to be on its other side; what is true stays so."""
     cluster = InMemoryCluster()
     true_ones = [true(cluster) for _ in range(2_000)]
@@ -205,19 +237,19 @@ async def test_a_flood_of_real_offsets_with_wrong_times_falls_with_a_few_questio
         for n, one in enumerate(true_ones)
     ]
     counting = Counting(cluster.offsets())
-    found = await TopicCheck(counting).standings([*lies, true_ones[0]])
+    found = await TopicCheck(counting, store).standings([*lies, true_ones[0]])
     assert found.count("unchecked") <= 2_000 // 2 ** (ROUNDS - 1)
     assert "confirmed" not in found[:-1]
     assert found[-1] != "wrong-time"
     assert counting.asked <= 2 * ROUNDS
 
 
-async def test_no_flood_hides_an_offset_that_is_not_there() -> None:
+async def test_no_flood_hides_an_offset_that_is_not_there(store: Store) -> None:
     """The ends of a partition refute it whatever time it claims: it is not believed for a moment."""
     cluster = InMemoryCluster()
     one = true(cluster)
     lies = [
         replace(one, offset=n, broker_time_us=one.broker_time_us - n * SECOND) for n in range(1, 4 * ROUNDS)
     ]
-    found = await TopicCheck(cluster.offsets()).standings([*lies, one])
+    found = await TopicCheck(cluster.offsets(), store).standings([*lies, one])
     assert found == [*["no-such-offset"] * len(lies), "confirmed"]
