@@ -1,6 +1,8 @@
 """Learns the broker's clock before anything is timed by it, and again when the time of day is set."""
 
 import asyncio
+from math import inf
+from time import monotonic
 
 from bus.errors import BusError
 from bus.kafka.transport import KafkaTransport
@@ -14,6 +16,8 @@ from contracts import visible_logger
 logger = visible_logger("govbus.clock")
 
 LOOK_SECONDS = 1.0
+TELL_SECONDS = 60.0
+"""Between two lines of the log about it: a time of day that is slewed is set a little at every look."""
 READINGS = 2
 """The first record to a topic also waits for a connection, which makes it a poor reading."""
 
@@ -48,13 +52,17 @@ class ClockWatch:
 
     async def _run(self) -> None:
         clock, learn = self._transport.clock, False
+        moved_us, told_at = 0, -inf
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             before_us = clock.skew_us
             if clock.has_stepped():
                 learn = True
-                moved = (before_us - clock.skew_us) / 1e6
-                logger.warning("the time of day was set by %+.3f s; the broker's time is read again", moved)
+                moved_us += before_us - clock.skew_us
+            if moved_us and monotonic() - told_at >= TELL_SECONDS:
+                said = "the time of day was set by %+.3f s; the broker's time is read again"
+                logger.warning(said, moved_us / 1e6)
+                moved_us, told_at = 0, monotonic()
             if learn:
                 try:
                     await self._learn()

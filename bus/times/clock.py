@@ -5,7 +5,8 @@ local time of day is set. The time of day matters for the skew alone, by which i
 
 An acknowledgement carries the broker's time of a record, between the steady times at which it was sent and
 acknowledged. As in NTP (RFC 5905, section 8) the offset is the broker's time minus the middle of those two;
-the reading with the shortest round trip is the best, wrong by at most half of it.
+the reading with the shortest round trip is the best, wrong by at most half of it. Two readings that cannot
+both be right tell that the broker's clock was set between them: the newer one counts.
 """
 
 import time
@@ -13,6 +14,8 @@ from collections.abc import Callable
 from functools import partial
 
 STALE_AFTER_NS = 60_000_000_000
+BROKERS_US = 1_000_000
+"""By how much the clocks of one cluster's brokers may differ, each of which is read in turn."""
 STEP_US = 100_000
 """By how much the time of day must move against the steady clock to have been set."""
 
@@ -48,7 +51,7 @@ class BrokerClock:
         return (self._time_of_day() - self._steady()) // 1000
 
     def read(self, sent_ns: int, broker_us: int, acknowledged_ns: int) -> None:
-        """Take one reading; a shorter round trip, or a stale estimate, replaces the offset.
+        """Take one reading; it replaces one that is stale, has a longer round trip, or contradicts it.
 
         Args:
             sent_ns: steady time at which the batch was handed to the network.
@@ -56,11 +59,14 @@ class BrokerClock:
             acknowledged_ns: steady time of the acknowledgement.
         """
         round_trip = acknowledged_ns - sent_ns
-        stale = acknowledged_ns - self._taken_ns > STALE_AFTER_NS
-        if round_trip < 0 or (round_trip > self._round_trip_ns and not stale):
-            return
         # The broker's clock ticks in whole milliseconds: the middle of the tick is the best guess.
-        self._offset_us = broker_us + 500 - (sent_ns + acknowledged_ns) // 2000
+        offset_us = broker_us + 500 - (sent_ns + acknowledged_ns) // 2000
+        stale = acknowledged_ns - self._taken_ns > STALE_AFTER_NS
+        error_us = (round_trip + self._round_trip_ns) // 2000 + BROKERS_US
+        contradicts = abs(offset_us - self._offset_us) > error_us
+        if round_trip < 0 or (round_trip > self._round_trip_ns and not stale and not contradicts):
+            return
+        self._offset_us = offset_us
         self._round_trip_ns, self._taken_ns = round_trip, acknowledged_ns
         self._local_us = self._local_offset_us()
         self.skew_us = self._offset_us - self._local_us

@@ -88,16 +88,40 @@ def test_a_small_adjustment_is_no_step() -> None:
 
 
 def test_a_longer_round_trip_changes_nothing() -> None:
-    """Until the reading is stale."""
+    """Until the reading is stale: it may be off by half its round trip, and by another broker's clock."""
     machine = Machine()
     clock = machine.clock()
     read(machine, clock, round_trip=MS)
     best = clock.skew_us
-    read(machine, clock, HOUR, round_trip=SECOND)
+    ahead = 3 * SECOND // 2
+    read(machine, clock, ahead, round_trip=SECOND)
     assert clock.skew_us == best
     machine.passes(STALE_AFTER_NS)
-    read(machine, clock, HOUR, round_trip=SECOND)
-    assert abs(clock.skew_us * 1000 - HOUR) <= MS
+    read(machine, clock, ahead, round_trip=SECOND)
+    assert abs(clock.skew_us * 1000 - ahead) <= MS
+
+
+@pytest.mark.parametrize("step", [300 * SECOND, -300 * SECOND, 3 * SECOND])
+def test_a_clock_of_the_broker_that_is_set_is_followed_at_once(step: int) -> None:
+    """Else durations would be off by that for a minute: no longer round trip explains it."""
+    machine = Machine()
+    clock = machine.clock()
+    read(machine, clock, round_trip=MS)
+    read(machine, clock, step, round_trip=SECOND)
+    assert abs(clock.now_us() * 1000 - machine.day - step) <= SECOND // 2
+    assert abs(clock.skew_us * 1000 - step) <= SECOND // 2
+
+
+def test_a_clock_of_the_broker_that_runs_fast_is_followed() -> None:
+    """As one that is 5 min behind and slewed, by 8 % at most with chrony."""
+    machine = Machine()
+    clock, ahead = machine.clock(), 0
+    read(machine, clock, round_trip=MS)
+    for _ in range(600):
+        machine.passes(SECOND // 2)
+        ahead += SECOND // 24
+        read(machine, clock, ahead, round_trip=2 * MS)
+        assert abs(clock.now_us() * 1000 - machine.day - ahead) <= 1.1 * SECOND
 
 
 def test_an_acknowledgement_before_its_sending_is_no_reading() -> None:
