@@ -162,12 +162,14 @@ def client(node: EmbeddedKafka, user: str | None, password: str | None = PASSWOR
 
 
 def give_passwords(node: EmbeddedKafka, *users: str) -> None:
-    """Let users log in."""
+    """Let users log in; the broker that is asked first may hear of a password later than the controller."""
     secret = LIBRDKAFKA.ScramCredentialInfo(LIBRDKAFKA.ScramMechanism.SCRAM_SHA_512, 4096)
     changes = [LIBRDKAFKA.UserScramCredentialUpsertion(user, secret, PASSWORD.encode()) for user in users]
     admin = administrator(node)
     for done in admin.alter_user_scram_credentials(changes).values():
         done.result(timeout=30)
+    for user in users:  # librdkafka tries again until it is let in
+        LIBRDKAFKA.AdminClient(client(node, user)).list_topics(timeout=60)
 
 
 def give(node: EmbeddedKafka, principal: str, topic: str) -> None:
