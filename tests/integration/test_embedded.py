@@ -175,6 +175,7 @@ def test_govbus_up_makes_a_user_for_each_agency(
 ) -> None:
     """Each with a file of its own, which alone is needed to do what its agency may, and nothing else."""
     country = SmallCountry(tmp_path / "catalog")
+    country.withdraw()
     command = [sys.executable, "-m", "bus", "up", "--catalog", str(tmp_path / "catalog"), "--sasl"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as up:
         try:
